@@ -1,0 +1,1 @@
+//! The libp2p side of an Antiphon node: bytes and peers.

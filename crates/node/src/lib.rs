@@ -1,0 +1,1 @@
+//! The one event loop of an Antiphon node and its public Handle.

@@ -1,0 +1,1 @@
+//! Conversations between Antiphon nodes as sans-IO state machines.

@@ -1,0 +1,1 @@
+//! The doors of an Antiphon node: MCP and the HTTP API.

@@ -1,0 +1,1 @@
+//! Many Antiphon nodes in one process, driven by one seed.

@@ -1,0 +1,1 @@
+//! The embedded database of an Antiphon node: log, projections, search.

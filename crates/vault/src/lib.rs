@@ -1,0 +1,1 @@
+//! Secrets of an Antiphon node: keys, recovery phrase, age identities.

@@ -1,0 +1,2 @@
+//! Chores of the project: tidy, docs, release.
+fn main() {}
