@@ -1,4 +1,17 @@
 //! Words and laws of Antiphon: pure values, no IO.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod cbor;
+pub mod charter;
+pub mod event;
+pub mod fact;
+pub mod frontier;
+pub mod genome;
 pub mod ids;
+pub mod log;
+pub mod merkle;
 pub mod sign;
+pub mod state;
 pub mod time;
+pub mod value;
+pub mod vclock;

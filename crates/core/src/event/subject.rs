@@ -1,0 +1,66 @@
+//! What an event is about.
+
+use minicbor::Decoder;
+
+use crate::cbor;
+use crate::ids::{FactId, NodeId, StoreId};
+
+/// Longest id of a subject kind this version does not know, in bytes.
+const UNKNOWN_ID_BYTES_MAX: usize = 64;
+
+/// The thing an event changes. Conflicts are found per subject.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A store: it opens.
+    Store(StoreId),
+    /// A fact.
+    Fact(FactId),
+    /// A member: its key.
+    Member(NodeId),
+    /// Something a newer version knows.
+    Unknown {
+        /// The number of its kind.
+        kind: u64,
+        /// Its id.
+        id: Vec<u8>,
+    },
+}
+
+impl Subject {
+    /// Kind number and id bytes, as a header and the database hold them.
+    pub fn parts(&self) -> (u64, &[u8]) {
+        match self {
+            Self::Store(id) => (0, &id.0),
+            Self::Fact(id) => (1, &id.0),
+            Self::Member(id) => (2, &id.0),
+            Self::Unknown { kind, id } => (*kind, id),
+        }
+    }
+
+    /// The fact, if it is one.
+    pub fn fact(&self) -> Option<FactId> {
+        if let Self::Fact(id) = self { Some(*id) } else { None }
+    }
+
+    pub(super) fn encode(&self, out: &mut minicbor::Encoder<&mut Vec<u8>>) {
+        let (kind, id) = self.parts();
+        cbor::array(out, 2);
+        cbor::uint(out, kind);
+        cbor::bytes(out, id);
+    }
+
+    pub(super) fn decode(input: &mut Decoder<'_>) -> Result<Self, cbor::Error> {
+        if cbor::read_list(input, 2)? != 2 {
+            return Err(cbor::Error::Value("a subject is a kind and an id"));
+        }
+        let kind = input.u64()?;
+        let id = cbor::read_bytes(input, UNKNOWN_ID_BYTES_MAX)?;
+        let wrong = |_| cbor::Error::Value("a subject id of the wrong length");
+        Ok(match kind {
+            0 => Self::Store(StoreId::from_slice(&id).map_err(wrong)?),
+            1 => Self::Fact(FactId::from_slice(&id).map_err(wrong)?),
+            2 => Self::Member(NodeId::from_slice(&id).map_err(wrong)?),
+            _ => Self::Unknown { kind, id },
+        })
+    }
+}

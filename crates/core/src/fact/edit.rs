@@ -1,0 +1,173 @@
+//! An edit of a fact before it is signed.
+
+use std::collections::BTreeMap;
+
+use super::text::{TextError, check_content, check_label};
+use super::{Field, Level, UnknownLevel};
+use crate::value::Value;
+
+/// Longest domain, module, tag, role or source, in bytes.
+const LABEL_BYTES_MAX: usize = 256;
+/// Longest code reference or path, in bytes.
+const REFERENCE_BYTES_MAX: usize = 1_024;
+/// Most entries of tags, anchors or sources of derivation.
+const ENTRIES_MAX: usize = 64;
+
+/// Why an edit was refused; nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A text that may not be remembered as it is.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A level that does not exist.
+    #[error(transparent)]
+    Level(#[from] UnknownLevel),
+    /// A value of the wrong kind.
+    #[error("the value of {0} is of the wrong kind")]
+    Kind(&'static str),
+    /// A list with too many entries.
+    #[error("{what} has {got} entries, the limit is {ENTRIES_MAX}")]
+    TooMany {
+        /// Which field.
+        what: &'static str,
+        /// Entries it has.
+        got: usize,
+    },
+    /// A number outside its range.
+    #[error("{what} is {got}, the limit is {limit}")]
+    Range {
+        /// Which field.
+        what: &'static str,
+        /// What was given.
+        got: u64,
+        /// What is allowed.
+        limit: u64,
+    },
+    /// It changes nothing.
+    #[error("the edit sets no field")]
+    Nothing,
+}
+
+impl Error {
+    /// Whether writing the text in its visible form would mend it.
+    pub fn is_invisible(&self) -> bool {
+        matches!(self, Self::Text(error) if error.is_invisible())
+    }
+}
+
+/// Fields to set (`Some`) or to clear (`None`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Edit(pub BTreeMap<Field, Option<Value>>);
+
+impl Edit {
+    /// An edit of nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same edit with `field` set to `value`.
+    #[must_use]
+    pub fn set(mut self, field: Field, value: Value) -> Self {
+        self.0.insert(field, Some(value));
+        self
+    }
+
+    /// The same edit with `field` set, if there is a value.
+    #[must_use]
+    pub fn maybe(self, field: Field, value: Option<Value>) -> Self {
+        match value {
+            Some(value) => self.set(field, value),
+            None => self,
+        }
+    }
+
+    /// The same edit with `field` cleared.
+    #[must_use]
+    pub fn clear(mut self, field: Field) -> Self {
+        self.0.insert(field, None);
+        self
+    }
+
+    /// Bitmap of the fields it touches.
+    pub fn bits(&self) -> u64 {
+        self.0.keys().fold(0, |bits, field| bits | field.mask())
+    }
+
+    /// The values a payload holds: those that are set.
+    pub fn values(&self) -> BTreeMap<u8, Value> {
+        self.0.iter().filter_map(|(field, value)| Some((field.bit(), value.clone()?))).collect()
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`Error`] with the first field that is unfit.
+    pub fn validate(&self) -> Result<(), Error> {
+        if self.0.is_empty() {
+            return Err(Error::Nothing);
+        }
+        self.0.iter().filter_map(|(field, value)| Some((*field, value.as_ref()?))).try_for_each(check)
+    }
+}
+
+fn check((field, value): (Field, &Value)) -> Result<(), Error> {
+    if !field.kind().fits(value) {
+        return Err(Error::Kind(field.name()));
+    }
+    match (field, value) {
+        (Field::Content, Value::Text(text)) => check_content(text)?,
+        (Field::CodeRef, Value::Text(text)) => check_label("code_ref", text, REFERENCE_BYTES_MAX)?,
+        (Field::Source, Value::Text(text)) => check_label("source", text, REFERENCE_BYTES_MAX)?,
+        (_, Value::Text(text)) => check_label(field.name(), text, LABEL_BYTES_MAX)?,
+        (_, Value::List(entries)) => check_list(field, entries)?,
+        (Field::Level, Value::Uint(level)) if Level::from_number(*level).is_none() => {
+            return Err(UnknownLevel(level.to_string()).into());
+        }
+        (Field::Confidence, Value::Uint(got)) => within(field, *got, 1_000)?,
+        (Field::OnExpire, Value::Uint(got)) => within(field, *got, 2)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn within(field: Field, got: u64, limit: u64) -> Result<(), Error> {
+    if got > limit { Err(Error::Range { what: field.name(), got, limit }) } else { Ok(()) }
+}
+
+fn check_list(field: Field, entries: &[Value]) -> Result<(), Error> {
+    if entries.len() > ENTRIES_MAX {
+        return Err(Error::TooMany { what: field.name(), got: entries.len() });
+    }
+    let texts = entries.iter().flat_map(|entry| match entry {
+        Value::List(parts) => parts.as_slice(),
+        _ => std::slice::from_ref(entry),
+    });
+    for text in texts.filter_map(Value::as_text) {
+        check_label(field.name(), text, REFERENCE_BYTES_MAX)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unfit_values_are_refused_by_name() {
+        let check_one = |field: Field, value: Value, good: bool| {
+            assert_eq!(Edit::new().set(field, value.clone()).validate().is_ok(), good, "{field:?} {value:?}");
+        };
+        check_one(Field::Content, "a fact".into(), true);
+        check_one(Field::Content, "".into(), false);
+        check_one(Field::Content, Value::Uint(1), false);
+        check_one(Field::Level, Value::Uint(7), false);
+        check_one(Field::Level, Value::Uint(3), true);
+        check_one(Field::Confidence, Value::Uint(1_001), false);
+        check_one(Field::Tags, Value::List(vec!["a".into(), "b".into()]), true);
+        check_one(Field::Tags, Value::List(vec!["a\0".into()]), false);
+        check_one(Field::Tags, Value::List(vec!["t".into(); 65]), false);
+        check_one(Field::Parent, Value::Bytes(vec![0; 15]), false);
+        check_one(Field::Anchors, Value::List(vec![Value::List(vec!["src/a.rs".into(), "ab12".into()])]), true);
+        assert_eq!(Edit::new().validate(), Err(Error::Nothing));
+    }
+}

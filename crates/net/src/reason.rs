@@ -1,0 +1,198 @@
+//! Why the network did not do what it should, in words that stay the same.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use libp2p::core::transport::TransportError;
+use libp2p::core::upgrade::{NegotiationError, ProtocolError};
+use libp2p::swarm::DialError;
+
+/// Most links of an error's chain of causes that are looked at.
+const CHAIN_MAX: usize = 32;
+
+/// The cause of a network failure. The names are part of stored health records and must not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NetworkReason {
+    /// None of the others.
+    Other,
+    /// A name could not be resolved.
+    Dns,
+    /// Nobody answered in time, or there is no route.
+    Timeout,
+    /// The port is closed.
+    Refused,
+    /// The connection was reset or aborted.
+    Reset,
+    /// The other end closed before it was done.
+    Eof,
+    /// Noise or TLS failed: the other end does not speak our protocol, or has another key than it should.
+    Tls,
+}
+
+impl NetworkReason {
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "network_refused",
+            Self::Timeout => "network_timeout",
+            Self::Dns => "network_dns",
+            Self::Tls => "network_tls",
+            Self::Reset => "network_reset",
+            Self::Eof => "network_eof",
+            Self::Other => "other",
+        }
+    }
+
+    /// The reason with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::Other, Self::Dns, Self::Timeout, Self::Refused, Self::Reset, Self::Eof, Self::Tls];
+        all.into_iter().find(|reason| reason.name() == name)
+    }
+
+    /// Finds the reason in an error of libp2p or of the operating system.
+    ///
+    /// A dial that tried several addresses gives the reason of the attempt that came furthest: that the machine
+    /// answered with garbage says more than that its other address timed out.
+    pub fn classify(error: &(dyn Error + 'static)) -> Self {
+        if let Some(error) = error.downcast_ref::<DialError>() {
+            return of_dial(error);
+        }
+        of_chain(error)
+    }
+}
+
+impl fmt::Display for NetworkReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+fn of_dial(error: &DialError) -> NetworkReason {
+    match error {
+        DialError::Transport(attempts) => {
+            // The order of the enum is how far an attempt came.
+            attempts.iter().map(|(_, error)| of_transport(error)).max().unwrap_or(NetworkReason::Other)
+        }
+        // The channel proved a key, but not the expected one.
+        DialError::WrongPeerId { .. } => NetworkReason::Tls,
+        DialError::Aborted => NetworkReason::Reset,
+        DialError::LocalPeerId { .. }
+        | DialError::NoAddresses
+        | DialError::DialPeerConditionFalse(_)
+        | DialError::Denied { .. } => NetworkReason::Other,
+    }
+}
+
+fn of_transport(error: &TransportError<io::Error>) -> NetworkReason {
+    match error {
+        TransportError::MultiaddrNotSupported(_) => NetworkReason::Other,
+        TransportError::Other(error) => of_chain(error),
+    }
+}
+
+/// Walks from the outermost error to its cause; the first link that is known decides.
+fn of_chain(error: &(dyn Error + 'static)) -> NetworkReason {
+    let mut link = error;
+    // A failure of the secure channel may itself be caused by the socket, which then says more.
+    let mut fallback = NetworkReason::Other;
+    for _ in 0..CHAIN_MAX {
+        match of_link(link) {
+            Some(NetworkReason::Tls) => fallback = NetworkReason::Tls,
+            Some(reason) => return reason,
+            None => {}
+        }
+        // An io error hides the error it wraps from `source`, which skips to that one's cause.
+        let wrapped = link.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let next = wrapped.map(|error| error as &(dyn Error + 'static)).or_else(|| link.source());
+        let Some(next) = next else { break };
+        link = next;
+    }
+    if fallback == NetworkReason::Other { of_text(&link.to_string()) } else { fallback }
+}
+
+fn of_link(link: &(dyn Error + 'static)) -> Option<NetworkReason> {
+    if link.is::<libp2p::dns::ResolveError>() {
+        return Some(NetworkReason::Dns);
+    }
+    if link.is::<libp2p::noise::Error>() || link.is::<NegotiationError>() || link.is::<ProtocolError>() {
+        return Some(NetworkReason::Tls);
+    }
+    if let Some(error) = link.downcast_ref::<libp2p::quic::Error>() {
+        return matches!(error, libp2p::quic::Error::HandshakeTimedOut).then_some(NetworkReason::Timeout);
+    }
+    of_io(link.downcast_ref::<io::Error>()?)
+}
+
+fn of_io(error: &io::Error) -> Option<NetworkReason> {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::ConnectionRefused => Some(NetworkReason::Refused),
+        Kind::TimedOut | Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
+            Some(NetworkReason::Timeout)
+        }
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::NotConnected => {
+            Some(NetworkReason::Reset)
+        }
+        Kind::UnexpectedEof => Some(NetworkReason::Eof),
+        _ => None,
+    }
+}
+
+/// The last resort: types that cannot be named (generic, or of a crate that libp2p does not export) by their words.
+/// The tests make each of them happen, so that a change of the words is noticed.
+fn of_text(text: &str) -> NetworkReason {
+    let text = text.to_ascii_lowercase();
+    let table = [
+        ("timeout", NetworkReason::Timeout),
+        ("timed out", NetworkReason::Timeout),
+        ("reset", NetworkReason::Reset),
+        ("closed", NetworkReason::Eof),
+        ("crypt", NetworkReason::Tls),
+        ("tls", NetworkReason::Tls),
+        ("certificate", NetworkReason::Tls),
+        ("handshake", NetworkReason::Tls),
+        ("lookup", NetworkReason::Dns),
+    ];
+    table.iter().find(|(word, _)| text.contains(word)).map_or(NetworkReason::Other, |(_, reason)| *reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_stable_and_read_back() {
+        let names = [
+            (NetworkReason::Refused, "network_refused"),
+            (NetworkReason::Timeout, "network_timeout"),
+            (NetworkReason::Dns, "network_dns"),
+            (NetworkReason::Tls, "network_tls"),
+            (NetworkReason::Reset, "network_reset"),
+            (NetworkReason::Eof, "network_eof"),
+            (NetworkReason::Other, "other"),
+        ];
+        for (reason, name) in names {
+            assert_eq!(reason.to_string(), name);
+            assert_eq!(NetworkReason::from_name(name), Some(reason));
+        }
+        assert_eq!(NetworkReason::from_name("network_gremlins"), None);
+    }
+
+    #[test]
+    fn the_attempt_that_came_furthest_gives_the_reason() {
+        let failed = |kind: io::ErrorKind| {
+            let address = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
+            (address, TransportError::Other(io::Error::other(io::Error::from(kind))))
+        };
+        let attempts = vec![failed(io::ErrorKind::TimedOut), failed(io::ErrorKind::ConnectionRefused)];
+        assert_eq!(NetworkReason::classify(&DialError::Transport(attempts)), NetworkReason::Refused);
+        assert_eq!(NetworkReason::classify(&DialError::NoAddresses), NetworkReason::Other);
+    }
+
+    #[test]
+    fn an_endless_chain_of_causes_ends() {
+        let deep = (0..100).fold(io::Error::from(io::ErrorKind::ConnectionReset), |error, _| io::Error::other(error));
+        assert_eq!(NetworkReason::classify(&deep), NetworkReason::Other);
+    }
+}
