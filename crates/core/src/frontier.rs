@@ -165,8 +165,9 @@ mod tests {
             let straight = merge_all(&edits);
             let mut shuffled: Vec<&Edit> = edits.iter().chain(edits.iter().take(3)).collect();
             let len = shuffled.len();
-            for i in 0..len {
-                shuffled.swap(i, (order.rotate_left(i as u32 * 5) % len as u64) as usize);
+            for (i, turn) in (0..len).zip((0..64).step_by(5).cycle()) {
+                let pick = usize::try_from(order.rotate_left(turn) & 0xffff).unwrap() % len;
+                shuffled.swap(i, pick);
             }
             prop_assert_eq!(&merge_all(shuffled), &straight);
             prop_assert_eq!(&merge_all(edits.iter().rev()), &straight);

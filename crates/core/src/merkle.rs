@@ -101,7 +101,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_leaf_is_proved_and_nothing_else(size in 1..40_usize, pick in any::<prop::sample::Index>(), flip in 0..256_usize) {
-            let leaves: Vec<Vec<u8>> = (0..size).map(|n| vec![n as u8]).collect();
+            let leaves: Vec<Vec<u8>> = (0..size).map(|n| n.to_be_bytes().to_vec()).collect();
             let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
             let (index, top) = (pick.index(size), root(&hashes));
             let path = prove(&hashes, index).unwrap();

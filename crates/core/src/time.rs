@@ -49,7 +49,6 @@ impl Hlc {
     }
 
     /// `self` after a received event with clock `other`, unless that is too far in the future.
-    #[must_use]
     pub fn observe(self, other: Self, now: UnixMillis) -> Observed {
         let ahead = other.time().since(now);
         if ahead > HLC_AHEAD_MAX_MS { Observed::Ahead { by_ms: ahead } } else { Observed::Moved(self.max(other)) }

@@ -1,0 +1,100 @@
+//! Test vectors with verdicts: what was once readable stays readable, and what was refused stays refused.
+//!
+//! `vectors/*.json` is compared with what this code makes of the same inputs; `ANTIPHON_BLESS=1` writes the files
+//! anew, which only a new format version may need.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "vectors/make.rs"]
+mod make;
+
+use std::path::PathBuf;
+
+use antiphon_core::charter::{GrantPath, PathError};
+use antiphon_core::event::{Event, verify_run};
+use antiphon_core::genome::{Genome, Proof};
+use antiphon_core::ids::{Hash, NodeId, StoreId, TeamId};
+use antiphon_core::log::{Head, LogId, Stream};
+use antiphon_core::sign::Signature;
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+
+fn vectors(name: &str, made: &Value) -> Value {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors").join(name);
+    let text = serde_json::to_string_pretty(made).unwrap() + "\n";
+    if std::env::var_os("ANTIPHON_BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let held = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(held, text, "{name} is not what this code makes; a released format never changes");
+    serde_json::from_str(&held).unwrap()
+}
+
+fn hex(value: &Value) -> Vec<u8> {
+    HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap()
+}
+
+fn optional_hex(value: &Value) -> Option<Vec<u8>> {
+    value.is_string().then(|| hex(value))
+}
+
+/// What this code says of a case, in the words of the vectors.
+fn judge(case: &Value) -> String {
+    let mut events = Vec::new();
+    for event in case["events"].as_array().unwrap() {
+        let signature = optional_hex(&event["signature"]).map(|bytes| Signature::from_slice(&bytes).unwrap());
+        match Event::parse(hex(&event["header"]), optional_hex(&event["payload"]), signature) {
+            Ok(event) => events.push(event),
+            Err(error) => return error.to_string(),
+        }
+    }
+    let team: TeamId = case["team"].as_str().unwrap().parse().unwrap();
+    let key: NodeId = case["key"].as_str().unwrap().parse().unwrap();
+    let store: StoreId = case["store"].as_str().unwrap().parse().unwrap();
+    let run = verify_run(&team, LogId::new(store, Stream::Shared), &key, Head::EMPTY, events);
+    let refused = run.refused.map(|refused| format!(", event {}: {}", refused.index, refused.reason));
+    format!("{} verified, {} waiting{}", run.verified.len(), run.waiting.len(), refused.unwrap_or_default())
+}
+
+#[test]
+fn events_keep_their_verdicts() {
+    for case in vectors("events.json", &make::events()).as_array().unwrap() {
+        assert_eq!(judge(case), case["expect"].as_str().unwrap(), "{}", case["name"]);
+    }
+}
+
+#[test]
+fn genomes_keep_their_roots_and_proofs() {
+    for case in vectors("genome.json", &make::genomes()).as_array().unwrap() {
+        let genome = Genome::decode(&hex(&case["genome"])).unwrap();
+        assert_eq!(genome.hash().to_string(), case["root"].as_str().unwrap());
+        for proof in case["proofs"].as_array().unwrap() {
+            let path = proof["path"].as_array().unwrap().iter().map(|hash| hash.as_str().unwrap().parse().unwrap());
+            let text = |key: &str| proof[key].as_str().unwrap().to_owned();
+            let (index, size) = (proof["index"].as_u64().unwrap(), proof["size"].as_u64().unwrap());
+            let held = Proof { id: text("id"), text: text("text"), index, size, path: path.collect() };
+            assert_eq!(json!(held.check(&genome.hash())), proof["expect"], "{}", proof["id"]);
+        }
+    }
+}
+
+#[test]
+fn grant_paths_keep_their_verdicts() {
+    for case in vectors("charter.json", &make::paths()).as_array().unwrap() {
+        let id = |key: &str| case[key].as_str().unwrap();
+        let team: TeamId = id("team").parse().unwrap();
+        let (steward, node): (NodeId, NodeId) = (id("steward").parse().unwrap(), id("node").parse().unwrap());
+        let verdict = GrantPath::decode(&hex(&case["path"])).and_then(|path| path.verify(&team, &steward, &node));
+        let words = match verdict {
+            Ok(grant) => format!("{} until {}", grant.roles.join(", "), grant.not_after.0),
+            Err(PathError::Cbor(_)) => "malformed".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(words, id("expect"), "{}", case["name"]);
+    }
+}
+
+#[test]
+fn a_hash_is_written_as_hex() {
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    assert_eq!(Hash::of(b"").to_string(), empty);
+}

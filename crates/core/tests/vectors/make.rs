@@ -1,0 +1,236 @@
+//! Makes the vectors from fixed keys, times and salts.
+
+use std::collections::BTreeMap;
+
+use antiphon_core::charter::{Grant, GrantPath};
+use antiphon_core::event::{Action, Event, Header, Open, Payload, Provenance, SourceKind, Subject};
+use antiphon_core::fact::{Edit, Field};
+use antiphon_core::genome::Genome;
+use antiphon_core::ids::{EventId, FactId, Hash, NodeId, StoreId, TeamId};
+use antiphon_core::log::{Head, LogId, Stream};
+use antiphon_core::sign::{Signature, Signer};
+use antiphon_core::time::{Hlc, UnixMillis};
+use antiphon_core::value::Value as FieldValue;
+use antiphon_core::vclock::VClock;
+use data_encoding::HEXLOWER;
+use ed25519_dalek::{Signer as _, SigningKey};
+use serde_json::{Value, json};
+
+const NOW: u64 = 1_700_000_000_000;
+
+struct Key(SigningKey);
+
+impl Key {
+    fn new(seed: u8) -> Self {
+        Self(SigningKey::from_bytes(&[seed; 32]))
+    }
+}
+
+impl Signer for Key {
+    fn node_id(&self) -> NodeId {
+        NodeId(self.0.verifying_key().to_bytes())
+    }
+    fn sign(&self, message: &[u8]) -> Signature {
+        Signature(self.0.sign(message).to_bytes())
+    }
+}
+
+fn team() -> Genome {
+    Genome::found("acme", &[7; 32], &Key::new(1).node_id()).unwrap()
+}
+
+/// Writes one log with fixed times and salts.
+struct Writer {
+    team: TeamId,
+    log: LogId,
+    head: Head,
+}
+
+impl Writer {
+    fn open(key: &Key, stream: Stream) -> (Self, Event) {
+        let (team, nonce) = (team().team(), [9; 16]);
+        let node = key.node_id();
+        let store = StoreId::derive(&team, &node, &nonce);
+        let mut writer = Self { team, log: LogId::new(store, stream), head: Head::EMPTY };
+        let open = Open { node, nonce, name: "workstation".into(), previous: None };
+        let mut event = writer.write(Action::Open, Subject::Store(store), 0b111, open.to_fields());
+        event.sign(key);
+        (writer, event)
+    }
+
+    fn write(&mut self, action: Action, subject: Subject, bits: u64, fields: BTreeMap<u8, FieldValue>) -> Event {
+        let seq = self.head.seq + 1;
+        let salt = [u8::try_from(seq).unwrap(); 16];
+        let provenance =
+            Provenance { agent: Some("alice".into()), source: Some(SourceKind::Human), ..Default::default() };
+        let payload = Payload { salt, provenance, fields }.encode(self.log.stream).unwrap();
+        let header = Header {
+            team: self.team,
+            id: EventId::next(None, UnixMillis(NOW + seq), [u8::try_from(seq).unwrap(); 10]),
+            store: self.log.store,
+            stream: self.log.stream,
+            seq,
+            prev: self.head.hash,
+            hlc: Hlc::default().tick(UnixMillis(NOW + seq)),
+            action,
+            subject,
+            version: VClock::from_iter([(self.log.store, seq)]),
+            fields: bits,
+            payload_hash: Hash::of(&payload),
+            payload_len: payload.len() as u64,
+            seal: None,
+        };
+        let event = Event::author(header, payload).unwrap();
+        self.head = event.head();
+        event
+    }
+
+    fn fact(&mut self, text: &str) -> Event {
+        let edit = Edit::new().set(Field::Content, text.into()).set(Field::Level, FieldValue::Uint(1));
+        let id = FactId::new(UnixMillis(NOW), [3; 10]);
+        self.write(Action::Set, Subject::Fact(id), edit.bits(), edit.values())
+    }
+}
+
+fn bytes(bytes: &[u8]) -> String {
+    HEXLOWER.encode(bytes)
+}
+
+fn shown(event: &Event) -> Value {
+    json!({
+        "header": bytes(event.header_bytes()),
+        "payload": event.payload().map(bytes),
+        "signature": event.signature().map(|signature| bytes(&signature.0)),
+    })
+}
+
+fn case(name: &str, expect: &str, events: Vec<Value>) -> Value {
+    let (writer, _) = Writer::open(&Key::new(1), Stream::Shared);
+    json!({
+        "name": name,
+        "expect": expect,
+        "team": writer.team.to_string(),
+        "key": Key::new(1).node_id().to_string(),
+        "store": writer.log.store.to_string(),
+        "events": events,
+    })
+}
+
+/// Runs of one log.
+pub(super) fn events() -> Value {
+    let key = Key::new(1);
+    let (mut writer, open) = Writer::open(&key, Stream::Shared);
+    let mut facts: Vec<Event> = ["one", "two", "three"].map(|text| writer.fact(text)).into();
+    facts[2].sign(&key);
+    let run: Vec<Value> = std::iter::once(&open).chain(&facts).map(shown).collect();
+    let with = |change: &dyn Fn(&mut Vec<Value>)| {
+        let mut run = run.clone();
+        change(&mut run);
+        run
+    };
+    let flip = |value: &mut Value| {
+        let mut raw = HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap();
+        let last = raw.len() - 1;
+        raw[last] ^= 1;
+        *value = json!(bytes(&raw));
+    };
+    let newer = with(&|run| {
+        // A newer version appends a key; the signature no longer fits, but the header is read.
+        let raw = HEXLOWER.decode(run[3]["header"].as_str().unwrap().as_bytes()).unwrap();
+        run[3]["header"] = json!(bytes(&[&[raw[0] + 1], &raw[1..], &[15, 0]].concat()));
+    });
+    json!([
+        case("one signature covers the run", "4 verified, 0 waiting", run.clone()),
+        case("a payload may be absent", "4 verified, 0 waiting", with(&|run| run[1]["payload"] = Value::Null)),
+        case(
+            "without a covering signature events wait",
+            "1 verified, 3 waiting",
+            with(&|run| run[3]["signature"] = Value::Null)
+        ),
+        case(
+            "a bad signature is refused",
+            "1 verified, 2 waiting, event 3: its signature is not valid",
+            with(&|run| flip(&mut run[3]["signature"]))
+        ),
+        case(
+            "a gap is refused",
+            "1 verified, 0 waiting, event 1: it does not follow the event before it",
+            with(&|run| drop(run.remove(1)))
+        ),
+        case(
+            "another payload is refused",
+            "the payload is not the one the header names",
+            with(&|run| flip(&mut run[2]["payload"]))
+        ),
+        case(
+            "an opening without its payload is refused",
+            "0 verified, 0 waiting, event 0: it does not open a log of this key",
+            with(&|run| run[0]["payload"] = Value::Null)
+        ),
+        case(
+            "an integer that is not in its shortest form is refused",
+            "malformed header: not canonical CBOR at byte 2",
+            with(&|run| {
+                let header = run[1]["header"].as_str().unwrap().to_owned();
+                run[1]["header"] = json!(format!("{}001801{}", &header[..2], &header[6..]));
+            })
+        ),
+        case(
+            "a key of a newer version is read over",
+            "1 verified, 2 waiting, event 3: its signature is not valid",
+            newer
+        ),
+        case(
+            "another format version is refused",
+            "header format 2, this version reads 1",
+            with(&|run| {
+                let header = run[1]["header"].as_str().unwrap().to_owned();
+                run[1]["header"] = json!(format!("{}0002{}", &header[..2], &header[6..]));
+            })
+        ),
+    ])
+}
+
+/// A genome with its root and proofs.
+pub(super) fn genomes() -> Value {
+    let genome = team();
+    let shown = |id: &str, text: Option<&str>| {
+        let proof = genome.prove(id).unwrap();
+        let path: Vec<String> = proof.path.iter().map(Hash::to_string).collect();
+        let (index, size) = (proof.index, proof.size);
+        let shown = text.map_or(proof.text, str::to_owned);
+        json!({ "id": id, "text": shown, "index": index, "size": size, "path": path, "expect": text.is_none() })
+    };
+    let proofs = [shown("team.name", None), shown("role.admin", None), shown("team.name", Some("evil"))];
+    json!([{ "genome": bytes(&genome.encode()), "root": genome.hash().to_string(), "proofs": proofs }])
+}
+
+/// Grant paths.
+pub(super) fn paths() -> Value {
+    let (alice, bob, eve) = (Key::new(1), Key::new(2), Key::new(3));
+    let path = |signer: &Key, opener: &Key| {
+        let (mut writer, open) = Writer::open(opener, Stream::Charter);
+        let node = bob.node_id();
+        let roles = vec!["backend_developer".to_owned()];
+        let (recipient, name) = ("age1example".to_owned(), "laptop".to_owned());
+        let grant = Grant { node, recipient, roles, not_after: UnixMillis(NOW * 2), name };
+        let mut event = writer.write(Action::Grant, Subject::Member(node), 0b111_111, grant.to_fields());
+        event.sign(signer);
+        GrantPath { open: open.into_unverified(), grant: event.into_unverified() }.encode()
+    };
+    let case = |name: &str, path: Vec<u8>, node: NodeId, expect: &str| {
+        json!({
+            "name": name, "expect": expect, "team": team().team().to_string(), "path": bytes(&path),
+            "steward": alice.node_id().to_string(), "node": node.to_string(),
+        })
+    };
+    let good = path(&alice, &alice);
+    let unsigned = "the grant path is not signed by a steward of this team";
+    json!([
+        case("bob is granted", good.clone(), bob.node_id(), "backend_developer until 3400000000000"),
+        case("eve shows bob's path", good.clone(), eve.node_id(), "the grant path names another node"),
+        case("eve signs bob's grant", path(&eve, &alice), bob.node_id(), unsigned),
+        case("eve opens her own charter", path(&eve, &eve), bob.node_id(), unsigned),
+        case("a path that was cut off", good[..good.len() - 1].to_vec(), bob.node_id(), "malformed"),
+    ])
+}
