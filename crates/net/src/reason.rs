@@ -5,8 +5,12 @@ use std::fmt;
 use std::io;
 
 use libp2p::core::transport::TransportError;
+use libp2p::core::transport::timeout::TransportTimeoutError;
 use libp2p::core::upgrade::{NegotiationError, ProtocolError};
 use libp2p::swarm::DialError;
+use libp2p::{dns, noise, quic};
+
+use crate::transport;
 
 /// Most links of an error's chain of causes that are looked at.
 const CHAIN_MAX: usize = 32;
@@ -85,43 +89,65 @@ fn of_dial(error: &DialError) -> NetworkReason {
 }
 
 fn of_transport(error: &TransportError<io::Error>) -> NetworkReason {
+    let TransportError::Other(error) = error else { return NetworkReason::Other };
+    match error.get_ref().and_then(|error| error.downcast_ref::<transport::Error>()) {
+        Some(TransportTimeoutError::Timeout) => NetworkReason::Timeout,
+        Some(TransportTimeoutError::TimerError(_)) => NetworkReason::Other,
+        Some(TransportTimeoutError::Other(error)) => of_named(error),
+        None => of_chain(error),
+    }
+}
+
+fn of_named(error: &dns::Error<transport::Failure>) -> NetworkReason {
     match error {
-        TransportError::MultiaddrNotSupported(_) => NetworkReason::Other,
-        TransportError::Other(error) => of_chain(error),
+        dns::Error::Transport(failure) => failure.reason,
+        dns::Error::ResolveError(_) | dns::Error::TooManyLookups => NetworkReason::Dns,
+        dns::Error::MultiaddrNotSupported(_) => NetworkReason::Other,
+        // One for each address the name stands for; a resolution that failed is alone here.
+        dns::Error::Dial(errors) => errors.iter().map(of_named).max().unwrap_or(NetworkReason::Other),
     }
 }
 
 /// Walks from the outermost error to its cause; the first link that is known decides.
 fn of_chain(error: &(dyn Error + 'static)) -> NetworkReason {
     let mut link = error;
-    // A failure of the secure channel may itself be caused by the socket, which then says more.
-    let mut fallback = NetworkReason::Other;
     for _ in 0..CHAIN_MAX {
-        match of_link(link) {
-            Some(NetworkReason::Tls) => fallback = NetworkReason::Tls,
-            Some(reason) => return reason,
-            None => {}
+        if let Some(reason) = of_link(link) {
+            return reason;
         }
         // An io error hides the error it wraps from `source`, which skips to that one's cause.
         let wrapped = link.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let next = wrapped.map(|error| error as &(dyn Error + 'static)).or_else(|| link.source());
-        let Some(next) = next else { break };
+        let Some(next) = wrapped.map(|error| error as &(dyn Error + 'static)).or_else(|| link.source()) else { break };
         link = next;
     }
-    if fallback == NetworkReason::Other { of_text(&link.to_string()) } else { fallback }
+    of_text(&link.to_string())
 }
 
 fn of_link(link: &(dyn Error + 'static)) -> Option<NetworkReason> {
-    if link.is::<libp2p::dns::ResolveError>() {
+    if let Some(error) = link.downcast_ref::<noise::Error>() {
+        return Some(of_channel(match error {
+            noise::Error::Io(error) => Some(error),
+            _ => None,
+        }));
+    }
+    if let Some(error) = link.downcast_ref::<NegotiationError>() {
+        return Some(of_channel(match error {
+            NegotiationError::ProtocolError(ProtocolError::IoError(error)) => Some(error),
+            _ => None,
+        }));
+    }
+    if let Some(quic::Error::HandshakeTimedOut) = link.downcast_ref() {
+        return Some(NetworkReason::Timeout);
+    }
+    if link.is::<dns::ResolveError>() {
         return Some(NetworkReason::Dns);
     }
-    if link.is::<libp2p::noise::Error>() || link.is::<NegotiationError>() || link.is::<ProtocolError>() {
-        return Some(NetworkReason::Tls);
-    }
-    if let Some(error) = link.downcast_ref::<libp2p::quic::Error>() {
-        return matches!(error, libp2p::quic::Error::HandshakeTimedOut).then_some(NetworkReason::Timeout);
-    }
     of_io(link.downcast_ref::<io::Error>()?)
+}
+
+/// The secure channel was not made: because of the socket, or because of what came over it.
+fn of_channel(socket: Option<&io::Error>) -> NetworkReason {
+    socket.and_then(of_io).unwrap_or(NetworkReason::Tls)
 }
 
 fn of_io(error: &io::Error) -> Option<NetworkReason> {
@@ -139,20 +165,16 @@ fn of_io(error: &io::Error) -> Option<NetworkReason> {
     }
 }
 
-/// The last resort: types that cannot be named (generic, or of a crate that libp2p does not export) by their words.
-/// The tests make each of them happen, so that a change of the words is noticed.
+/// The last resort: errors of QUIC and yamux, whose types libp2p does not show, by their words.
 fn of_text(text: &str) -> NetworkReason {
     let text = text.to_ascii_lowercase();
     let table = [
-        ("timeout", NetworkReason::Timeout),
         ("timed out", NetworkReason::Timeout),
         ("reset", NetworkReason::Reset),
-        ("closed", NetworkReason::Eof),
         ("crypt", NetworkReason::Tls),
         ("tls", NetworkReason::Tls),
         ("certificate", NetworkReason::Tls),
-        ("handshake", NetworkReason::Tls),
-        ("lookup", NetworkReason::Dns),
+        ("closed", NetworkReason::Eof),
     ];
     table.iter().find(|(word, _)| text.contains(word)).map_or(NetworkReason::Other, |(_, reason)| *reason)
 }
@@ -193,6 +215,6 @@ mod tests {
     #[test]
     fn an_endless_chain_of_causes_ends() {
         let deep = (0..100).fold(io::Error::from(io::ErrorKind::ConnectionReset), |error, _| io::Error::other(error));
-        assert_eq!(NetworkReason::classify(&deep), NetworkReason::Other);
+        assert_eq!(NetworkReason::classify(&deep), NetworkReason::Reset);
     }
 }

@@ -119,8 +119,7 @@ impl SyncStream {
             state: Reading::Frames,
             _slot: slot.clone(),
         };
-        let writer =
-            SyncWriter { io: write, ends: ends.clone(), traffic: traffic.clone(), broken: false, _slot: slot };
+        let writer = SyncWriter { io: write, ends: ends.clone(), traffic: traffic.clone(), broken: false, _slot: slot };
         Self { peer, reader, writer }
     }
 

@@ -30,7 +30,7 @@ pub(crate) type OpenId = u64;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The member opened a stream.
-    Inbound(PeerId, SyncStream),
+    Inbound(SyncStream),
     /// What became of [`Behaviour::open`]; reported exactly once for each.
     Outbound(OpenId, Result<SyncStream, OpenFailure>),
 }
@@ -114,7 +114,7 @@ impl Behaviour {
             return;
         };
         if let Some(stream) = self.wrap(peer, link, stream, Some(slot)) {
-            self.actions.push_back(ToSwarm::GenerateEvent(Event::Inbound(peer, stream)));
+            self.actions.push_back(ToSwarm::GenerateEvent(Event::Inbound(stream)));
         }
     }
 

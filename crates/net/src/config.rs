@@ -1,0 +1,103 @@
+//! What a node's network can be told, and its limits.
+
+use std::time::Duration;
+
+use libp2p::{Multiaddr, StreamProtocol};
+use zeroize::Zeroizing;
+
+use crate::bytes_codec::BytesCodec;
+
+/// Most bytes of a handshake request and of its answer.
+pub const HANDSHAKE_BYTES_MAX: usize = 128 * 1024;
+/// Most bytes of a request to join.
+pub const JOIN_REQUEST_BYTES_MAX: usize = 16 * 1024;
+/// Most bytes of the answer to a request to join, which carries genome and charter.
+pub const JOIN_RESPONSE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Where members exchange their logs.
+pub(crate) const SYNC_PROTOCOL: StreamProtocol = StreamProtocol::new("/antiphon/sync/1");
+
+/// What a stranger can ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// `/antiphon/handshake/1`: two nodes prove to each other that they belong together.
+    Handshake,
+    /// `/antiphon/join/1`: the holder of a ticket asks a steward for its grant.
+    Join,
+}
+
+impl Protocol {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Handshake => "/antiphon/handshake/1",
+            Self::Join => "/antiphon/join/1",
+        }
+    }
+
+    /// Most bytes of a request.
+    pub const fn request_bytes_max(self) -> usize {
+        match self {
+            Self::Handshake => HANDSHAKE_BYTES_MAX,
+            Self::Join => JOIN_REQUEST_BYTES_MAX,
+        }
+    }
+
+    /// Most bytes of an answer.
+    pub const fn response_bytes_max(self) -> usize {
+        match self {
+            Self::Handshake => HANDSHAKE_BYTES_MAX,
+            Self::Join => JOIN_RESPONSE_BYTES_MAX,
+        }
+    }
+
+    pub(crate) const fn codec(self) -> BytesCodec {
+        BytesCodec { request_bytes_max: self.request_bytes_max(), response_bytes_max: self.response_bytes_max() }
+    }
+}
+
+/// How to build a node's network.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The seed of the node's Ed25519 key (RFC 8032), which is its identity.
+    pub seed: Zeroizing<[u8; 32]>,
+    /// What identify tells others about this program.
+    pub agent_version: String,
+    /// Where to listen; TCP and QUIC (`/ip4/0.0.0.0/tcp/0`, `/ip4/0.0.0.0/udp/0/quic-v1`).
+    pub listen: Vec<Multiaddr>,
+    /// Whether to find nodes on the local network, and to be found there, by multicast DNS.
+    pub mdns: bool,
+    /// How long a connection may stay without the gate being opened for its peer.
+    pub stranger_deadline: Duration,
+    /// How long an attempt to connect may take, per address.
+    pub connect_timeout: Duration,
+    /// How long a request may take once connected, its answer included.
+    pub request_timeout: Duration,
+    /// How long [`crate::NetHandle::open_sync`] keeps trying.
+    pub open_sync_timeout: Duration,
+    /// Most inbound connections that are still being negotiated.
+    pub pending_incoming_max: u32,
+    /// Most established inbound connections; a team has up to 512 members, the rest is for strangers.
+    pub established_incoming_max: u32,
+    /// Events that wait in the channel before the network is held back.
+    pub event_capacity: usize,
+}
+
+impl Config {
+    /// The defaults: listen nowhere, no multicast DNS.
+    pub fn new(seed: Zeroizing<[u8; 32]>, agent_version: impl Into<String>) -> Self {
+        Self {
+            seed,
+            agent_version: agent_version.into(),
+            listen: Vec::new(),
+            mdns: false,
+            stranger_deadline: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(10),
+            open_sync_timeout: Duration::from_secs(5),
+            pending_incoming_max: 64,
+            established_incoming_max: 640,
+            event_capacity: 256,
+        }
+    }
+}

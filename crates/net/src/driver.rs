@@ -1,0 +1,417 @@
+//! The loop that is the network: commands in, events out, libp2p in between.
+
+use std::collections::HashMap;
+use std::num::NonZeroU8;
+
+use antiphon_core::ids::NodeId;
+use futures::StreamExt as _;
+use libp2p::multiaddr;
+use libp2p::request_response::{self, InboundFailure, InboundRequestId, OutboundFailure, OutboundRequestId};
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{DialError, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, Swarm, identify, mdns, ping};
+use tokio::sync::mpsc;
+
+use crate::config::Protocol;
+use crate::event::{Event, Responder};
+use crate::gate::{self, Opening};
+use crate::handle::{Command, Error, OpenSyncError, Reply, Request, RequestError};
+use crate::outbox::{ADDRESSES_MAX, AGENT_VERSION_CHARS_MAX, Outbox};
+use crate::reason::NetworkReason;
+use crate::stream::SyncStream;
+use crate::streams::{self, OpenFailure, OpenId};
+use crate::swarm::{Behaviour, BehaviourEvent};
+
+/// Most operations that wait for the network at the same time.
+const OPERATIONS_MAX: usize = 1_024;
+/// Most addresses that are dialled at the same time.
+const DIALS_AT_ONCE_MAX: u8 = 8;
+
+/// Whether the loop goes on.
+enum Next {
+    GoOn,
+    Stop(Option<Reply<()>>),
+}
+
+type Asked = (NodeId, Reply<Result<Vec<u8>, RequestError>>);
+
+/// Owns the swarm and everything that waits for it.
+pub(crate) struct Driver {
+    swarm: Swarm<Behaviour>,
+    commands: mpsc::Receiver<Command>,
+    /// For responders; weak, so that they alone do not keep the network alive.
+    commands_weak: mpsc::WeakSender<Command>,
+    /// Events the channel has not taken yet.
+    outbox: Outbox,
+    listening: Vec<Multiaddr>,
+    /// Requests that wait for a connection.
+    unsent: HashMap<PeerId, Vec<Request>>,
+    /// Requests that wait for an answer.
+    asked: HashMap<(Protocol, OutboundRequestId), Asked>,
+    /// Answers that are on their way.
+    answering: HashMap<(Protocol, InboundRequestId), Reply<Result<(), Error>>>,
+    /// Gates that wait for their acknowledgement.
+    opening_gates: HashMap<PeerId, Vec<Reply<Result<(), Error>>>>,
+    /// Streams that are being opened.
+    opening_streams: HashMap<OpenId, Reply<Result<SyncStream, OpenSyncError>>>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        swarm: Swarm<Behaviour>,
+        commands: mpsc::Receiver<Command>,
+        commands_weak: mpsc::WeakSender<Command>,
+    ) -> Self {
+        Self {
+            swarm,
+            commands,
+            commands_weak,
+            outbox: Outbox::default(),
+            listening: Vec::new(),
+            unsent: HashMap::new(),
+            asked: HashMap::new(),
+            answering: HashMap::new(),
+            opening_gates: HashMap::new(),
+            opening_streams: HashMap::new(),
+        }
+    }
+
+    pub(crate) async fn run(mut self, events: mpsc::Sender<Event>) {
+        let reply = loop {
+            // A full channel holds the network back, unless the caller itself waits for the network.
+            let may_poll = self.outbox.is_empty() || self.operations() > 0;
+            tokio::select! {
+                biased;
+                permit = events.reserve(), if !self.outbox.is_empty() => match (permit, self.outbox.pop()) {
+                    (Ok(permit), Some(event)) => permit.send(event),
+                    (Ok(_), None) => {}
+                    (Err(_), _) => break None,
+                },
+                command = self.commands.recv() => match command.map(|command| self.on_command(command)) {
+                    Some(Next::GoOn) => {}
+                    Some(Next::Stop(reply)) => break reply,
+                    None => break None,
+                },
+                event = self.swarm.select_next_some(), if may_poll => self.on_swarm_event(event),
+            }
+        };
+        // The swarm goes first: whoever waits for the shutdown finds the ports free.
+        drop(self);
+        if let Some(reply) = reply {
+            answer(reply, ());
+        }
+    }
+
+    fn operations(&self) -> usize {
+        let unsent: usize = self.unsent.values().map(Vec::len).sum();
+        let gates: usize = self.opening_gates.values().map(Vec::len).sum();
+        unsent + gates + self.asked.len() + self.answering.len() + self.opening_streams.len()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.operations() >= OPERATIONS_MAX
+    }
+}
+
+/// Commands.
+impl Driver {
+    fn on_command(&mut self, command: Command) -> Next {
+        match command {
+            Command::Dial { peer, addresses, reply } => answer(reply, self.dial(peer, addresses)),
+            Command::Request(request) => self.on_request(request),
+            Command::Respond { protocol, id, channel, bytes, reply } => {
+                match self.swarm.behaviour_mut().ask(protocol).send_response(channel, bytes) {
+                    Ok(()) => drop(self.answering.insert((protocol, id), reply)),
+                    Err(_) => answer(reply, Err(Error::Unwanted)),
+                }
+            }
+            Command::OpenGate { peer, reply } => self.open_gate(peer, reply),
+            Command::CloseGate { peer, reply } => {
+                self.swarm.behaviour_mut().gate.close(peer);
+                self.gate_is_gone(&peer);
+                answer(reply, ());
+            }
+            Command::OpenSync { peer, attempt, reply } => self.open_sync(peer, attempt, reply),
+            Command::ListenAddresses { reply } => answer(reply, self.listening.clone()),
+            Command::Shutdown { reply } => return Next::Stop(Some(reply)),
+        }
+        Next::GoOn
+    }
+
+    fn dial(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) -> Result<(), Error> {
+        match self.swarm.dial(dial_opts(peer, addresses)) {
+            // Connected, or on the way: just what was wanted.
+            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => Ok(()),
+            Err(error) => Err(Error::Network { reason: NetworkReason::classify(&error) }),
+        }
+    }
+
+    fn on_request(&mut self, mut request: Request) {
+        if self.is_busy() {
+            return answer(request.reply, Err(RequestError::Busy { max: OPERATIONS_MAX }));
+        }
+        if self.swarm.is_connected(&request.peer) {
+            return self.send(request);
+        }
+        let addresses = std::mem::take(&mut request.addresses);
+        match self.swarm.dial(dial_opts(request.peer, addresses)) {
+            Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {
+                self.unsent.entry(request.peer).or_default().push(request);
+            }
+            Err(error) => {
+                let peer = request.node;
+                let error = match error {
+                    DialError::NoAddresses => RequestError::NoAddress { peer },
+                    error => RequestError::Unreachable { peer, reason: NetworkReason::classify(&error) },
+                };
+                answer(request.reply, Err(error));
+            }
+        }
+    }
+
+    fn send(&mut self, request: Request) {
+        let Request { node, peer, protocol, bytes, reply, .. } = request;
+        let id = self.swarm.behaviour_mut().ask(protocol).send_request(&peer, bytes);
+        self.asked.insert((protocol, id), (node, reply));
+    }
+
+    fn open_gate(&mut self, peer: PeerId, reply: Reply<Result<(), Error>>) {
+        if self.is_busy() {
+            return answer(reply, Err(Error::Busy { max: OPERATIONS_MAX }));
+        }
+        match self.swarm.behaviour_mut().gate.open(peer) {
+            Opening::NotConnected => answer(reply, not_connected(&peer)),
+            Opening::Done => answer(reply, Ok(())),
+            Opening::Pending => self.opening_gates.entry(peer).or_default().push(reply),
+        }
+    }
+
+    fn gate_is_gone(&mut self, peer: &PeerId) {
+        for reply in self.opening_gates.remove(peer).unwrap_or_default() {
+            answer(reply, not_connected(peer));
+        }
+    }
+
+    fn open_sync(&mut self, peer: PeerId, attempt: usize, reply: Reply<Result<SyncStream, OpenSyncError>>) {
+        let refusal = if self.is_busy() {
+            Err(Error::Busy { max: OPERATIONS_MAX })
+        } else if !self.swarm.is_connected(&peer) {
+            not_connected(&peer)
+        } else if !self.swarm.behaviour().gate.is_open(&peer) {
+            node_of(&peer).map_or(Err(Error::Stopped), |peer| Err(Error::NotOpen { peer }))
+        } else {
+            Ok(())
+        };
+        if let Err(error) = refusal {
+            return answer(reply, Err(OpenSyncError::Final(error)));
+        }
+        match self.swarm.behaviour_mut().gate.inner_mut().open(peer, attempt) {
+            Some(id) => drop(self.opening_streams.insert(id, reply)),
+            None => answer(reply, Err(OpenSyncError::Attempt(OpenFailure::Network(NetworkReason::Reset)))),
+        }
+    }
+}
+
+/// Events.
+impl Driver {
+    fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        match event {
+            SwarmEvent::Behaviour(event) => self.on_behaviour_event(event),
+            SwarmEvent::NewListenAddr { address, .. } => {
+                self.listening.push(address.clone());
+                self.outbox.push(Event::Listening(address));
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => self.listening.retain(|other| *other != address),
+            SwarmEvent::ListenerClosed { addresses, .. } => {
+                self.listening.retain(|address| !addresses.contains(address));
+                self.outbox.push(Event::ListenerClosed(addresses));
+            }
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, .. } => {
+                if let (1, Some(peer)) = (num_established.get(), node_of(&peer_id)) {
+                    let address = endpoint.get_remote_address().clone();
+                    self.outbox.push(Event::Connected { peer, address, outbound: endpoint.is_dialer() });
+                }
+                for request in self.unsent.remove(&peer_id).unwrap_or_default() {
+                    self.send(request);
+                }
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
+                tracing::debug!(peer = %peer_id, ?cause, "disconnected");
+                self.gate_is_gone(&peer_id);
+                if let Some(peer) = node_of(&peer_id) {
+                    self.outbox.push(Event::Disconnected { peer });
+                }
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => self.on_dial_failed(peer_id, &error),
+            _ => {}
+        }
+    }
+
+    fn on_dial_failed(&mut self, peer: Option<PeerId>, error: &DialError) {
+        let reason = NetworkReason::classify(error);
+        tracing::debug!(?peer, %reason, %error, "a dial failed");
+        if let Some(peer) = &peer
+            && !self.swarm.is_connected(peer)
+        {
+            for request in self.unsent.remove(peer).unwrap_or_default() {
+                answer(request.reply, Err(RequestError::Unreachable { peer: request.node, reason }));
+            }
+        }
+        self.outbox.push(Event::DialFailed { peer: peer.as_ref().and_then(node_of), reason });
+    }
+
+    fn on_behaviour_event(&mut self, event: BehaviourEvent) {
+        match event {
+            BehaviourEvent::Gate(gate::Event::Opened(peer)) => {
+                for reply in self.opening_gates.remove(&peer).unwrap_or_default() {
+                    answer(reply, Ok(()));
+                }
+            }
+            BehaviourEvent::Gate(gate::Event::Inner(streams::Event::Inbound(stream))) => {
+                self.outbox.push(Event::SyncOpened { peer: stream.peer(), stream });
+            }
+            BehaviourEvent::Gate(gate::Event::Inner(streams::Event::Outbound(id, result))) => {
+                if let Some(reply) = self.opening_streams.remove(&id) {
+                    answer(reply, result.map_err(OpenSyncError::Attempt));
+                }
+            }
+            BehaviourEvent::Handshake(event) => self.on_ask_event(Protocol::Handshake, event),
+            BehaviourEvent::Join(event) => self.on_ask_event(Protocol::Join, event),
+            BehaviourEvent::Identify(event) => self.on_identify_event(event),
+            BehaviourEvent::Ping(ping::Event { peer, connection, result }) => {
+                // A peer that cannot be pinged because it does not speak it is alive; one that does not answer is not.
+                if let Err(error @ (ping::Failure::Timeout | ping::Failure::Other { .. })) = result {
+                    tracing::debug!(%peer, %error, "a connection is dead");
+                    self.swarm.close_connection(connection);
+                }
+            }
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => self.on_discovered(found),
+            BehaviourEvent::Mdns(mdns::Event::Expired(_)) => {}
+            BehaviourEvent::Limits(never) => match never {},
+        }
+    }
+
+    fn on_ask_event(&mut self, protocol: Protocol, event: request_response::Event<Vec<u8>, Vec<u8>>) {
+        use request_response::{Event as Ask, Message};
+        match event {
+            Ask::Message { peer, message: Message::Request { request_id, request, channel }, .. } => {
+                // Without a handle there is nobody left who could answer.
+                if let (Some(peer), Some(commands)) = (node_of(&peer), self.commands_weak.upgrade()) {
+                    let responder = Responder { protocol, id: request_id, channel, commands };
+                    self.outbox.push(Event::Request { peer, protocol, bytes: request, responder });
+                }
+            }
+            Ask::Message { message: Message::Response { request_id, response }, .. } => {
+                if let Some((_, reply)) = self.asked.remove(&(protocol, request_id)) {
+                    answer(reply, Ok(response));
+                }
+            }
+            Ask::OutboundFailure { request_id, error, .. } => {
+                if let Some((peer, reply)) = self.asked.remove(&(protocol, request_id)) {
+                    answer(reply, Err(request_error(peer, protocol, &error)));
+                }
+            }
+            Ask::ResponseSent { request_id, .. } => self.on_answered(protocol, request_id, Ok(())),
+            Ask::InboundFailure { request_id, error, .. } => {
+                let error = match error {
+                    InboundFailure::Timeout => Error::Network { reason: NetworkReason::Timeout },
+                    InboundFailure::Io(error) => Error::Network { reason: NetworkReason::classify(&error) },
+                    InboundFailure::ConnectionClosed => Error::Network { reason: NetworkReason::Reset },
+                    InboundFailure::UnsupportedProtocols | InboundFailure::ResponseOmission => Error::Unwanted,
+                };
+                self.on_answered(protocol, request_id, Err(error));
+            }
+        }
+    }
+
+    fn on_answered(&mut self, protocol: Protocol, id: InboundRequestId, result: Result<(), Error>) {
+        if let Some(reply) = self.answering.remove(&(protocol, id)) {
+            answer(reply, result);
+        }
+    }
+
+    fn on_identify_event(&mut self, event: identify::Event) {
+        let identify::Event::Received { peer_id, info, .. } = event else { return };
+        let Some(peer) = node_of(&peer_id) else { return };
+        let agent_version = info.agent_version.chars().take(AGENT_VERSION_CHARS_MAX).collect();
+        let mut listen_addresses = info.listen_addrs;
+        listen_addresses.truncate(ADDRESSES_MAX);
+        self.outbox.push(Event::Identified { peer, agent_version, listen_addresses });
+    }
+
+    fn on_discovered(&mut self, found: Vec<(PeerId, Multiaddr)>) {
+        let mut by_peer: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();
+        for (peer, address) in found {
+            by_peer.entry(peer).or_default().push(address);
+        }
+        for (peer, mut addresses) in by_peer {
+            addresses.truncate(ADDRESSES_MAX);
+            if let Some(peer) = node_of(&peer) {
+                self.outbox.push(Event::Discovered { peer, addresses });
+            }
+        }
+    }
+}
+
+/// Who asked may have gone away, which is its right.
+fn answer<T>(reply: Reply<T>, value: T) {
+    if reply.send(value).is_err() {
+        tracing::trace!("nobody waits for this answer any more");
+    }
+}
+
+fn node_of(peer: &PeerId) -> Option<NodeId> {
+    NodeId::from_peer_id_bytes(&peer.to_bytes()).ok()
+}
+
+fn not_connected<T>(peer: &PeerId) -> Result<T, Error> {
+    // Every peer id here was made from a node id, or let in by the gate, which has checked it.
+    node_of(peer).map_or(Err(Error::Stopped), |peer| Err(Error::NotConnected { peer }))
+}
+
+fn request_error(peer: NodeId, protocol: Protocol, error: &OutboundFailure) -> RequestError {
+    let reason = match error {
+        OutboundFailure::UnsupportedProtocols => return RequestError::Unsupported { peer, protocol },
+        // The connection ended between the check and the sending.
+        OutboundFailure::DialFailure => {
+            return RequestError::Unreachable { peer, reason: NetworkReason::Reset };
+        }
+        OutboundFailure::Timeout => NetworkReason::Timeout,
+        OutboundFailure::ConnectionClosed => NetworkReason::Reset,
+        OutboundFailure::Io(error) => NetworkReason::classify(error),
+    };
+    RequestError::Failed { peer, reason }
+}
+
+fn is_quic(address: &Multiaddr) -> bool {
+    address.iter().any(|part| matches!(part, multiaddr::Protocol::QuicV1 | multiaddr::Protocol::Quic))
+}
+
+/// TCP before QUIC, which is slower to connect and slower on local networks: all TCP addresses are tried at once, and
+/// each that fails makes room for one more. A new port for every dial, because with one port for all two nodes that
+/// dial each other at the same time can lose both connections.
+fn dial_opts(peer: PeerId, mut addresses: Vec<Multiaddr>) -> DialOpts {
+    addresses.sort_by_key(is_quic);
+    addresses.dedup();
+    addresses.truncate(ADDRESSES_MAX);
+    let tcp = addresses.iter().filter(|address| !is_quic(address)).count();
+    let at_once = u8::try_from(tcp).unwrap_or(u8::MAX).clamp(1, DIALS_AT_ONCE_MAX);
+    DialOpts::peer_id(peer)
+        .condition(PeerCondition::DisconnectedAndNotDialing)
+        .addresses(addresses)
+        .override_dial_concurrency_factor(NonZeroU8::new(at_once).unwrap_or(NonZeroU8::MIN))
+        .allocate_new_port()
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tcp_is_preferred_to_quic() {
+        assert!(is_quic(&"/ip4/127.0.0.1/udp/1/quic-v1".parse().unwrap()));
+        assert!(!is_quic(&"/ip4/127.0.0.1/tcp/1".parse().unwrap()));
+        assert!(!is_quic(&"/dns4/localhost/tcp/1".parse().unwrap()));
+    }
+}

@@ -1,0 +1,153 @@
+//! How the network is put together.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::request_response::{self, ProtocolSupport};
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{Multiaddr, StreamProtocol, Swarm, identify, identity, mdns, noise, ping, swarm};
+use tokio::sync::mpsc;
+
+use crate::bytes_codec::BytesCodec;
+use crate::config::{Config, Protocol, SYNC_PROTOCOL};
+use crate::driver::Driver;
+use crate::event::Event;
+use crate::gate::Gate;
+use crate::handle::{COMMANDS_MAX, NetHandle};
+use crate::stream::Traffic;
+use crate::streams;
+use crate::transport;
+
+/// Most connections with one peer: two nodes that dial each other at the same time must both succeed, with one
+/// connection fewer both may lose.
+const CONNECTIONS_PER_PEER_MAX: u32 = 2;
+/// Most attempts of our own to connect at the same time.
+const PENDING_OUTGOING_MAX: u32 = 256;
+/// Most streams on one connection that have not yet said their protocol.
+const NEGOTIATING_STREAMS_MAX: usize = 32;
+/// Most requests of one protocol under way on one connection.
+const REQUESTS_PER_CONNECTION_MAX: usize = 4;
+/// How often a connection is checked, and how long the other end has to answer.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// What identify calls the protocol family.
+const FAMILY: &str = "/antiphon/1";
+
+/// Why the network cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The transport's keys cannot be made.
+    #[error("cannot make the transport's keys")]
+    Keys(#[from] noise::Error),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Which.
+        address: Multiaddr,
+        /// Why.
+        source: libp2p::TransportError<io::Error>,
+    },
+    /// Multicast DNS cannot start.
+    #[error("cannot start multicast DNS")]
+    Mdns(#[source] io::Error),
+}
+
+pub(crate) type Ask = request_response::Behaviour<BytesCodec>;
+
+/// Everything the node speaks. The limits come first: what refuses a connection must do so before the others have
+/// taken note of it.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    pub(crate) limits: connection_limits::Behaviour,
+    pub(crate) gate: Gate<streams::Behaviour>,
+    pub(crate) handshake: Ask,
+    pub(crate) join: Ask,
+    pub(crate) identify: identify::Behaviour,
+    pub(crate) ping: ping::Behaviour,
+    pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
+}
+
+impl Behaviour {
+    fn new(config: &Config, key: &identity::Keypair, traffic: Arc<Traffic>) -> io::Result<Self> {
+        let limits = ConnectionLimits::default()
+            .with_max_pending_incoming(Some(config.pending_incoming_max))
+            .with_max_pending_outgoing(Some(PENDING_OUTGOING_MAX))
+            .with_max_established_incoming(Some(config.established_incoming_max))
+            .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
+        let members = streams::Behaviour::new(SYNC_PROTOCOL, traffic);
+        let identify = identify::Config::new(FAMILY.into(), key.public())
+            .with_agent_version(config.agent_version.clone())
+            .with_push_listen_addr_updates(true)
+            // Whom we connect to is the caller's business, so addresses heard from strangers are not kept.
+            .with_cache_size(0);
+        let local = key.public().to_peer_id();
+        let mdns = config.mdns.then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), local)).transpose()?;
+        Ok(Self {
+            limits: connection_limits::Behaviour::new(limits),
+            gate: Gate::new(members, config.stranger_deadline),
+            handshake: ask(Protocol::Handshake, config),
+            join: ask(Protocol::Join, config),
+            identify: identify::Behaviour::new(identify),
+            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
+            mdns: mdns.into(),
+        })
+    }
+
+    pub(crate) fn ask(&mut self, protocol: Protocol) -> &mut Ask {
+        match protocol {
+            Protocol::Handshake => &mut self.handshake,
+            Protocol::Join => &mut self.join,
+        }
+    }
+}
+
+fn ask(protocol: Protocol, config: &Config) -> Ask {
+    let limits = request_response::Config::default()
+        .with_request_timeout(config.request_timeout)
+        .with_max_concurrent_streams(REQUESTS_PER_CONNECTION_MAX);
+    let name = StreamProtocol::new(protocol.name());
+    request_response::Behaviour::with_codec(protocol.codec(), [(name, ProtocolSupport::Full)], limits)
+}
+
+fn build(config: &Config, traffic: Arc<Traffic>) -> Result<Swarm<Behaviour>, BuildError> {
+    let key = key_of(config)?;
+    let behaviour = Behaviour::new(config, &key, traffic).map_err(BuildError::Mdns)?;
+    let transport = transport::build(&key, config.connect_timeout)?;
+    // Above the deadline, so that it is the deadline that ends a stranger's connection, also in the logs.
+    let idle = config.stranger_deadline + Duration::from_secs(1);
+    let settings = swarm::Config::with_tokio_executor()
+        .with_idle_connection_timeout(idle)
+        .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS_MAX);
+    Ok(Swarm::new(transport, behaviour, key.public().to_peer_id(), settings))
+}
+
+fn key_of(config: &Config) -> Result<identity::Keypair, BuildError> {
+    // The copy is zeroed by the key's constructor.
+    let mut seed = *config.seed;
+    identity::Keypair::ed25519_from_bytes(&mut seed).map_err(|error| BuildError::Keys(noise::Error::from(error)))
+}
+
+/// Builds a network: its handle, its events, and the network itself as a future, which the caller spawns and which
+/// ends after [`NetHandle::shutdown`] or when the last handle or the receiver of the events is dropped.
+///
+/// Must be called within a tokio runtime.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn new(
+    config: Config,
+) -> Result<(NetHandle, mpsc::Receiver<Event>, impl Future<Output = ()> + Send + 'static), BuildError> {
+    let traffic = Arc::new(Traffic::default());
+    let mut swarm = build(&config, traffic.clone())?;
+    for address in &config.listen {
+        swarm.listen_on(address.clone()).map_err(|source| BuildError::Listen { address: address.clone(), source })?;
+    }
+    let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
+    let (events_out, events) = mpsc::channel(config.event_capacity.max(1));
+    let driver = Driver::new(swarm, commands_in, commands.downgrade());
+    let handle = NetHandle { commands, traffic, open_sync_timeout: config.open_sync_timeout };
+    Ok((handle, events, driver.run(events_out)))
+}

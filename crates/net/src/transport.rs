@@ -1,0 +1,96 @@
+//! TCP with Noise and yamux, and QUIC, under names and a deadline.
+//!
+//! Put together by hand and not by libp2p's builder, because the builder nests its errors in types that hide their
+//! causes; here each part's error is classified where its type is still known.
+
+use std::fmt;
+use std::time::Duration;
+
+use either::Either;
+use hickory_resolver::config::{ResolverConfig, ResolverOpts};
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::transport::timeout::{TransportTimeout, TransportTimeoutError};
+use libp2p::core::upgrade::Version;
+use libp2p::{PeerId, Transport as _, dns, identity, noise, quic, tcp, yamux};
+
+use crate::reason::NetworkReason;
+
+/// Most streams on one connection, in both directions.
+const STREAMS_PER_CONNECTION_MAX: u16 = 64;
+/// Most bytes that a QUIC peer may send ahead on one stream.
+const QUIC_STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// Most bytes that a QUIC peer may send ahead on one connection.
+const QUIC_CONNECTION_WINDOW_BYTES: u32 = 6 * 1024 * 1024;
+
+/// What the transport below fails with.
+pub(crate) type Error = TransportTimeoutError<dns::Error<Failure>>;
+
+/// A connection that was not made, or a listener that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) reason: NetworkReason,
+    /// For the log.
+    text: String,
+}
+
+impl Failure {
+    fn new<E: std::error::Error + 'static>(error: &E) -> Self {
+        Self { reason: NetworkReason::classify(error), text: error.to_string() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Builds the transport; an attempt to connect ends after `timeout`, name resolution included.
+pub(crate) fn build(
+    key: &identity::Keypair,
+    timeout: Duration,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(key)?)
+        .multiplex(yamux_config())
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .map_err(|error| match error {
+            Either::Left(Either::Left(socket)) => Failure::new(&socket),
+            Either::Left(Either::Right(noise)) => Failure::new(&noise),
+            Either::Right(yamux) => Failure::new(&yamux),
+        });
+    let quic = quic::tokio::Transport::new(quic_config(key, timeout))
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .map_err(|error| Failure::new(&error));
+    let either = tcp.or_transport(quic).map(|either, _| either.into_inner()).map_err(Either::into_inner);
+    let (names, options) = resolver();
+    let named = dns::tokio::Transport::custom(either, names, options);
+    Ok(TransportTimeout::new(named, timeout).boxed())
+}
+
+fn yamux_config() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(usize::from(STREAMS_PER_CONNECTION_MAX));
+    config
+}
+
+fn quic_config(key: &identity::Keypair, handshake_timeout: Duration) -> quic::Config {
+    let mut config = quic::Config::new(key);
+    config.handshake_timeout = handshake_timeout;
+    config.max_concurrent_stream_limit = u32::from(STREAMS_PER_CONNECTION_MAX);
+    config.max_stream_data = QUIC_STREAM_WINDOW_BYTES;
+    config.max_connection_data = QUIC_CONNECTION_WINDOW_BYTES;
+    config
+}
+
+/// The machine's resolver; without a configuration no name resolves, which an offline machine can live with.
+fn resolver() -> (ResolverConfig, ResolverOpts) {
+    hickory_resolver::system_conf::read_system_conf().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the resolver's configuration cannot be read, names will not resolve");
+        (ResolverConfig::from_parts(None, Vec::new(), Vec::new()), ResolverOpts::default())
+    })
+}

@@ -1,0 +1,175 @@
+//! What a stranger can and cannot do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::time::Duration;
+
+use antiphon_net::{
+    Error, Event, HANDSHAKE_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, Multiaddr, NetworkReason, Protocol, RequestError,
+};
+use common::{Node, QUIC, TCP, config, id_of, key_of, patiently};
+use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{PeerId, StreamProtocol, Swarm, identify, noise, tcp, yamux};
+use libp2p_stream::{Control, OpenStreamError};
+
+/// A foreign program that opens whatever streams it likes.
+#[derive(NetworkBehaviour)]
+struct Foreign {
+    identify: identify::Behaviour,
+    stream: libp2p_stream::Behaviour,
+}
+
+/// Connects eve to `address`; returns what she may open and what the other side says it speaks.
+async fn eve(seed: u8, address: &Multiaddr) -> (Control, PeerId, Vec<StreamProtocol>) {
+    let mut swarm: Swarm<Foreign> = libp2p::SwarmBuilder::with_existing_identity(key_of(seed))
+        .with_tokio()
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|key| Foreign {
+            identify: identify::Behaviour::new(identify::Config::new("/eve".into(), key.public())),
+            stream: libp2p_stream::Behaviour::new(),
+        })
+        .unwrap()
+        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
+        .build();
+    let control = swarm.behaviour().stream.new_control();
+    swarm.dial(address.clone()).unwrap();
+    let identified = async {
+        loop {
+            let event = swarm.select_next_some().await;
+            if let SwarmEvent::Behaviour(ForeignEvent::Identify(identify::Event::Received { peer_id, info, .. })) =
+                event
+            {
+                break (peer_id, info.protocols);
+            }
+        }
+    };
+    let (peer, protocols) = patiently("identify", identified).await;
+    tokio::spawn(async move { while swarm.next().await.is_some() {} });
+    (control, peer, protocols)
+}
+
+#[tokio::test]
+async fn strangers_can_shake_hands_and_join() {
+    for (protocol, listen) in [(Protocol::Handshake, TCP), (Protocol::Join, QUIC)] {
+        let mut alice = Node::start(1, listen).await;
+        let bob = Node::start(2, listen).await;
+        let big = vec![7; protocol.response_bytes_max()];
+        let question = vec![5; protocol.request_bytes_max()];
+        let asked = bob.net.request(alice.id, protocol, alice.addresses.clone(), question.clone());
+        let (answer, seen) = tokio::join!(patiently("an answer", asked), alice.answer(false, &big));
+        assert_eq!(answer.unwrap(), big);
+        assert_eq!(seen, question);
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_sees_no_members_protocol() {
+    let alice = Node::start(1, TCP).await;
+    let (mut control, peer, protocols) = eve(9, &alice.addresses[0]).await;
+    let names: Vec<_> = protocols.iter().map(AsRef::as_ref).collect();
+    assert!(names.contains(&"/antiphon/handshake/1") && names.contains(&"/antiphon/join/1"), "{names:?}");
+    assert!(!names.contains(&"/antiphon/sync/1"), "{names:?}");
+    let opened = patiently("a refusal", control.open_stream(peer, StreamProtocol::new("/antiphon/sync/1"))).await;
+    assert!(matches!(opened, Err(OpenStreamError::UnsupportedProtocol(_))), "{opened:?}");
+}
+
+#[tokio::test]
+async fn nobody_opens_a_stream_through_a_closed_gate() {
+    let mut alice = Node::start(1, TCP).await;
+    let mut bob = Node::start(2, TCP).await;
+    assert_eq!(bob.net.open_sync(alice.id).await.unwrap_err(), Error::NotConnected { peer: alice.id });
+    assert_eq!(bob.net.open_gate(alice.id).await.unwrap_err(), Error::NotConnected { peer: alice.id });
+    bob.net.dial(alice.id, alice.addresses.clone()).await.unwrap();
+    assert!(bob.connected(alice.id).await);
+    assert!(!alice.connected(bob.id).await);
+    assert_eq!(bob.net.open_sync(alice.id).await.unwrap_err(), Error::NotOpen { peer: alice.id });
+    // Bob lets Alice in, but she does not let him in.
+    bob.net.open_gate(alice.id).await.unwrap();
+    assert_eq!(bob.net.open_sync(alice.id).await.unwrap_err(), Error::NotLetIn { peer: alice.id });
+}
+
+#[tokio::test]
+async fn a_stranger_is_disconnected_at_the_deadline_however_busy() {
+    let mut settings = config(1, TCP);
+    settings.stranger_deadline = Duration::from_millis(300);
+    let mut alice = Node::with(1, settings).await;
+    let eve = Node::start(9, TCP).await;
+    let (to, addresses, net) = (alice.id, alice.addresses.clone(), eve.net.clone());
+    net.dial(to, addresses).await.unwrap();
+    let chatter = tokio::spawn(async move {
+        // Without addresses this does not connect again.
+        while net.request(to, Protocol::Handshake, Vec::new(), vec![1]).await
+            != Err(RequestError::NoAddress { peer: to })
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let mut answered = 0;
+    loop {
+        match patiently("the end", alice.events.recv()).await.unwrap() {
+            Event::Request { responder, .. } => answered += usize::from(responder.respond(vec![2]).await.is_ok()),
+            Event::Disconnected { peer } if peer == eve.id => break,
+            _ => {}
+        }
+    }
+    assert!(answered > 0);
+    patiently("eve's end", chatter).await.unwrap();
+}
+
+#[tokio::test]
+async fn oversized_and_broken_requests_do_no_harm() {
+    let mut alice = Node::start(1, TCP).await;
+    let bob = Node::start(2, TCP).await;
+    let too_much = vec![0; HANDSHAKE_BYTES_MAX + 1];
+    let refused = bob.net.request(alice.id, Protocol::Handshake, alice.addresses.clone(), too_much.clone()).await;
+    let expected = RequestError::TooLarge { got: HANDSHAKE_BYTES_MAX + 1, max: HANDSHAKE_BYTES_MAX };
+    assert_eq!(refused.unwrap_err(), expected);
+
+    let (mut control, peer, _) = eve(9, &alice.addresses[0]).await;
+    let length = u32::try_from(too_much.len()).unwrap().to_be_bytes();
+    for message in [&[&length[..], &too_much].concat()[..], &[255; 64], &[0, 0, 1, 0, 42], &[0], &[]] {
+        let protocol = StreamProtocol::new("/antiphon/handshake/1");
+        let mut stream = patiently("a stream", control.open_stream(peer, protocol)).await.unwrap();
+        // She may be cut off while she is still writing.
+        let _ = stream.write_all(message).await;
+        let _ = stream.close().await;
+        let mut answer = Vec::new();
+        let _ = patiently("the end", stream.read_to_end(&mut answer)).await;
+        assert_eq!(answer, Vec::<u8>::new());
+    }
+
+    // The first request that Alice gets to see is Bob's.
+    let asked = bob.net.request(alice.id, Protocol::Handshake, alice.addresses.clone(), b"hello".to_vec());
+    let (answer, seen) = tokio::join!(patiently("an answer", asked), alice.answer(false, b"hello yourself"));
+    assert_eq!(answer.unwrap(), b"hello yourself");
+    assert_eq!(seen, b"hello");
+}
+
+#[tokio::test]
+async fn an_answer_beyond_the_limit_is_not_sent() {
+    let mut alice = Node::start(1, TCP).await;
+    let bob = Node::start(2, TCP).await;
+    let asked = bob.net.request(alice.id, Protocol::Join, alice.addresses.clone(), vec![1]);
+    let refuse = async {
+        let responder = alice.wait("a request", |event| match event {
+            Event::Request { responder, .. } => Some(responder),
+            _ => None,
+        });
+        let too_much = vec![0; JOIN_RESPONSE_BYTES_MAX + 1];
+        let refused = responder.await.respond(too_much).await.unwrap_err();
+        assert_eq!(refused, Error::TooLarge { got: JOIN_RESPONSE_BYTES_MAX + 1, max: JOIN_RESPONSE_BYTES_MAX });
+    };
+    let (answer, ()) = tokio::join!(patiently("a failure", asked), refuse);
+    assert_eq!(answer.unwrap_err(), RequestError::Failed { peer: alice.id, reason: NetworkReason::Eof });
+}
+
+#[tokio::test]
+async fn a_request_without_an_address_fails_at_once() {
+    let bob = Node::start(2, TCP).await;
+    let peer = id_of(1);
+    let refused = bob.net.request(peer, Protocol::Handshake, Vec::new(), vec![1]).await.unwrap_err();
+    assert_eq!(refused, RequestError::NoAddress { peer });
+}
