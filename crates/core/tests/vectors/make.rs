@@ -116,6 +116,14 @@ fn case(name: &str, expect: &str, events: Vec<Value>) -> Value {
     })
 }
 
+/// Changes the last bit.
+fn flip(value: &mut Value) {
+    let mut raw = HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap();
+    let last = raw.len() - 1;
+    raw[last] ^= 1;
+    *value = json!(bytes(&raw));
+}
+
 /// Runs of one log.
 pub(super) fn events() -> Value {
     let key = Key::new(1);
@@ -127,12 +135,6 @@ pub(super) fn events() -> Value {
         let mut run = run.clone();
         change(&mut run);
         run
-    };
-    let flip = |value: &mut Value| {
-        let mut raw = HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap();
-        let last = raw.len() - 1;
-        raw[last] ^= 1;
-        *value = json!(bytes(&raw));
     };
     let newer = with(&|run| {
         // A newer version appends a key; the signature no longer fits, but the header is read.
