@@ -1,5 +1,6 @@
 //! What a node's network can be told, and its limits.
 
+use std::fmt;
 use std::time::Duration;
 
 use libp2p::{Multiaddr, StreamProtocol};
@@ -57,7 +58,7 @@ impl Protocol {
 }
 
 /// How to build a node's network.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// The seed of the node's Ed25519 key (RFC 8032), which is its identity.
     pub seed: Zeroizing<[u8; 32]>,
@@ -69,6 +70,9 @@ pub struct Config {
     pub mdns: bool,
     /// How long a connection may stay without the gate being opened for its peer.
     pub stranger_deadline: Duration,
+    /// Most inbound connections without an open gate. One more ends the oldest: an honest peer is let in within
+    /// milliseconds, so this hurts those who only sit there.
+    pub strangers_max: usize,
     /// How long an attempt to connect may take, per address.
     pub connect_timeout: Duration,
     /// How long a request may take once connected, its answer included.
@@ -92,6 +96,7 @@ impl Config {
             listen: Vec::new(),
             mdns: false,
             stranger_deadline: Duration::from_secs(10),
+            strangers_max: 64,
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(10),
             open_sync_timeout: Duration::from_secs(5),
@@ -99,5 +104,27 @@ impl Config {
             established_incoming_max: 640,
             event_capacity: 256,
         }
+    }
+}
+
+/// Without the seed, which must not get into a log.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("agent_version", &self.agent_version)
+            .field("listen", &self.listen)
+            .field("mdns", &self.mdns)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_is_not_printed() {
+        let text = format!("{:?}", Config::new([77; 32].into(), "antiphon/1"));
+        assert!(text.contains("antiphon/1") && !text.contains("77"), "{text}");
     }
 }

@@ -27,6 +27,10 @@ const OPERATIONS_MAX: usize = 1_024;
 /// Most addresses that are dialled at the same time.
 const DIALS_AT_ONCE_MAX: u8 = 8;
 
+/// Most nodes that multicast DNS may remember. Anybody on the local network can invent some, and libp2p forgets them
+/// only when their own time is up.
+const MDNS_NODES_MAX: usize = 4_096;
+
 /// Whether the loop goes on.
 enum Next {
     GoOn,
@@ -79,7 +83,8 @@ impl Driver {
     pub(crate) async fn run(mut self, events: mpsc::Sender<Event>) {
         let reply = loop {
             // A full channel holds the network back, unless the caller itself waits for the network.
-            let may_poll = self.outbox.is_empty() || self.operations() > 0;
+            let gate_is_settled = self.swarm.behaviour().gate.is_settled();
+            let may_poll = self.outbox.is_empty() || self.operations() > 0 || !gate_is_settled;
             tokio::select! {
                 biased;
                 permit = events.reserve(), if !self.outbox.is_empty() => match (permit, self.outbox.pop()) {
@@ -340,6 +345,12 @@ impl Driver {
     }
 
     fn on_discovered(&mut self, found: Vec<(PeerId, Multiaddr)>) {
+        let mdns = &mut self.swarm.behaviour_mut().mdns;
+        if mdns.as_ref().is_some_and(|mdns| mdns.discovered_nodes().len() > MDNS_NODES_MAX) {
+            tracing::warn!(limit = MDNS_NODES_MAX, "the local network is flooded with names, multicast DNS is off now");
+            *mdns = None.into();
+            return;
+        }
         let mut by_peer: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();
         for (peer, address) in found {
             by_peer.entry(peer).or_default().push(address);

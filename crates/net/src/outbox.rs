@@ -7,7 +7,7 @@ use antiphon_core::ids::NodeId;
 use crate::event::Event;
 
 /// Events that are kept while the channel is full and an operation of the caller keeps the network going.
-pub const EVENTS_HELD_MAX: usize = 1_024;
+pub const EVENTS_HELD_MAX: usize = 256;
 /// Most addresses of one peer that are reported or dialled at once.
 pub(crate) const ADDRESSES_MAX: usize = 16;
 /// Most characters of a peer's agent version.

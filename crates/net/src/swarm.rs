@@ -87,7 +87,7 @@ impl Behaviour {
         let mdns = config.mdns.then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), local)).transpose()?;
         Ok(Self {
             limits: connection_limits::Behaviour::new(limits),
-            gate: Gate::new(members, config.stranger_deadline),
+            gate: Gate::new(members, config.stranger_deadline, config.strangers_max),
             handshake: ask(Protocol::Handshake, config),
             join: ask(Protocol::Join, config),
             identify: identify::Behaviour::new(identify),

@@ -17,7 +17,7 @@ use libp2p::{PeerId, Transport as _, dns, identity, noise, quic, tcp, yamux};
 use crate::reason::NetworkReason;
 
 /// Most streams on one connection, in both directions.
-const STREAMS_PER_CONNECTION_MAX: u16 = 64;
+const STREAMS_PER_CONNECTION_MAX: u16 = 32;
 /// Most bytes that a QUIC peer may send ahead on one stream.
 const QUIC_STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// Most bytes that a QUIC peer may send ahead on one connection.

@@ -3,9 +3,13 @@
 
 mod common;
 
+use std::time::Duration;
+
 use antiphon_net::stream;
 use antiphon_net::{Error, Event, FRAME_BYTES_MAX, Protocol};
-use common::{Node, QUIC, TCP, befriend, config, met, parted, patiently, stream_between};
+use common::foreign::{Foreign, SYNC};
+use common::{Node, QUIC, TCP, befriend, config, id_of, met, parted, patiently, stream_between};
+use futures::AsyncReadExt as _;
 
 #[tokio::test]
 async fn frames_flow_both_ways_on_the_connection_that_was_there() {
@@ -94,10 +98,8 @@ async fn a_writer_that_waits_for_credit_ends_with_the_connection() {
                 }
             }
         });
-        // Bob does not read; the flood stops when the windows are full, and then he leaves.
-        while alice.net.traffic().sent() == 0 && listen == QUIC {
-            tokio::task::yield_now().await;
-        }
+        // Bob does not read. By the time he leaves the windows are full, or else the writer has it easier.
+        tokio::time::sleep(Duration::from_millis(100)).await;
         bob.net.close_gate(alice.id).await.unwrap();
         drop(theirs);
         let error = patiently("the writer's end", flood).await.unwrap();
@@ -172,7 +174,7 @@ async fn a_cancelled_read_loses_nothing() {
     sender.await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn simultaneous_dials_leave_a_connection() {
     let mut alice = Node::start(1, TCP).await;
     let mut bob = Node::start(2, TCP).await;
@@ -193,7 +195,7 @@ async fn simultaneous_dials_leave_a_connection() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_hundred_first_streams_none_is_lost() {
     let mut alice = Node::start(1, TCP).await;
     let mut bob = Node::start(2, TCP).await;
@@ -211,6 +213,65 @@ async fn of_two_hundred_first_streams_none_is_lost() {
         alice.net.close_gate(bob.id).await.unwrap();
         parted(&mut alice, &mut bob).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_stream_right_after_the_answer_is_accepted() {
+    let mut alice = Node::start(1, TCP).await;
+    for _ in 0..200 {
+        // A foreign member tries once, as soon as it has the answer.
+        let mut carol = Foreign::connect(3, &alice.addresses[0]).await;
+        let (_, ()) = tokio::join!(alice.answer(true, b"welcome"), patiently("an answer", carol.shake_hands()));
+        let _stream = patiently("a stream", carol.open(SYNC)).await.unwrap();
+        let _ = alice.sync_opened(id_of(3)).await;
+        alice.net.close_gate(id_of(3)).await.unwrap();
+        alice.disconnected(id_of(3)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_member_is_told_of_the_members_protocols() {
+    let mut alice = Node::start(1, TCP).await;
+    let mut carol = Foreign::connect(3, &alice.addresses[0]).await;
+    let sees = |names: &[String]| names.iter().any(|name| name == SYNC.as_ref());
+    assert!(!sees(&carol.told(|names| !names.is_empty()).await));
+    tokio::join!(alice.answer(true, b"welcome"), patiently("an answer", carol.shake_hands()));
+    carol.told(sees).await;
+}
+
+#[tokio::test]
+async fn a_quiet_member_stays_when_a_strangers_time_is_up() {
+    let mut settings = config(1, TCP);
+    settings.stranger_deadline = Duration::from_millis(200);
+    let mut alice = Node::with(1, settings).await;
+    let mut bob = Node::start(2, TCP).await;
+    befriend(&mut bob, &mut alice).await;
+    let _eve = Foreign::connect(9, &alice.addresses[0]).await;
+    alice.disconnected(id_of(9)).await;
+    // Beyond the idle timeout too, which is a second above the deadline.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let _stream = stream_between(&mut bob, &mut alice).await;
+    while let Ok(event) = bob.events.try_recv() {
+        assert!(!matches!(event, Event::Disconnected { .. }), "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_cannot_hold_any_number_of_streams() {
+    let mut alice = Node::start(1, TCP).await;
+    let mut carol = Foreign::connect(3, &alice.addresses[0]).await;
+    tokio::join!(alice.answer(true, b"welcome"), patiently("an answer", carol.shake_hands()));
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let theirs = patiently("a stream", carol.open(SYNC)).await.unwrap();
+        held.push((theirs, alice.sync_opened(id_of(3)).await));
+    }
+    // One more is dropped, and there is room again when one has ended.
+    let mut dropped = patiently("a stream", carol.open(SYNC)).await.unwrap();
+    assert!(!matches!(patiently("the end", dropped.read(&mut [0])).await, Ok(1..)));
+    held.pop();
+    let _theirs = patiently("a stream", carol.open(SYNC)).await.unwrap();
+    let _ours = alice.sync_opened(id_of(3)).await;
 }
 
 #[tokio::test]

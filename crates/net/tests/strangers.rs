@@ -5,51 +5,11 @@ mod common;
 
 use std::time::Duration;
 
-use antiphon_net::{
-    Error, Event, HANDSHAKE_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, Multiaddr, NetworkReason, Protocol, RequestError,
-};
-use common::{Node, QUIC, TCP, config, id_of, key_of, patiently};
-use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
-use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{PeerId, StreamProtocol, Swarm, identify, noise, tcp, yamux};
-use libp2p_stream::{Control, OpenStreamError};
-
-/// A foreign program that opens whatever streams it likes.
-#[derive(NetworkBehaviour)]
-struct Foreign {
-    identify: identify::Behaviour,
-    stream: libp2p_stream::Behaviour,
-}
-
-/// Connects eve to `address`; returns what she may open and what the other side says it speaks.
-async fn eve(seed: u8, address: &Multiaddr) -> (Control, PeerId, Vec<StreamProtocol>) {
-    let mut swarm: Swarm<Foreign> = libp2p::SwarmBuilder::with_existing_identity(key_of(seed))
-        .with_tokio()
-        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
-        .unwrap()
-        .with_behaviour(|key| Foreign {
-            identify: identify::Behaviour::new(identify::Config::new("/eve".into(), key.public())),
-            stream: libp2p_stream::Behaviour::new(),
-        })
-        .unwrap()
-        .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(60)))
-        .build();
-    let control = swarm.behaviour().stream.new_control();
-    swarm.dial(address.clone()).unwrap();
-    let identified = async {
-        loop {
-            let event = swarm.select_next_some().await;
-            if let SwarmEvent::Behaviour(ForeignEvent::Identify(identify::Event::Received { peer_id, info, .. })) =
-                event
-            {
-                break (peer_id, info.protocols);
-            }
-        }
-    };
-    let (peer, protocols) = patiently("identify", identified).await;
-    tokio::spawn(async move { while swarm.next().await.is_some() {} });
-    (control, peer, protocols)
-}
+use antiphon_net::{Error, Event, HANDSHAKE_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, NetworkReason, Protocol, RequestError};
+use common::foreign::{Foreign, HANDSHAKE, SYNC};
+use common::{Node, QUIC, TCP, befriend, config, id_of, patiently, stream_between};
+use futures::{AsyncReadExt as _, AsyncWriteExt as _};
+use libp2p_stream::OpenStreamError;
 
 #[tokio::test]
 async fn strangers_can_shake_hands_and_join() {
@@ -68,18 +28,23 @@ async fn strangers_can_shake_hands_and_join() {
 #[tokio::test]
 async fn a_stranger_sees_no_members_protocol() {
     let alice = Node::start(1, TCP).await;
-    let (mut control, peer, protocols) = eve(9, &alice.addresses[0]).await;
-    let names: Vec<_> = protocols.iter().map(AsRef::as_ref).collect();
-    assert!(names.contains(&"/antiphon/handshake/1") && names.contains(&"/antiphon/join/1"), "{names:?}");
-    assert!(!names.contains(&"/antiphon/sync/1"), "{names:?}");
-    let opened = patiently("a refusal", control.open_stream(peer, StreamProtocol::new("/antiphon/sync/1"))).await;
+    let mut eve = Foreign::connect(9, &alice.addresses[0]).await;
+    let names = eve.told(|names| !names.is_empty()).await;
+    for offered in ["/antiphon/handshake/1", "/antiphon/join/1", "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0"] {
+        assert!(names.contains(&offered.to_owned()), "{names:?}");
+    }
+    // Nothing else but identify's push.
+    assert_eq!(names.len(), 5, "{names:?}");
+    let opened = patiently("a refusal", eve.open(SYNC)).await;
     assert!(matches!(opened, Err(OpenStreamError::UnsupportedProtocol(_))), "{opened:?}");
 }
 
 #[tokio::test]
 async fn nobody_opens_a_stream_through_a_closed_gate() {
     let mut alice = Node::start(1, TCP).await;
-    let mut bob = Node::start(2, TCP).await;
+    let mut settings = config(2, TCP);
+    settings.open_sync_timeout = Duration::from_millis(300);
+    let mut bob = Node::with(2, settings).await;
     assert_eq!(bob.net.open_sync(alice.id).await.unwrap_err(), Error::NotConnected { peer: alice.id });
     assert_eq!(bob.net.open_gate(alice.id).await.unwrap_err(), Error::NotConnected { peer: alice.id });
     bob.net.dial(alice.id, alice.addresses.clone()).await.unwrap();
@@ -128,11 +93,10 @@ async fn oversized_and_broken_requests_do_no_harm() {
     let expected = RequestError::TooLarge { got: HANDSHAKE_BYTES_MAX + 1, max: HANDSHAKE_BYTES_MAX };
     assert_eq!(refused.unwrap_err(), expected);
 
-    let (mut control, peer, _) = eve(9, &alice.addresses[0]).await;
+    let mut eve = Foreign::connect(9, &alice.addresses[0]).await;
     let length = u32::try_from(too_much.len()).unwrap().to_be_bytes();
     for message in [&[&length[..], &too_much].concat()[..], &[255; 64], &[0, 0, 1, 0, 42], &[0], &[]] {
-        let protocol = StreamProtocol::new("/antiphon/handshake/1");
-        let mut stream = patiently("a stream", control.open_stream(peer, protocol)).await.unwrap();
+        let mut stream = patiently("a stream", eve.open(HANDSHAKE)).await.unwrap();
         // She may be cut off while she is still writing.
         let _ = stream.write_all(message).await;
         let _ = stream.close().await;
@@ -172,4 +136,22 @@ async fn a_request_without_an_address_fails_at_once() {
     let peer = id_of(1);
     let refused = bob.net.request(peer, Protocol::Handshake, Vec::new(), vec![1]).await.unwrap_err();
     assert_eq!(refused, RequestError::NoAddress { peer });
+}
+
+#[tokio::test]
+async fn too_many_strangers_push_out_the_oldest() {
+    let mut settings = config(1, TCP);
+    settings.strangers_max = 3;
+    let mut alice = Node::with(1, settings).await;
+    let mut bob = Node::start(2, TCP).await;
+    befriend(&mut bob, &mut alice).await;
+    let mut strangers = Vec::new();
+    for seed in 10..14 {
+        strangers.push(Foreign::connect(seed, &alice.addresses[0]).await);
+        alice.connected(id_of(seed)).await;
+    }
+    alice.disconnected(id_of(10)).await;
+    // Whom she has let in stays, and so does a newcomer.
+    let _stream = stream_between(&mut bob, &mut alice).await;
+    strangers[3].told(|names| !names.is_empty()).await;
 }

@@ -77,6 +77,8 @@ pub(crate) struct Gate<B: NetworkBehaviour> {
     last_epoch: Epoch,
     /// How long a connection may stay without being let in.
     deadline: Duration,
+    /// Most inbound connections that are not let in.
+    strangers_max: usize,
     /// When which connection must have been let in; in order, since all have the same time.
     deadlines: VecDeque<(Instant, PeerId, ConnectionId)>,
     /// Wakes the swarm at the first deadline.
@@ -86,13 +88,14 @@ pub(crate) struct Gate<B: NetworkBehaviour> {
 }
 
 impl<B: NetworkBehaviour> Gate<B> {
-    pub(crate) fn new(inner: B, deadline: Duration) -> Self {
+    pub(crate) fn new(inner: B, deadline: Duration, strangers_max: usize) -> Self {
         Self {
             inner,
             connections: HashMap::new(),
             members: BTreeSet::new(),
             last_epoch: 0,
             deadline,
+            strangers_max,
             deadlines: VecDeque::new(),
             alarm: None,
             actions: VecDeque::new(),
@@ -107,6 +110,11 @@ impl<B: NetworkBehaviour> Gate<B> {
     /// Whether the peer is let in.
     pub(crate) fn is_open(&self, peer: &PeerId) -> bool {
         self.members.contains(peer)
+    }
+
+    /// Whether the swarm has nothing left to do for the gate, such as to close connections.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.actions.is_empty()
     }
 
     /// Lets a peer in, on all connections it has and will have until the last one ends.
@@ -216,6 +224,18 @@ impl<B: NetworkBehaviour> Gate<B> {
             self.open_connection(id);
         } else {
             self.deadlines.push_back((Instant::now() + self.deadline, peer, id));
+            self.make_room();
+        }
+    }
+
+    /// Ends the oldest inbound connection of a stranger if there are too many.
+    fn make_room(&mut self) {
+        let inbound = |id: &ConnectionId| self.connections.get(id).is_some_and(|c| c.endpoint.is_listener());
+        let strangers: Vec<_> = self.deadlines.iter().filter(|(_, _, id)| inbound(id)).collect();
+        if let (Some(&&(_, peer_id, id)), true) = (strangers.first(), strangers.len() > self.strangers_max) {
+            tracing::debug!(peer = %peer_id, limit = self.strangers_max, "too many strangers, the oldest goes");
+            self.forget_deadline(id);
+            self.actions.push_back(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(id) });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use libp2p::core::upgrade::ReadyUpgrade;
 use libp2p::swarm::handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound};
@@ -10,6 +11,9 @@ use libp2p::{Stream, StreamProtocol};
 
 use super::OpenId;
 use crate::reason::NetworkReason;
+
+/// How long one attempt to open a stream may take; short enough to try another connection if this one is dead.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a stream was not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +69,7 @@ impl ConnectionHandler for Handler {
     }
 
     fn on_behaviour_event(&mut self, id: OpenId) {
-        let protocol = SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), id);
+        let protocol = SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), id).with_timeout(OPEN_TIMEOUT);
         self.actions.push_back(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
     }
 

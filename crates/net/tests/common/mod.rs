@@ -1,6 +1,8 @@
 //! Nodes on loopback.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub(crate) mod foreign;
+
 use std::future::Future;
 use std::time::Duration;
 
