@@ -247,6 +247,7 @@ impl Driver {
                     self.outbox.push(Event::Disconnected { peer });
                 }
             }
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener has trouble"),
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => self.on_dial_failed(peer_id, &error),
             _ => {}
         }

@@ -87,8 +87,8 @@ impl Responder {
     /// Sends the answer; returns when the transport has taken it, so that the connection may be closed then.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] beyond the protocol's limit, [`Error::NotConnected`] if the asker is gone or has waited too
-    /// long, [`Error::Stopped`].
+    /// [`Error::TooLarge`] beyond the protocol's limit, [`Error::Unwanted`] if the asker is gone or has waited too long,
+    /// [`Error::Network`] if it goes while the answer is sent, [`Error::Stopped`].
     pub async fn respond(self, bytes: Vec<u8>) -> Result<(), Error> {
         let max = self.protocol.response_bytes_max();
         if bytes.len() > max {

@@ -1,6 +1,7 @@
 //! How the network is put together.
 
 use std::io;
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{Multiaddr, StreamProtocol, Swarm, identify, identity, mdns, noise, ping, swarm};
+use libp2p::{
+    Multiaddr, StreamProtocol, Swarm, TransportError, identify, identity, mdns, multiaddr, noise, ping, swarm,
+};
 use tokio::sync::mpsc;
 
 use crate::bytes_codec::BytesCodec;
@@ -31,7 +34,7 @@ const NEGOTIATING_STREAMS_MAX: usize = 32;
 /// Most requests of one protocol under way on one connection.
 const REQUESTS_PER_CONNECTION_MAX: usize = 4;
 /// How often a connection is checked, and how long the other end has to answer.
-const PING_INTERVAL: Duration = Duration::from_secs(15);
+const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// What identify calls the protocol family.
 const FAMILY: &str = "/antiphon/1";
@@ -48,7 +51,7 @@ pub enum BuildError {
         /// Which.
         address: Multiaddr,
         /// Why.
-        source: libp2p::TransportError<io::Error>,
+        source: TransportError<io::Error>,
     },
     /// Multicast DNS cannot start.
     #[error("cannot start multicast DNS")]
@@ -130,6 +133,21 @@ fn key_of(config: &Config) -> Result<identity::Keypair, BuildError> {
     identity::Keypair::ed25519_from_bytes(&mut seed).map_err(|error| BuildError::Keys(noise::Error::from(error)))
 }
 
+/// libp2p listens in a way that shares a TCP port with another node of the same user without a word, and each would
+/// get some of the connections. So we look first whether somebody is there.
+fn check_free(address: &Multiaddr) -> io::Result<()> {
+    let mut parts = address.iter();
+    let ip: IpAddr = match parts.next() {
+        Some(multiaddr::Protocol::Ip4(ip)) => ip.into(),
+        Some(multiaddr::Protocol::Ip6(ip)) => ip.into(),
+        _ => return Ok(()),
+    };
+    match parts.next() {
+        Some(multiaddr::Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port)).map(drop),
+        _ => Ok(()),
+    }
+}
+
 /// Builds a network: its handle, its events, and the network itself as a future, which the caller spawns and which
 /// ends after [`NetHandle::shutdown`] or when the last handle or the receiver of the events is dropped.
 ///
@@ -143,7 +161,9 @@ pub fn new(
     let traffic = Arc::new(Traffic::default());
     let mut swarm = build(&config, traffic.clone())?;
     for address in &config.listen {
-        swarm.listen_on(address.clone()).map_err(|source| BuildError::Listen { address: address.clone(), source })?;
+        let listening =
+            check_free(address).map_err(TransportError::Other).and_then(|()| swarm.listen_on(address.clone()));
+        listening.map_err(|source| BuildError::Listen { address: address.clone(), source })?;
     }
     let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
     let (events_out, events) = mpsc::channel(config.event_capacity.max(1));

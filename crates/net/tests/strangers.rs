@@ -5,7 +5,9 @@ mod common;
 
 use std::time::Duration;
 
-use antiphon_net::{Error, Event, HANDSHAKE_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, NetworkReason, Protocol, RequestError};
+use antiphon_net::{
+    BuildError, Error, Event, HANDSHAKE_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, NetworkReason, Protocol, RequestError,
+};
 use common::foreign::{Foreign, HANDSHAKE, SYNC};
 use common::{Node, QUIC, TCP, befriend, config, id_of, patiently, stream_between};
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -154,4 +156,17 @@ async fn too_many_strangers_push_out_the_oldest() {
     // Whom she has let in stays, and so does a newcomer.
     let _stream = stream_between(&mut bob, &mut alice).await;
     strangers[3].told(|names| !names.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_an_error() {
+    for listen in [TCP, QUIC] {
+        let alice = Node::start(1, listen).await;
+        let mut settings = config(2, listen);
+        settings.listen = alice.addresses.clone();
+        let Err(BuildError::Listen { address, .. }) = antiphon_net::new(settings) else {
+            panic!("two nodes listen on {:?}", alice.addresses)
+        };
+        assert_eq!(address, alice.addresses[0]);
+    }
 }

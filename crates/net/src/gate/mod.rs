@@ -19,5 +19,7 @@
 
 mod behaviour;
 mod handler;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use behaviour::{Event, Gate, Opening};
