@@ -1,0 +1,176 @@
+//! The node, its peers, its genome and its health.
+
+use serde::{Deserialize, Serialize};
+
+/// A team.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TeamDto {
+    /// Root of its founding genome, in hex.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Why something failed or waits.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReasonDto {
+    /// A short word that does not change.
+    pub code: String,
+    /// The same for people.
+    pub text: String,
+}
+
+/// A peer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PeerDto {
+    /// Its key.
+    pub peer_id: String,
+    /// Its name, empty when it is not known.
+    pub name: String,
+    /// `UNKNOWN`, `PENDING`, `VERIFIED`, `REJECTED` or `EXPIRED`.
+    pub trust: String,
+    /// Its roles.
+    pub roles: Vec<String>,
+    /// Whether it may sign membership.
+    pub steward: bool,
+    /// Whether there is a connection now.
+    pub connected: bool,
+    /// Where it was last reached or announced.
+    pub addresses: Vec<String>,
+    /// The version it runs.
+    pub agent_version: Option<String>,
+    /// Its store.
+    pub store_id: Option<String>,
+    /// Facts received from it so far.
+    pub fact_count: u64,
+    /// Events we hold and it has not confirmed; null before its first clock.
+    pub lag_events: Option<u64>,
+    /// When it was last heard of.
+    pub last_seen: Option<String>,
+    /// When a sync with it last succeeded.
+    pub last_success: Option<String>,
+    /// Why the last attempt failed.
+    pub reason: Option<ReasonDto>,
+}
+
+/// Every peer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PeersDto {
+    /// In the order of their ids.
+    pub peers: Vec<PeerDto>,
+}
+
+/// What waits for whom.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OutboxDto {
+    /// Requests that wait for a peer. This version sends nothing that could wait, so it is 0.
+    pub pending: u64,
+}
+
+/// Something a person should mend.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FindingDto {
+    /// What is wrong.
+    pub what: String,
+    /// The command that mends it.
+    pub fix: String,
+}
+
+/// The state of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StatusDto {
+    /// Its key.
+    pub node_id: String,
+    /// Its store.
+    pub store_id: String,
+    /// Its name.
+    pub name: String,
+    /// The version it runs.
+    pub version: String,
+    /// Its team.
+    pub team: TeamDto,
+    /// Whether it may sign membership.
+    pub steward: bool,
+    /// Its roles.
+    pub roles: Vec<String>,
+    /// Addresses it listens at.
+    pub listen: Vec<String>,
+    /// Where the HTTP door is; null when it is closed.
+    pub http: Option<String>,
+    /// Facts it holds.
+    pub facts: u64,
+    /// Events it holds.
+    pub events: u64,
+    /// Its peers.
+    pub peers: Vec<PeerDto>,
+    /// What waits to be sent.
+    pub outbox: OutboxDto,
+    /// What a person should mend.
+    pub problems: Vec<FindingDto>,
+}
+
+/// A request to greet a peer now.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandshakeRequestDto {
+    /// A multiaddress that ends in `/p2p/PEER`.
+    pub address: String,
+}
+
+/// How a handshake ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HandshakeDto {
+    /// Who answered.
+    pub peer_id: String,
+    /// What came of it.
+    pub trust: String,
+    /// Why it was refused.
+    pub reason: Option<ReasonDto>,
+    /// Our genome hash.
+    pub our_genome: String,
+    /// The peer's, where it told one.
+    pub their_genome: Option<String>,
+    /// Whether the two are equal.
+    #[serde(rename = "match")]
+    pub matches: bool,
+}
+
+/// A gene.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GeneDto {
+    /// Its id.
+    pub id: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// The genome.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GenesDto {
+    /// Its Merkle root.
+    pub genome_hash: String,
+    /// Its genes, in the order of their ids.
+    pub genes: Vec<GeneDto>,
+}
+
+/// What a check of the whole database found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct VerifyDto {
+    /// Whether nothing is wrong.
+    pub ok: bool,
+    /// Events that were checked.
+    pub events: u64,
+    /// Logs that were checked.
+    pub logs: u64,
+    /// Facts that were checked.
+    pub facts: u64,
+    /// What is wrong.
+    pub problems: Vec<String>,
+}
+
+/// Hash over the charter and the shared projections: equal on all synced members.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StateHashDto {
+    /// In hex.
+    pub state_hash: String,
+}

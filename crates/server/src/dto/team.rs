@@ -1,0 +1,74 @@
+//! Inviting, joining, revoking.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Scalar, TeamDto};
+
+/// A wish for a ticket.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InviteDto {
+    /// The role it grants.
+    pub role: String,
+    /// How long it can be used: `24h`, or milliseconds; a day when it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "ttl_ms")]
+    pub ttl: Option<Scalar>,
+}
+
+/// A ticket. It holds a secret: whoever has it can join once.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InvitationDto {
+    /// The ticket, as text.
+    pub ticket: String,
+    /// The role it grants.
+    pub role: String,
+    /// When it ends.
+    pub expires: String,
+}
+
+/// A ticket to be used.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinDto {
+    /// The ticket.
+    pub ticket: String,
+    /// The node's name in the new team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// `shared` or `none`: which facts come along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bring: Option<String>,
+}
+
+/// How a join ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct JoinedDto {
+    /// The team.
+    pub team: TeamDto,
+    /// The node was a member before; only addresses were renewed.
+    pub already: bool,
+    /// Facts that were published again in the new team.
+    pub brought: u64,
+    /// Facts that stayed on this node alone.
+    pub kept_local: u64,
+}
+
+/// A member to be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeDto {
+    /// A name, a peer id or a unique prefix of one.
+    pub peer: String,
+    /// Why; every member reads it.
+    pub reason: String,
+    /// Whether the key may be in wrong hands.
+    #[serde(default)]
+    pub compromised: bool,
+}
+
+/// Who was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RevokedDto {
+    /// The key that will not come back.
+    pub peer_id: String,
+}
