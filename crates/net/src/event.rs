@@ -49,9 +49,9 @@ pub enum Event {
     Identified {
         /// Who.
         peer: NodeId,
-        /// Its program, at most [`crate::outbox::AGENT_VERSION_CHARS_MAX`] characters.
+        /// Its program, at most [`crate::AGENT_VERSION_CHARS_MAX`] characters.
         agent_version: String,
-        /// Where it listens, at most [`crate::outbox::ADDRESSES_MAX`].
+        /// Where it listens, at most [`crate::ADDRESSES_MAX`].
         listen_addresses: Vec<Multiaddr>,
     },
     /// A peer, be it a stranger, asks.

@@ -36,7 +36,7 @@ pub use config::{Config, HANDSHAKE_BYTES_MAX, JOIN_REQUEST_BYTES_MAX, JOIN_RESPO
 pub use event::{Event, Responder};
 pub use handle::{Error, NetHandle, RequestError};
 pub use libp2p::Multiaddr;
-pub use outbox::EVENTS_HELD_MAX;
+pub use outbox::{ADDRESSES_MAX, AGENT_VERSION_CHARS_MAX, EVENTS_HELD_MAX};
 pub use reason::NetworkReason;
 pub use stream::{FRAME_BYTES_MAX, SyncReader, SyncStream, SyncWriter, Traffic};
 pub use swarm::{BuildError, new};

@@ -9,9 +9,9 @@ use crate::event::Event;
 /// Events that are kept while the channel is full and an operation of the caller keeps the network going.
 pub const EVENTS_HELD_MAX: usize = 256;
 /// Most addresses of one peer that are reported or dialled at once.
-pub(crate) const ADDRESSES_MAX: usize = 16;
+pub const ADDRESSES_MAX: usize = 16;
 /// Most characters of a peer's agent version.
-pub(crate) const AGENT_VERSION_CHARS_MAX: usize = 128;
+pub const AGENT_VERSION_CHARS_MAX: usize = 128;
 
 /// A queue that never holds more than [`EVENTS_HELD_MAX`] events that can be missed, and of those that cannot at
 /// most two for each peer.

@@ -170,3 +170,38 @@ async fn a_port_that_is_taken_is_an_error() {
         assert_eq!(address, alice.addresses[0]);
     }
 }
+
+#[tokio::test]
+async fn a_flood_of_requests_is_held_back_and_others_are_served() {
+    let mut settings = config(1, TCP);
+    settings.event_capacity = 2;
+    let mut alice = Node::with(1, settings).await;
+    let eve = Node::start(9, TCP).await;
+    let flood: Vec<_> = (0..4)
+        .map(|_| {
+            let (net, to, addresses) = (eve.net.clone(), alice.id, alice.addresses.clone());
+            tokio::spawn(async move {
+                loop {
+                    // Refused or answered, she asks again.
+                    let _ = net.request(to, Protocol::Handshake, addresses.clone(), vec![0; 100_000]).await;
+                }
+            })
+        })
+        .collect();
+    // Alice is busy with something else, and what comes must wait.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let bob = Node::start(2, TCP).await;
+    let asked = bob.net.request(alice.id, Protocol::Handshake, alice.addresses.clone(), b"hello".to_vec());
+    let serve = async {
+        loop {
+            if alice.answer(false, b"hello yourself").await == b"hello" {
+                break;
+            }
+        }
+    };
+    let (answer, ()) = tokio::join!(patiently("an answer", asked), patiently("bob's turn", serve));
+    assert_eq!(answer.unwrap(), b"hello yourself");
+    for task in flood {
+        task.abort();
+    }
+}
