@@ -1,0 +1,102 @@
+//! The proofs, in their order.
+
+use antiphon_core::charter::{Grant, GrantPath, Refusal};
+use antiphon_core::event::{Event, Unverified, signed_message};
+use antiphon_core::ids::{Hash, NodeId, StoreId, TeamId};
+use antiphon_core::sign;
+use antiphon_core::time::UnixMillis;
+
+use super::wire::Proof;
+use super::{Known, Local, Pin};
+use crate::reason::Reason;
+
+/// What a peer claims to be.
+pub(super) struct Claim<'a> {
+    /// The key it names; it must be the one the transport authenticated.
+    pub(super) node: NodeId,
+    /// Its team, where the message names it.
+    pub(super) team: Option<TeamId>,
+    /// Hash of its genome.
+    pub(super) genome: Hash,
+    /// What it shows.
+    pub(super) proof: &'a Proof,
+}
+
+/// What a claim was found to prove.
+pub(super) struct Proven {
+    pub(super) grant: Grant,
+    pub(super) store: StoreId,
+    pub(super) pin: Pin,
+}
+
+/// Checks key, team, charter, genome and store of a peer, in this order.
+pub(super) fn check(local: &Local, known: &Known, claim: &Claim<'_>, now: UnixMillis) -> Result<Proven, Reason> {
+    if known.node == local.node || claim.node != known.node {
+        return Err(Reason::Auth);
+    }
+    if claim.team.is_some_and(|team| team != local.team) {
+        return Err(Reason::GenomeMismatch);
+    }
+    let grant = check_charter(local, &known.node, claim.proof.path.as_ref(), now)?;
+    if claim.genome != local.genome {
+        return Err(Reason::GenomeMismatch);
+    }
+    let store = claim.proof.store.ok_or(Reason::IdentityMissing)?;
+    let pin = check_store(local, known, store, claim.proof.opening.as_ref())?;
+    Ok(Proven { grant, store, pin })
+}
+
+/// The peer's standing grant. Its path must be good; then whatever we know that is later than the path wins.
+fn check_charter(local: &Local, node: &NodeId, path: Option<&GrantPath>, now: UnixMillis) -> Result<Grant, Reason> {
+    // A removal needs no look at what the removed node shows.
+    if local.membership.is_revoked(node) {
+        return Err(Reason::Revoked);
+    }
+    let path = path.ok_or(Reason::NotAMember)?;
+    let steward = local.membership.first_steward();
+    let shown = path.verify(&local.team, &steward, node).map_err(|_| Reason::NotAMember)?;
+    let held = local.charter.get(&path.grant.log()).map_or(0, |head| head.seq);
+    if path.grant.header().seq <= held {
+        // We hold the record it shows, so our membership already says what became of it.
+        return Ok(local.membership.check(node, now)?.grant.clone());
+    }
+    match local.membership.check(node, now) {
+        Err(Refusal::Revoked) => Err(Reason::Revoked),
+        _ if now > shown.not_after => Err(Reason::GrantExpired),
+        _ => Ok(shown),
+    }
+}
+
+/// Whether `store` is the pinned one, the first one, or one that follows the pinned one under the same key.
+fn check_store(
+    local: &Local,
+    known: &Known,
+    store: StoreId,
+    opening: Option<&Event<Unverified>>,
+) -> Result<Pin, Reason> {
+    let from = match known.pinned {
+        Some(pinned) if pinned == store => return Ok(Pin::Same),
+        Some(pinned) => pinned,
+        None if opening.is_none() => return Ok(Pin::First),
+        None => {
+            let opened = opening.is_some_and(|event| opens(local, &known.node, store, event));
+            return if opened { Ok(Pin::First) } else { Err(Reason::IdentityMismatch) };
+        }
+    };
+    let event = opening.filter(|event| opens(local, &known.node, store, event)).ok_or(Reason::IdentityMismatch)?;
+    let previous = event.opening().and_then(|open| open.previous).map(|(previous, _)| previous);
+    if previous == Some(from) { Ok(Pin::Moved { from }) } else { Err(Reason::IdentityMismatch) }
+}
+
+/// Whether `event`, signed by `node`, opens `store` in this team.
+fn opens(local: &Local, node: &NodeId, store: StoreId, event: &Event<Unverified>) -> bool {
+    let header = event.header();
+    let signed = |signature| sign::verify(node, &signed_message(&local.team, event.header_bytes()), signature);
+    let derived = |open: antiphon_core::event::Open| {
+        open.node == *node && StoreId::derive(&local.team, node, &open.nonce) == store
+    };
+    header.team == local.team
+        && header.store == store
+        && event.opening().is_some_and(derived)
+        && event.signature().is_some_and(signed)
+}

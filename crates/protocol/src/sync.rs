@@ -1,0 +1,213 @@
+//! Syncing: two verified nodes bring each other up to date.
+//!
+//! Sending everything on every connection costs with the size of the log, and asking "what is new since noon" trusts
+//! clocks. Logs make it simple: each is a chain, so "how far" is one number and one hash per log. Both sides say how
+//! far they hold every log, and each sends what the other lacks, log by log, in order. What arrives is verified
+//! against what is held, handed out to be stored, and acknowledged only once it is durable. New events, own and
+//! relayed, are pushed at once to a peer whose clock lacks them; whoever already has them is never sent them.
+//!
+//! - **Charter first.** No shared event is sent before the charter logs that both sides know of have been exchanged,
+//!   so that a removal always travels ahead of what the removed node would like to see.
+//! - **Back-pressure.** At most [`PAGES_UNACKED_MAX`] pages are under way, and at most [`PAGES_QUEUED_MAX`] wait here.
+//! - **A bad log stalls only itself.** A page that does not verify is refused by name; its log waits for the next
+//!   exchange of clocks, all others go on.
+//! - **Nothing is assumed to have arrived.** Every 30 s the sides compare one hash of their clocks, and the clocks
+//!   themselves if it differs. What was lost is sent again, what came twice is skipped.
+//! - **Forks.** Where two clocks contradict each other the log is not synced with this peer; each side sends the
+//!   signed events of its branch once, so that both can prove the equivocation. Relaying that proof is the node's.
+//!
+//! The rule that authors and stores keep for this: an author signs at least every [`PAGE_EVENTS_MAX`] events and
+//! every [`PAGE_BYTES_MAX`] bytes of a log, so that every page can end with a signed event.
+
+mod inbox;
+mod message;
+mod outbox;
+mod session;
+mod timer;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use antiphon_core::event::{Event, Verified};
+use antiphon_core::ids::{NodeId, StoreId};
+use antiphon_core::log::{Head, LogId, NodeClock};
+use antiphon_core::time::UnixMillis;
+
+pub use message::{Clock, Message, Page};
+pub use session::Session;
+
+use crate::reason::Reason;
+
+/// Most events of one page.
+pub const PAGE_EVENTS_MAX: usize = 512;
+/// Most bytes of one page: headers, payloads and signatures. A single longer event makes a page of its own.
+pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Most pages that are under way without an acknowledgement.
+pub const PAGES_UNACKED_MAX: usize = 4;
+/// Most pages that wait while another one is being stored; a peer that sends more is not ours.
+pub const PAGES_QUEUED_MAX: usize = 2 * PAGES_UNACKED_MAX;
+/// Most logs of one clock: charter and shared of 4,096 stores.
+pub const LOGS_MAX: usize = 8_192;
+/// Most stores of one key.
+pub const STORES_PER_KEY_MAX: usize = 16;
+/// Time between two comparisons of clocks, in milliseconds.
+pub const COMPARE_EVERY_MS: u64 = 30_000;
+/// Most that is added to [`COMPARE_EVERY_MS`], so that sessions do not all speak at once, in milliseconds.
+pub const COMPARE_JITTER_MS: u64 = 6_000;
+/// Time without an acknowledgement after which what is under way counts as lost, in milliseconds.
+pub const STALL_MS: u64 = 60_000;
+/// Time without any message after which the peer counts as gone, in milliseconds.
+pub const IDLE_MS: u64 = 120_000;
+
+/// What a session begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// Heads of every log held here; logs of the local stream are left out by the session.
+    pub clock: NodeClock,
+    /// Keys of the stores whose logs are held.
+    pub keys: BTreeMap<StoreId, NodeId>,
+    /// Keys that the charter grants or ever granted something.
+    pub members: BTreeSet<NodeId>,
+    /// What may flow.
+    pub mode: Mode,
+    /// Makes the jitter of the timers.
+    pub seed: u64,
+}
+
+/// What may flow in the shared stream. The charter always flows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mode {
+    /// Whether we send shared events.
+    pub sends: bool,
+    /// Whether we take shared events.
+    pub takes: bool,
+}
+
+impl Mode {
+    /// Both ways.
+    pub const BOTH: Self = Self { sends: true, takes: true };
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The stream to the verified peer stands. Always the first input.
+    Opened(Opened),
+    /// A message came; [`crate::frame::decode`] made it.
+    Message(Message),
+    /// Logs grew here, by own writes or by what another peer sent.
+    LocalClock {
+        /// The logs that changed, with their new heads.
+        heads: NodeClock,
+        /// Keys of stores that are new here.
+        keys: BTreeMap<StoreId, NodeId>,
+    },
+    /// Answers [`Output::LoadPage`]; an empty page says that there is nothing.
+    Page {
+        /// The log.
+        log: LogId,
+        /// The sequence number after which was read.
+        after: u64,
+        /// Consecutive events.
+        events: Vec<Event<Verified>>,
+    },
+    /// Answers [`Output::Store`]: the log is now held durably up to `head`.
+    ///
+    /// Where the events changed the charter, [`Input::Members`] comes first.
+    Stored {
+        /// The log.
+        log: LogId,
+        /// Its head now.
+        head: Head,
+    },
+    /// Answers [`Output::Store`]: the events were not stored.
+    StoreFailed {
+        /// The log.
+        log: LogId,
+        /// Why.
+        reason: Reason,
+    },
+    /// The charter changed.
+    Members(BTreeSet<NodeId>),
+    /// What may flow changed.
+    Mode(Mode),
+    /// The time that [`Output::WakeAt`] named has come. An early one does no harm.
+    Wake,
+    /// Say goodbye.
+    Close,
+}
+
+/// What must be done, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send this to the peer.
+    Send(Message),
+    /// Read consecutive events of a log and hand them in as [`Input::Page`]. One is asked for at a time.
+    LoadPage {
+        /// The log.
+        log: LogId,
+        /// Read what comes after this sequence number.
+        after: u64,
+        /// Read at most so many events.
+        max_events: usize,
+        /// Stop before headers, payloads and signatures exceed so many bytes, but read at least one event.
+        max_bytes: usize,
+    },
+    /// Store these events in one transaction, skipping those that are held by now, and answer with
+    /// [`Input::Stored`] or [`Input::StoreFailed`]. One is asked for at a time.
+    Store {
+        /// The log.
+        log: LogId,
+        /// The key that signed it.
+        key: NodeId,
+        /// Consecutive events.
+        events: Vec<Event<Verified>>,
+    },
+    /// A log cannot be synced with this peer for now.
+    Problem {
+        /// The log.
+        log: LogId,
+        /// Why.
+        reason: Reason,
+    },
+    /// Events of a log that contradict ours may stand in the peer's branch: compare them with the held ones at the
+    /// same sequence numbers, and keep a [`antiphon_core::event::Fork`] as evidence where they differ.
+    Branch {
+        /// The log.
+        log: LogId,
+        /// The peer's branch, verified by itself.
+        events: Vec<Event<Verified>>,
+    },
+    /// Both sides hold the same, but for logs with a problem.
+    CaughtUp,
+    /// The peer holds these logs so far: all of its clock, or what it has just acknowledged.
+    PeerHolds(NodeClock),
+    /// Hand in [`Input::Wake`] at this time; replaces the earlier one.
+    WakeAt(UnixMillis),
+    /// Close the stream; nothing that is handed in afterwards has an effect.
+    Close(Closed),
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Closed {
+    /// One side said goodbye.
+    #[error("one side said goodbye")]
+    Bye,
+    /// The peer was silent for too long.
+    #[error("the peer was silent for {IDLE_MS} ms")]
+    Idle,
+    /// The peer broke the rules of the conversation.
+    #[error("the peer broke a rule: {0}")]
+    Violation(&'static str),
+}
+
+impl Closed {
+    /// The reason for health records.
+    pub const fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Bye => None,
+            Self::Idle => Some(Reason::NetworkTimeout),
+            Self::Violation(_) => Some(Reason::Other),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What comes from the peer: pages wait, are verified one by one, and are handed out to be stored.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use antiphon_core::event::{Event, Reason as RunReason, Unverified, Verified, verify_run};
+use antiphon_core::ids::{NodeId, StoreId, TeamId};
+use antiphon_core::log::{Head, LogId};
+
+use super::{PAGES_QUEUED_MAX, Page, STORES_PER_KEY_MAX};
+use crate::reason::Reason;
+
+/// The receiving half of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Inbox {
+    team: TeamId,
+    /// Keys of the stores whose logs are known.
+    keys: BTreeMap<StoreId, NodeId>,
+    /// Keys whose logs are taken.
+    members: BTreeSet<NodeId>,
+    /// Pages that wait, oldest first.
+    queue: VecDeque<Page>,
+    /// What is being stored.
+    storing: Option<Storing>,
+}
+
+/// A page that is being stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Storing {
+    pub(super) log: LogId,
+    /// Where it ends.
+    pub(super) head: Head,
+    /// What was wrong with the rest of the page, which is not stored.
+    pub(super) refused: Option<Reason>,
+}
+
+/// What a page is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// New events, verified.
+    Store { log: LogId, key: NodeId, events: Vec<Event<Verified>> },
+    /// Nothing new.
+    Known(LogId),
+    /// It begins after the end of what is held.
+    Gap(LogId),
+    /// It cannot be believed.
+    Refused(LogId, Reason),
+    /// It is validly signed and contradicts what is held.
+    Forked { log: LogId, events: Vec<Event<Verified>> },
+}
+
+impl Inbox {
+    pub(super) fn new(team: TeamId, keys: BTreeMap<StoreId, NodeId>, members: BTreeSet<NodeId>) -> Self {
+        Self { team, keys, members, queue: VecDeque::new(), storing: None }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.queue.is_empty() && self.storing.is_none()
+    }
+
+    pub(super) fn set_members(&mut self, members: BTreeSet<NodeId>) {
+        self.members = members;
+    }
+
+    pub(super) fn add_keys(&mut self, keys: BTreeMap<StoreId, NodeId>) {
+        self.keys.extend(keys);
+    }
+
+    /// Puts a page behind the others; says whether there was room.
+    pub(super) fn push(&mut self, page: Page) -> bool {
+        let room = self.queue.len() < PAGES_QUEUED_MAX;
+        if room {
+            self.queue.push_back(page);
+        }
+        room
+    }
+
+    /// Takes what was being stored of a log.
+    pub(super) fn stored(&mut self, log: LogId) -> Option<Storing> {
+        self.storing.take_if(|storing| storing.log == log)
+    }
+
+    /// Drops the waiting pages of a log: they follow one that was not taken.
+    pub(super) fn forget(&mut self, log: LogId) {
+        self.queue.retain(|page| page.log != log);
+    }
+
+    /// Judges the next page, unless one is being stored. `local` gives the head of a log here.
+    pub(super) fn next(&mut self, local: impl Fn(&LogId) -> Head) -> Option<Judged> {
+        if self.storing.is_some() {
+            return None;
+        }
+        let page = self.queue.pop_front()?;
+        let head = local(&page.log);
+        Some(self.judge(page, head))
+    }
+
+    fn judge(&mut self, page: Page, head: Head) -> Judged {
+        let Page { log, mut events } = page;
+        let key = match self.key_of(log, &events) {
+            Ok(key) => key,
+            Err(reason) => return Judged::Refused(log, reason),
+        };
+        // A page that another peer sent meanwhile overlaps with what is held.
+        let held = events.iter().take_while(|event| event.header().seq <= head.seq).count();
+        let contradicts =
+            events.iter().take(held).any(|event| event.header().seq == head.seq && event.hash() != head.hash);
+        if contradicts {
+            return self.judge_branch(Page { log, events }, &key);
+        }
+        let events = events.split_off(held);
+        let Some(first) = events.first().map(Event::header) else { return Judged::Known(log) };
+        if Some(first.seq) != head.seq.checked_add(1) {
+            return Judged::Gap(log);
+        }
+        if first.prev != head.hash {
+            return self.judge_branch(Page { log, events }, &key);
+        }
+        let run = verify_run(&self.team, log, &key, head, events);
+        let refused = run.refused.map(|refused| reason_of(refused.reason));
+        let refused = refused.or((!run.waiting.is_empty()).then_some(Reason::BadSignature));
+        let Some(end) = run.verified.last().map(Event::head) else {
+            return Judged::Refused(log, refused.unwrap_or(Reason::Other));
+        };
+        self.keys.insert(log.store, key);
+        self.storing = Some(Storing { log, head: end, refused });
+        Judged::Store { log, key, events: run.verified }
+    }
+
+    /// Judges events that do not follow what is held: only what the key really signed is evidence.
+    fn judge_branch(&self, page: Page, key: &NodeId) -> Judged {
+        let events = self.verify_branch(page.log, page.events, key);
+        if events.is_empty() {
+            Judged::Refused(page.log, Reason::BadSignature)
+        } else {
+            Judged::Forked { log: page.log, events }
+        }
+    }
+
+    /// Verifies the events of a branch by themselves.
+    pub(super) fn branch(&self, page: Page) -> Vec<Event<Verified>> {
+        match self.key_of(page.log, &page.events) {
+            Ok(key) => self.verify_branch(page.log, page.events, &key),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn verify_branch(&self, log: LogId, events: Vec<Event<Unverified>>, key: &NodeId) -> Vec<Event<Verified>> {
+        let Some(first) = events.first().map(Event::header) else { return Vec::new() };
+        let before = Head { seq: first.seq.saturating_sub(1), hash: first.prev };
+        verify_run(&self.team, log, key, before, events).verified
+    }
+
+    /// The key of a log: known, or named by the opening event. It must be one the charter ever granted something.
+    fn key_of(&self, log: LogId, events: &[Event<Unverified>]) -> Result<NodeId, Reason> {
+        let known = self.keys.get(&log.store).copied();
+        let opened = || events.first().and_then(Event::opening).map(|open| open.node);
+        let key = known.or_else(opened).ok_or(Reason::NotAMember)?;
+        if !self.members.contains(&key) {
+            return Err(Reason::NotAMember);
+        }
+        if known.is_none() && self.keys.values().filter(|other| **other == key).count() >= STORES_PER_KEY_MAX {
+            return Err(Reason::Quota);
+        }
+        Ok(key)
+    }
+}
+
+fn reason_of(reason: RunReason) -> Reason {
+    match reason {
+        RunReason::OtherLog | RunReason::NotLinked => Reason::Other,
+        RunReason::BadSignature => Reason::BadSignature,
+        RunReason::BadOpening => Reason::IdentityMismatch,
+    }
+}

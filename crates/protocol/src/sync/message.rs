@@ -1,0 +1,189 @@
+//! What two sessions say to each other.
+//!
+//! | kind (key 0) | other keys |
+//! |---|---|
+//! | 0 clock | 1 heads, 2 takes shared events, 3 asks for ours |
+//! | 1 digest | 1 hash |
+//! | 2 page, 3 branch | 1 log, 2 events |
+//! | 4 ack | 1 log, 2 head |
+//! | 5 nack | 1 log, 2 head, 3 reason |
+//! | 6 bye | |
+//!
+//! A kind that a newer version added is read as [`Message::Unknown`] and ignored.
+
+use antiphon_core::cbor::{self, Error};
+use antiphon_core::event::{Event, Unverified};
+use antiphon_core::ids::Hash;
+use antiphon_core::log::{Head, LogId, NodeClock};
+use minicbor::Decoder;
+
+use super::LOGS_MAX;
+use crate::compact;
+use crate::reason::Reason;
+use crate::wire::{
+    Fields, read_clock, read_fields, read_head, read_log, read_reason, required, write_clock, write_head, write_log,
+};
+
+/// What separates the digest of a clock from every other hash.
+const DIGEST_DOMAIN: &[u8] = b"antiphon/clock/1";
+
+/// One message of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// How far the sender holds every log.
+    Clock(Clock),
+    /// A hash of that, to find out cheaply whether anything differs.
+    Digest(Hash),
+    /// Events that the receiver lacks.
+    Page(Page),
+    /// Events that contradict the receiver's.
+    Branch(Page),
+    /// The sender holds a log durably so far.
+    Ack {
+        /// The log.
+        log: LogId,
+        /// Its head.
+        head: Head,
+    },
+    /// The sender did not take a page.
+    Nack {
+        /// The log.
+        log: LogId,
+        /// How far the sender holds it.
+        head: Head,
+        /// Why; without a reason the page did not begin where the sender's log ends.
+        reason: Option<Reason>,
+    },
+    /// The sender closes the session.
+    Bye,
+    /// A kind of a newer version.
+    Unknown(u64),
+}
+
+/// How far somebody holds every log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clock {
+    /// Heads of all logs with events.
+    pub heads: NodeClock,
+    /// Whether it takes shared events.
+    pub takes: bool,
+    /// Whether it asks for the receiver's clock.
+    pub asks: bool,
+}
+
+/// Consecutive events of one log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The log.
+    pub log: LogId,
+    /// Its events, at most [`super::PAGE_EVENTS_MAX`].
+    pub events: Vec<Event<Unverified>>,
+}
+
+/// The hash by which two clocks are compared.
+pub(super) fn digest(heads: &NodeClock) -> Hash {
+    let bytes = cbor::encode(|out| write_clock(out, heads));
+    Hash::of(&[DIGEST_DOMAIN, &bytes].concat())
+}
+
+impl Message {
+    const fn kind(&self) -> u64 {
+        match self {
+            Self::Clock(_) => 0,
+            Self::Digest(_) => 1,
+            Self::Page(_) => 2,
+            Self::Branch(_) => 3,
+            Self::Ack { .. } => 4,
+            Self::Nack { .. } => 5,
+            Self::Bye => 6,
+            Self::Unknown(kind) => *kind,
+        }
+    }
+
+    /// The canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut fields = Fields::default();
+        fields.put(0, |out| cbor::uint(out, self.kind()));
+        match self {
+            Self::Clock(clock) => {
+                fields.put(1, |out| write_clock(out, &clock.heads));
+                fields.put(2, |out| cbor::bool(out, clock.takes));
+                fields.put(3, |out| cbor::bool(out, clock.asks));
+            }
+            Self::Digest(hash) => fields.put(1, |out| cbor::bytes(out, &hash.0)),
+            Self::Page(page) | Self::Branch(page) => {
+                fields.put(1, |out| write_log(out, page.log));
+                fields.put(2, |out| compact::write_events(out, &page.events));
+            }
+            Self::Ack { log, head } => {
+                fields.put(1, |out| write_log(out, *log));
+                fields.put(2, |out| write_head(out, *head));
+            }
+            Self::Nack { log, head, reason } => {
+                fields.put(1, |out| write_log(out, *log));
+                fields.put(2, |out| write_head(out, *head));
+                fields.put_some(3, *reason, |out, reason| cbor::text(out, reason.name()));
+            }
+            Self::Bye | Self::Unknown(_) => {}
+        }
+        fields.finish()
+    }
+
+    /// Reads a message strictly. Every event of a page is parsed and hashed, none is verified.
+    ///
+    /// # Errors
+    /// With what is malformed or too long.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        cbor::decode(bytes, |input| {
+            let mut draft = Draft::default();
+            read_fields(input, |key, input| draft.read(key, input))?;
+            draft.finish()
+        })
+    }
+}
+
+/// A message while its keys are read. The kind has the lowest key, so it comes first.
+#[derive(Default)]
+struct Draft {
+    kind: Option<u64>,
+    heads: Option<NodeClock>,
+    hash: Option<Hash>,
+    log: Option<LogId>,
+    head: Option<Head>,
+    events: Option<Vec<Event<Unverified>>>,
+    reason: Option<Reason>,
+    takes: bool,
+    asks: bool,
+}
+
+impl Draft {
+    fn read(&mut self, key: u64, input: &mut Decoder<'_>) -> Result<bool, Error> {
+        match (self.kind, key) {
+            (None, 0) => self.kind = Some(input.u64()?),
+            (Some(0), 1) => self.heads = Some(read_clock(input, LOGS_MAX)?),
+            (Some(0), 2) => self.takes = input.bool()?,
+            (Some(0), 3) => self.asks = input.bool()?,
+            (Some(1), 1) => self.hash = Some(Hash(cbor::read_array(input)?)),
+            (Some(2..=5), 1) => self.log = Some(read_log(input)?),
+            (Some(2..=3), 2) => self.events = Some(compact::read_events(input)?),
+            (Some(4..=5), 2) => self.head = Some(read_head(input)?),
+            (Some(5), 3) => self.reason = Some(read_reason(input)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn finish(self) -> Result<Message, Error> {
+        let log = || required(self.log, 1);
+        Ok(match required(self.kind, 0)? {
+            0 => Message::Clock(Clock { heads: required(self.heads, 1)?, takes: self.takes, asks: self.asks }),
+            1 => Message::Digest(required(self.hash, 1)?),
+            2 => Message::Page(Page { log: log()?, events: required(self.events, 2)? }),
+            3 => Message::Branch(Page { log: log()?, events: required(self.events, 2)? }),
+            4 => Message::Ack { log: log()?, head: required(self.head, 2)? },
+            5 => Message::Nack { log: log()?, head: required(self.head, 2)?, reason: self.reason },
+            6 => Message::Bye,
+            kind => Message::Unknown(kind),
+        })
+    }
+}

@@ -1,0 +1,400 @@
+//! The session: takes what happened and passes it to the halves that send and receive.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use antiphon_core::event::{Event, Verified};
+use antiphon_core::ids::TeamId;
+use antiphon_core::log::{Head, LogId, NodeClock, Stream};
+use antiphon_core::time::UnixMillis;
+
+use super::inbox::{Inbox, Judged};
+use super::message::digest;
+use super::outbox::{Loaded, Outbox};
+use super::timer::Timer;
+use super::{Clock, Closed, Input, LOGS_MAX, Message, Mode, Opened, Output, PAGE_BYTES_MAX, PAGE_EVENTS_MAX, Page};
+use crate::reason::Reason;
+
+/// One session with one verified peer over one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    team: TeamId,
+    state: State,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    New,
+    Open(Box<Open>),
+    Closed,
+}
+
+/// What an open session knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Open {
+    /// How far every log is held here, durably.
+    local: NodeClock,
+    mode: Mode,
+    outbox: Outbox,
+    inbox: Inbox,
+    /// Logs of which the peer says it holds more than we, but for those with a problem.
+    missing: BTreeSet<LogId>,
+    /// Logs whose two sides contradict each other; not synced with this peer.
+    forked: BTreeSet<LogId>,
+    /// Logs whose pages were not taken here, until they are.
+    refused: BTreeMap<LogId, Reason>,
+    /// Whether [`Output::CaughtUp`] was said and still holds.
+    caught_up: bool,
+    timer: Timer,
+    /// What must be done.
+    out: Vec<Output>,
+}
+
+impl Session {
+    /// A session in `team` whose stream does not stand yet.
+    pub fn new(team: TeamId) -> Self {
+        Self { team, state: State::New }
+    }
+
+    /// Takes what happened; says what must be done. A closed session does nothing.
+    pub fn handle(&mut self, input: Input, now: UnixMillis) -> Vec<Output> {
+        match (&mut self.state, input) {
+            (State::New, Input::Opened(opened)) => {
+                let mut open = Box::new(Open::new(self.team, opened, now));
+                let out = open.finish();
+                self.state = State::Open(open);
+                out
+            }
+            (State::New, Input::Close) => {
+                self.state = State::Closed;
+                vec![Output::Close(Closed::Bye)]
+            }
+            (State::Open(open), input) => match open.take(input, now) {
+                Ok(()) => open.finish(),
+                Err(closed) => {
+                    let mut out = std::mem::take(&mut open.out);
+                    out.push(Output::Close(closed));
+                    self.state = State::Closed;
+                    out
+                }
+            },
+            (State::New | State::Closed, _) => Vec::new(),
+        }
+    }
+}
+
+impl Open {
+    fn new(team: TeamId, opened: Opened, now: UnixMillis) -> Self {
+        let Opened { mut clock, keys, members, mode, seed } = opened;
+        clock.retain(|log, head| log.stream != Stream::Local && head.seq > 0);
+        let mut open = Self {
+            local: clock,
+            mode,
+            outbox: Outbox::default(),
+            inbox: Inbox::new(team, keys, members),
+            missing: BTreeSet::new(),
+            forked: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            caught_up: false,
+            timer: Timer::new(seed, now),
+            out: Vec::new(),
+        };
+        open.send_clock(false);
+        open
+    }
+
+    fn take(&mut self, input: Input, now: UnixMillis) -> Result<(), Closed> {
+        match input {
+            Input::Opened(_) => {}
+            Input::Message(message) => {
+                self.timer.heard(now);
+                self.message(message, now)?;
+            }
+            Input::LocalClock { heads, keys } => {
+                self.inbox.add_keys(keys);
+                heads.into_iter().for_each(|(log, head)| self.grown(log, head));
+            }
+            Input::Page { log, after, events } => self.loaded(log, after, events, now),
+            Input::Stored { log, head } => self.stored(log, head),
+            Input::StoreFailed { log, reason } => {
+                if self.inbox.stored(log).is_some() {
+                    self.refuse(log, reason);
+                }
+            }
+            Input::Members(members) => self.set_members(members),
+            Input::Mode(mode) => {
+                let changed = self.mode.takes != mode.takes;
+                self.mode = mode;
+                if changed {
+                    self.send_clock(false);
+                }
+            }
+            Input::Wake => self.wake(now)?,
+            Input::Close => {
+                self.out.push(Output::Send(Message::Bye));
+                return Err(Closed::Bye);
+            }
+        }
+        self.receive();
+        self.load();
+        Ok(())
+    }
+
+    /// Says what must be done, whether all is done, and when to be woken.
+    fn finish(&mut self) -> Vec<Output> {
+        let caught_up = self.missing.is_empty() && self.inbox.is_done() && self.outbox.is_done(self.mode.sends);
+        if caught_up && !self.caught_up {
+            self.out.push(Output::CaughtUp);
+        }
+        self.caught_up = caught_up;
+        if let Some(at) = self.timer.next(self.outbox.is_waiting()) {
+            self.out.push(Output::WakeAt(at));
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    fn send(&mut self, message: Message) {
+        self.out.push(Output::Send(message));
+    }
+
+    fn head(&self, log: &LogId) -> Head {
+        self.local.get(log).copied().unwrap_or(Head::EMPTY)
+    }
+
+    fn send_clock(&mut self, asks: bool) {
+        let heads = self.local.iter().take(LOGS_MAX).map(|(log, head)| (*log, *head)).collect();
+        self.send(Message::Clock(Clock { heads, takes: self.mode.takes, asks }));
+    }
+
+    fn message(&mut self, message: Message, now: UnixMillis) -> Result<(), Closed> {
+        let greeted = self.outbox.held().is_some();
+        match message {
+            Message::Clock(clock) => self.clock(clock, now),
+            Message::Bye => return Err(Closed::Bye),
+            Message::Unknown(_) => {}
+            _ if !greeted => return Err(Closed::Violation("the first message is not a clock")),
+            Message::Digest(hash) => {
+                if hash != digest(&self.local) {
+                    self.send_clock(true);
+                }
+            }
+            Message::Page(page) => {
+                if page.events.is_empty() {
+                    return Err(Closed::Violation("a page without events"));
+                }
+                if !self.inbox.push(page) {
+                    return Err(Closed::Violation("more pages than may be under way"));
+                }
+            }
+            Message::Branch(page) => self.branch(page),
+            Message::Ack { log, head } => {
+                let local = self.head(&log);
+                if self.outbox.acked(log, head, local) {
+                    self.timer.moved(now);
+                }
+                self.out.push(Output::PeerHolds(NodeClock::from([(log, head)])));
+            }
+            Message::Nack { log, head, reason } => self.nacked(log, head, reason, now),
+        }
+        Ok(())
+    }
+
+    /// The peer says how far it holds everything.
+    fn clock(&mut self, clock: Clock, now: UnixMillis) {
+        let Clock { heads, takes, asks } = clock;
+        self.timer.compared(now);
+        self.outbox.set_clock(heads.clone(), takes, &self.local);
+        self.missing.clear();
+        self.forked.retain(|log| heads.get(log) != self.local.get(log));
+        for (log, head) in &heads {
+            let local = self.head(log);
+            if local.seq == head.seq && local.hash != head.hash {
+                self.forks(*log);
+            }
+            self.note_missing(*log);
+        }
+        for log in self.forked.clone() {
+            self.outbox.forget(log);
+        }
+        self.out.push(Output::PeerHolds(heads));
+        if asks {
+            self.send_clock(false);
+        }
+    }
+
+    /// Keeps the list of what the peer has beyond us.
+    fn note_missing(&mut self, log: LogId) {
+        let more = self.outbox.held_of(&log).seq > self.head(&log).seq;
+        let wanted = log.stream == Stream::Charter || self.mode.takes;
+        let open = !self.forked.contains(&log) && !self.refused.contains_key(&log);
+        if more && wanted && open {
+            self.missing.insert(log);
+        } else {
+            self.missing.remove(&log);
+        }
+    }
+
+    /// A log grew here.
+    fn grown(&mut self, log: LogId, head: Head) {
+        if log.stream == Stream::Local || head.seq <= self.head(&log).seq {
+            return;
+        }
+        self.local.insert(log, head);
+        if !self.forked.contains(&log) {
+            self.outbox.note_local(log, head);
+        }
+        self.note_missing(log);
+    }
+
+    fn set_members(&mut self, members: BTreeSet<antiphon_core::ids::NodeId>) {
+        self.inbox.set_members(members);
+        let before = self.refused.len();
+        self.refused.retain(|_, reason| *reason != Reason::NotAMember);
+        if self.refused.len() < before {
+            // The peer keeps refused logs back until our next clock.
+            self.send_clock(true);
+        }
+    }
+
+    /// Asks for the next page, if one may be sent.
+    fn load(&mut self) {
+        let charter_came = self.missing.first().is_none_or(|log| log.stream != Stream::Charter);
+        if let Some(load) = self.outbox.next_load(self.mode.sends, charter_came) {
+            self.out.push(Output::LoadPage {
+                log: load.log,
+                after: load.after,
+                max_events: PAGE_EVENTS_MAX,
+                max_bytes: PAGE_BYTES_MAX,
+            });
+        }
+    }
+
+    fn loaded(&mut self, log: LogId, after: u64, events: Vec<Event<Verified>>, now: UnixMillis) {
+        let local = self.head(&log);
+        let page = |events: Vec<Event<Verified>>| Page {
+            log,
+            events: events.into_iter().map(Event::into_unverified).collect(),
+        };
+        match self.outbox.loaded(log, after, events, local) {
+            Loaded::Stale => {}
+            Loaded::Page(events) => {
+                self.timer.moved(now);
+                self.send(Message::Page(page(events)));
+            }
+            Loaded::Branch(events) => self.send(Message::Branch(page(events))),
+            Loaded::Forked => self.forks(log),
+            Loaded::Unsigned => self.out.push(Output::Problem { log, reason: Reason::BadSignature }),
+        }
+    }
+
+    fn nacked(&mut self, log: LogId, head: Head, reason: Option<Reason>, now: UnixMillis) {
+        self.timer.moved(now);
+        self.outbox.nacked(log, head, reason.is_some());
+        match reason {
+            Some(Reason::Equivocation) => self.forks(log),
+            Some(reason) => self.out.push(Output::Problem { log, reason }),
+            None if !self.forked.contains(&log) => self.outbox.note_local(log, self.head(&log)),
+            None => {}
+        }
+        self.note_missing(log);
+    }
+
+    /// Judges waiting pages until one must be stored.
+    fn receive(&mut self) {
+        loop {
+            let local = &self.local;
+            let Some(judged) = self.inbox.next(|log| local.get(log).copied().unwrap_or(Head::EMPTY)) else { return };
+            self.judged(judged);
+        }
+    }
+
+    fn judged(&mut self, judged: Judged) {
+        match judged {
+            Judged::Store { log, .. } if log.stream == Stream::Shared && !self.mode.takes => {
+                let _ours = self.inbox.stored(log);
+                self.refuse(log, Reason::Other);
+            }
+            Judged::Store { log, key, events } => self.out.push(Output::Store { log, key, events }),
+            Judged::Known(log) => {
+                let head = self.head(&log);
+                self.send(Message::Ack { log, head });
+            }
+            Judged::Gap(log) => {
+                self.inbox.forget(log);
+                let head = self.head(&log);
+                self.send(Message::Nack { log, head, reason: None });
+            }
+            Judged::Refused(log, reason) => self.refuse(log, reason),
+            Judged::Forked { log, events } => {
+                self.inbox.forget(log);
+                let head = self.head(&log);
+                self.send(Message::Nack { log, head, reason: Some(Reason::Equivocation) });
+                self.out.push(Output::Branch { log, events });
+                self.forks(log);
+            }
+        }
+    }
+
+    fn stored(&mut self, log: LogId, head: Head) {
+        let Some(storing) = self.inbox.stored(log) else { return };
+        self.outbox.note_held(log, storing.head, head);
+        self.refused.remove(&log);
+        self.grown(log, head);
+        self.note_missing(log);
+        self.send(Message::Ack { log, head: self.head(&log) });
+        self.out.push(Output::PeerHolds(NodeClock::from([(log, storing.head)])));
+        if let Some(reason) = storing.refused {
+            self.refuse(log, reason);
+        }
+    }
+
+    /// Does not take a log from this peer until the next exchange of clocks.
+    fn refuse(&mut self, log: LogId, reason: Reason) {
+        self.inbox.forget(log);
+        self.refused.insert(log, reason);
+        self.note_missing(log);
+        let head = self.head(&log);
+        self.send(Message::Nack { log, head, reason: Some(reason) });
+        self.out.push(Output::Problem { log, reason });
+    }
+
+    /// The two sides of a log contradict each other: stop syncing it, and show our branch once.
+    fn forks(&mut self, log: LogId) {
+        self.outbox.forget(log);
+        self.inbox.forget(log);
+        if self.forked.insert(log) {
+            let common = self.head(&log).seq.min(self.outbox.held_of(&log).seq);
+            self.outbox.add_branch(log, common.saturating_sub(1));
+            self.out.push(Output::Problem { log, reason: Reason::Equivocation });
+        }
+        self.note_missing(log);
+    }
+
+    /// The peer shows its branch of a log.
+    fn branch(&mut self, page: Page) {
+        let log = page.log;
+        let events = self.inbox.branch(page);
+        if !events.is_empty() && self.local.contains_key(&log) {
+            self.out.push(Output::Branch { log, events });
+            self.forks(log);
+        }
+    }
+
+    fn wake(&mut self, now: UnixMillis) -> Result<(), Closed> {
+        self.timer.woken();
+        if self.timer.is_idle(now) {
+            return Err(Closed::Idle);
+        }
+        if self.outbox.is_waiting() && self.timer.is_stalled(now) {
+            self.timer.moved(now);
+            self.outbox.reset();
+            self.send_clock(true);
+        } else if self.timer.must_compare(now) {
+            let hash = digest(&self.local);
+            self.send(Message::Digest(hash));
+        }
+        if self.timer.must_compare(now) {
+            self.timer.compared(now);
+        }
+        Ok(())
+    }
+}
