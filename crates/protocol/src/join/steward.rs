@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use antiphon_core::charter::{GrantPath, MEMBERS_MAX, Membership};
 use antiphon_core::event::{Event, Verified};
+use antiphon_core::fact::check_label;
 use antiphon_core::ids::{Hash, NodeId, TeamId};
 use antiphon_core::time::UnixMillis;
 
 use super::wire::{Request, Response, Welcome};
 use super::{Invite, Refusal, secret_hash};
+use crate::handshake::NODE_NAME_BYTES_MAX;
 
 /// What a node brings when it is asked for a membership.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,7 +128,7 @@ impl Steward {
             Refusal::WrongTeam
         } else if !membership.is_steward(&self.local.node) {
             Refusal::NotASteward
-        } else if self.peer == self.local.node {
+        } else if self.peer == self.local.node || !is_fit(&request) {
             Refusal::Malformed
         } else {
             let hash = secret_hash(&request.secret);
@@ -173,6 +175,12 @@ impl Steward {
         }
         Ok(invite.roles)
     }
+}
+
+/// Whether name and recipient can stand in a grant.
+fn is_fit(request: &Request) -> bool {
+    let name = check_label("name", &request.name, NODE_NAME_BYTES_MAX).is_ok();
+    name && !request.recipient.is_empty() && request.recipient.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn refuse(nonce: [u8; 32], refusal: Refusal) -> Vec<StewardOutput> {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 clock | 1 heads, 2 takes shared events, 3 asks for ours |
 //! | 1 digest | 1 hash |
-//! | 2 page, 3 branch | 1 log, 2 events |
+//! | 2 page, 3 branch | 1 log, 2 events, see `compact.rs` |
 //! | 4 ack | 1 log, 2 head |
 //! | 5 nack | 1 log, 2 head, 3 reason |
 //! | 6 bye | |
@@ -113,7 +113,7 @@ impl Message {
             Self::Digest(hash) => fields.put(1, |out| cbor::bytes(out, &hash.0)),
             Self::Page(page) | Self::Branch(page) => {
                 fields.put(1, |out| write_log(out, page.log));
-                fields.put(2, |out| compact::write_events(out, &page.events));
+                fields.put(2, |out| compact::write_events(out, page.log, &page.events));
             }
             Self::Ack { log, head } => {
                 fields.put(1, |out| write_log(out, *log));
@@ -165,7 +165,7 @@ impl Draft {
             (Some(0), 3) => self.asks = input.bool()?,
             (Some(1), 1) => self.hash = Some(Hash(cbor::read_array(input)?)),
             (Some(2..=5), 1) => self.log = Some(read_log(input)?),
-            (Some(2..=3), 2) => self.events = Some(compact::read_events(input)?),
+            (Some(2..=3), 2) => self.events = Some(compact::read_events(input, required(self.log, 1)?)?),
             (Some(4..=5), 2) => self.head = Some(read_head(input)?),
             (Some(5), 3) => self.reason = Some(read_reason(input)?),
             _ => return Ok(false),

@@ -50,6 +50,8 @@ pub(super) enum Loaded {
     Branch(Vec<Event<Verified>>),
     /// It does not follow what the peer holds: the log has two branches.
     Forked,
+    /// There is nothing to send.
+    Nothing,
     /// No event of it is signed, so the peer could not believe it.
     Unsigned,
 }
@@ -193,6 +195,10 @@ impl Outbox {
             return Loaded::Stale;
         };
         self.loading = None;
+        if events.is_empty() {
+            self.pending.remove(&log);
+            return Loaded::Nothing;
+        }
         let signed = events.iter().rposition(|event| event.signature().is_some());
         events.truncate(signed.map_or(0, |last| last + 1));
         let (Some(first), Some(last)) = (events.first().map(Event::header), events.last().map(Event::head)) else {

@@ -14,6 +14,11 @@ use super::timer::Timer;
 use super::{Clock, Closed, Input, LOGS_MAX, Message, Mode, Opened, Output, PAGE_BYTES_MAX, PAGE_EVENTS_MAX, Page};
 use crate::reason::Reason;
 
+/// Forged pages between two comparisons of clocks that a peer may send: each costs up to a page of signature checks.
+const STRIKES_MAX: u32 = 16;
+/// Highest sequence number that is believed: what a database's integers hold.
+const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
+
 /// One session with one verified peer over one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -40,6 +45,10 @@ struct Open {
     missing: BTreeSet<LogId>,
     /// Logs whose two sides contradict each other; not synced with this peer.
     forked: BTreeSet<LogId>,
+    /// Logs whose branch the peer has shown; it may once.
+    branched: BTreeSet<LogId>,
+    /// Forged pages since clocks were last compared.
+    strikes: u32,
     /// Logs whose pages were not taken here, until they are.
     refused: BTreeMap<LogId, Reason>,
     /// Whether [`Output::CaughtUp`] was said and still holds.
@@ -93,6 +102,8 @@ impl Open {
             inbox: Inbox::new(team, keys, members),
             missing: BTreeSet::new(),
             forked: BTreeSet::new(),
+            branched: BTreeSet::new(),
+            strikes: 0,
             refused: BTreeMap::new(),
             caught_up: false,
             timer: Timer::new(seed, now),
@@ -125,6 +136,7 @@ impl Open {
                 let changed = self.mode.takes != mode.takes;
                 self.mode = mode;
                 if changed {
+                    self.note_all_missing();
                     self.send_clock(false);
                 }
             }
@@ -134,8 +146,8 @@ impl Open {
                 return Err(Closed::Bye);
             }
         }
-        self.receive();
-        self.load();
+        self.receive()?;
+        self.load(now);
         Ok(())
     }
 
@@ -177,14 +189,7 @@ impl Open {
                     self.send_clock(true);
                 }
             }
-            Message::Page(page) => {
-                if page.events.is_empty() {
-                    return Err(Closed::Violation("a page without events"));
-                }
-                if !self.inbox.push(page) {
-                    return Err(Closed::Violation("more pages than may be under way"));
-                }
-            }
+            Message::Page(page) => self.page(page)?,
             Message::Branch(page) => self.branch(page),
             Message::Ack { log, head } => {
                 let local = self.head(&log);
@@ -198,10 +203,30 @@ impl Open {
         Ok(())
     }
 
+    fn page(&mut self, page: Page) -> Result<(), Closed> {
+        if page.events.is_empty() {
+            return Err(Closed::Violation("a page without events"));
+        }
+        if self.forked.contains(&page.log) {
+            let (log, head) = (page.log, self.head(&page.log));
+            self.send(Message::Nack { log, head, reason: Some(Reason::Equivocation) });
+        } else if !self.inbox.push(page) {
+            return Err(Closed::Violation("more pages than may be under way"));
+        }
+        Ok(())
+    }
+
     /// The peer says how far it holds everything.
     fn clock(&mut self, clock: Clock, now: UnixMillis) {
-        let Clock { heads, takes, asks } = clock;
+        let Clock { mut heads, takes, asks } = clock;
         self.timer.compared(now);
+        heads.retain(|log, head| {
+            let fits = head.seq <= SEQ_MAX;
+            if !fits {
+                self.out.push(Output::Problem { log: *log, reason: Reason::ClockOverflow });
+            }
+            fits
+        });
         self.outbox.set_clock(heads.clone(), takes, &self.local);
         self.missing.clear();
         self.forked.retain(|log| heads.get(log) != self.local.get(log));
@@ -233,6 +258,11 @@ impl Open {
         }
     }
 
+    fn note_all_missing(&mut self) {
+        let logs: Vec<LogId> = self.outbox.held().into_iter().flatten().map(|(log, _)| *log).collect();
+        logs.into_iter().for_each(|log| self.note_missing(log));
+    }
+
     /// A log grew here.
     fn grown(&mut self, log: LogId, head: Head) {
         if log.stream == Stream::Local || head.seq <= self.head(&log).seq {
@@ -256,9 +286,10 @@ impl Open {
     }
 
     /// Asks for the next page, if one may be sent.
-    fn load(&mut self) {
+    fn load(&mut self, now: UnixMillis) {
         let charter_came = self.missing.first().is_none_or(|log| log.stream != Stream::Charter);
         if let Some(load) = self.outbox.next_load(self.mode.sends, charter_came) {
+            self.timer.moved(now);
             self.out.push(Output::LoadPage {
                 log: load.log,
                 after: load.after,
@@ -275,7 +306,7 @@ impl Open {
             events: events.into_iter().map(Event::into_unverified).collect(),
         };
         match self.outbox.loaded(log, after, events, local) {
-            Loaded::Stale => {}
+            Loaded::Stale | Loaded::Nothing => {}
             Loaded::Page(events) => {
                 self.timer.moved(now);
                 self.send(Message::Page(page(events)));
@@ -299,19 +330,24 @@ impl Open {
     }
 
     /// Judges waiting pages until one must be stored.
-    fn receive(&mut self) {
+    fn receive(&mut self) -> Result<(), Closed> {
         loop {
             let local = &self.local;
-            let Some(judged) = self.inbox.next(|log| local.get(log).copied().unwrap_or(Head::EMPTY)) else { return };
-            self.judged(judged);
+            let Some(judged) = self.inbox.next(|log| local.get(log).copied().unwrap_or(Head::EMPTY)) else {
+                return Ok(());
+            };
+            self.judged(judged)?;
         }
     }
 
-    fn judged(&mut self, judged: Judged) {
+    fn judged(&mut self, judged: Judged) -> Result<(), Closed> {
         match judged {
             Judged::Store { log, .. } if log.stream == Stream::Shared && !self.mode.takes => {
+                // Sent before the peer knew our mode; our next clock asks for it again when the mode changes back.
                 let _ours = self.inbox.stored(log);
-                self.refuse(log, Reason::Other);
+                self.inbox.forget(log);
+                let head = self.head(&log);
+                self.send(Message::Nack { log, head, reason: Some(Reason::Other) });
             }
             Judged::Store { log, key, events } => self.out.push(Output::Store { log, key, events }),
             Judged::Known(log) => {
@@ -323,7 +359,14 @@ impl Open {
                 let head = self.head(&log);
                 self.send(Message::Nack { log, head, reason: None });
             }
-            Judged::Refused(log, reason) => self.refuse(log, reason),
+            Judged::Refused(log, reason) => {
+                let forged = matches!(reason, Reason::BadSignature | Reason::IdentityMismatch);
+                self.strikes += u32::from(forged);
+                if self.strikes > STRIKES_MAX {
+                    return Err(Closed::Violation("too many forged pages"));
+                }
+                self.refuse(log, reason);
+            }
             Judged::Forked { log, events } => {
                 self.inbox.forget(log);
                 let head = self.head(&log);
@@ -332,6 +375,7 @@ impl Open {
                 self.forks(log);
             }
         }
+        Ok(())
     }
 
     fn stored(&mut self, log: LogId, head: Head) {
@@ -372,8 +416,11 @@ impl Open {
     /// The peer shows its branch of a log.
     fn branch(&mut self, page: Page) {
         let log = page.log;
+        if !self.local.contains_key(&log) || !self.branched.insert(log) {
+            return;
+        }
         let events = self.inbox.branch(page);
-        if !events.is_empty() && self.local.contains_key(&log) {
+        if !events.is_empty() {
             self.out.push(Output::Branch { log, events });
             self.forks(log);
         }
@@ -394,6 +441,7 @@ impl Open {
         }
         if self.timer.must_compare(now) {
             self.timer.compared(now);
+            self.strikes = 0;
         }
         Ok(())
     }

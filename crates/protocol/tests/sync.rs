@@ -1,0 +1,644 @@
+//! Sessions between nodes of an unlucky world: streams drop, frames are doubled, lost and swapped, time jumps.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use antiphon_core::event::{Event, Verified};
+use antiphon_core::ids::{Hash, NodeId, TeamId};
+use antiphon_core::log::{Head, LogId, NodeClock, Stream};
+use antiphon_core::sign::Signer;
+use antiphon_core::time::UnixMillis;
+use antiphon_protocol::frame;
+use antiphon_protocol::reason::Reason;
+use antiphon_protocol::sync::{
+    Clock, Closed, Input, Message, Mode, Opened, Output, PAGE_EVENTS_MAX, PAGES_QUEUED_MAX, Page, Session,
+};
+use common::{Author, Key, LATER, NOW, Shelf, Team, unverified};
+use proptest::prelude::*;
+
+/// Numbers that look random (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % sides as u64).unwrap()
+    }
+}
+
+/// One node: what it holds, what it writes, and whom it talks to.
+struct Node {
+    shelf: Shelf,
+    author: Author,
+    talks: BTreeMap<usize, Talk>,
+    mode: Mode,
+}
+
+/// One end of a stream.
+struct Talk {
+    session: Session,
+    /// Frames that are on their way to the other end.
+    wire: VecDeque<Vec<u8>>,
+    /// What the store was asked for and has not done yet.
+    work: VecDeque<Output>,
+    wake: Option<UnixMillis>,
+    problems: BTreeSet<(LogId, Reason)>,
+    branches: Vec<Vec<Event<Verified>>>,
+    caught_up: bool,
+    holds: NodeClock,
+    log: Vec<Output>,
+}
+
+struct World {
+    team: TeamId,
+    nodes: Vec<Node>,
+    now: UnixMillis,
+    seed: u64,
+    /// Bytes that were put on wires.
+    bytes: usize,
+    /// Pages that were put on wires.
+    pages: usize,
+}
+
+impl World {
+    /// Nodes alice, bob, carol…, all granted by alice; who joined holds alice's charter.
+    fn new(people: u8) -> Self {
+        let keys: Vec<Key> = (1..=people).map(Key::of).collect();
+        let team = Team::found(&keys[0], 7).id;
+        let mut authors: Vec<Author> = keys.iter().map(|key| Author::new(team, key, 1)).collect();
+        let steward = keys[0].node_id();
+        let mut shelf = Shelf::new(steward);
+        shelf.put(authors[0].open(Stream::Charter));
+        for key in &keys {
+            shelf.put(authors[0].grant(key.node_id(), LATER));
+        }
+        let nodes = authors
+            .drain(..)
+            .map(|mut author| {
+                let mut shelf = shelf.clone();
+                shelf.put(author.open(Stream::Shared));
+                Node { shelf, author, talks: BTreeMap::new(), mode: Mode::BOTH }
+            })
+            .collect();
+        Self { team, nodes, now: NOW, seed: 0, bytes: 0, pages: 0 }
+    }
+
+    fn connect(&mut self, a: usize, b: usize) {
+        for (from, to) in [(a, b), (b, a)] {
+            self.seed += 1;
+            let node = &mut self.nodes[from];
+            let mut session = Session::new(self.team);
+            let opened = Opened {
+                clock: node.shelf.clock(),
+                keys: node.shelf.keys(),
+                members: node.shelf.members(),
+                mode: node.mode,
+                seed: self.seed,
+            };
+            let out = session.handle(Input::Opened(opened), self.now);
+            let (wire, work) = (VecDeque::new(), VecDeque::new());
+            let (problems, holds) = (BTreeSet::new(), NodeClock::new());
+            let (branches, log) = (Vec::new(), Vec::new());
+            let talk = Talk { session, wire, work, wake: None, problems, branches, caught_up: false, holds, log };
+            node.talks.insert(to, talk);
+            self.apply(from, to, out);
+        }
+    }
+
+    fn drop_stream(&mut self, a: usize, b: usize) {
+        self.nodes[a].talks.remove(&b);
+        self.nodes[b].talks.remove(&a);
+    }
+
+    fn apply(&mut self, node: usize, peer: usize, outputs: Vec<Output>) {
+        let mut closed = false;
+        for output in outputs {
+            let Some(talk) = self.nodes[node].talks.get_mut(&peer) else { return };
+            talk.log.push(output.clone());
+            match output {
+                Output::Send(message) => {
+                    self.pages += usize::from(matches!(message, Message::Page(_)));
+                    let bytes = frame::encode(&message);
+                    self.bytes += bytes.len();
+                    talk.wire.push_back(bytes);
+                }
+                Output::LoadPage { .. } | Output::Store { .. } => talk.work.push_back(output),
+                Output::Problem { log, reason } => drop(talk.problems.insert((log, reason))),
+                Output::Branch { events, .. } => talk.branches.push(events),
+                Output::CaughtUp => talk.caught_up = true,
+                Output::PeerHolds(heads) => talk.holds.extend(heads),
+                Output::WakeAt(at) => talk.wake = Some(at),
+                Output::Close(_) => closed = true,
+            }
+        }
+        if closed {
+            self.drop_stream(node, peer);
+        }
+    }
+
+    fn input(&mut self, node: usize, peer: usize, input: Input) {
+        let now = self.now;
+        if let Some(talk) = self.nodes[node].talks.get_mut(&peer) {
+            let out = talk.session.handle(input, now);
+            self.apply(node, peer, out);
+        }
+    }
+
+    /// Delivers the oldest frame from `from` to `to`.
+    fn deliver(&mut self, from: usize, to: usize) -> bool {
+        let Some(bytes) = self.nodes[from].talks.get_mut(&to).and_then(|talk| talk.wire.pop_front()) else {
+            return false;
+        };
+        let message = frame::decode(&bytes).expect("what a session sends can be read");
+        self.input(to, from, Input::Message(message));
+        true
+    }
+
+    /// Does the oldest thing that the store was asked for.
+    fn work(&mut self, node: usize, peer: usize) -> bool {
+        let Some(work) = self.nodes[node].talks.get_mut(&peer).and_then(|talk| talk.work.pop_front()) else {
+            return false;
+        };
+        match work {
+            Output::LoadPage { log, after, max_events, max_bytes } => {
+                let events = self.nodes[node].shelf.page(log, after, max_events, max_bytes);
+                self.input(node, peer, Input::Page { log, after, events });
+            }
+            Output::Store { log, events, .. } => {
+                let head = self.nodes[node].shelf.append(events);
+                if log.stream == Stream::Charter {
+                    let members = self.nodes[node].shelf.members();
+                    self.tell_all(node, &Input::Members(members));
+                }
+                self.input(node, peer, Input::Stored { log, head });
+                self.tell_grown(node, log, Some(peer));
+            }
+            _ => unreachable!("only work is queued"),
+        }
+        true
+    }
+
+    fn tell_all(&mut self, node: usize, input: &Input) {
+        let peers: Vec<usize> = self.nodes[node].talks.keys().copied().collect();
+        peers.into_iter().for_each(|peer| self.input(node, peer, input.clone()));
+    }
+
+    fn tell_grown(&mut self, node: usize, log: LogId, but: Option<usize>) {
+        let shelf = &self.nodes[node].shelf;
+        let heads: NodeClock = shelf.clock().into_iter().filter(|(held, _)| *held == log).collect();
+        let keys = shelf.keys().into_iter().filter(|(store, _)| *store == log.store).collect();
+        let input = Input::LocalClock { heads, keys };
+        let peers: Vec<usize> = self.nodes[node].talks.keys().copied().filter(|peer| Some(*peer) != but).collect();
+        peers.into_iter().for_each(|peer| self.input(node, peer, input.clone()));
+    }
+
+    /// Writes facts in groups, each signed at its end.
+    fn write(&mut self, node: usize, count: usize) {
+        for left in (0..count).rev() {
+            let event = self.nodes[node].author.fact(&format!("fact {left} of {node}"), left % 500 == 0);
+            self.nodes[node].shelf.put(event);
+        }
+        let log = self.nodes[node].author.log(Stream::Shared);
+        self.tell_grown(node, log, None);
+    }
+
+    /// Delivers and works until nothing is left to do.
+    fn settle(&mut self) {
+        for _ in 0..100_000 {
+            let ends = self.ends();
+            let busy = ends.iter().filter(|(a, b)| self.deliver(*a, *b) | self.work(*a, *b)).count();
+            if busy == 0 {
+                return;
+            }
+        }
+        panic!("the world never settles");
+    }
+
+    fn ends(&self) -> Vec<(usize, usize)> {
+        self.nodes.iter().enumerate().flat_map(|(a, node)| node.talks.keys().map(move |b| (a, *b))).collect()
+    }
+
+    /// Lets time pass until the next timer, if one is due within `millis`.
+    fn pass(&mut self, millis: u64) {
+        let until = self.now.after(millis);
+        loop {
+            let due = self.ends().into_iter().filter_map(|(a, b)| Some((self.nodes[a].talks[&b].wake?, a, b))).min();
+            let Some((at, a, b)) = due.filter(|(at, _, _)| *at <= until) else { break };
+            self.now = self.now.max(at);
+            self.nodes[a].talks.get_mut(&b).unwrap().wake = None;
+            self.input(a, b, Input::Wake);
+            self.settle();
+        }
+        self.now = until;
+    }
+
+    fn shared(&self, node: usize) -> &Shelf {
+        &self.nodes[node].shelf
+    }
+
+    fn assert_converged(&self) {
+        for node in &self.nodes {
+            assert_eq!(node.shelf.clock(), self.nodes[0].shelf.clock());
+            assert_eq!(node.shelf, self.nodes[0].shelf);
+        }
+    }
+
+    fn talk(&self, node: usize, peer: usize) -> &Talk {
+        &self.nodes[node].talks[&peer]
+    }
+}
+
+const ALICE: usize = 0;
+const BOB: usize = 1;
+const CAROL: usize = 2;
+
+#[test]
+fn bob_gets_what_he_missed_while_offline() {
+    let mut world = World::new(2);
+    world.write(ALICE, 1_300);
+    world.write(BOB, 3);
+    world.connect(ALICE, BOB);
+    world.settle();
+    world.assert_converged();
+    assert!(world.talk(ALICE, BOB).caught_up && world.talk(BOB, ALICE).caught_up);
+    assert_eq!(world.talk(ALICE, BOB).holds, world.shared(BOB).clock());
+}
+
+#[test]
+fn a_new_fact_is_pushed_at_once_and_relayed_without_echo() {
+    let mut world = World::new(3);
+    world.connect(ALICE, BOB);
+    world.connect(BOB, CAROL);
+    world.settle();
+    world.pages = 0;
+    world.write(ALICE, 1);
+    world.settle();
+    world.assert_converged();
+    assert_eq!(world.pages, 2, "alice to bob and bob to carol, nothing back");
+}
+
+#[test]
+fn a_resync_costs_with_the_difference_and_not_with_the_log() {
+    let mut world = World::new(2);
+    world.write(ALICE, 500);
+    for _ in 0..10 {
+        world.write(ALICE, 200);
+    }
+    world.connect(ALICE, BOB);
+    world.settle();
+    world.drop_stream(ALICE, BOB);
+    world.write(ALICE, 1);
+    world.bytes = 0;
+    world.connect(ALICE, BOB);
+    world.settle();
+    world.assert_converged();
+    assert!(world.bytes <= 2_000, "{} bytes for one fact", world.bytes);
+}
+
+#[test]
+fn an_idle_pair_compares_one_hash() {
+    let mut world = World::new(2);
+    world.connect(ALICE, BOB);
+    world.settle();
+    world.bytes = 0;
+    world.pass(10 * 60_000);
+    assert!(world.nodes[ALICE].talks.contains_key(&BOB), "digests keep the session alive");
+    assert!(world.bytes < 2 * 21 * 64, "{} bytes in ten minutes", world.bytes);
+}
+
+#[test]
+fn what_a_lost_frame_took_along_arrives_with_the_next_comparison() {
+    let mut world = World::new(2);
+    world.connect(ALICE, BOB);
+    world.settle();
+    world.write(ALICE, 1);
+    world.work(ALICE, BOB);
+    world.nodes[ALICE].talks.get_mut(&BOB).unwrap().wire.clear();
+    world.pass(3 * 60_000);
+    world.assert_converged();
+}
+
+#[test]
+fn the_charter_goes_first_and_its_news_open_what_it_grants() {
+    let mut world = World::new(2);
+    let dave = Key::of(99);
+    let mut daves = Author::new(world.team, &dave, 1);
+    world.nodes[ALICE].shelf.put(daves.open(Stream::Shared));
+    let fact = daves.fact("from dave", true);
+    world.nodes[ALICE].shelf.put(fact);
+    let grant = world.nodes[ALICE].author.grant(dave.node_id(), LATER);
+    world.nodes[ALICE].shelf.put(grant);
+    world.connect(ALICE, BOB);
+    world.settle();
+    world.assert_converged();
+    assert!(world.talk(BOB, ALICE).problems.is_empty());
+    let stores = world.talk(BOB, ALICE).log.iter().filter_map(|output| match output {
+        Output::Store { log, .. } => Some(log.stream),
+        _ => None,
+    });
+    assert_eq!(stores.collect::<Vec<_>>()[0], Stream::Charter);
+}
+
+#[test]
+fn a_log_of_an_unknown_key_is_refused_until_the_charter_knows_it() {
+    let mut world = World::new(2);
+    let eve = Key::of(66);
+    let mut eves = Author::new(world.team, &eve, 1);
+    world.nodes[ALICE].shelf.put(eves.open(Stream::Shared));
+    world.write(ALICE, 1);
+    world.connect(ALICE, BOB);
+    world.settle();
+    let log = eves.log(Stream::Shared);
+    assert!(world.talk(BOB, ALICE).problems.contains(&(log, Reason::NotAMember)));
+    assert!(!world.shared(BOB).logs.contains_key(&log));
+    assert_eq!(world.shared(BOB).logs.len(), world.shared(ALICE).logs.len() - 1, "alice's own log was not held up");
+    let grant = world.nodes[ALICE].author.grant(eve.node_id(), LATER);
+    world.nodes[ALICE].shelf.put(grant);
+    let charter = world.nodes[ALICE].author.log(Stream::Charter);
+    world.tell_grown(ALICE, charter, None);
+    world.settle();
+    world.assert_converged();
+}
+
+#[test]
+fn a_subscriber_takes_and_sends_nothing_but_the_charter() {
+    let mut world = World::new(2);
+    world.nodes[BOB].mode = Mode { sends: false, takes: true };
+    world.write(ALICE, 2);
+    world.write(BOB, 2);
+    world.connect(ALICE, BOB);
+    world.settle();
+    let bobs = world.nodes[BOB].author.log(Stream::Shared);
+    let alices = world.nodes[ALICE].author.log(Stream::Shared);
+    assert!(world.shared(BOB).logs.contains_key(&alices) && !world.shared(ALICE).logs.contains_key(&bobs));
+    world.input(BOB, ALICE, Input::Mode(Mode::BOTH));
+    world.settle();
+    world.assert_converged();
+}
+
+#[test]
+fn a_publisher_takes_nothing_until_its_mode_changes() {
+    let mut world = World::new(2);
+    world.nodes[BOB].mode = Mode { sends: true, takes: false };
+    world.write(ALICE, 2);
+    world.connect(ALICE, BOB);
+    world.settle();
+    let alices = world.nodes[ALICE].author.log(Stream::Shared);
+    assert!(!world.shared(BOB).logs.contains_key(&alices));
+    world.input(BOB, ALICE, Input::Mode(Mode::BOTH));
+    world.settle();
+    world.assert_converged();
+}
+
+/// Gives bob a branch of alice's log that is signed as validly as hers.
+fn fork(world: &mut World, hers: usize, his: usize) -> LogId {
+    world.write(ALICE, 2);
+    let log = world.nodes[ALICE].author.log(Stream::Shared);
+    let common = world.nodes[ALICE].shelf.logs[&log].clone();
+    world.nodes[BOB].shelf.append(common);
+    let mut twin = world.nodes[ALICE].author.clone();
+    for n in 0..his {
+        let event = twin.fact(&format!("another {n}"), true);
+        world.nodes[BOB].shelf.put(event);
+    }
+    world.write(ALICE, hers);
+    log
+}
+
+#[test]
+fn both_sides_of_a_fork_are_shown_and_nothing_else_is_held_up() {
+    for (hers, his) in [(1, 1), (3, 1), (1, 3), (600, 2)] {
+        let mut world = World::new(2);
+        let log = fork(&mut world, hers, his);
+        world.write(BOB, 2);
+        world.connect(ALICE, BOB);
+        world.settle();
+        for (node, peer) in [(ALICE, BOB), (BOB, ALICE)] {
+            let talk = world.talk(node, peer);
+            assert!(talk.problems.contains(&(log, Reason::Equivocation)), "{hers} and {his}");
+            let held = &world.shared(node).logs[&log];
+            let differs = |event: &Event<Verified>| {
+                held.get(usize::try_from(event.header().seq).unwrap() - 1)
+                    .is_some_and(|mine| mine.hash() != event.hash())
+            };
+            assert!(talk.branches.iter().flatten().any(differs), "{node} can prove the fork of {hers} and {his}");
+            assert!(talk.caught_up, "a fork does not keep the rest from being done");
+        }
+        let bobs = world.nodes[BOB].author.log(Stream::Shared);
+        assert_eq!(world.shared(ALICE).logs[&bobs], world.shared(BOB).logs[&bobs]);
+        world.pass(5 * 60_000);
+        assert_eq!(world.shared(ALICE).logs[&log].len(), hers + 3);
+    }
+}
+
+/// A session of bob that has heard a clock of `peer_clock`, with what it said.
+fn opened(world: &World, peer_clock: NodeClock) -> (Session, Vec<Output>) {
+    let shelf = world.shared(BOB);
+    let (clock, keys, members) = (shelf.clock(), shelf.keys(), shelf.members());
+    let mut session = Session::new(world.team);
+    let mut out = session.handle(Input::Opened(Opened { clock, keys, members, mode: Mode::BOTH, seed: 1 }), NOW);
+    let clock = Clock { heads: peer_clock, takes: true, asks: false };
+    out.extend(session.handle(Input::Message(Message::Clock(clock)), NOW));
+    (session, out)
+}
+
+fn alices_page(world: &World) -> Page {
+    let log = world.nodes[ALICE].author.log(Stream::Shared);
+    Page { log, events: world.shared(ALICE).logs[&log].iter().map(unverified).collect() }
+}
+
+#[test]
+fn a_forged_page_is_refused_and_too_many_end_the_session() {
+    let mut world = World::new(2);
+    world.write(ALICE, 3);
+    let good = alices_page(&world);
+    let forged = |page: &Page| {
+        let mut page = page.clone();
+        let last = page.events.pop().unwrap();
+        let signature = antiphon_core::sign::Signature([9; 64]);
+        let (header, payload) = (last.header_bytes().to_vec(), last.payload().map(<[u8]>::to_vec));
+        page.events.remove(0);
+        page.events.push(Event::parse(header, payload, Some(signature)).unwrap());
+        page
+    };
+    let open = world.shared(ALICE).logs[&good.log][0].clone();
+    world.nodes[BOB].shelf.put(open);
+    let (mut session, _) = opened(&world, world.shared(ALICE).clock());
+    let out = session.handle(Input::Message(Message::Page(forged(&good))), NOW);
+    assert!(out.contains(&Output::Problem { log: good.log, reason: Reason::BadSignature }));
+    assert!(!out.iter().any(|output| matches!(output, Output::Store { .. })));
+    let closed = (0..100).any(|_| {
+        let out = session.handle(Input::Message(Message::Page(forged(&good))), NOW);
+        out.iter().any(|output| matches!(output, Output::Close(Closed::Violation(_))))
+    });
+    assert!(closed);
+    assert!(session.handle(Input::Wake, NOW).is_empty());
+}
+
+#[test]
+fn nothing_is_acknowledged_before_it_is_stored_and_a_failed_store_only_stalls_its_log() {
+    let mut world = World::new(2);
+    world.write(ALICE, 3);
+    let page = alices_page(&world);
+    let (mut session, _) = opened(&world, world.shared(ALICE).clock());
+    let sends = |out: &[Output]| out.iter().filter(|output| matches!(output, Output::Send(_))).count();
+    let out = session.handle(Input::Message(Message::Page(page.clone())), NOW);
+    assert!(matches!(out[..], [Output::Store { .. }]));
+    let out = session.handle(Input::StoreFailed { log: page.log, reason: Reason::Quota }, NOW);
+    assert!(out.contains(&Output::Problem { log: page.log, reason: Reason::Quota }));
+    let nack = Message::Nack { log: page.log, head: Head::EMPTY, reason: Some(Reason::Quota) };
+    assert!(out.contains(&Output::Send(nack)));
+    let out = session.handle(Input::Message(Message::Page(page.clone())), NOW);
+    assert!(matches!(out[..], [Output::Store { .. }]), "{out:?}");
+    let head = page.events.last().unwrap().head();
+    let out = session.handle(Input::Stored { log: page.log, head }, NOW);
+    assert!(out.contains(&Output::Send(Message::Ack { log: page.log, head })));
+    let out = session.handle(Input::Message(Message::Page(page)), NOW);
+    assert_eq!(sends(&out), 1, "what came twice is acknowledged and not stored again: {out:?}");
+}
+
+#[test]
+fn a_peer_that_floods_or_does_not_greet_is_closed() {
+    let mut world = World::new(2);
+    world.write(ALICE, 3);
+    let page = alices_page(&world);
+    let (mut session, _) = opened(&world, NodeClock::new());
+    let closes = |out: Vec<Output>| out.iter().any(|output| matches!(output, Output::Close(Closed::Violation(_))));
+    let mut flood =
+        (0..=PAGES_QUEUED_MAX + 1).map(|_| session.handle(Input::Message(Message::Page(page.clone())), NOW));
+    assert!(flood.any(closes));
+    let (mut session, _) = opened(&world, NodeClock::new());
+    assert!(closes(session.handle(Input::Message(Message::Page(Page { log: page.log, events: vec![] })), NOW)));
+    let mut fresh = Session::new(world.team);
+    let shelf = world.shared(BOB);
+    let (clock, keys, members) = (shelf.clock(), shelf.keys(), shelf.members());
+    let _ = fresh.handle(Input::Opened(Opened { clock, keys, members, mode: Mode::BOTH, seed: 1 }), NOW);
+    assert!(closes(fresh.handle(Input::Message(Message::Digest(Hash([0; 32]))), NOW)));
+}
+
+#[test]
+fn a_counter_at_its_limit_changes_nothing_and_is_reported() {
+    let world = World::new(2);
+    let log = world.nodes[ALICE].author.log(Stream::Charter);
+    let head = Head { seq: u64::MAX, hash: Hash([1; 32]) };
+    let (mut session, out) = opened(&world, NodeClock::from([(log, head)]));
+    assert!(out.contains(&Output::Problem { log, reason: Reason::ClockOverflow }));
+    let out = session.handle(Input::Message(Message::Ack { log, head }), NOW);
+    assert!(!out.iter().any(|output| matches!(output, Output::Close(_))));
+}
+
+#[test]
+fn a_silent_peer_counts_as_gone() {
+    let world = World::new(2);
+    let (mut session, _) = opened(&world, NodeClock::new());
+    let out = session.handle(Input::Wake, NOW.after(10 * 60_000));
+    assert_eq!(out.last(), Some(&Output::Close(Closed::Idle)));
+    assert_eq!(Closed::Idle.reason(), Some(Reason::NetworkTimeout));
+}
+
+#[test]
+fn goodbye_ends_both_sides() {
+    let mut world = World::new(2);
+    world.connect(ALICE, BOB);
+    world.settle();
+    let mut session = world.nodes[ALICE].talks[&BOB].session.clone();
+    let out = session.handle(Input::Close, NOW);
+    assert_eq!(out, [Output::Send(Message::Bye), Output::Close(Closed::Bye)]);
+    let mut other = world.nodes[BOB].talks[&ALICE].session.clone();
+    assert_eq!(other.handle(Input::Message(Message::Bye), NOW), [Output::Close(Closed::Bye)]);
+    let mut third = world.nodes[BOB].talks[&ALICE].session.clone();
+    assert!(third.handle(Input::Message(Message::Unknown(77)), NOW).is_empty(), "newer kinds are ignored");
+}
+
+#[test]
+fn pages_are_bounded_and_end_with_a_signature() {
+    let mut world = World::new(2);
+    for _ in 0..5 {
+        world.write(ALICE, 300);
+    }
+    world.connect(ALICE, BOB);
+    world.settle();
+    world.assert_converged();
+    for output in &world.talk(ALICE, BOB).log {
+        if let Output::Send(Message::Page(page)) = output {
+            assert!(page.events.len() <= PAGE_EVENTS_MAX);
+            assert!(page.events.last().unwrap().signature().is_some());
+        }
+    }
+}
+
+/// Plays a random day of three nodes; returns everything that was said, for the determinism test.
+fn play(seed: u64, steps: usize, frames_fail: bool) -> (World, Vec<Vec<Output>>) {
+    let mut dice = Dice(seed);
+    let mut world = World::new(3);
+    let mut said = Vec::new();
+    for _ in 0..steps {
+        let (a, b) = [(0, 1), (1, 0), (1, 2), (2, 1), (0, 2), (2, 0)][dice.roll(6)];
+        match dice.roll(20) {
+            0 => world.write(a, 1 + dice.roll(5)),
+            1 if dice.roll(4) == 0 => world.write(a, 400),
+            2 => {
+                let event = world.nodes[ALICE].author.grant(NodeId([100 + dice.roll(50) as u8; 32]), LATER);
+                let log = event.log();
+                world.nodes[ALICE].shelf.put(event);
+                world.tell_grown(ALICE, log, None);
+            }
+            3 => {
+                said.extend(world.nodes[a].talks.get(&b).map(|talk| talk.log.clone()));
+                world.drop_stream(a, b);
+            }
+            4 | 5 if !world.nodes[a].talks.contains_key(&b) => world.connect(a, b),
+            6 => {
+                world.now = world.now.after(dice.roll(40_000) as u64);
+                world.input(a, b, Input::Wake);
+            }
+            7 if frames_fail => {
+                let Some(talk) = world.nodes[a].talks.get_mut(&b) else { continue };
+                match (dice.roll(3), talk.wire.len()) {
+                    (0, _) => drop(talk.wire.pop_back()),
+                    (1, 2..) => talk.wire.swap(0, 1),
+                    (_, 1..) => talk.wire.push_back(talk.wire[0].clone()),
+                    _ => {}
+                }
+            }
+            8..=13 => drop(world.work(a, b)),
+            _ => drop(world.deliver(a, b)),
+        }
+    }
+    (world, said)
+}
+
+/// Connects everybody and lets time pass until all agree.
+fn recover(world: &mut World) {
+    for _ in 0..10 {
+        for (a, b) in [(ALICE, BOB), (BOB, CAROL)] {
+            if !world.nodes[a].talks.contains_key(&b) {
+                world.connect(a, b);
+            }
+        }
+        world.settle();
+        world.pass(100_000);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn three_nodes_agree_after_any_day(seed in any::<u64>(), frames_fail in any::<bool>()) {
+        let (mut world, _) = play(seed, 400, frames_fail);
+        recover(&mut world);
+        world.assert_converged();
+        prop_assert!(world.talk(ALICE, BOB).problems.is_empty());
+    }
+
+    #[test]
+    fn the_same_day_is_told_in_the_same_words(seed in any::<u64>()) {
+        prop_assert_eq!(play(seed, 150, true).1, play(seed, 150, true).1);
+    }
+}
