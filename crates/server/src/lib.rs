@@ -1,7 +1,7 @@
 //! The doors of an Antiphon node: MCP and the HTTP API.
 //!
 //! Agents, people and scripts want the same few things: remember, recall, see what is going on. They come in by
-//! different doors, and each door has its own way to be abused. So there is one set of operations ([`service`]) with
+//! different doors, and each door has its own way to be abused. So there is one set of operations with
 //! one set of shapes ([`dto`]) and one place that words what goes wrong ([`error`]); a door only carries them.
 //!
 //! | module | what |
@@ -18,7 +18,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod client;
+mod convert;
 pub mod door;
 pub mod dto;
 pub mod error;
+pub mod import;
+mod mcp;
+mod named;
+mod routes;
+mod service;
+mod text;
 pub mod time;

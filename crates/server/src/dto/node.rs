@@ -97,6 +97,8 @@ pub struct StatusDto {
     pub listen: Vec<String>,
     /// Where the HTTP door is; null when it is closed.
     pub http: Option<String>,
+    /// When it was started.
+    pub started: String,
     /// Facts it holds.
     pub facts: u64,
     /// Events it holds.

@@ -1,6 +1,9 @@
 //! What the node could not do.
 
-use antiphon_node::Error;
+use std::io;
+use std::path::Path;
+
+use antiphon_node::{AuthorError, Error, StoreError, ticket};
 
 use super::{Code, Problem};
 
@@ -10,22 +13,26 @@ impl From<Error> for Problem {
         match error {
             Error::Fact(error) => Self::from(&error),
             Error::FactNotFound(_) | Error::FactAmbiguous { .. } | Error::FactForgotten(_) => about_fact(what, &error),
+            Error::Refused(error) => about_write(what, &error),
             Error::PeerNotFound(_) => Self::new(Code::NotFound, what).hint("antiphon peers list shows every peer"),
+            Error::Ticket(error) => about_ticket(what, &error),
             Error::NotASteward { .. }
             | Error::UnknownRole { .. }
-            | Error::Ticket(_)
             | Error::InAnotherTeam { .. }
             | Error::BringUndecided { .. }
             | Error::JoinRefused { .. }
             | Error::Genome(_) => about_team(what, &error),
             Error::Unreachable { .. } => Self::new(Code::Unreachable, what)
-                .hint("check that it runs and that the address is right: antiphon peers list"),
+                .hint("check that it runs and that the address is right: antiphon status, on the other machine"),
             Error::Address(_) => Self::new(Code::Invalid, what)
                 .hint("write it as antiphon status shows it on the other machine: /ip4/ADDRESS/tcp/PORT/p2p/PEER"),
             Error::Home(error) => about_home(what, &error),
-            Error::Key(_) => about_key(what),
+            Error::Key(_) | Error::SecretFile(_) => about_secret_file(what),
             Error::Secret(_) | Error::Random(_) => Self::new(Code::Failed, what),
             Error::Store(error) => about_store(what, &error),
+            Error::NetStart(_) => {
+                Self::new(Code::Failed, what).hint("listen elsewhere: antiphon up --listen /ip4/0.0.0.0/tcp/0")
+            }
             Error::Net(_) => Self::new(Code::Failed, what).hint("antiphon status shows what the network does"),
             Error::Stopped => Self::new(Code::Busy, what).hint("start it again: antiphon up --detach"),
             Error::Initialized(_) => Self::new(Code::Failed, what)
@@ -39,10 +46,44 @@ fn about_fact(what: String, error: &Error) -> Problem {
     match error {
         Error::FactAmbiguous { .. } => Problem::new(Code::Invalid, what).hint("give more characters of the id"),
         Error::FactForgotten(id) => Problem::new(Code::NotFound, what)
-            .why("its text is gone from this node")
-            .hint(format!("antiphon facts history {id} shows what became of it")),
+            .why("a forgotten fact has no text to change")
+            .hint(format!("bring it back first: antiphon facts restore {id}")),
         _ => Problem::new(Code::NotFound, what)
             .hint("antiphon facts list shows every fact, antiphon recall finds them by words"),
+    }
+}
+
+fn about_write(what: String, error: &AuthorError) -> Problem {
+    match error {
+        AuthorError::NoContent => Problem::new(Code::Invalid, what).hint("give it a text: antiphon remember TEXT"),
+        AuthorError::Payload(_) | AuthorError::Header(_) => {
+            Problem::new(Code::Invalid, what).why("all fields of a fact travel in one message").hint("shorten them")
+        }
+        AuthorError::NotASteward(_) => Problem::new(Code::Refused, what).why("only a steward may sign membership"),
+        AuthorError::LogClosed(_) => Problem::new(Code::Refused, what)
+            .why("this node was removed from the team, or wrote two histories")
+            .hint("antiphon verify shows what is wrong with it"),
+        AuthorError::NoText(_) => Problem::new(Code::NotFound, what)
+            .why("another node wrote it and its text did not come here")
+            .hint("restore it on the node that wrote it"),
+        error if error.is_not_found() => Problem::new(Code::NotFound, what).hint("antiphon facts list"),
+        _ => Problem::new(Code::Refused, what),
+    }
+}
+
+fn about_ticket(what: String, error: &ticket::Error) -> Problem {
+    let new = "ask for a new one: antiphon invite --role ROLE";
+    match error {
+        ticket::Error::NotATicket => {
+            Problem::new(Code::Invalid, what).hint("pass the whole text that antiphon invite printed")
+        }
+        ticket::Error::Expired { .. } => Problem::new(Code::Refused, "the ticket has expired").why(what).hint(new),
+        ticket::Error::Version(_) => {
+            Problem::new(Code::Invalid, what).hint("use the same version of antiphon on both machines")
+        }
+        ticket::Error::Damaged | ticket::Error::Malformed(_) => {
+            Problem::new(Code::Invalid, what).why("a part of it was lost or changed on the way").hint(new)
+        }
     }
 }
 
@@ -52,9 +93,8 @@ fn about_team(what: String, error: &Error) -> Problem {
             .why("only a steward may sign membership")
             .hint("run it on a steward's node; antiphon peers list shows who is one"),
         Error::UnknownRole { .. } => {
-            Problem::new(Code::Invalid, what).hint("antiphon invite --role ROLE with one of these")
+            Problem::new(Code::Invalid, what).hint("use one of these: antiphon invite --role ROLE")
         }
-        Error::Ticket(_) => Problem::new(Code::Invalid, what).hint("ask for a new one: antiphon invite --role ROLE"),
         Error::InAnotherTeam { .. } => Problem::new(Code::Refused, what)
             .why("joining would leave a team that others belong to")
             .hint("use a second home for the other team: antiphon --profile NAME join TICKET"),
@@ -74,31 +114,38 @@ fn about_home(what: String, error: &antiphon_node::home::Error) -> Problem {
         Error::Held { path, .. } => Problem::new(Code::Failed, what)
             .why("one home is used by one node at a time")
             .hint(format!("antiphon --home {} status", path.display())),
-        Error::Io { path, source } => about_io(what, path.display().to_string(), source),
+        Error::Io { path, source } => about_io(what, path, source),
     }
 }
 
-fn about_io(what: String, path: String, source: &std::io::Error) -> Problem {
+fn about_io(what: String, path: &Path, source: &io::Error) -> Problem {
     match source.kind() {
-        std::io::ErrorKind::StorageFull => full(what),
-        std::io::ErrorKind::PermissionDenied => {
-            Problem::new(Code::Failed, what).hint(format!("check who owns it: ls -ld {path}"))
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => full(what, Some(path)),
+        io::ErrorKind::PermissionDenied => {
+            Problem::new(Code::Failed, what).hint(format!("check who owns it: ls -ld {}", path.display()))
         }
         _ => Problem::new(Code::Failed, what),
     }
 }
 
-fn about_key(what: String) -> Problem {
-    Problem::new(Code::Failed, what)
+fn about_secret_file(what: String) -> Problem {
+    // The error's text names the file; its type belongs to a crate that a door does not know.
+    let open = what.split_once(" can be read by others").and_then(|(head, _)| Some(&head[head.find('/')?..]));
+    match open.map(str::to_owned) {
+        Some(path) => Problem::new(Code::Failed, what)
+            .why("whoever reads it can act as this node, so it is not used until it is private again")
+            .hint(format!("chmod 600 {path}")),
+        None => Problem::new(Code::Failed, what),
+    }
 }
 
-fn about_store(what: String, error: &antiphon_node::StoreError) -> Problem {
+fn about_store(what: String, error: &StoreError) -> Problem {
     if error.is_full() {
-        full(what)
+        full(what, None)
     } else if error.is_newer_schema() {
         Problem::new(Code::Failed, what)
             .why("a newer version wrote this database; it was not touched")
-            .hint("upgrade antiphon, then repeat")
+            .hint("upgrade antiphon; the database was not touched")
     } else if error.is_not_found() {
         Problem::new(Code::NotFound, what)
     } else {
@@ -106,8 +153,58 @@ fn about_store(what: String, error: &antiphon_node::StoreError) -> Problem {
     }
 }
 
-fn full(what: String) -> Problem {
+fn full(what: String, path: Option<&Path>) -> Problem {
+    let place =
+        path.map_or_else(|| "the disk of the node's home".to_owned(), |path| format!("the disk of {}", path.display()));
     Problem::new(Code::Full, what)
         .why("the disk is full; nothing that was acknowledged is lost")
-        .hint("free space on the disk of the node's home, then repeat")
+        .hint(format!("free space on {place}, then repeat"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use antiphon_core::time::UnixMillis;
+
+    use super::*;
+
+    fn check(error: impl Into<Error>, code: Code, words: &[&str]) {
+        let problem = Problem::from(error.into());
+        let text = problem.to_string();
+        assert_eq!(problem.code, code, "{text}");
+        for word in words {
+            assert!(text.contains(word), "{word:?} is missing in {text}");
+        }
+    }
+
+    #[test]
+    fn every_failure_says_what_why_and_what_next() {
+        let bring = Error::BringUndecided { team: "acme".into(), shared: 3, local: 4 };
+        check(bring, Code::Undecided, &["3 facts", "--bring shared", "--bring none"]);
+        check(Error::FactNotFound("01X".into()), Code::NotFound, &["01X", "facts list"]);
+        check(Error::FactAmbiguous { prefix: "01".into(), count: 4 }, Code::Invalid, &["4 facts", "more characters"]);
+        check(Error::FactForgotten("01X".into()), Code::NotFound, &["restore 01X"]);
+        let role = Error::UnknownRole { role: "king".into(), known: vec!["admin".into()] };
+        check(role, Code::Invalid, &["king", "admin", "--role"]);
+        check(Error::NotASteward { team: "acme".into() }, Code::Refused, &["steward of acme", "peers list"]);
+        check(ticket::Error::Damaged, Code::Invalid, &["damaged", "antiphon invite --role ROLE"]);
+        let late = ticket::Error::Expired { expired: UnixMillis(1), now: UnixMillis(2) };
+        check(late, Code::Refused, &["expired", "antiphon invite"]);
+        check(Error::Stopped, Code::Busy, &["up --detach"]);
+        check(Error::Address("x".into()), Code::Invalid, &["/p2p/PEER"]);
+        let held = antiphon_node::home::Error::Held { path: PathBuf::from("/h"), holder: Some(7) };
+        check(held, Code::Failed, &["process 7", "antiphon --home /h status"]);
+        let source = io::Error::from(io::ErrorKind::StorageFull);
+        let full = antiphon_node::home::Error::Io { path: PathBuf::from("/h"), source };
+        check(full, Code::Full, &["free space", "nothing that was acknowledged is lost"]);
+    }
+
+    #[test]
+    fn a_database_of_the_future_and_an_open_key_file_are_left_alone() {
+        let newer = StoreError::NewerSchema { path: PathBuf::from("/h/antiphon.db"), found: 9, known: 1 };
+        check(newer, Code::Failed, &["schema 9", "upgrade antiphon", "not touched"]);
+        let text = "key file /h/node.key can be read by others: its mode is 0644, it must be 0600";
+        assert_eq!(about_secret_file(text.to_owned()).hint.as_deref(), Some("chmod 600 /h/node.key"));
+    }
 }

@@ -1,0 +1,246 @@
+//! What the node shows becomes JSON.
+
+use std::collections::BTreeMap;
+
+use antiphon_core::event::Provenance;
+use antiphon_core::fact::{Anchor, Fact, Field, Level, OnExpire};
+use antiphon_core::genome::Genome;
+use antiphon_core::ids::{FactId, NodeId};
+use antiphon_core::log::Stream;
+use antiphon_core::time::UnixMillis;
+use antiphon_core::value::Value;
+use antiphon_node::{
+    Authored, EditView, FactView, HandshakeView, Hit, Invitation, Joined, Outcome, PeerView, Recall, Report, Status,
+    Team,
+};
+use data_encoding::HEXLOWER;
+use serde_json::{Value as Json, json};
+
+use crate::dto::{
+    AnchorDto, FactDto, FindingDto, GeneDto, GenesDto, HandshakeDto, HistoryEntryDto, HitDto, InvitationDto, JoinedDto,
+    OutboxDto, PeerDto, ProvenanceDto, ReasonDto, RecallDto, StatusDto, TeamDto, VerifyDto, WrittenDto,
+};
+use crate::time::rfc3339;
+
+/// From where and when facts are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen {
+    /// This node.
+    pub(crate) own: NodeId,
+    /// Now.
+    pub(crate) now: UnixMillis,
+}
+
+pub(crate) fn fact(view: FactView, seen: Seen) -> FactDto {
+    let Fact { id, content, level, domain, module, tags, confidence_permille, code_ref, .. } = view.fact.clone();
+    let fact = &view.fact;
+    let expires = fact.ttl_ms.map(|_| fact.on_expire.name().to_owned());
+    FactDto {
+        id: id.to_string(),
+        content,
+        level: level.number(),
+        level_name: level.name().to_owned(),
+        author: view.author.name,
+        origin: view.author.node.to_string(),
+        trust: if view.author.node == seen.own { "own" } else { "member" }.to_owned(),
+        stream: stream(view.stream).to_owned(),
+        created_at: rfc3339(fact.created_at),
+        updated_at: rfc3339(view.updated_at),
+        provenance: provenance(view.provenance),
+        domain,
+        module,
+        tags,
+        confidence: confidence_permille.map(permille),
+        code_ref,
+        parent: fact.parent.map(|id| id.to_string()),
+        ttl_ms: fact.ttl_ms,
+        on_expire: expires,
+        valid_from: fact.valid_from.map(rfc3339),
+        valid_until: fact.valid_until.map(rfc3339),
+        supersedes: fact.supersedes.map(|id| id.to_string()),
+        derived_from: fact.derived_from.iter().map(FactId::to_string).collect(),
+        anchors: fact.anchors.iter().map(anchor).collect(),
+        source: fact.source.clone(),
+        role: fact.role.clone(),
+        stale: fact.stale || fact.expired(seen.now) == Some(OnExpire::MarkStale),
+        archived: fact.archived || fact.expired(seen.now) == Some(OnExpire::Archive),
+        private: fact.private,
+        forgotten: view.forgotten,
+        incomplete: view.incomplete,
+        diverged: names(&view.diverged),
+        hits: view.hits,
+        last_hit: view.last_hit.map(rfc3339),
+    }
+}
+
+fn anchor(anchor: &Anchor) -> AnchorDto {
+    AnchorDto { path: anchor.path.clone(), blob: anchor.blob.clone() }
+}
+
+fn names(fields: &[Field]) -> Vec<String> {
+    fields.iter().map(|field| field.name().to_owned()).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "it is at most 1000")]
+fn permille(permille: u64) -> f64 {
+    permille.min(1_000) as f64 / 1_000.0
+}
+
+const fn stream(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Charter => "charter",
+        Stream::Shared => "shared",
+        Stream::Local => "local",
+    }
+}
+
+fn provenance(provenance: Provenance) -> ProvenanceDto {
+    let Provenance { agent, tool, session, source } = provenance;
+    ProvenanceDto { agent, tool, session, source_kind: source.map(|kind| kind.name().to_owned()) }
+}
+
+pub(crate) fn recall(recall: Recall, seen: Seen) -> RecallDto {
+    let hit = |hit: Hit| HitDto { fact: fact(hit.view, seen), score: hit.score, snippet: hit.snippet, same: hit.same };
+    RecallDto { hits: recall.hits.into_iter().map(hit).collect(), index_behind: recall.index_behind }
+}
+
+pub(crate) fn history(entry: EditView) -> HistoryEntryDto {
+    let field = |(field, value): (Field, Option<Value>)| (field.name().to_owned(), field_json(field, value));
+    HistoryEntryDto {
+        event: entry.event.to_string(),
+        action: entry.action.to_string(),
+        at: rfc3339(entry.hlc.time()),
+        author: entry.author.name,
+        origin: entry.author.node.to_string(),
+        store: entry.author.store.to_string(),
+        stream: stream(entry.log.stream).to_owned(),
+        seq: entry.seq,
+        fields: entry.fields.into_iter().map(field).collect::<BTreeMap<_, _>>(),
+        standing: names(&entry.standing),
+        provenance: entry.provenance.map(provenance),
+    }
+}
+
+/// A value of a field, as the same field is written in a fact.
+fn field_json(field: Field, value: Option<Value>) -> Json {
+    let Some(value) = value else { return Json::Null };
+    match (field, &value) {
+        (Field::Confidence, Value::Uint(confidence)) => json!(permille(*confidence)),
+        (Field::ValidFrom | Field::ValidUntil | Field::CreatedAt, Value::Uint(at)) => json!(rfc3339(UnixMillis(*at))),
+        (Field::OnExpire, Value::Uint(choice)) => {
+            let choice = usize::try_from(*choice).ok().and_then(|at| OnExpire::ALL.get(at));
+            choice.map_or(Json::Null, |choice| json!(choice.name()))
+        }
+        (Field::Level, Value::Uint(level)) => json!(Level::from_number(*level).unwrap_or_default().number()),
+        _ => value_json(value),
+    }
+}
+
+fn value_json(value: Value) -> Json {
+    match value {
+        Value::Uint(number) => json!(number),
+        Value::Bool(flag) => json!(flag),
+        Value::Text(text) => json!(text),
+        Value::Bytes(bytes) => match FactId::from_slice(&bytes) {
+            Ok(id) => json!(id.to_string()),
+            Err(_) => json!(HEXLOWER.encode(&bytes)),
+        },
+        Value::List(values) => Json::Array(values.into_iter().map(value_json).collect()),
+    }
+}
+
+pub(crate) fn written(authored: &Authored) -> WrittenDto {
+    let outcome = match authored.outcome {
+        Outcome::Written => "written",
+        Outcome::Existed => "existed",
+        Outcome::Unchanged => "unchanged",
+    };
+    WrittenDto {
+        id: authored.fact.map(|id| id.to_string()).unwrap_or_default(),
+        event: authored.event.to_string(),
+        outcome: outcome.to_owned(),
+    }
+}
+
+pub(crate) fn team(team: &Team) -> TeamDto {
+    TeamDto { id: team.id.to_string(), name: team.name.clone() }
+}
+
+pub(crate) fn peer(peer: PeerView) -> PeerDto {
+    PeerDto {
+        peer_id: peer.peer_id.to_string(),
+        name: peer.name,
+        trust: peer.trust.name().to_owned(),
+        roles: peer.roles,
+        steward: peer.steward,
+        connected: peer.connected,
+        addresses: peer.addresses,
+        agent_version: peer.agent_version,
+        store_id: peer.store_id.map(|id| id.to_string()),
+        fact_count: peer.fact_count,
+        lag_events: peer.lag_events,
+        last_seen: peer.last_seen.map(rfc3339),
+        last_success: peer.last_success.map(rfc3339),
+        reason: peer.reason.map(|reason| reason_dto(reason.name())),
+    }
+}
+
+fn reason_dto(code: &str) -> ReasonDto {
+    ReasonDto { code: code.to_owned(), text: code.replace('_', " ") }
+}
+
+/// The state of the node, with what the doors add to it.
+pub(crate) fn status(status: Status, http: Option<String>, findings: &[FindingDto]) -> StatusDto {
+    let finding = |problem: antiphon_node::Problem| FindingDto { what: problem.what, fix: problem.fix };
+    StatusDto {
+        node_id: status.node_id.to_string(),
+        store_id: status.store_id.to_string(),
+        name: status.name,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        team: team(&status.team),
+        steward: status.steward,
+        roles: status.roles,
+        listen: status.listen,
+        http,
+        started: rfc3339(status.started),
+        facts: status.facts,
+        events: status.events,
+        peers: status.peers.into_iter().map(peer).collect(),
+        outbox: OutboxDto { pending: 0 },
+        problems: findings.iter().cloned().chain(status.problems.into_iter().map(finding)).collect(),
+    }
+}
+
+pub(crate) fn handshake(view: &HandshakeView) -> HandshakeDto {
+    HandshakeDto {
+        peer_id: view.peer_id.to_string(),
+        trust: view.trust.name().to_owned(),
+        reason: view.reason.map(|reason| reason_dto(reason.name())),
+        our_genome: view.our_genome.to_string(),
+        their_genome: view.their_genome.map(|hash| hash.to_string()),
+        matches: view.their_genome == Some(view.our_genome),
+    }
+}
+
+pub(crate) fn invitation(invitation: Invitation) -> InvitationDto {
+    InvitationDto { ticket: invitation.ticket, role: invitation.role, expires: rfc3339(invitation.expires) }
+}
+
+pub(crate) fn joined(joined: &Joined) -> JoinedDto {
+    match joined {
+        Joined::Member { team: joined, brought, kept_local } => {
+            JoinedDto { team: team(joined), already: false, brought: *brought, kept_local: *kept_local }
+        }
+        Joined::Already { team: joined } => JoinedDto { team: team(joined), already: true, brought: 0, kept_local: 0 },
+    }
+}
+
+pub(crate) fn genes(genome: &Genome) -> GenesDto {
+    let gene = |(id, text): (&str, &str)| GeneDto { id: id.to_owned(), text: text.to_owned() };
+    GenesDto { genome_hash: genome.hash().to_string(), genes: genome.genes().map(gene).collect() }
+}
+
+pub(crate) fn verify(report: Report) -> VerifyDto {
+    let Report { events, logs, facts, problems } = report;
+    VerifyDto { ok: problems.is_empty(), events, logs, facts, problems }
+}

@@ -1,0 +1,87 @@
+//! The control socket.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::upgrade;
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixListener;
+
+use super::Error;
+use super::tasks::Tasks;
+use crate::error::{Code, Problem};
+use crate::mcp;
+use crate::service::Service;
+
+/// What the control socket's MCP stream calls itself in an HTTP upgrade.
+pub const MCP_PROTOCOL: &str = "antiphon-mcp";
+
+/// The socket's file.
+#[derive(Debug)]
+pub(super) struct Socket {
+    path: PathBuf,
+    /// Device and inode, so that another node's socket under the same name is left alone.
+    file: (u64, u64),
+}
+
+impl Socket {
+    /// Binds the socket. A file that is there already belongs to a node that is gone: the home is locked by ours.
+    pub(super) fn bind(path: &Path) -> Result<(Self, UnixListener), Error> {
+        let failed = |source| Error::Socket { path: path.to_owned(), source };
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path).map_err(failed)?;
+        // Until here the home's own mode, 0700, keeps others out.
+        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
+        let file = file_of(path).map_err(failed)?;
+        Ok((Self { path: path.to_owned(), file }, listener))
+    }
+
+    /// Removes the file, if it is still ours.
+    pub(super) fn remove(&self) {
+        if file_of(&self.path).is_ok_and(|file| file == self.file)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            // The next node replaces it; until then clients find nobody listening, which is true.
+            tracing::warn!(path = %self.path.display(), %error, "the control socket could not be removed");
+        }
+    }
+}
+
+fn file_of(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// The route that turns a connection into an MCP stream.
+pub(super) fn mcp(service: Arc<Service>, tasks: Tasks) -> Router {
+    Router::new().route("/api/v1/mcp", get(upgrade_to_mcp)).with_state((service, tasks))
+}
+
+async fn upgrade_to_mcp(State((service, tasks)): State<(Arc<Service>, Tasks)>, request: Request) -> Response {
+    if request.headers().get(header::UPGRADE).is_none_or(|protocol| protocol != MCP_PROTOCOL) {
+        let problem = Problem::new(Code::Invalid, format!("this address speaks {MCP_PROTOCOL} after an upgrade"));
+        return problem.hint("antiphon mcp").into_response();
+    }
+    let stop = tasks.stop().clone();
+    tasks.spawn(async move {
+        match upgrade::on(request).await {
+            Ok(stream) => mcp::stream(service, TokioIo::new(stream), stop).await,
+            Err(error) => tracing::debug!(%error, "an upgrade broke off"),
+        }
+    });
+    let headers = [
+        (header::CONNECTION, HeaderValue::from_static("upgrade")),
+        (header::UPGRADE, HeaderValue::from_static(MCP_PROTOCOL)),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}

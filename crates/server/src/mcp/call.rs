@@ -1,0 +1,110 @@
+//! Runs a tool.
+
+use std::time::Duration;
+
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
+use serde_json::{Value, json};
+
+use super::args::{self, Forget, Get, Nothing, Recall, Remember, Update};
+use super::render::{self, Rendered};
+use crate::error::Problem;
+use crate::service::Service;
+
+/// Longest time for a call, in seconds.
+const SECONDS_MAX: u64 = 60;
+
+/// Who calls.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Caller {
+    /// The agent's name and version.
+    pub(super) agent: Option<String>,
+    /// What tells its session from others.
+    pub(super) session: Option<String>,
+}
+
+/// A tool that can be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tool {
+    Remember,
+    Recall,
+    Get,
+    Update,
+    Forget,
+    Status,
+}
+
+impl Tool {
+    /// The tool of a name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "remember" => Self::Remember,
+            "recall" => Self::Recall,
+            "get" => Self::Get,
+            "update" => Self::Update,
+            "forget" => Self::Forget,
+            "status" => Self::Status,
+            _ => return None,
+        })
+    }
+}
+
+/// Runs a tool. What goes wrong is a result too: one that says why and what to do.
+pub(super) async fn run(service: &Service, tool: Tool, arguments: JsonObject, caller: Caller) -> CallToolResult {
+    let work = answer(service, tool, arguments, caller);
+    let answer = match tokio::time::timeout(Duration::from_secs(SECONDS_MAX), work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Problem::timed_out(SECONDS_MAX)),
+    };
+    match answer {
+        Ok(Rendered { text, structured }) => {
+            result(CallToolResult::success(vec![ContentBlock::text(text)]), structured)
+        }
+        Err(problem) => {
+            let text = vec![ContentBlock::text(problem.to_string())];
+            result(CallToolResult::error(text), json!({ "error": problem }))
+        }
+    }
+}
+
+fn result(mut result: CallToolResult, structured: Value) -> CallToolResult {
+    result.structured_content = Some(structured);
+    result
+}
+
+async fn answer(service: &Service, tool: Tool, arguments: JsonObject, caller: Caller) -> Result<Rendered, Problem> {
+    match tool {
+        Tool::Remember => {
+            let fact = args::read::<Remember>(arguments)?.into_fact(caller);
+            render::written("remembered", service.remember(fact).await?)
+        }
+        Tool::Recall => {
+            let request = args::read::<Recall>(arguments)?.into_request();
+            render::recall(service.recall(request).await?, service.now())
+        }
+        Tool::Get => get(service, args::read(arguments)?).await,
+        Tool::Update => update(service, args::read(arguments)?, caller).await,
+        Tool::Forget => forget(service, args::read(arguments)?, caller).await,
+        Tool::Status => {
+            let Nothing {} = args::read(arguments)?;
+            render::status(service.status().await?)
+        }
+    }
+}
+
+async fn get(service: &Service, Get { id, history }: Get) -> Result<Rendered, Problem> {
+    let fact = service.fact(&id).await?;
+    let history = if history { Some(service.history(&fact.id).await?) } else { None };
+    render::fact(fact, history, service.now())
+}
+
+async fn update(service: &Service, mut update: Update, caller: Caller) -> Result<Rendered, Problem> {
+    let (id, key) = (update.id.clone(), update.idempotency_key.take());
+    let edit = update.into_edit(caller);
+    render::written("updated", service.once("update", &id, key, service.edit(&id, edit)).await?)
+}
+
+async fn forget(service: &Service, forget: Forget, caller: Caller) -> Result<Rendered, Problem> {
+    let Forget { id, idempotency_key } = forget;
+    let forgotten = service.forget(&id, args::actor(caller));
+    render::written("forgot", service.once("forget", &id, idempotency_key, forgotten).await?)
+}

@@ -1,0 +1,262 @@
+//! What a door can ask of the node, in the documented shapes. The HTTP API and MCP both go through here, so that
+//! they cannot come to differ.
+
+use std::future::Future;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use antiphon_core::ids::{FactId, NodeId};
+use antiphon_core::time::UnixMillis;
+use antiphon_node::{Bring, Draft, Handle};
+use tokio::sync::Mutex;
+
+use crate::convert::{self, Actor, Seen};
+use crate::dto::{
+    ActorDto, BatchItemDto, BatchResultDto, Change, EditDto, FactDto, FactFilterDto, FactsDto, FindingDto, GenesDto,
+    HandshakeDto, HistoryDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NewFactDto, PeersDto, RecallDto,
+    RecallRequestDto, RevokeDto, RevokedDto, Scalar, StateHashDto, StatusDto, VerifyDto, WrittenDto,
+};
+use crate::error::{Code, Problem};
+use crate::named::Named;
+
+/// Most facts of one batch.
+pub(crate) const BATCH_FACTS_MAX: usize = 10_000;
+/// How long a ticket can be used when nobody says otherwise, in milliseconds: a day.
+const TICKET_LIFE_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Facts on a page when nobody says how many.
+const PAGE_FACTS_DEFAULT: usize = 100;
+/// Most facts on one page.
+const PAGE_FACTS_MAX: usize = 1_000;
+
+/// The node behind the doors.
+pub(crate) struct Service {
+    handle: Handle,
+    own: NodeId,
+    /// Where the HTTP door is, once it is open.
+    http: Option<String>,
+    /// What went wrong with the doors.
+    findings: Vec<FindingDto>,
+    /// Writes that were named by their callers.
+    named: Named,
+    /// One at a time appends to a text, so that of two that come at once neither is lost.
+    append: Mutex<()>,
+}
+
+impl Service {
+    pub(crate) fn new(handle: Handle, own: NodeId, http: Option<String>, findings: Vec<FindingDto>) -> Self {
+        Self { handle, own, http, findings, named: Named::default(), append: Mutex::new(()) }
+    }
+
+    pub(crate) async fn status(&self) -> Result<StatusDto, Problem> {
+        Ok(convert::status(self.handle.status().await?, self.http.clone(), &self.findings))
+    }
+
+    pub(crate) async fn remember(&self, fact: NewFactDto) -> Result<WrittenDto, Problem> {
+        let draft = self.draft(fact).await?;
+        self.write(draft).await
+    }
+
+    /// Remembers the facts that can be remembered; the others say why not.
+    pub(crate) async fn remember_all(
+        &self,
+        facts: Vec<Result<NewFactDto, Problem>>,
+    ) -> Result<BatchResultDto, Problem> {
+        let mut drafts = Vec::with_capacity(facts.len());
+        let mut results = Vec::with_capacity(facts.len());
+        for fact in facts {
+            match self.draft_or_problem(fact).await {
+                Ok(draft) => {
+                    drafts.push(draft);
+                    results.push(None);
+                }
+                Err(problem) => results.push(Some(BatchItemDto::Error(problem))),
+            }
+        }
+        let mut written = self.handle.author(drafts).await?.into_iter().map(|one| match one {
+            Ok(authored) => BatchItemDto::Ok(convert::written(&authored)),
+            Err(error) => BatchItemDto::Error(error.into()),
+        });
+        let missing = || BatchItemDto::Error(Problem::new(Code::Failed, "the node gave no result for this fact"));
+        let results = results.into_iter().map(|refused| refused.or_else(|| written.next()).unwrap_or_else(missing));
+        Ok(BatchResultDto { results: results.collect() })
+    }
+
+    async fn draft_or_problem(&self, fact: Result<NewFactDto, Problem>) -> Result<Draft, Problem> {
+        self.draft(fact?).await
+    }
+
+    async fn draft(&self, mut fact: NewFactDto) -> Result<Draft, Problem> {
+        if fact.id.is_some() && fact.created_at.is_none() {
+            // The time in a given id need not be that of its making.
+            fact.created_at = Some(Scalar(self.now().0.to_string()));
+        }
+        for id in fact.parent.iter_mut().chain(&mut fact.supersedes).chain(&mut fact.derived_from) {
+            self.complete(id).await?;
+        }
+        convert::remember_of(fact)
+    }
+
+    /// Replaces the beginning of an id by the whole id. A whole one may name a fact that is not here yet.
+    async fn complete(&self, id: &mut String) -> Result<(), Problem> {
+        if id.parse::<FactId>().is_err() {
+            *id = self.handle.resolve_fact(id).await?.to_string();
+        }
+        Ok(())
+    }
+
+    async fn write(&self, draft: Draft) -> Result<WrittenDto, Problem> {
+        let mut results = self.handle.author(vec![draft]).await?.into_iter();
+        let lost = || Problem::new(Code::Failed, "the node gave no result for this write");
+        Ok(convert::written(&results.next().ok_or_else(lost)??))
+    }
+
+    pub(crate) async fn edit(&self, id: &str, mut edit: EditDto) -> Result<WrittenDto, Problem> {
+        let fact = self.handle.resolve_fact(id).await?;
+        if let Change::Set(id) = &mut edit.parent {
+            self.complete(id).await?;
+        }
+        if let Change::Set(id) = &mut edit.supersedes {
+            self.complete(id).await?;
+        }
+        if let Change::Set(ids) = &mut edit.derived_from {
+            for id in ids {
+                self.complete(id).await?;
+            }
+        }
+        let Some(append) = edit.append.take() else { return self.write_edit(fact, edit).await };
+        if edit.content.is_some() {
+            return Err(Problem::new(Code::Invalid, "content and append exclude each other")
+                .hint("content replaces the text, append adds to it"));
+        }
+        let _one_at_a_time = self.append.lock().await;
+        let present = self.handle.fact(fact).await?.fact.content.unwrap_or_default();
+        edit.content = Some(if present.is_empty() { append } else { format!("{present}\n{append}") });
+        self.write_edit(fact, edit).await
+    }
+
+    async fn write_edit(&self, fact: FactId, edit: EditDto) -> Result<WrittenDto, Problem> {
+        let (edit, provenance) = convert::edit_of(edit)?;
+        self.write(Draft::Edit { fact, edit, provenance }).await
+    }
+
+    pub(crate) async fn forget(&self, id: &str, actor: ActorDto) -> Result<WrittenDto, Problem> {
+        let provenance = convert::provenance_of(Actor::from(actor))?;
+        let fact = self.handle.resolve_fact(id).await?;
+        self.write(Draft::Forget { fact, provenance }).await
+    }
+
+    pub(crate) async fn restore(&self, id: &str, actor: ActorDto) -> Result<WrittenDto, Problem> {
+        let provenance = convert::provenance_of(Actor::from(actor))?;
+        let fact = self.handle.resolve_fact(id).await?;
+        self.write(Draft::Restore { fact, provenance }).await
+    }
+
+    pub(crate) async fn fact(&self, id: &str) -> Result<FactDto, Problem> {
+        let id = self.handle.resolve_fact(id).await?;
+        Ok(convert::fact(self.handle.fact(id).await?, self.seen()))
+    }
+
+    pub(crate) async fn history(&self, id: &str) -> Result<HistoryDto, Problem> {
+        let id = self.handle.resolve_fact(id).await?;
+        let history = self.handle.history(id).await?.into_iter().map(convert::history).collect();
+        Ok(HistoryDto { id: id.to_string(), history })
+    }
+
+    pub(crate) async fn facts(&self, filter: FactFilterDto) -> Result<FactsDto, Problem> {
+        let seen = self.seen();
+        let author = self.author_of(filter.author.as_deref()).await?;
+        let limit = filter.limit.unwrap_or(PAGE_FACTS_DEFAULT).clamp(1, PAGE_FACTS_MAX);
+        let after = filter.after.as_deref().map(convert::after_of).transpose()?;
+        let filter = convert::filter_of(&filter, author, seen.now)?;
+        let views = self.handle.facts(filter, limit.saturating_add(1), after).await?;
+        Ok(convert::page(views, limit, seen))
+    }
+
+    pub(crate) async fn recall(&self, request: RecallRequestDto) -> Result<RecallDto, Problem> {
+        let seen = self.seen();
+        let author = self.author_of(request.author.as_deref()).await?;
+        let query = convert::query_of(request, author, seen.now)?;
+        Ok(convert::recall(self.handle.recall(query).await?, seen))
+    }
+
+    pub(crate) async fn peers(&self) -> Result<PeersDto, Problem> {
+        Ok(PeersDto { peers: self.handle.peers().await?.into_iter().map(convert::peer).collect() })
+    }
+
+    pub(crate) async fn handshake(&self, address: &str) -> Result<HandshakeDto, Problem> {
+        Ok(convert::handshake(&self.handle.handshake(address).await?))
+    }
+
+    pub(crate) async fn invite(&self, invite: InviteDto) -> Result<InvitationDto, Problem> {
+        let ttl = |ttl: Scalar| convert::duration_of("ttl", &ttl);
+        let ttl_ms = invite.ttl.map_or(Ok(TICKET_LIFE_MS), ttl)?;
+        Ok(convert::invitation(self.handle.invite(&invite.role, ttl_ms).await?))
+    }
+
+    pub(crate) async fn join(&self, join: JoinDto) -> Result<JoinedDto, Problem> {
+        let bring = match join.bring.as_deref() {
+            None => None,
+            Some("shared") => Some(Bring::Shared),
+            Some("none") => Some(Bring::None),
+            Some(other) => return Err(Problem::bad_value("bring", other, "use shared or none")),
+        };
+        Ok(convert::joined(&self.handle.join(join.ticket.trim(), join.name.as_deref(), bring).await?))
+    }
+
+    pub(crate) async fn revoke(&self, revoke: RevokeDto) -> Result<RevokedDto, Problem> {
+        let peer_id = self.handle.revoke(&revoke.peer, &revoke.reason, revoke.compromised).await?;
+        Ok(RevokedDto { peer_id: peer_id.to_string() })
+    }
+
+    pub(crate) async fn genes(&self) -> Result<GenesDto, Problem> {
+        Ok(convert::genes(&self.handle.genome().await?))
+    }
+
+    pub(crate) async fn verify(&self) -> Result<VerifyDto, Problem> {
+        Ok(convert::verify(self.handle.verify().await?))
+    }
+
+    pub(crate) async fn state_hash(&self) -> Result<StateHashDto, Problem> {
+        Ok(StateHashDto { state_hash: self.handle.state_hash().await?.to_string() })
+    }
+
+    pub(crate) async fn shutdown(&self) {
+        self.handle.shutdown().await;
+    }
+
+    fn seen(&self) -> Seen {
+        Seen { own: self.own, now: self.now() }
+    }
+
+    /// Milliseconds since 1970, 0 for a clock that stands before it.
+    #[expect(clippy::unused_self, reason = "the clock is the service's to give")]
+    pub(crate) fn now(&self) -> UnixMillis {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Does `write` unless it was done under the same key before; then it gives what came of it.
+    pub(crate) async fn once(
+        &self,
+        kind: &str,
+        id: &str,
+        key: Option<String>,
+        write: impl Future<Output = Result<WrittenDto, Problem>>,
+    ) -> Result<WrittenDto, Problem> {
+        match key {
+            None => write.await,
+            Some(key) => self.named.once(format!("{kind}\0{id}\0{key}"), write).await,
+        }
+    }
+
+    /// The node that a filter names: a peer id, a name, or a unique prefix of either.
+    async fn author_of(&self, name: Option<&str>) -> Result<Option<NodeId>, Problem> {
+        let Some(name) = name else { return Ok(None) };
+        if let Ok(node) = name.parse() {
+            return Ok(Some(node));
+        }
+        let status = self.handle.status().await?;
+        let peers = status.peers.into_iter().map(|peer| (peer.peer_id, peer.name));
+        let nodes: Vec<(NodeId, String)> = std::iter::once((status.node_id, status.name)).chain(peers).collect();
+        convert::node_named(&nodes, name).map(Some)
+    }
+}
