@@ -533,6 +533,40 @@ fn a_counter_at_its_limit_changes_nothing_and_is_reported() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_does_not_stop_the_comparisons() {
+    let mut world = World::new(2);
+    world.connect(ALICE, BOB);
+    world.settle();
+    let talk = world.nodes[ALICE].talks.get_mut(&BOB).unwrap();
+    let before = UnixMillis(NOW.0 - 3_600_000);
+    let out = talk.session.handle(Input::Wake, before);
+    let [Output::WakeAt(at)] = out[..] else { panic!("{out:?}") };
+    assert!(at < before.after(60_000));
+    let out = talk.session.handle(Input::Wake, at);
+    assert!(matches!(out[0], Output::Send(Message::Digest(_))), "{out:?}");
+}
+
+#[test]
+fn questions_and_lies_of_a_peer_cost_bounded_answers_and_memory() {
+    let world = World::new(2);
+    let (mut session, _) = opened(&world, NodeClock::new());
+    let mut clocks = 0;
+    for _ in 0..1_000 {
+        let out = session.handle(Input::Message(Message::Digest(Hash([1; 32]))), NOW);
+        clocks += out.iter().filter(|output| matches!(output, Output::Send(Message::Clock(_)))).count();
+    }
+    assert!(clocks > 0 && clocks < 100, "{clocks}");
+    let before = session.clone();
+    for n in 0..100 {
+        let log = LogId::new(antiphon_core::ids::StoreId([n; 16]), Stream::Shared);
+        let head = Head { seq: 5, hash: Hash([1; 32]) };
+        let _ = session.handle(Input::Message(Message::Ack { log, head }), NOW);
+        let _ = session.handle(Input::Message(Message::Nack { log, head, reason: Some(Reason::Equivocation) }), NOW);
+    }
+    assert_eq!(session, before, "what is said of unknown logs is not remembered");
+}
+
+#[test]
 fn a_silent_peer_counts_as_gone() {
     let world = World::new(2);
     let (mut session, _) = opened(&world, NodeClock::new());
@@ -583,7 +617,8 @@ fn play(seed: u64, steps: usize, frames_fail: bool) -> (World, Vec<Vec<Output>>)
             0 => world.write(a, 1 + dice.roll(5)),
             1 if dice.roll(4) == 0 => world.write(a, 400),
             2 => {
-                let event = world.nodes[ALICE].author.grant(NodeId([100 + dice.roll(50) as u8; 32]), LATER);
+                let event =
+                    world.nodes[ALICE].author.grant(NodeId([100 + u8::try_from(dice.roll(50)).unwrap(); 32]), LATER);
                 let log = event.log();
                 world.nodes[ALICE].shelf.put(event);
                 world.tell_grown(ALICE, log, None);

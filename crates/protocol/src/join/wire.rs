@@ -194,7 +194,7 @@ fn count_fitting(events: &[Event<Unverified>], mut room: usize) -> usize {
     let fits = |event: &&Event<Unverified>| {
         // Three heads of five bytes each, and a signature.
         let size = 96 + event.header_bytes().len() + event.payload().map_or(0, <[u8]>::len);
-        room = room.checked_sub(size).unwrap_or_default();
+        room = room.saturating_sub(size);
         room > 0
     };
     events.iter().take(CHARTER_EVENTS_MAX).take_while(fits).count()

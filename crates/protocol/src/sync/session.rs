@@ -16,6 +16,8 @@ use crate::reason::Reason;
 
 /// Forged pages between two comparisons of clocks that a peer may send: each costs up to a page of signature checks.
 const STRIKES_MAX: u32 = 16;
+/// Clocks that a peer is answered with between two comparisons.
+const ANSWERS_MAX: u32 = 32;
 /// Highest sequence number that is believed: what a database's integers hold.
 const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
 
@@ -49,6 +51,8 @@ struct Open {
     branched: BTreeSet<LogId>,
     /// Forged pages since clocks were last compared.
     strikes: u32,
+    /// Clocks that the peer was answered with since then.
+    answers: u32,
     /// Logs whose pages were not taken here, until they are.
     refused: BTreeMap<LogId, Reason>,
     /// Whether [`Output::CaughtUp`] was said and still holds.
@@ -104,6 +108,7 @@ impl Open {
             forked: BTreeSet::new(),
             branched: BTreeSet::new(),
             strikes: 0,
+            answers: 0,
             refused: BTreeMap::new(),
             caught_up: false,
             timer: Timer::new(seed, now),
@@ -114,6 +119,7 @@ impl Open {
     }
 
     fn take(&mut self, input: Input, now: UnixMillis) -> Result<(), Closed> {
+        self.timer.tick(now);
         match input {
             Input::Opened(_) => {}
             Input::Message(message) => {
@@ -186,11 +192,13 @@ impl Open {
             _ if !greeted => return Err(Closed::Violation("the first message is not a clock")),
             Message::Digest(hash) => {
                 if hash != digest(&self.local) {
-                    self.send_clock(true);
+                    self.answer_clock(true);
                 }
             }
             Message::Page(page) => self.page(page)?,
             Message::Branch(page) => self.branch(page),
+            // About logs that we do not hold there is nothing to answer, and so nothing to remember.
+            Message::Ack { log, .. } | Message::Nack { log, .. } if !self.local.contains_key(&log) => {}
             Message::Ack { log, head } => {
                 let local = self.head(&log);
                 if self.outbox.acked(log, head, local) {
@@ -242,7 +250,15 @@ impl Open {
         }
         self.out.push(Output::PeerHolds(heads));
         if asks {
-            self.send_clock(false);
+            self.answer_clock(false);
+        }
+    }
+
+    /// Sends our clock because the peer asked, which it may do so often: a clock is longer than the question.
+    fn answer_clock(&mut self, asks: bool) {
+        if self.answers < ANSWERS_MAX {
+            self.answers += 1;
+            self.send_clock(asks);
         }
     }
 
@@ -280,6 +296,7 @@ impl Open {
         let before = self.refused.len();
         self.refused.retain(|_, reason| *reason != Reason::NotAMember);
         if self.refused.len() < before {
+            self.note_all_missing();
             // The peer keeps refused logs back until our next clock.
             self.send_clock(true);
         }
@@ -365,6 +382,9 @@ impl Open {
                 if self.strikes > STRIKES_MAX {
                     return Err(Closed::Violation("too many forged pages"));
                 }
+                if self.refused.len() >= LOGS_MAX {
+                    return Err(Closed::Violation("too many logs that are not taken"));
+                }
                 self.refuse(log, reason);
             }
             Judged::Forked { log, events } => {
@@ -441,7 +461,7 @@ impl Open {
         }
         if self.timer.must_compare(now) {
             self.timer.compared(now);
-            self.strikes = 0;
+            (self.strikes, self.answers) = (0, 0);
         }
         Ok(())
     }

@@ -17,13 +17,27 @@ pub(super) struct Timer {
     moved_at: UnixMillis,
     /// What was last asked for.
     asked: Option<UnixMillis>,
+    /// The latest time that was seen.
+    seen: UnixMillis,
 }
 
 impl Timer {
     pub(super) fn new(seed: u64, now: UnixMillis) -> Self {
-        let mut timer = Self { seed, compare_at: now, heard_at: now, moved_at: now, asked: None };
+        let mut timer = Self { seed, compare_at: now, heard_at: now, moved_at: now, asked: None, seen: now };
         timer.compared(now);
         timer
+    }
+
+    /// Time is `now`. When the wall clock was set back, the deadlines go back with it.
+    pub(super) fn tick(&mut self, now: UnixMillis) {
+        let back = self.seen.since(now);
+        if back > 0 {
+            for deadline in [&mut self.compare_at, &mut self.heard_at, &mut self.moved_at] {
+                deadline.0 = deadline.0.saturating_sub(back);
+            }
+            self.asked = None;
+        }
+        self.seen = now;
     }
 
     /// The peer said something.
