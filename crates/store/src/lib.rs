@@ -1,1 +1,65 @@
 //! The embedded database of an Antiphon node: log, projections, search.
+//!
+//! A node must not lose what it acknowledged, must take in a team's history fast, and must answer while it does so.
+//! One SQLite file gives the first; the rest is how it is used. All writes go through one connection on one thread,
+//! which gathers whatever is waiting into one transaction, so that many writers share one `fsync`. Readers have
+//! connections of their own and see a snapshot. The search index lives in a second file that follows the first, so
+//! that building it never holds up a durable write, and losing it loses nothing.
+//!
+//! Two layers: [`Db`] is synchronous and knows no clock, no randomness and no threads, so that a simulator can drive
+//! the real thing; [`Store`] puts threads and channels around it.
+//!
+//! Limits: one process per database; a disk that lies about `fsync` can still lose the last commits.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod apply;
+mod author;
+mod cache;
+mod charter;
+mod db;
+mod error;
+mod found;
+mod invites;
+mod moving;
+mod page;
+mod payloads;
+mod peers;
+mod project;
+mod query;
+mod reader;
+mod rebuild;
+mod row;
+mod schema;
+mod search;
+mod store;
+mod verdicts;
+mod verify;
+pub mod view;
+mod writer;
+
+pub use db::{Db, Options};
+pub use error::{AuthorError, Error};
+pub use invites::{Invite, InviteUse};
+pub use peers::{Health, HealthError, PeerMode, PeerRow, Trust};
+pub use reader::Reader;
+pub use store::{Committed, RandomSource, Store, StoreOptions};
+pub use view::*;
+
+/// Most stores that one key may open in a team.
+pub const STORES_PER_KEY_MAX: usize = 16;
+/// Most logs of one stream that are held.
+pub const LOGS_MAX: usize = 4_096;
+/// Most events between two signatures of an own log, so that a page can always end at one.
+pub const EVENTS_PER_SIGNATURE_MAX: usize = 256;
+/// Most bytes of headers and payloads between two signatures of an own log, counted before the event that passes it.
+pub const BYTES_PER_SIGNATURE_MAX: usize = 256 * 1024;
+/// Most events of the newest, not yet indexed ones that recall looks at.
+pub const TAIL_EVENTS_MAX: usize = 2_000;
+/// Most idempotency keys that are remembered.
+pub const IDEMPOTENCY_KEYS_MAX: u64 = 10_000;
+/// How long an idempotency key is remembered, in milliseconds: one day.
+pub const IDEMPOTENCY_LIFE_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Most events of the other branch that are kept as evidence of a fork.
+pub const FORK_EVENTS_MAX: u64 = 512;
+/// Most problems that one check lists.
+pub const PROBLEMS_MAX: usize = 100;

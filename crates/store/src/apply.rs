@@ -1,0 +1,336 @@
+//! Taking in what others wrote.
+//!
+//! A run of verified events of one log is one transaction: stored as it came, byte for byte, and projected. Whatever
+//! is wrong with one event concerns that event: it is kept, noted in the quarantine with its reason, and the next one
+//! is looked at. What is held already is compared and not written again, so a run may overlap; a payload or a
+//! signature that was missing is taken from it.
+//!
+//! A different event where one is held means that the author signed two branches. Both are kept as evidence, and from
+//! there on nothing of that log counts.
+
+use antiphon_core::charter::{CHARTER_EVENTS_MAX, CHARTER_EVENTS_RESERVED, Entry, Record};
+use antiphon_core::event::{Action, Event, Payload};
+use antiphon_core::ids::{Hash, NodeId};
+use antiphon_core::log::{LogId, Stream};
+use antiphon_core::state::Verdict;
+use antiphon_core::time::{Observed, UnixMillis};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::cache::LogEntry;
+use crate::db::{Db, insert_event};
+use crate::error::Error;
+use crate::row::{self, sql};
+use crate::view::{Applied, Cause, ForkFound};
+use crate::{FORK_EVENTS_MAX, LOGS_MAX, STORES_PER_KEY_MAX, payloads, project};
+
+/// What became of one stored event.
+pub(crate) enum Done {
+    /// It has no part in the facts: an opening or a charter record.
+    Record,
+    /// It is an edit of a fact; whether its payload could not be read.
+    Edit {
+        /// Whether its payload could not be read.
+        malformed: bool,
+    },
+    /// It waits for an upgrade.
+    Deferred,
+    /// It does not count.
+    Quarantined,
+}
+
+impl Db {
+    /// Stores and projects verified, consecutive events of one log. `from` is the peer that handed them over.
+    ///
+    /// # Errors
+    /// [`Error::Gap`] and [`Error::OtherBranch`] when they do not continue what is held, the errors of limits, and
+    /// failures of the database. Then nothing was written.
+    pub fn apply_run(
+        &mut self,
+        log: LogId,
+        node: NodeId,
+        events: Vec<Event>,
+        from: Option<NodeId>,
+        now: UnixMillis,
+    ) -> Result<Applied, Error> {
+        self.transaction(|db| db.apply_inside(log, node, events, from, now))
+    }
+
+    fn apply_inside(
+        &mut self,
+        log: LogId,
+        node: NodeId,
+        mut events: Vec<Event>,
+        from: Option<NodeId>,
+        now: UnixMillis,
+    ) -> Result<Applied, Error> {
+        self.check_run(log, node, &events)?;
+        if log.stream == Stream::Charter {
+            // A relay that strips a revocation of its text must not make us believe that we have it.
+            let whole = events.iter().position(|event| event.payload().is_none()).unwrap_or(events.len());
+            events.truncate(whole);
+        }
+        let Some(first) = events.first() else { return Ok(self.nothing(log)) };
+        if !self.cache.logs.contains_key(&log) {
+            self.meet_log(log, node, first)?;
+        }
+        let head = self.entry(log)?.head;
+        let got = first.header().seq;
+        if got > head.seq + 1 {
+            return Err(Error::Gap { log, held: head.seq, got });
+        }
+        if got == head.seq + 1 && first.header().prev != head.hash {
+            return Err(Error::OtherBranch { log, held: head.hash });
+        }
+        let fresh_from = usize::try_from(head.seq + 1 - got).unwrap_or(usize::MAX).min(events.len());
+        let fresh = events.split_off(fresh_from);
+        let mut applied = self.nothing(log);
+        if let Some(at) = self.compare_held(log, &events, &mut applied)? {
+            events.extend(fresh);
+            self.keep_fork(log, events.split_off(at), &mut applied)?;
+            return Ok(applied);
+        }
+        self.take_fresh(log, &fresh, now, &mut applied)?;
+        self.credit(from, &applied)?;
+        Ok(applied)
+    }
+
+    /// The outcome of a run that changed nothing so far.
+    fn nothing(&self, log: LogId) -> Applied {
+        let head = self.cache.logs.get(&log).map_or(antiphon_core::log::Head::EMPTY, |entry| entry.head);
+        Applied {
+            stored: 0,
+            head,
+            duplicates: 0,
+            deferred: 0,
+            quarantined: 0,
+            ahead: 0,
+            filled: 0,
+            fork: None,
+            changed_charter: false,
+            facts: 0,
+        }
+    }
+
+    pub(crate) fn entry(&self, log: LogId) -> Result<&LogEntry, Error> {
+        self.cache.logs.get(&log).ok_or_else(|| Error::NotFound(format!("log {log}")))
+    }
+
+    /// Whether the events are consecutive ones of this log, key and team.
+    fn check_run(&self, log: LogId, node: NodeId, events: &[Event]) -> Result<(), Error> {
+        let team = self.cache.own()?.team;
+        let ours = events.iter().all(|event| event.log() == log && event.header().team == team);
+        let key = self.cache.logs.get(&log).is_none_or(|entry| entry.node == node);
+        if !ours || !key {
+            return Err(Error::OtherLog(log));
+        }
+        let gap = events.windows(2).find(|pair| pair[0].header().seq.checked_add(1) != Some(pair[1].header().seq));
+        match gap {
+            Some(pair) => Err(Error::Gap { log, held: pair[0].header().seq, got: pair[1].header().seq }),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds a log that nobody has heard of, if it opens rightly and its key has not opened too many.
+    fn meet_log(&mut self, log: LogId, node: NodeId, first: &Event) -> Result<(), Error> {
+        let seq = first.header().seq;
+        if seq != 1 {
+            return Err(Error::Gap { log, held: 0, got: seq });
+        }
+        let team = self.cache.own()?.team;
+        let open = first.opening().filter(|open| {
+            open.node == node && antiphon_core::ids::StoreId::derive(&team, &node, &open.nonce) == log.store
+        });
+        let open = open.ok_or(Error::OtherLog(log))?;
+        let of_stream = |other: &&LogId| other.stream == log.stream;
+        if self.cache.logs.keys().filter(of_stream).count() >= LOGS_MAX {
+            return Err(Error::TooManyLogs);
+        }
+        let of_key = self.cache.logs.iter().filter(|(other, entry)| of_stream(other) && entry.node == node).count();
+        if of_key >= STORES_PER_KEY_MAX {
+            return Err(Error::TooManyStores(node));
+        }
+        self.add_log(log, node, &open.name)?;
+        self.judge(log)
+    }
+
+    /// Compares events with those that are held, and takes over what was missing. Returns where they differ.
+    fn compare_held(&mut self, log: LogId, events: &[Event], applied: &mut Applied) -> Result<Option<usize>, Error> {
+        let id = self.entry(log)?.id;
+        for (index, event) in events.iter().enumerate() {
+            let held = held(&self.conn, id, event.header().seq)?;
+            if held.hash != event.hash() {
+                return Ok(Some(index));
+            }
+            applied.duplicates += 1;
+            if let (true, Some(payload)) = (held.lacks_payload, event.payload()) {
+                payloads::fill(&self.conn, held.pos, event.header(), payload)?;
+                applied.filled += 1;
+            }
+            if let (true, Some(signature)) = (held.lacks_signature, event.signature()) {
+                self.conn
+                    .prepare_cached("UPDATE events SET signature = ?2 WHERE pos = ?1")?
+                    .execute(params![held.pos, signature.0])?;
+            }
+        }
+        if log.stream == Stream::Charter && applied.filled > 0 {
+            applied.changed_charter = true;
+            self.charter_changed()?;
+        }
+        Ok(None)
+    }
+
+    /// Keeps the other branch as evidence and stops believing the log from there on.
+    fn keep_fork(&mut self, log: LogId, branch: Vec<Event>, applied: &mut Applied) -> Result<(), Error> {
+        let Some(seq) = branch.first().map(|event| event.header().seq) else { return Ok(()) };
+        let id = self.entry(log)?.id;
+        let kept: u64 = {
+            let mut count = self.conn.prepare_cached("SELECT count(*) FROM forks WHERE log = ?1")?;
+            count.query_row([id], |row| row.get::<_, i64>(0))?.cast_unsigned()
+        };
+        let room = usize::try_from(FORK_EVENTS_MAX.saturating_sub(kept)).unwrap_or(usize::MAX);
+        let mut insert = self.conn.prepare_cached(
+            "INSERT OR IGNORE INTO forks (log, seq, hash, header, payload, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?;
+        for event in branch.iter().take(room) {
+            let signature = event.signature().map(|signature| signature.0.as_slice());
+            let (seq, hash) = (sql(event.header().seq), event.hash().0);
+            insert.execute(params![id, seq, hash, event.header_bytes(), event.payload(), signature])?;
+        }
+        drop(insert);
+        applied.fork = Some(ForkFound { log, seq });
+        if log.stream == Stream::Charter {
+            applied.changed_charter = true;
+            self.judge(log)?;
+            return self.charter_changed();
+        }
+        self.judge(log)
+    }
+
+    fn take_fresh(&mut self, log: LogId, fresh: &[Event], now: UnixMillis, applied: &mut Applied) -> Result<(), Error> {
+        let Some(last) = fresh.last() else { return Ok(()) };
+        if log.stream == Stream::Charter {
+            self.check_charter_room(fresh)?;
+        }
+        let entry = self.entry(log)?.clone();
+        let own = self.cache.own()?.store == log.store;
+        for event in fresh {
+            let header = event.header();
+            let pos = self.cache.small.next_pos;
+            insert_event(&self.conn, pos, entry.id, event)?;
+            self.cache.small.next_pos += 1;
+            match self.cache.small.hlc.observe(header.hlc, now) {
+                Observed::Moved(hlc) => self.cache.small.hlc = hlc,
+                Observed::Ahead { .. } => applied.ahead += 1,
+            }
+            if own {
+                self.cache.small.last_event = self.cache.small.last_event.max(Some(header.id));
+            }
+            match take_in(&self.conn, &entry, pos, event)? {
+                Done::Record => {}
+                Done::Edit { malformed } => {
+                    applied.facts += 1;
+                    applied.quarantined += usize::from(malformed);
+                }
+                Done::Deferred => applied.deferred += 1,
+                Done::Quarantined => applied.quarantined += 1,
+            }
+        }
+        applied.stored = fresh.len();
+        applied.head = last.head();
+        if let Some(entry) = self.cache.logs.get_mut(&log) {
+            entry.head = last.head();
+        }
+        self.cache.dirty.insert(log);
+        if log.stream == Stream::Charter {
+            self.cache.small.charter_events += fresh.len() as u64;
+            applied.changed_charter = true;
+            self.charter_changed()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the charter has room; the last part of it is kept for revocations.
+    fn check_charter_room(&self, fresh: &[Event]) -> Result<(), Error> {
+        let after = self.cache.small.charter_events + fresh.len() as u64;
+        let revokes = fresh.iter().all(|event| event.header().action == Action::Revoke);
+        let reserved = if revokes { 0 } else { CHARTER_EVENTS_RESERVED };
+        let limit = (CHARTER_EVENTS_MAX - reserved) as u64;
+        if after > limit { Err(Error::CharterFull(limit)) } else { Ok(()) }
+    }
+
+    /// Counts the facts that a peer brought.
+    fn credit(&self, from: Option<NodeId>, applied: &Applied) -> Result<(), Error> {
+        if let (Some(peer), true) = (from, applied.facts > 0) {
+            self.conn
+                .prepare_cached("UPDATE peers SET fact_count = fact_count + ?2 WHERE node = ?1")?
+                .execute(params![peer.0, row::sql_len(applied.facts)])?;
+        }
+        Ok(())
+    }
+}
+
+struct Held {
+    pos: i64,
+    hash: Hash,
+    lacks_payload: bool,
+    lacks_signature: bool,
+}
+
+fn held(conn: &Connection, log: i64, seq: u64) -> Result<Held, Error> {
+    let mut query = conn.prepare_cached(
+        "SELECT pos, header, payload IS NULL, signature IS NULL FROM events WHERE log = ?1 AND seq = ?2",
+    )?;
+    let held = query
+        .query_row(params![log, sql(seq)], |row| {
+            let hash = Hash::of(row.get_ref(1)?.as_blob()?);
+            Ok(Held { pos: row.get(0)?, hash, lacks_payload: row.get(2)?, lacks_signature: row.get(3)? })
+        })
+        .optional()?;
+    held.ok_or_else(|| Error::damaged(format!("event {seq} of a log is missing")))
+}
+
+/// Why an event of a log with this verdict does not count, if it does not.
+pub(crate) fn beyond(verdict: Verdict, seq: u64) -> Option<Cause> {
+    match verdict {
+        Verdict::Forked(from) if seq >= from => Some(Cause::Forked),
+        Verdict::Cut(last) if seq > last => Some(Cause::BeyondCut),
+        _ => None,
+    }
+}
+
+/// Projects a stored event, or notes why it does not count.
+pub(crate) fn take_in(conn: &Connection, log: &LogEntry, pos: i64, event: &Event) -> Result<Done, Error> {
+    let header = event.header();
+    if header.stream == Stream::Charter {
+        return take_record(conn, log, pos, event);
+    }
+    if let Some(cause) = beyond(log.verdict, header.seq) {
+        project::quarantine(conn, pos, cause)?;
+        return Ok(Done::Quarantined);
+    }
+    if header.action == Action::Open {
+        return Ok(Done::Record);
+    }
+    if let Some(cause) = project::unfit(header) {
+        project::quarantine(conn, pos, cause)?;
+        return Ok(if cause.is_schema_widening() { Done::Deferred } else { Done::Quarantined });
+    }
+    let payload = event.payload().map(|bytes| Payload::decode(bytes, header.fields));
+    let malformed = matches!(payload, Some(Err(_)));
+    if malformed {
+        project::quarantine(conn, pos, Cause::MalformedPayload)?;
+    }
+    project::edit(conn, pos, log.id, event, payload.and_then(Result::ok).as_ref())?;
+    Ok(Done::Edit { malformed })
+}
+
+/// A charter event counts by being in the set; only those that cannot be read are noted.
+fn take_record(conn: &Connection, log: &LogEntry, pos: i64, event: &Event) -> Result<Done, Error> {
+    let (cause, done) = match Entry::read(event, log.node).map(|entry| entry.record) {
+        Ok(Record::Unknown(_)) => (Cause::UnknownAction, Done::Deferred),
+        Ok(_) => return Ok(Done::Record),
+        Err(_) => (Cause::Malformed, Done::Quarantined),
+    };
+    project::quarantine(conn, pos, cause)?;
+    Ok(done)
+}

@@ -1,0 +1,544 @@
+//! Writing events of our own.
+//!
+//! A draft says what should be so; whether that needs an event depends on what stands now, so it is decided here,
+//! inside the transaction that writes it. Two callers that edit one fact at once get two edits, the second of which
+//! has seen the first.
+//!
+//! The level of a fact decides its stream. An edit that raises a local fact to a shared level publishes the whole
+//! fact in the shared stream, with a version of its own there, and forgets the local copy. Lowering a shared fact is
+//! an edit in the shared stream: what others have seen cannot be unsaid, but its text is no longer handed out.
+
+use std::collections::BTreeMap;
+
+use antiphon_core::charter::{CHARTER_EVENTS_MAX, CHARTER_EVENTS_RESERVED, Entry, Record};
+use antiphon_core::event::{Action, Event, Header, Payload, Provenance, SALT_BYTES, Subject, signed_message};
+use antiphon_core::fact::{Edit, FIELDS_KNOWN, Fact, Field, stream_of};
+use antiphon_core::frontier::Frontier;
+use antiphon_core::ids::{EventId, FactId, Hash};
+use antiphon_core::log::{LogId, Stream};
+use antiphon_core::sign::Signer;
+use antiphon_core::state::Verdict;
+use antiphon_core::time::UnixMillis;
+use antiphon_core::value::Value;
+use antiphon_core::vclock::VClock;
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use crate::cache::Unsigned;
+use crate::db::{Db, insert_event};
+use crate::error::{AuthorError, Error};
+use crate::project::{self, Merged, Stored};
+use crate::view::{Authored, Draft, Outcome, Own};
+use crate::{
+    BYTES_PER_SIGNATURE_MAX, EVENTS_PER_SIGNATURE_MAX, IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_LIFE_MS, charter, row,
+};
+
+/// Why a draft stops: it is refused, or the database failed and the whole call with it.
+pub(crate) enum Stop {
+    /// This draft is refused.
+    Refused(AuthorError),
+    /// Everything fails.
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<AuthorError> for Stop {
+    fn from(error: AuthorError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// Random bytes for one call, stretched from the 32 that were given.
+pub(crate) struct Random {
+    seed: [u8; 32],
+    drawn: u64,
+}
+
+impl Random {
+    /// Begins with bytes that nobody can guess.
+    pub(crate) const fn new(seed: [u8; 32]) -> Self {
+        Self { seed, drawn: 0 }
+    }
+
+    /// The next bytes, as unguessable as the first.
+    pub(crate) fn draw<const N: usize>(&mut self) -> [u8; N] {
+        let digest = Sha256::new().chain_update(b"antiphon/random/1").chain_update(self.seed);
+        let digest: [u8; 32] = digest.chain_update(self.drawn.to_be_bytes()).finalize().into();
+        self.drawn += 1;
+        let mut out = [0; N];
+        out.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        out
+    }
+}
+
+/// What every event of one call shares.
+pub(crate) struct Scene {
+    /// The wall clock.
+    pub(crate) now: UnixMillis,
+    /// Random bytes.
+    pub(crate) random: Random,
+}
+
+/// An event before it has its place in a log.
+pub(crate) struct Sketch {
+    /// Which log.
+    pub(crate) stream: Stream,
+    /// What it does.
+    pub(crate) action: Action,
+    /// To what.
+    pub(crate) subject: Subject,
+    /// What it has seen.
+    pub(crate) version: VClock,
+    /// Which fields it touches.
+    pub(crate) fields: u64,
+    /// The values it sets.
+    pub(crate) values: BTreeMap<u8, Value>,
+    /// How it came to be.
+    pub(crate) provenance: Provenance,
+}
+
+/// An event that was written.
+pub(crate) struct Written {
+    /// Its position.
+    pub(crate) pos: i64,
+    /// `logs.id`.
+    pub(crate) log: i64,
+    /// The event.
+    pub(crate) event: Event,
+    /// Its payload.
+    pub(crate) payload: Payload,
+}
+
+impl Written {
+    fn authored(&self) -> Authored {
+        let header = self.event.header();
+        let log = self.event.log();
+        Authored { fact: header.subject.fact(), event: header.id, log, seq: header.seq, outcome: Outcome::Written }
+    }
+}
+
+impl Db {
+    /// Writes events for `drafts`, each by itself: one that is refused harms no other. `random` must be 32 fresh
+    /// random bytes.
+    ///
+    /// # Errors
+    /// When there is no team, no key, or the database fails; then nothing was written.
+    pub fn author(
+        &mut self,
+        drafts: &[Draft],
+        now: UnixMillis,
+        random: [u8; 32],
+    ) -> Result<Vec<Result<Authored, AuthorError>>, Error> {
+        self.transaction(|db| {
+            db.cache.own()?;
+            if db.signer.is_none() {
+                return Err(Error::NoSigner);
+            }
+            let mut scene = Scene { now, random: Random::new(random) };
+            drafts.iter().map(|draft| db.author_one(draft, &mut scene)).collect()
+        })
+    }
+
+    fn author_one(&mut self, draft: &Draft, scene: &mut Scene) -> Result<Result<Authored, AuthorError>, Error> {
+        let done = match draft {
+            Draft::Remember { id, edit, provenance, idempotency_key } => {
+                self.remember(*id, edit, provenance, idempotency_key.as_deref(), scene)
+            }
+            Draft::Edit { fact, edit, provenance } => self.edit(*fact, edit, provenance, scene),
+            Draft::Forget { fact, provenance } => self.forget(*fact, provenance, scene),
+            Draft::Restore { fact, provenance } => self.restore(*fact, provenance, scene),
+            Draft::Grant(grant) => self.record(&Record::Grant(grant.clone()), scene),
+            Draft::Revoke(revoke) => self.record(&Record::Revoke(self.with_cuts(revoke)), scene),
+        };
+        match done {
+            Ok(authored) => Ok(Ok(authored)),
+            Err(Stop::Refused(error)) => Ok(Err(error)),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
+    fn remember(
+        &mut self,
+        id: Option<FactId>,
+        edit: &Edit,
+        provenance: &Provenance,
+        key: Option<&str>,
+        scene: &mut Scene,
+    ) -> Result<Authored, Stop> {
+        edit.validate().map_err(AuthorError::from)?;
+        if !matches!(edit.0.get(&Field::Content), Some(Some(_))) {
+            return Err(AuthorError::NoContent.into());
+        }
+        let made = match key {
+            Some(key) => idempotent(&self.conn, key, scene.now)?,
+            None => None,
+        };
+        if let Some(known) = made.or(id)
+            && let Some(authored) = last_event(&self.conn, known, Outcome::Existed)?
+        {
+            return Ok(authored);
+        }
+        let id = id.unwrap_or_else(|| FactId::new(scene.now, scene.random.draw()));
+        let stream = stream_after(id, &BTreeMap::new(), edit);
+        let mut version = VClock::new();
+        version.increment(self.cache.own()?.store).map_err(|source| AuthorError::Version { fact: id, source })?;
+        let written = self.write_edit(id, stream, version, edit, provenance, scene)?;
+        if let Some(key) = key {
+            keep_key(&self.conn, key, id, scene.now)?;
+        }
+        Ok(written.authored())
+    }
+
+    fn edit(&mut self, id: FactId, edit: &Edit, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {
+        edit.validate().map_err(AuthorError::from)?;
+        let (stream, standing, merged) = self.standing(id)?;
+        if merged.forgotten {
+            return Err(AuthorError::Forgotten(id).into());
+        }
+        let target = stream_after(id, &merged.values, edit);
+        // A fact of a shared level may be kept local on purpose; only an edit that speaks of its reach publishes it.
+        let reach = edit.0.contains_key(&Field::Level) || edit.0.contains_key(&Field::Private);
+        if reach && stream == Stream::Local && target == Stream::Shared {
+            return self.publish(id, &merged, edit, provenance, &standing, scene);
+        }
+        let same = edit.0.iter().all(|(field, value)| merged.values.get(field) == value.as_ref());
+        if same && merged.contested & edit.bits() == 0 && !merged.incomplete {
+            return unchanged(&self.conn, id);
+        }
+        let version = self.next_version(id, &standing)?;
+        Ok(self.write_edit(id, stream, version, edit, provenance, scene)?.authored())
+    }
+
+    /// Publishes a local fact as a whole in the shared stream, then forgets the local copy.
+    fn publish(
+        &mut self,
+        id: FactId,
+        merged: &Merged,
+        edit: &Edit,
+        provenance: &Provenance,
+        local: &[Stored],
+        scene: &mut Scene,
+    ) -> Result<Authored, Stop> {
+        let mut whole = Edit(merged.values.iter().map(|(field, value)| (*field, Some(value.clone()))).collect());
+        let created_at = Fact::from_values(id, &merged.values).created_at;
+        whole = whole.set(Field::CreatedAt, Value::Uint(created_at.0));
+        whole.0.extend(edit.0.iter().map(|(field, value)| (*field, value.clone())));
+        whole.0.retain(|_, value| value.is_some());
+        if !whole.0.contains_key(&Field::Content) {
+            return Err(AuthorError::NoText(id).into());
+        }
+        // Both versions are computed before anything is written, so that a refusal leaves nothing behind.
+        let version = self.next_version(id, &[])?;
+        let forgotten = self.next_version(id, local)?;
+        let written = self.write_edit(id, Stream::Shared, version, &whole, provenance, scene)?;
+        self.write_forget(id, Stream::Local, forgotten, &Provenance::default(), scene)?;
+        Ok(written.authored())
+    }
+
+    fn forget(&mut self, id: FactId, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {
+        let (stream, standing, merged) = self.standing(id)?;
+        if merged.forgotten && merged.contested == 0 {
+            return unchanged(&self.conn, id);
+        }
+        let version = self.next_version(id, &standing)?;
+        Ok(self.write_forget(id, stream, version, provenance, scene)?.authored())
+    }
+
+    fn restore(&mut self, id: FactId, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {
+        let (stream, standing, merged) = self.standing(id)?;
+        if !merged.forgotten {
+            return unchanged(&self.conn, id);
+        }
+        let values = before_forgotten(&self.conn, id, stream)?;
+        if !values.contains_key(&Field::Content) {
+            return Err(AuthorError::NoText(id).into());
+        }
+        let version = self.next_version(id, &standing)?;
+        let sketch = Sketch {
+            stream,
+            action: Action::Set,
+            subject: Subject::Fact(id),
+            version,
+            fields: FIELDS_KNOWN,
+            values: values.into_iter().map(|(field, value)| (field.bit(), value)).collect(),
+            provenance: provenance.clone(),
+        };
+        Ok(self.write_projected(sketch, scene)?.authored())
+    }
+
+    /// The deciding stream of a fact, its standing edits there, and what they amount to.
+    fn standing(&self, id: FactId) -> Result<(Stream, Vec<Stored>, Merged), Stop> {
+        let mut query = self.conn.prepare_cached("SELECT stream FROM facts WHERE id = ?1")?;
+        let stream: Option<i64> = query.query_row([id.0.as_slice()], |row| row.get(0)).optional()?;
+        let stream = stream.ok_or(AuthorError::NotFound(id))?;
+        let stream = if stream == i64::from(Stream::Shared.number()) { Stream::Shared } else { Stream::Local };
+        let standing = project::standing(&self.conn, id, stream)?;
+        let merged = project::merge(&standing);
+        Ok((stream, standing, merged))
+    }
+
+    fn next_version(&self, fact: FactId, standing: &[Stored]) -> Result<VClock, Stop> {
+        let frontier = Frontier::from_edits(standing.iter().map(|stored| stored.edit.clone()).collect());
+        let version = frontier.next_version(self.cache.own()?.store);
+        Ok(version.map_err(|source| AuthorError::Version { fact, source })?)
+    }
+
+    pub(crate) fn write_edit(
+        &mut self,
+        id: FactId,
+        stream: Stream,
+        version: VClock,
+        edit: &Edit,
+        provenance: &Provenance,
+        scene: &mut Scene,
+    ) -> Result<Written, Stop> {
+        let sketch = Sketch {
+            stream,
+            action: Action::Set,
+            subject: Subject::Fact(id),
+            version,
+            fields: edit.bits(),
+            values: edit.values(),
+            provenance: provenance.clone(),
+        };
+        self.write_projected(sketch, scene)
+    }
+
+    fn write_forget(
+        &mut self,
+        id: FactId,
+        stream: Stream,
+        version: VClock,
+        provenance: &Provenance,
+        scene: &mut Scene,
+    ) -> Result<Written, Stop> {
+        let sketch = Sketch {
+            stream,
+            action: Action::Forget,
+            subject: Subject::Fact(id),
+            version,
+            fields: u64::MAX,
+            values: BTreeMap::new(),
+            provenance: provenance.clone(),
+        };
+        self.write_projected(sketch, scene)
+    }
+
+    fn write_projected(&mut self, sketch: Sketch, scene: &mut Scene) -> Result<Written, Stop> {
+        let written = self.write(sketch, scene)?;
+        project::edit(&self.conn, written.pos, written.log, &written.event, Some(&written.payload))?;
+        Ok(written)
+    }
+
+    /// Writes one event at the end of an own log.
+    pub(crate) fn write(&mut self, sketch: Sketch, scene: &mut Scene) -> Result<Written, Stop> {
+        let own = self.cache.own()?;
+        let (team, store, node) = (own.team, own.store, own.node);
+        let log = LogId::new(store, sketch.stream);
+        let entry = self.cache.logs.get_mut(&log).ok_or_else(|| Error::damaged(format!("own log {log} is missing")))?;
+        if entry.verdict != Verdict::Good {
+            return Err(AuthorError::LogClosed(store).into());
+        }
+        let salt: [u8; SALT_BYTES] = scene.random.draw();
+        let payload = Payload { salt, provenance: sketch.provenance, fields: sketch.values };
+        let bytes = payload.encode(sketch.stream).map_err(AuthorError::from)?;
+        let small = &mut self.cache.small;
+        small.hlc = small.hlc.tick(scene.now);
+        let id = EventId::next(small.last_event, scene.now, scene.random.draw());
+        let header = Header {
+            team,
+            id,
+            store,
+            stream: sketch.stream,
+            seq: entry.head.seq + 1,
+            prev: entry.head.hash,
+            hlc: small.hlc,
+            action: sketch.action,
+            subject: sketch.subject,
+            version: sketch.version,
+            fields: sketch.fields,
+            payload_hash: Hash::of(&bytes),
+            payload_len: bytes.len() as u64,
+            seal: None,
+        };
+        let mut event = Event::author(header, bytes).map_err(AuthorError::from)?;
+        if sketch.stream == Stream::Charter {
+            Entry::read(&event, node).map_err(|error| AuthorError::Charter(error.to_string()))?;
+            small.charter_events += 1;
+        }
+        let pos = small.next_pos;
+        if must_sign(small.unsigned.get(&log), &event) {
+            event.sign(self.signer.as_deref().ok_or(Error::NoSigner)?);
+            small.unsigned.remove(&log);
+        } else {
+            count_unsigned(&mut small.unsigned, log, pos, &event);
+        }
+        insert_event(&self.conn, pos, entry.id, &event)?;
+        small.next_pos += 1;
+        small.last_event = Some(id);
+        entry.head = event.head();
+        let log_id = entry.id;
+        self.cache.dirty.insert(log);
+        Ok(Written { pos, log: log_id, event, payload })
+    }
+
+    /// Writes a charter record, as a steward.
+    fn record(&mut self, record: &Record, scene: &mut Scene) -> Result<Authored, Stop> {
+        let own = self.cache.own()?.clone();
+        let steward = self.cache.membership.as_ref().is_some_and(|members| members.is_steward(&own.node));
+        if !steward {
+            return Err(AuthorError::NotASteward(own.node).into());
+        }
+        let (action, node, values, reserve) = match record {
+            Record::Grant(grant) => (Action::Grant, grant.node, grant.to_fields(), CHARTER_EVENTS_RESERVED),
+            Record::Revoke(revoke) => (Action::Revoke, revoke.node, revoke.to_fields(), 0),
+            Record::Open(_) | Record::Unknown(_) => return Err(AuthorError::Charter("not a record".into()).into()),
+        };
+        let held = self.cache.small.charter_events;
+        if held >= (CHARTER_EVENTS_MAX - reserve) as u64 {
+            return Err(AuthorError::CharterFull(held).into());
+        }
+        if !self.cache.logs.contains_key(&LogId::new(own.store, Stream::Charter)) {
+            return Err(AuthorError::LogClosed(own.store).into());
+        }
+        let sketch = Sketch {
+            stream: Stream::Charter,
+            action,
+            subject: Subject::Member(node),
+            version: self.charter_version()?,
+            fields: values.keys().fold(0, |bits, bit| bits | 1 << bit),
+            values,
+            provenance: Provenance::default(),
+        };
+        let written = self.write(sketch, scene)?;
+        self.charter_changed()?;
+        Ok(written.authored())
+    }
+
+    /// Everything this node has seen of the charter, and the next own event of it.
+    pub(crate) fn charter_version(&self) -> Result<VClock, Stop> {
+        let own = self.cache.own()?.store;
+        let mut version = VClock::new();
+        let full = |error: antiphon_core::vclock::Error| AuthorError::Charter(error.to_string());
+        let charter = self.cache.logs.iter().filter(|(log, _)| log.stream == Stream::Charter);
+        for (log, entry) in charter {
+            version.raise(log.store, entry.head.seq).map_err(full)?;
+        }
+        version.increment(own).map_err(full)?;
+        Ok(version)
+    }
+}
+
+/// Charter events and openings are signed one by one; of the others the one that would make a run too long.
+fn must_sign(unsigned: Option<&Unsigned>, event: &Event) -> bool {
+    let header = event.header();
+    let (events, bytes) = unsigned.map_or((0, 0), |unsigned| (unsigned.events, unsigned.bytes));
+    header.stream == Stream::Charter
+        || header.action == Action::Open
+        || events + 1 >= EVENTS_PER_SIGNATURE_MAX
+        || bytes + size(event) >= BYTES_PER_SIGNATURE_MAX
+}
+
+fn count_unsigned(unsigned: &mut BTreeMap<LogId, Unsigned>, log: LogId, pos: i64, event: &Event) {
+    let counted = unsigned.entry(log).or_insert(Unsigned { pos, events: 0, bytes: 0 });
+    *counted = Unsigned { pos, events: counted.events + 1, bytes: counted.bytes + size(event) };
+}
+
+fn size(event: &Event) -> usize {
+    event.header_bytes().len() + event.payload().map_or(0, <[u8]>::len)
+}
+
+/// Signs an event that is stored.
+pub(crate) fn sign_stored(conn: &Connection, own: &Own, pos: i64, signer: &dyn Signer) -> Result<(), Error> {
+    let mut query = conn.prepare_cached("SELECT header FROM events WHERE pos = ?1")?;
+    let header: Vec<u8> = query.query_row([pos], |row| row.get(0))?;
+    let signature = signer.sign(&signed_message(&own.team, &header));
+    let mut update = conn.prepare_cached("UPDATE events SET signature = ?2 WHERE pos = ?1")?;
+    update.execute(params![pos, signature.0])?;
+    Ok(())
+}
+
+/// The stream of a fact once `edit` is made.
+fn stream_after(id: FactId, values: &BTreeMap<Field, Value>, edit: &Edit) -> Stream {
+    let mut after: BTreeMap<Field, Value> = [Field::Level, Field::Private]
+        .into_iter()
+        .filter_map(|field| Some((field, values.get(&field)?.clone())))
+        .collect();
+    for field in [Field::Level, Field::Private] {
+        match edit.0.get(&field) {
+            Some(Some(value)) => drop(after.insert(field, value.clone())),
+            Some(None) => drop(after.remove(&field)),
+            None => {}
+        }
+    }
+    let fact = Fact::from_values(id, &after);
+    stream_of(fact.level, fact.private)
+}
+
+/// What a fact said before it was forgotten: the edits that would stand if nobody had forgotten it.
+fn before_forgotten(conn: &Connection, id: FactId, stream: Stream) -> Result<BTreeMap<Field, Value>, Error> {
+    let mut edits = project::all(conn, id, stream)?;
+    edits.retain(|stored| stored.header.action == Action::Set);
+    let mut frontier = Frontier::default();
+    for stored in &edits {
+        let _stands_or_not = frontier.insert(stored.edit.clone());
+    }
+    for stored in &mut edits {
+        let standing = frontier.edits().iter().find(|edit| edit.hash == stored.edit.hash);
+        stored.edit.standing = standing.map_or(0, |edit| edit.standing);
+    }
+    Ok(project::merge(&edits).values)
+}
+
+fn unchanged(conn: &Connection, id: FactId) -> Result<Authored, Stop> {
+    Ok(last_event(conn, id, Outcome::Unchanged)?.ok_or(AuthorError::NotFound(id))?)
+}
+
+/// The last event of a fact, if there is such a fact.
+fn last_event(conn: &Connection, id: FactId, outcome: Outcome) -> Result<Option<Authored>, Error> {
+    let mut query =
+        conn.prepare_cached("SELECT v.header FROM facts f JOIN events v ON v.pos = f.pos WHERE f.id = ?1")?;
+    let header: Option<Vec<u8>> = query.query_row([id.0.as_slice()], |row| row.get(0)).optional()?;
+    let Some(header) = header.map(|header| Header::decode(&header)).transpose()? else { return Ok(None) };
+    let log = LogId::new(header.store, header.stream);
+    Ok(Some(Authored { fact: Some(id), event: header.id, log, seq: header.seq, outcome }))
+}
+
+/// The fact that an idempotency key already made.
+fn idempotent(conn: &Connection, key: &str, now: UnixMillis) -> Result<Option<FactId>, Error> {
+    let mut query = conn.prepare_cached("SELECT fact FROM idempotency WHERE key = ?1 AND created_at > ?2")?;
+    let oldest = row::sql(now.0.saturating_sub(IDEMPOTENCY_LIFE_MS));
+    let mut rows = query.query(params![key, oldest])?;
+    rows.next()?.map(|found| row::fact(found, 0)).transpose()
+}
+
+/// Remembers an idempotency key, and drops old ones once there are too many.
+fn keep_key(conn: &Connection, key: &str, fact: FactId, now: UnixMillis) -> Result<(), Error> {
+    conn.prepare_cached("INSERT OR REPLACE INTO idempotency (key, fact, created_at) VALUES (?1, ?2, ?3)")?
+        .execute(params![key, fact.0, row::sql(now.0)])?;
+    let oldest = row::sql(now.0.saturating_sub(IDEMPOTENCY_LIFE_MS));
+    conn.prepare_cached("DELETE FROM idempotency WHERE created_at <= ?1")?.execute([oldest])?;
+    // Counting keys would read the whole table, so the bound is checked now and then.
+    if conn.last_insert_rowid() & 0xff == 0 || now.0 & 0xff == 0 {
+        conn.prepare_cached(
+            "DELETE FROM idempotency WHERE key IN
+                 (SELECT key FROM idempotency ORDER BY created_at DESC LIMIT -1 OFFSET ?1)",
+        )?
+        .execute([row::sql(IDEMPOTENCY_KEYS_MAX)])?;
+    }
+    Ok(())
+}
+
+/// Makes the charter's view of things current after it changed.
+impl Db {
+    pub(crate) fn charter_changed(&mut self) -> Result<(), Error> {
+        self.cache.flush(&self.conn)?;
+        self.cache.membership = Some(charter::membership(&self.conn)?);
+        self.judge_revoked()
+    }
+}

@@ -1,0 +1,218 @@
+//! The synchronous database: one connection that writes.
+//!
+//! Every public method that writes is one transaction. Called inside another one (the writer thread gathers many
+//! jobs into one commit) it becomes a savepoint instead, so that a job that fails leaves no trace and harms no
+//! other. Before a commit, the last own event of each log that changed is signed: a signature is made once per
+//! commit and not once per event, and nothing unsigned ever reaches the disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use antiphon_core::sign::Signer;
+use rusqlite::{Connection, params};
+
+use crate::cache::Cache;
+use crate::error::Error;
+use crate::reader::Reader;
+use crate::search::{Frequencies, Indexer};
+use crate::view::Own;
+use crate::{author, schema};
+
+/// How to open a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Whether a commit waits for the disk. Only a simulator turns this off.
+    pub durable: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { durable: true }
+    }
+}
+
+/// See the module.
+pub struct Db {
+    pub(crate) conn: Connection,
+    pub(crate) dir: PathBuf,
+    pub(crate) signer: Option<Arc<dyn Signer>>,
+    pub(crate) cache: Cache,
+    pub(crate) search: Indexer,
+    pub(crate) frequencies: Frequencies,
+    /// Transactions that are open: 1 for a transaction, more for savepoints inside it.
+    depth: usize,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Db").field("dir", &self.dir).field("own", &self.cache.own).finish_non_exhaustive()
+    }
+}
+
+impl Db {
+    /// Opens or makes the database in the directory `dir`.
+    ///
+    /// # Errors
+    /// [`Error::NewerSchema`] for a file of a newer version, [`Error::OtherKey`] when `signer` is not the key of the
+    /// database, and whatever the file system says.
+    pub fn open(dir: &Path, options: Options, signer: Option<Arc<dyn Signer>>) -> Result<Self, Error> {
+        std::fs::create_dir_all(dir).map_err(|error| Error::io(dir, error))?;
+        let conn = schema::open_main(dir, options.durable)?;
+        let cache = Cache::load(&conn)?;
+        if let (Some(own), Some(signer)) = (&cache.own, &signer) {
+            check_key(own, signer.as_ref())?;
+        }
+        let search = Indexer::open(dir)?;
+        let dir = dir.to_owned();
+        Ok(Self { conn, dir, signer, cache, search, frequencies: Frequencies::default(), depth: 0 })
+    }
+
+    /// Whose database this is, if it has a team.
+    pub fn own(&self) -> Option<&Own> {
+        self.cache.own.as_ref()
+    }
+
+    /// The directory of the database.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Every question that can be asked.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader::new(&self.conn, self.search.connection(), &self.frequencies)
+    }
+
+    /// Takes up to `max` changed facts into the search index; 0 when it is up to date.
+    ///
+    /// # Errors
+    /// When a database fails.
+    pub fn index_step(&mut self, max: usize) -> Result<usize, Error> {
+        Ok(self.search.step(&self.conn, max)?.facts)
+    }
+
+    /// Limits the size of the database file, in pages of 4 KiB: a full disk for tests and quotas.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn limit_pages(&mut self, pages: u32) -> Result<(), Error> {
+        Ok(self.conn.pragma_update(None, "max_page_count", pages)?)
+    }
+
+    /// Number of pages the database file has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn page_count(&self) -> Result<u32, Error> {
+        Ok(self.conn.query_row("PRAGMA page_count", [], |row| row.get(0))?)
+    }
+
+    /// Position of the last stored event.
+    pub(crate) fn last_pos(&self) -> u64 {
+        (self.cache.small.next_pos - 1).cast_unsigned()
+    }
+
+    /// Begins gathering jobs into one transaction.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        self.conn.execute_batch("BEGIN IMMEDIATE")?;
+        self.depth = 1;
+        Ok(())
+    }
+
+    /// Signs and commits what was gathered; on failure nothing of it is there.
+    pub(crate) fn commit(&mut self) -> Result<(), Error> {
+        let done = self.finish().and_then(|()| Ok(self.conn.execute_batch("COMMIT")?));
+        match done {
+            Ok(()) => self.depth = 0,
+            Err(_) => self.roll_back()?,
+        }
+        done
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        self.sign_heads()?;
+        self.cache.flush(&self.conn)
+    }
+
+    /// Throws away what was gathered.
+    pub(crate) fn roll_back(&mut self) -> Result<(), Error> {
+        self.depth = 0;
+        // SQLite has already rolled back after some failures, a full disk among them.
+        if !self.conn.is_autocommit() {
+            self.conn.execute_batch("ROLLBACK")?;
+        }
+        self.cache = Cache::load(&self.conn)?;
+        Ok(())
+    }
+
+    /// Runs `work` as one transaction, or as a savepoint of the one that is open.
+    pub(crate) fn transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        if self.depth > 0 {
+            return self.savepoint(work);
+        }
+        self.begin()?;
+        match work(self) {
+            Ok(value) => self.commit().map(|()| value),
+            Err(error) => {
+                self.roll_back()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn savepoint<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        let before = self.cache.small.clone();
+        self.conn.prepare_cached("SAVEPOINT job")?.execute([])?;
+        self.depth += 1;
+        let done = work(self).and_then(|value| {
+            self.cache.flush(&self.conn)?;
+            self.conn.prepare_cached("RELEASE job")?.execute([])?;
+            Ok(value)
+        });
+        self.depth -= 1;
+        if done.is_err() && !self.conn.is_autocommit() {
+            self.conn.execute_batch("ROLLBACK TO job; RELEASE job")?;
+            self.cache = Cache::load(&self.conn)?;
+            self.cache.small = before;
+        }
+        done
+    }
+
+    /// Whether a failure ended the whole transaction and not only the job that met it.
+    pub(crate) fn lost_transaction(&self) -> bool {
+        self.depth > 0 && self.conn.is_autocommit()
+    }
+
+    /// Signs the last event of every own log that ends without a signature.
+    fn sign_heads(&mut self) -> Result<(), Error> {
+        if self.cache.small.unsigned.is_empty() {
+            return Ok(());
+        }
+        let signer = self.signer.clone().ok_or(Error::NoSigner)?;
+        for (_, unsigned) in std::mem::take(&mut self.cache.small.unsigned) {
+            author::sign_stored(&self.conn, self.cache.own()?, unsigned.pos, signer.as_ref())?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `signer` is the key of the database.
+pub(crate) fn check_key(own: &Own, signer: &dyn Signer) -> Result<(), Error> {
+    let got = signer.node_id();
+    if got == own.node { Ok(()) } else { Err(Error::OtherKey { want: own.node, got }) }
+}
+
+/// Inserts an event row.
+pub(crate) fn insert_event(
+    conn: &Connection,
+    pos: i64,
+    log: i64,
+    event: &antiphon_core::event::Event,
+) -> Result<(), Error> {
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO events (pos, log, seq, header, payload, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    let signature = event.signature().map(|signature| signature.0.as_slice());
+    let seq = crate::row::sql(event.header().seq);
+    insert.execute(params![pos, log, seq, event.header_bytes(), event.payload(), signature])?;
+    Ok(())
+}

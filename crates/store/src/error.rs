@@ -1,0 +1,241 @@
+//! Why the database refused or failed.
+//!
+//! A batch of writes that shares one commit also shares its failure, so the error is cheap to clone: the causes
+//! that cannot be cloned stand behind an `Arc`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use antiphon_core::cbor;
+use antiphon_core::event::{HeaderError, PayloadError};
+use antiphon_core::fact;
+use antiphon_core::genome;
+use antiphon_core::ids::{FactId, Hash, NodeId, StoreId, TeamId};
+use antiphon_core::log::LogId;
+use antiphon_core::vclock;
+
+/// A failure of the database, or a whole request it refused. Nothing was written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// SQLite failed.
+    #[error("the database failed: {0}")]
+    Sqlite(Arc<rusqlite::Error>),
+    /// The file system failed.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What happened.
+        source: Arc<std::io::Error>,
+    },
+    /// The database was written by a newer version; it was not touched.
+    #[error("database {path} has schema {found}, this version knows {known}", path = path.display())]
+    NewerSchema {
+        /// Which file.
+        path: PathBuf,
+        /// The schema it has.
+        found: u32,
+        /// The newest schema this version knows.
+        known: u32,
+    },
+    /// The SQLite library is too old.
+    #[error("SQLite {found} is too old, {need} is needed")]
+    OldSqlite {
+        /// Version number of the library.
+        found: i32,
+        /// The least that is needed.
+        need: i32,
+    },
+    /// The database holds what this crate never writes.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// There is no such fact, log or invite.
+    #[error("there is no {0}")]
+    NotFound(String),
+    /// The home has no team yet.
+    #[error("this home belongs to no team yet")]
+    NoTeam,
+    /// The home has a team already.
+    #[error("this home belongs to team {0} already")]
+    HasTeam(TeamId),
+    /// The genes are no genome.
+    #[error(transparent)]
+    Genome(#[from] genome::Error),
+    /// The key that signs is not the key that was named.
+    #[error("the signing key is {got}, not {want}")]
+    OtherKey {
+        /// The key that is needed.
+        want: NodeId,
+        /// The key that was given.
+        got: NodeId,
+    },
+    /// There is no key to sign with.
+    #[error("there is no key to sign with")]
+    NoSigner,
+    /// Events of another team, or of another log than was named.
+    #[error("the events belong to another log or another team than {0}")]
+    OtherLog(LogId),
+    /// The events do not follow what is held.
+    #[error("the events of {log} begin at {got}, and {held} are held")]
+    Gap {
+        /// Which log.
+        log: LogId,
+        /// Last sequence number held.
+        held: u64,
+        /// First sequence number given.
+        got: u64,
+    },
+    /// The events have the right numbers but continue another branch; ask again from further back.
+    #[error("the events of {log} do not continue the header {held} that is held")]
+    OtherBranch {
+        /// Which log.
+        log: LogId,
+        /// Hash of the head that is held.
+        held: Hash,
+    },
+    /// A key opened more stores than it may.
+    #[error("key {0} opened more than {max} stores", max = crate::STORES_PER_KEY_MAX)]
+    TooManyStores(NodeId),
+    /// There are more logs than a node clock may list.
+    #[error("more than {max} logs", max = crate::LOGS_MAX)]
+    TooManyLogs,
+    /// The charter is full.
+    #[error("the charter has {0} events, which is its limit")]
+    CharterFull(u64),
+    /// An event could not be encoded or read.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// A payload could not be encoded or read.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The store was closed, or its thread is gone.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.to_owned(), source: Arc::new(source) }
+    }
+
+    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged(what.into())
+    }
+
+    fn code(&self) -> Option<rusqlite::ErrorCode> {
+        if let Self::Sqlite(error) = self { error.sqlite_error_code() } else { None }
+    }
+
+    /// Whether the disk, or the space the database may take, is full.
+    pub fn is_full(&self) -> bool {
+        let io = |source: &std::io::Error| source.kind() == std::io::ErrorKind::StorageFull;
+        self.code() == Some(rusqlite::ErrorCode::DiskFull) || matches!(self, Self::Io { source, .. } if io(source))
+    }
+
+    /// Whether something that was named does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound(_))
+    }
+
+    /// Whether the database was written by a newer version.
+    pub fn is_newer_schema(&self) -> bool {
+        matches!(self, Self::NewerSchema { .. })
+    }
+
+    /// Whether the database or its directory may not be written.
+    pub fn is_read_only(&self) -> bool {
+        let io = |source: &std::io::Error| {
+            matches!(source.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem)
+        };
+        let code = self.code();
+        code == Some(rusqlite::ErrorCode::ReadOnly)
+            || code == Some(rusqlite::ErrorCode::PermissionDenied)
+            || code == Some(rusqlite::ErrorCode::CannotOpen)
+            || matches!(self, Self::Io { source, .. } if io(source))
+    }
+
+    /// Whether the files hold something that is not a sound database.
+    pub fn is_damaged(&self) -> bool {
+        let code = self.code();
+        matches!(self, Self::Damaged(_))
+            || code == Some(rusqlite::ErrorCode::DatabaseCorrupt)
+            || code == Some(rusqlite::ErrorCode::NotADatabase)
+    }
+
+    /// Whether the store was closed.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed)
+    }
+
+    /// Whether the events must be asked for again from further back.
+    pub fn is_other_branch(&self) -> bool {
+        matches!(self, Self::OtherBranch { .. } | Self::Gap { .. })
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(Arc::new(error))
+    }
+}
+
+impl From<cbor::Error> for Error {
+    fn from(error: cbor::Error) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+/// Why one draft was refused; the other drafts of the same call are not harmed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorError {
+    /// There is no such fact.
+    #[error("there is no fact {0}")]
+    NotFound(FactId),
+    /// The fact was forgotten; it must be restored first.
+    #[error("fact {0} was forgotten")]
+    Forgotten(FactId),
+    /// A new fact needs a text.
+    #[error("a fact needs a text")]
+    NoContent,
+    /// A value is unfit.
+    #[error(transparent)]
+    Fact(#[from] fact::Error),
+    /// The fact has been edited by too many stores.
+    #[error("fact {fact} cannot be edited any more: {source}")]
+    Version {
+        /// Which fact.
+        fact: FactId,
+        /// Which limit is reached.
+        source: vclock::Error,
+    },
+    /// All values together are too long.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The header cannot be written.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// A charter record that readers would refuse.
+    #[error("the charter record is unfit: {0}")]
+    Charter(String),
+    /// Only a steward signs membership.
+    #[error("{0} is not a steward of this team")]
+    NotASteward(NodeId),
+    /// The charter is full.
+    #[error("the charter has {0} events, which is its limit")]
+    CharterFull(u64),
+    /// Our own log was forked or cut off: nothing that is written into it counts.
+    #[error("store {0} was closed by the team and cannot be written")]
+    LogClosed(StoreId),
+    /// The text that was forgotten is not held here.
+    #[error("the text of fact {0} is not held here")]
+    NoText(FactId),
+}
+
+impl AuthorError {
+    /// Whether something that was named does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound(_))
+    }
+}

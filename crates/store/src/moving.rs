@@ -1,0 +1,113 @@
+//! Moving to another team with all one has.
+//!
+//! A node that was used alone joins a team: what it remembered must come along, under its old ids and times and with
+//! its provenance, and nothing may be lost that is not brought. Logs cannot move, they are bound to their team, so
+//! the facts are written again by a new store. The old database is copied aside first, complete, for whoever wants to
+//! look; nothing of it is served any more.
+
+use antiphon_core::event::Provenance;
+use antiphon_core::fact::{Edit, Field, stream_of};
+use antiphon_core::genome::Genome;
+use antiphon_core::ids::FactId;
+use antiphon_core::log::Stream;
+use antiphon_core::time::UnixMillis;
+use antiphon_core::value::Value;
+use antiphon_core::vclock::VClock;
+use rusqlite::Connection;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use crate::author::{Random, Scene, Stop};
+use crate::cache::Cache;
+use crate::db::Db;
+use crate::error::{AuthorError, Error};
+use crate::query::facts::{COLUMNS, TABLES, values, view};
+use crate::view::{Bring, Identity, LogRun, Own};
+
+/// A fact as it is carried over.
+struct Carried {
+    id: FactId,
+    edit: Edit,
+    provenance: Provenance,
+    stream: Stream,
+}
+
+impl Db {
+    /// Moves this home into another team as a new store. Facts are written again under their ids, with their times
+    /// and provenance: those of shared levels into the shared stream if `bring` says so, all others into the local
+    /// one. Facts that were forgotten stay behind, in the copy of the old database that is kept next to it.
+    ///
+    /// # Errors
+    /// As [`Db::adopt_team`]; then the home is as it was.
+    pub fn move_to_team(
+        &mut self,
+        identity: &Identity,
+        genome: &Genome,
+        charter: Vec<LogRun>,
+        bring: Bring,
+        now: UnixMillis,
+        random: [u8; 32],
+    ) -> Result<Own, Error> {
+        self.keep_copy()?;
+        self.transaction(|db| {
+            let carried = carried(&db.conn, bring)?;
+            db.conn.execute_batch(
+                "DELETE FROM edits; DELETE FROM facts; DELETE FROM quarantine; DELETE FROM touched; DELETE FROM forks;
+                 DELETE FROM events; DELETE FROM logs; DELETE FROM genes; DELETE FROM peers; DELETE FROM invites;
+                 DELETE FROM meta WHERE key = 'own';",
+            )?;
+            let hlc = db.cache.small.hlc;
+            db.cache = Cache::load(&db.conn)?;
+            db.cache.small.hlc = hlc;
+            let random = &mut Random::new(random);
+            let own = db.open_store(identity, genome, &charter, now, random)?;
+            let mut scene = Scene { now, random: Random::new(random.draw()) };
+            carried.iter().try_for_each(|fact| db.write_carried(fact, &mut scene))?;
+            db.new_epoch()?;
+            Ok(own)
+        })
+    }
+
+    fn write_carried(&mut self, fact: &Carried, scene: &mut Scene) -> Result<(), Error> {
+        let mut version = VClock::new();
+        let unfit = |reason: String| Error::Damaged(format!("fact {} cannot be carried over: {reason}", fact.id));
+        version.increment(self.cache.own()?.store).map_err(|error| unfit(error.to_string()))?;
+        match self.write_edit(fact.id, fact.stream, version, &fact.edit, &fact.provenance, scene) {
+            Ok(_) => Ok(()),
+            Err(Stop::Failed(error)) => Err(error),
+            Err(Stop::Refused(AuthorError::Payload(error))) => Err(error.into()),
+            Err(Stop::Refused(error)) => Err(unfit(error.to_string())),
+        }
+    }
+
+    /// Copies the database aside as `antiphon-STORE.db`; a copy left by an attempt that failed is replaced.
+    fn keep_copy(&self) -> Result<PathBuf, Error> {
+        let own = self.cache.own()?;
+        let path = self.dir.join(format!("antiphon-{}.db", own.store));
+        let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        file.map_err(|error| Error::io(&path, error))?;
+        let name = path.to_str().ok_or_else(|| {
+            Error::io(&path, std::io::Error::new(std::io::ErrorKind::InvalidFilename, "the path is not UTF-8"))
+        })?;
+        self.conn.execute("VACUUM INTO ?1", [name])?;
+        let file = std::fs::File::open(&path).and_then(|file| file.sync_all());
+        file.map_err(|error| Error::io(&path, error))?;
+        Ok(path)
+    }
+}
+
+fn carried(conn: &Connection, bring: Bring) -> Result<Vec<Carried>, Error> {
+    let mut query =
+        conn.prepare(&format!("SELECT {COLUMNS} FROM {TABLES} WHERE f.content IS NOT NULL ORDER BY f.n"))?;
+    let mut rows = query.query([])?;
+    let mut facts = Vec::new();
+    while let Some(found) = rows.next()? {
+        let (view, mut values) = (view(found)?, values(found)?);
+        values.insert(Field::CreatedAt, Value::Uint(view.fact.created_at.0));
+        let shared = view.stream == Stream::Shared && bring == Bring::Shared;
+        let stream = if shared { stream_of(view.fact.level, view.fact.private) } else { Stream::Local };
+        let edit = Edit(values.into_iter().map(|(field, value)| (field, Some(value))).collect());
+        facts.push(Carried { id: view.fact.id, edit, provenance: view.provenance, stream });
+    }
+    Ok(facts)
+}

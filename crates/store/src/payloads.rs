@@ -1,0 +1,75 @@
+//! Payloads that did not come along with their headers.
+//!
+//! A header alone keeps the chain whole and the frontiers right; the text may follow from anybody who has it, because
+//! the header names its hash.
+
+use antiphon_core::event::{Header, Payload};
+use antiphon_core::log::LogId;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::db::Db;
+use crate::error::Error;
+use crate::project;
+use crate::row::{self, sql};
+use crate::view::{Cause, MissingPayload};
+
+impl Db {
+    /// Takes payloads for events that are held without them; returns how many were missing and fit.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn fill_payloads(&mut self, payloads: &[(LogId, u64, Vec<u8>)]) -> Result<usize, Error> {
+        self.transaction(|db| {
+            let mut filled = 0;
+            for (log, seq, payload) in payloads {
+                let Ok(entry) = db.entry(*log) else { continue };
+                let mut query = db
+                    .conn
+                    .prepare_cached("SELECT pos, header FROM events WHERE log = ?1 AND seq = ?2 AND payload IS NULL")?;
+                let found: Option<(i64, Vec<u8>)> =
+                    query.query_row(params![entry.id, sql(*seq)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+                drop(query);
+                let Some((pos, header)) = found else { continue };
+                let header = Header::decode(&header)?;
+                if header.check_payload(payload).is_ok() {
+                    fill(&db.conn, pos, &header, payload)?;
+                    filled += 1;
+                }
+            }
+            Ok(filled)
+        })
+    }
+}
+
+/// Puts a payload, which is the one the header names, where it was missing.
+pub(crate) fn fill(conn: &Connection, pos: i64, header: &Header, payload: &[u8]) -> Result<(), Error> {
+    conn.prepare_cached("UPDATE events SET payload = ?2 WHERE pos = ?1")?.execute(params![pos, payload])?;
+    let Some(fact) = header.subject.fact() else { return Ok(()) };
+    let mut counts =
+        conn.prepare_cached("SELECT 1 FROM edits WHERE kind = 1 AND id = ?1 AND stream = ?2 AND pos = ?3")?;
+    let counts = counts.query_row(params![fact.0, header.stream.number(), pos], |_| Ok(())).optional()?.is_some();
+    if !counts {
+        return Ok(());
+    }
+    if Payload::decode(payload, header.fields).is_err() {
+        project::quarantine(conn, pos, Cause::MalformedPayload)?;
+    }
+    project::refresh(conn, fact)?;
+    project::touch(conn, fact)
+}
+
+/// Events whose payload is not held, at most `limit`.
+pub(crate) fn missing(conn: &Connection, limit: usize) -> Result<Vec<MissingPayload>, Error> {
+    let mut query = conn.prepare_cached(
+        "SELECT l.stream, l.store, v.seq, v.header FROM events v JOIN logs l ON l.id = v.log
+         WHERE v.payload IS NULL ORDER BY v.log, v.seq LIMIT ?1",
+    )?;
+    let mut rows = query.query([row::sql_len(limit)])?;
+    let mut missing = Vec::new();
+    while let Some(found) = rows.next()? {
+        let header = Header::decode(&found.get::<_, Vec<u8>>(3)?)?;
+        let (log, seq) = (row::log(found, 0, 1)?, row::uint(found, 2)?);
+        missing.push(MissingPayload { log, seq, hash: header.payload_hash, len: header.payload_len });
+    }
+    Ok(missing)
+}

@@ -1,0 +1,344 @@
+//! Peers: what this node knows about the others, kept across restarts.
+//!
+//! What is asked for often has a column; the rest is one canonical CBOR list, so that a field can be added without a
+//! migration. A list that cannot be read counts as "no data yet": nothing in it may keep a node from starting.
+
+use antiphon_core::cbor;
+use antiphon_core::ids::{EventId, Hash, NodeId, StoreId};
+use antiphon_core::log::{Head, LogId, NodeClock, Stream};
+use antiphon_core::time::UnixMillis;
+use minicbor::{Decoder, Encoder};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
+
+use crate::db::Db;
+use crate::error::Error;
+use crate::row::{self, sql};
+
+/// Most entries of one list of a peer.
+const ENTRIES_MAX: usize = 64;
+/// Most logs of an acknowledged clock.
+const CLOCK_LOGS_MAX: usize = 2 * crate::LOGS_MAX;
+/// Longest text of a peer, in bytes.
+const TEXT_BYTES_MAX: usize = 1_024;
+
+/// How far a peer has been found to belong to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Trust {
+    /// Never met.
+    #[default]
+    Unknown,
+    /// A handshake was sent and not answered yet.
+    Pending,
+    /// It proved its membership.
+    Verified,
+    /// It was refused.
+    Rejected,
+    /// It was verified and has been silent for too long.
+    Expired,
+}
+
+impl Trust {
+    /// Every state; its position is its number in the database.
+    pub const ALL: [Self; 5] = [Self::Unknown, Self::Pending, Self::Verified, Self::Rejected, Self::Expired];
+}
+
+/// Whether we exchange events with a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum PeerMode {
+    /// Both ways.
+    #[default]
+    Sync,
+    /// Not now; cursor and pin are kept.
+    Paused,
+}
+
+/// The last failure with a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthError {
+    /// Stable name of the reason.
+    pub reason: String,
+    /// The event that could not be applied.
+    pub event: Option<EventId>,
+    /// When.
+    pub observed_at: UnixMillis,
+}
+
+/// How sync with a peer goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Health {
+    /// The version it runs.
+    pub version: Option<String>,
+    /// When that was seen.
+    pub version_observed_at: Option<UnixMillis>,
+    /// The last time all went well.
+    pub last_success: Option<UnixMillis>,
+    /// Failures since then.
+    pub consecutive_failures: u64,
+    /// The last failure.
+    pub last_error: Option<HealthError>,
+}
+
+/// Everything that is kept about a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerRow {
+    /// Its key.
+    pub node: NodeId,
+    /// Its name for people.
+    pub name: String,
+    /// How far it proved to belong to us.
+    pub trust: Trust,
+    /// Stable name of the reason, when it was rejected.
+    pub reason: Option<String>,
+    /// Where it was reached.
+    pub addresses: Vec<String>,
+    /// The store it is pinned to.
+    pub store: Option<StoreId>,
+    /// The genome hash it named.
+    pub genome_hash: Option<Hash>,
+    /// The last sign of life.
+    pub last_seen: Option<UnixMillis>,
+    /// The last sync.
+    pub last_sync: Option<UnixMillis>,
+    /// The last handshake.
+    pub handshake_at: Option<UnixMillis>,
+    /// The last event received from it.
+    pub last_event: Option<EventId>,
+    /// Facts received from it, cumulative. Counted by the store itself as well.
+    pub fact_count: u64,
+    /// How much of each log it said it holds.
+    pub acked: NodeClock,
+    /// Whether we sync with it.
+    pub mode: PeerMode,
+    /// If not empty, it gets the texts of these domains only.
+    pub only_domains: Vec<String>,
+    /// It does not get the texts of these domains.
+    pub except_domains: Vec<String>,
+    /// How sync with it goes.
+    pub health: Health,
+}
+
+impl PeerRow {
+    /// A peer of which nothing is known but its key and name.
+    pub fn new(node: NodeId, name: impl Into<String>) -> Self {
+        Self {
+            node,
+            name: name.into(),
+            trust: Trust::Unknown,
+            reason: None,
+            addresses: Vec::new(),
+            store: None,
+            genome_hash: None,
+            last_seen: None,
+            last_sync: None,
+            handshake_at: None,
+            last_event: None,
+            fact_count: 0,
+            acked: NodeClock::new(),
+            mode: PeerMode::Sync,
+            only_domains: Vec::new(),
+            except_domains: Vec::new(),
+            health: Health::default(),
+        }
+    }
+}
+
+impl Db {
+    /// Keeps a peer as it is given.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn put_peer(&mut self, peer: &PeerRow) -> Result<(), Error> {
+        self.transaction(|db| {
+            let (store, seen) = (peer.store.map(|store| store.0), peer.last_seen.map(|at| sql(at.0)));
+            db.conn
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO peers (node, name, trust, store, last_seen, fact_count, data)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                )?
+                .execute(params![
+                    peer.node.0,
+                    peer.name,
+                    peer.trust as i64,
+                    store,
+                    seen,
+                    sql(peer.fact_count),
+                    encode(peer)
+                ])?;
+            Ok(())
+        })
+    }
+
+    /// Changes a peer, which is made when it is not known; returns it as it is kept.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn update_peer(&mut self, node: &NodeId, change: impl FnOnce(&mut PeerRow)) -> Result<PeerRow, Error> {
+        self.transaction(|db| {
+            let mut peer = get(&db.conn, node)?.unwrap_or_else(|| PeerRow::new(*node, node.short()));
+            change(&mut peer);
+            db.put_peer(&peer)?;
+            Ok(peer)
+        })
+    }
+
+    /// Forgets a peer; returns whether it was known.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn remove_peer(&mut self, node: &NodeId) -> Result<bool, Error> {
+        self.transaction(|db| {
+            let mut delete = db.conn.prepare_cached("DELETE FROM peers WHERE node = ?1")?;
+            Ok(delete.execute([node.0.as_slice()])? > 0)
+        })
+    }
+
+    /// Forgets peers that were not seen since `before`; returns how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn remove_peers_unseen_since(&mut self, before: UnixMillis) -> Result<usize, Error> {
+        self.transaction(|db| {
+            let mut delete = db.conn.prepare_cached("DELETE FROM peers WHERE coalesce(last_seen, 0) < ?1")?;
+            Ok(delete.execute([sql(before.0)])?)
+        })
+    }
+}
+
+const COLUMNS: &str = "node, name, trust, store, last_seen, fact_count, data";
+
+/// See [`crate::Reader::peer`].
+pub(crate) fn get(conn: &Connection, node: &NodeId) -> Result<Option<PeerRow>, Error> {
+    let mut query = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM peers WHERE node = ?1"))?;
+    let mut rows = query.query([node.0.as_slice()])?;
+    rows.next()?.map(read).transpose()
+}
+
+/// See [`crate::Reader::peers`].
+pub(crate) fn list(conn: &Connection) -> Result<Vec<PeerRow>, Error> {
+    let mut query = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM peers ORDER BY node"))?;
+    let mut rows = query.query([])?;
+    let mut peers = Vec::new();
+    while let Some(found) = rows.next()? {
+        peers.push(read(found)?);
+    }
+    Ok(peers)
+}
+
+fn read(found: &Row<'_>) -> Result<PeerRow, Error> {
+    let blank = PeerRow::new(row::node(found, 0)?, found.get::<_, String>(1)?);
+    let data: Vec<u8> = found.get(6)?;
+    let mut peer = cbor::decode(&data, |input| decode(input, blank.clone())).unwrap_or(blank);
+    peer.trust = Trust::ALL.get(row::index(found, 2)?).copied().unwrap_or_default();
+    peer.store = match found.get_ref(3)? {
+        ValueRef::Null => None,
+        _ => Some(row::store(found, 3)?),
+    };
+    peer.last_seen = row::maybe_uint(found, 4)?.map(UnixMillis);
+    peer.fact_count = row::uint(found, 5)?;
+    Ok(peer)
+}
+
+type Out<'a, 'b> = &'a mut Encoder<&'b mut Vec<u8>>;
+
+fn encode(peer: &PeerRow) -> Vec<u8> {
+    let health = &peer.health;
+    cbor::encode(|out| {
+        cbor::array(out, 16);
+        put(out, peer.reason.as_deref(), cbor::text);
+        texts(out, &peer.addresses);
+        put(out, peer.genome_hash.as_ref(), |out, hash| cbor::bytes(out, &hash.0));
+        put(out, peer.last_sync, |out, at| cbor::uint(out, at.0));
+        put(out, peer.handshake_at, |out, at| cbor::uint(out, at.0));
+        put(out, peer.last_event.as_ref(), |out, id| cbor::bytes(out, &id.0));
+        clock(out, &peer.acked);
+        cbor::bool(out, peer.mode == PeerMode::Paused);
+        texts(out, &peer.only_domains);
+        texts(out, &peer.except_domains);
+        put(out, health.version.as_deref(), cbor::text);
+        put(out, health.version_observed_at, |out, at| cbor::uint(out, at.0));
+        put(out, health.last_success, |out, at| cbor::uint(out, at.0));
+        cbor::uint(out, health.consecutive_failures);
+        put(out, health.last_error.as_ref().map(|error| error.reason.as_str()), cbor::text);
+        put(out, health.last_error.as_ref(), |out, error| {
+            cbor::array(out, 2);
+            put(out, error.event.as_ref(), |out, id| cbor::bytes(out, &id.0));
+            cbor::uint(out, error.observed_at.0);
+        });
+    })
+}
+
+fn put<'b, T>(out: Out<'_, 'b>, value: Option<T>, write: impl FnOnce(Out<'_, 'b>, T)) {
+    match value {
+        Some(value) => write(out, value),
+        None => cbor::null(out),
+    }
+}
+
+fn texts(out: Out<'_, '_>, texts: &[String]) {
+    cbor::array(out, texts.len().min(ENTRIES_MAX));
+    texts.iter().take(ENTRIES_MAX).for_each(|text| cbor::text(out, text));
+}
+
+fn clock(out: Out<'_, '_>, clock: &NodeClock) {
+    cbor::array(out, clock.len().min(CLOCK_LOGS_MAX));
+    for (log, head) in clock.iter().take(CLOCK_LOGS_MAX) {
+        cbor::array(out, 4);
+        cbor::uint(out, log.stream.number().into());
+        cbor::bytes(out, &log.store.0);
+        cbor::uint(out, head.seq);
+        cbor::bytes(out, &head.hash.0);
+    }
+}
+
+fn decode(input: &mut Decoder<'_>, blank: PeerRow) -> Result<PeerRow, cbor::Error> {
+    let text = |input: &mut Decoder<'_>| cbor::read_text(input, TEXT_BYTES_MAX);
+    let time = |input: &mut Decoder<'_>| Ok(UnixMillis(input.u64()?));
+    let event = |input: &mut Decoder<'_>| cbor::read_array(input).map(EventId);
+    cbor::read_list(input, ENTRIES_MAX)?;
+    let mut peer = PeerRow {
+        reason: cbor::read_option(input, text)?,
+        addresses: read_texts(input)?,
+        genome_hash: cbor::read_option(input, |input| cbor::read_array(input).map(Hash))?,
+        last_sync: cbor::read_option(input, time)?,
+        handshake_at: cbor::read_option(input, time)?,
+        last_event: cbor::read_option(input, event)?,
+        acked: read_clock(input)?,
+        mode: if input.bool()? { PeerMode::Paused } else { PeerMode::Sync },
+        only_domains: read_texts(input)?,
+        except_domains: read_texts(input)?,
+        ..blank
+    };
+    peer.health = Health {
+        version: cbor::read_option(input, text)?,
+        version_observed_at: cbor::read_option(input, time)?,
+        last_success: cbor::read_option(input, time)?,
+        consecutive_failures: input.u64()?,
+        last_error: None,
+    };
+    let reason = cbor::read_option(input, text)?;
+    let rest = cbor::read_option(input, |input| {
+        cbor::read_list(input, 2)?;
+        Ok((cbor::read_option(input, event)?, time(input)?))
+    })?;
+    peer.health.last_error =
+        reason.zip(rest).map(|(reason, (event, observed_at))| HealthError { reason, event, observed_at });
+    Ok(peer)
+}
+
+fn read_texts(input: &mut Decoder<'_>) -> Result<Vec<String>, cbor::Error> {
+    let len = cbor::read_list(input, ENTRIES_MAX)?;
+    (0..len).map(|_| cbor::read_text(input, TEXT_BYTES_MAX)).collect()
+}
+
+fn read_clock(input: &mut Decoder<'_>) -> Result<NodeClock, cbor::Error> {
+    let len = cbor::read_list(input, CLOCK_LOGS_MAX)?;
+    (0..len)
+        .map(|_| {
+            cbor::read_list(input, 4)?;
+            let stream = Stream::from_number(input.u64()?).ok_or(cbor::Error::Value("a stream"))?;
+            let log = LogId::new(StoreId(cbor::read_array(input)?), stream);
+            Ok((log, Head { seq: input.u64()?, hash: Hash(cbor::read_array(input)?) }))
+        })
+        .collect()
+}

@@ -1,0 +1,7 @@
+//! Questions about facts, logs and the whole.
+
+pub(crate) mod counts;
+pub(crate) mod facts;
+pub(crate) mod history;
+pub(crate) mod logs;
+pub(crate) mod state;

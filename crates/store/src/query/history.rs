@@ -1,0 +1,68 @@
+//! What happened to a fact.
+
+use antiphon_core::event::Action;
+use antiphon_core::fact::Field;
+use antiphon_core::ids::FactId;
+use antiphon_core::log::{LogId, Stream};
+use rusqlite::Connection;
+
+use super::facts::fields_of;
+use crate::error::Error;
+use crate::project::{self, Stored};
+use crate::row;
+use crate::view::{Author, EditView, Side};
+
+/// See [`crate::Reader::history`].
+pub(crate) fn history(conn: &Connection, id: FactId) -> Result<Vec<EditView>, Error> {
+    let mut edits = project::all(conn, id, Stream::Shared)?;
+    edits.extend(project::all(conn, id, Stream::Local)?);
+    edits.sort_by_key(|stored| (stored.edit.hlc, stored.edit.store, stored.edit.hash));
+    edits.iter().map(|stored| edit_view(conn, stored)).collect()
+}
+
+fn edit_view(conn: &Connection, stored: &Stored) -> Result<EditView, Error> {
+    let header = &stored.header;
+    let held = stored.payload.is_some() && header.action != Action::Forget;
+    let touched = if held { fields_of(header.fields) } else { Vec::new() };
+    let value = |field: &Field| stored.value(*field).flatten().cloned();
+    Ok(EditView {
+        event: header.id,
+        log: LogId::new(header.store, header.stream),
+        seq: header.seq,
+        author: author(conn, stored.log)?,
+        hlc: header.hlc,
+        action: header.action,
+        fields: touched.into_iter().map(|field| (field, value(&field))).collect(),
+        provenance: stored.payload.as_ref().map(|payload| payload.provenance.clone()),
+        standing: fields_of(stored.edit.standing),
+    })
+}
+
+/// See [`crate::Reader::sides`].
+pub(crate) fn sides(conn: &Connection, id: FactId) -> Result<Vec<Side>, Error> {
+    let shared = project::standing(conn, id, Stream::Shared)?;
+    let edits = if shared.is_empty() { project::standing(conn, id, Stream::Local)? } else { shared };
+    let mut sides = Vec::new();
+    for field in fields_of(project::merge(&edits).diverged) {
+        let mut standing: Vec<&Stored> =
+            edits.iter().filter(|stored| stored.edit.standing & field.mask() != 0).collect();
+        standing.sort_by_key(|stored| std::cmp::Reverse((stored.edit.hlc, stored.edit.store, stored.edit.hash)));
+        for stored in standing {
+            sides.push(Side {
+                field,
+                value: stored.value(field).map(|value| value.cloned()),
+                event: stored.header.id,
+                author: author(conn, stored.log)?,
+                hlc: stored.header.hlc,
+            });
+        }
+    }
+    Ok(sides)
+}
+
+fn author(conn: &Connection, log: i64) -> Result<Author, Error> {
+    let mut query = conn.prepare_cached("SELECT store, node, name FROM logs WHERE id = ?1")?;
+    let mut rows = query.query([log])?;
+    let found = rows.next()?.ok_or_else(|| Error::damaged(format!("log {log} is missing")))?;
+    Ok(Author { store: row::store(found, 0)?, node: row::node(found, 1)?, name: found.get(2)? })
+}

@@ -1,0 +1,73 @@
+//! The state hash, computed from the database.
+//!
+//! A forked or cut log is hashed by the last event of it that counts, not by how much of the rest happens to be held
+//! here, so two nodes that agree on what counts have the same hash.
+
+use antiphon_core::event::{Header, Subject};
+use antiphon_core::frontier::{Edit, Frontier};
+use antiphon_core::ids::{FactId, Hash};
+use antiphon_core::log::{Head, LogId, Stream};
+use antiphon_core::state::StateHasher;
+use rusqlite::Connection;
+
+use crate::cache::counted;
+use crate::error::Error;
+use crate::view::LogView;
+use crate::{charter, query, row};
+
+/// See [`crate::Reader::state_hash`].
+pub(crate) fn state_hash(conn: &Connection) -> Result<Hash, Error> {
+    let mut hasher = StateHasher::new(&charter::team_genome(conn)?.hash());
+    let mut logs = query::logs::list(conn)?;
+    logs.sort_by_key(|view| view.log);
+    for view in logs.iter().filter(|view| view.log.stream != Stream::Local) {
+        hasher.log(&view.log, &counted_head(conn, view)?, view.verdict);
+    }
+    let mut query = conn.prepare_cached(
+        "SELECT e.id, e.standing, v.header FROM edits e JOIN events v ON v.pos = e.pos
+         WHERE e.kind = 1 AND e.stream = 1 AND e.standing <> 0 ORDER BY e.kind, e.id",
+    )?;
+    let mut rows = query.query([])?;
+    let mut subject: Option<(FactId, Vec<Edit>)> = None;
+    while let Some(found) = rows.next()? {
+        let (id, edit) = (row::fact(found, 0)?, edit(found)?);
+        match &mut subject {
+            Some((last, edits)) if *last == id => edits.push(edit),
+            _ => {
+                finish(&mut hasher, subject.take());
+                subject = Some((id, vec![edit]));
+            }
+        }
+    }
+    finish(&mut hasher, subject);
+    Ok(hasher.finish())
+}
+
+fn finish(hasher: &mut StateHasher, subject: Option<(FactId, Vec<Edit>)>) {
+    if let Some((id, edits)) = subject {
+        hasher.subject(&Subject::Fact(id), &Frontier::from_edits(edits));
+    }
+}
+
+fn edit(found: &rusqlite::Row<'_>) -> Result<Edit, Error> {
+    let bytes: Vec<u8> = found.get(2)?;
+    let header = Header::decode(&bytes)?;
+    let edit = crate::project::frontier_edit(&header, Hash::of(&bytes));
+    Ok(Edit { standing: row::uint(found, 1)?, ..edit })
+}
+
+fn counted_head(conn: &Connection, view: &LogView) -> Result<Head, Error> {
+    let seq = counted(view.head.seq, view.verdict);
+    if seq == view.head.seq || view.log.stream == Stream::Charter {
+        return Ok(view.head);
+    }
+    head_at(conn, view.log, seq)
+}
+
+fn head_at(conn: &Connection, log: LogId, seq: u64) -> Result<Head, Error> {
+    if seq == 0 {
+        return Ok(Head::EMPTY);
+    }
+    let hash = query::logs::header_hash_at(conn, log, seq)?;
+    Ok(Head { seq, hash: hash.ok_or_else(|| Error::damaged(format!("event {seq} of {log} is missing")))? })
+}

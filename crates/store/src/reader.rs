@@ -1,0 +1,293 @@
+//! Every question that can be asked, over whichever connection asks it.
+//!
+//! The writer, the pool of readers and the simulator ask the same questions, so they are functions over a connection,
+//! and this is their list.
+
+use antiphon_core::charter::{Entry, GrantPath, Membership};
+use antiphon_core::event::Event;
+use antiphon_core::genome::Genome;
+use antiphon_core::ids::{FactId, Hash, NodeId, StoreId};
+use antiphon_core::log::{LogId, NodeClock};
+use rusqlite::{Connection, Transaction};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+use crate::error::Error;
+use crate::invites::Invite;
+use crate::peers::PeerRow;
+use crate::search::{self, Frequencies};
+use crate::view::{
+    Counts, EditView, FactFilter, FactView, ForkView, LogView, MissingPayload, Own, Quarantined, Recall, RecallQuery,
+    Report, Resolved, Side,
+};
+use crate::{cache, charter, invites, page, payloads, peers, query, verify};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    main: &'a Connection,
+    search: &'a Connection,
+    frequencies: &'a Frequencies,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) const fn new(main: &'a Connection, search: &'a Connection, frequencies: &'a Frequencies) -> Self {
+        Self { main, search, frequencies }
+    }
+
+    /// Whose database this is, if it has a team.
+    ///
+    /// # Errors
+    /// When the database fails; so for all that follow.
+    pub fn own(&self) -> Result<Option<Own>, Error> {
+        cache::own(self.main)
+    }
+
+    /// The genome of the team.
+    ///
+    /// # Errors
+    /// [`Error::NoTeam`] when there is none.
+    pub fn genome(&self) -> Result<Genome, Error> {
+        charter::team_genome(self.main)
+    }
+
+    /// Every charter record that is held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn charter_entries(&self) -> Result<Vec<Entry>, Error> {
+        charter::entries(self.main)
+    }
+
+    /// Who is a member.
+    ///
+    /// # Errors
+    /// [`Error::NoTeam`] when there is no team.
+    pub fn membership(&self) -> Result<Membership, Error> {
+        charter::membership(self.main)
+    }
+
+    /// The events that prove the membership of `node`, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::NoTeam`] when there is no team.
+    pub fn grant_path(&self, node: &NodeId) -> Result<Option<GrantPath>, Error> {
+        charter::grant_path(self.main, node)
+    }
+
+    /// How much of each charter and shared log is held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn clock(&self) -> Result<NodeClock, Error> {
+        query::logs::clock(self.main)
+    }
+
+    /// Every log that is held, local ones included.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn logs(&self) -> Result<Vec<LogView>, Error> {
+        query::logs::list(self.main)
+    }
+
+    /// The key that signs the logs of `store`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn log_key(&self, store: &StoreId) -> Result<Option<NodeId>, Error> {
+        query::logs::key(self.main, store)
+    }
+
+    /// Hash of the header at `seq` of `log`, if it is held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn header_hash_at(&self, log: LogId, seq: u64) -> Result<Option<Hash>, Error> {
+        query::logs::header_hash_at(self.main, log, seq)
+    }
+
+    /// Consecutive events of `log` after sequence number `after`, the last of them signed: at most `max_events` and
+    /// `max_bytes`, unless the first signature comes later. Payloads that `for_peer` may not read are left out. Empty
+    /// for a local log and when there is nothing to send.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn page(
+        &self,
+        log: LogId,
+        after: u64,
+        max_events: usize,
+        max_bytes: usize,
+        for_peer: Option<&NodeId>,
+    ) -> Result<Vec<Event>, Error> {
+        page::page(self.main, log, after, max_events, max_bytes, for_peer)
+    }
+
+    /// One event, if it is held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn event_at(&self, log: LogId, seq: u64) -> Result<Option<Event>, Error> {
+        query::logs::event_at(self.main, log, seq)
+    }
+
+    /// Events that this node holds and a node with `clock` lacks.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn lag(&self, clock: &NodeClock) -> Result<u64, Error> {
+        query::logs::lag(self.main, clock)
+    }
+
+    /// Both branches of every forked log.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn forks(&self) -> Result<Vec<ForkView>, Error> {
+        query::logs::forks(self.main)
+    }
+
+    /// One fact, forgotten ones included.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn fact(&self, id: FactId) -> Result<Option<FactView>, Error> {
+        query::facts::get(self.main, id)
+    }
+
+    /// The fact whose id `text` is, or is the only beginning of.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn resolve_fact(&self, text: &str) -> Result<Resolved, Error> {
+        query::facts::resolve(self.main, text)
+    }
+
+    /// Facts, the newest id first, at most `limit`, those before the id `after`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn facts(&self, filter: &FactFilter, limit: usize, after: Option<FactId>) -> Result<Vec<FactView>, Error> {
+        query::facts::list(self.main, filter, limit, after)
+    }
+
+    /// Every edit of a fact, in the order of their clocks.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn history(&self, id: FactId) -> Result<Vec<EditView>, Error> {
+        query::history::history(self.main, id)
+    }
+
+    /// The values that stand for the diverged fields of a fact, the shown one of each field first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn sides(&self, id: FactId) -> Result<Vec<Side>, Error> {
+        query::history::sides(self.main, id)
+    }
+
+    /// The facts that fit a question best.
+    ///
+    /// # Errors
+    /// When a database fails; never because of the text.
+    pub fn recall(&self, query: &RecallQuery) -> Result<Recall, Error> {
+        search::recall(self.main, self.search, self.frequencies, query)
+    }
+
+    /// How much there is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn counts(&self) -> Result<Counts, Error> {
+        query::counts::counts(self.main)
+    }
+
+    /// Events that are kept and not, or not fully, applied; at most `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>, Error> {
+        query::logs::quarantined(self.main, limit)
+    }
+
+    /// Events whose payload is not held, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn missing_payloads(&self, limit: usize) -> Result<Vec<MissingPayload>, Error> {
+        payloads::missing(self.main, limit)
+    }
+
+    /// One number that is equal on all nodes that hold the same charter and shared logs.
+    ///
+    /// # Errors
+    /// [`Error::NoTeam`] when there is no team.
+    pub fn state_hash(&self) -> Result<Hash, Error> {
+        query::state::state_hash(self.main)
+    }
+
+    /// Checks everything that can be checked.
+    ///
+    /// # Errors
+    /// When the database cannot even be read; what is wrong with its content is in the report.
+    pub fn verify(&self) -> Result<Report, Error> {
+        verify::verify(self.main)
+    }
+
+    /// A peer.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn peer(&self, node: &NodeId) -> Result<Option<PeerRow>, Error> {
+        peers::get(self.main, node)
+    }
+
+    /// Every peer, in the order of the keys.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn peers(&self) -> Result<Vec<PeerRow>, Error> {
+        peers::list(self.main)
+    }
+
+    /// Every invite that is kept, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn invites(&self) -> Result<Vec<Invite>, Error> {
+        invites::list(self.main)
+    }
+}
+
+/// A question on its way to a reader; it is told when no snapshot could be had.
+pub(crate) type Question = Box<dyn FnOnce(Result<&Reader<'_>, Error>) + Send>;
+
+/// One thread of the pool: answers until every asker is gone.
+pub(crate) fn answer(
+    main: &Connection,
+    search: &Connection,
+    frequencies: &Frequencies,
+    questions: &Mutex<mpsc::Receiver<Question>>,
+) {
+    let next = || questions.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+    while let Some(question) = next() {
+        let reader = Reader::new(main, search, frequencies);
+        // A question that panics costs its asker the answer and nobody else anything.
+        let asked = catch_unwind(AssertUnwindSafe(|| match snapshot(main, search) {
+            Ok(_held) => question(Ok(&reader)),
+            Err(error) => question(Err(error)),
+        }));
+        if asked.is_err() {
+            tracing::error!("a question panicked");
+        }
+    }
+}
+
+/// Holds both databases still: several queries of one question see one state.
+fn snapshot<'a>(main: &'a Connection, search: &'a Connection) -> Result<(Transaction<'a>, Transaction<'a>), Error> {
+    // The index first: it may then lag behind the facts, never run ahead of them.
+    Ok((search.unchecked_transaction()?, main.unchecked_transaction()?))
+}

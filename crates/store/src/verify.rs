@@ -1,0 +1,140 @@
+//! Checking the whole database against what it must be.
+//!
+//! Chains, signatures and payload hashes prove that the log is what its authors signed; the projection is compared
+//! with the log by counting and by computing the row of every fact's frontier again; SQLite checks its own pages.
+
+use antiphon_core::event::{Event, signed_message};
+use antiphon_core::ids::TeamId;
+use antiphon_core::log::{Head, Stream};
+use antiphon_core::sign;
+use rusqlite::Connection;
+
+use crate::PROBLEMS_MAX;
+use crate::error::Error;
+use crate::row;
+use crate::view::{LogView, Report};
+use crate::{cache, charter, query};
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn add(&mut self, problem: String) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// See [`crate::Reader::verify`].
+pub(crate) fn verify(conn: &Connection) -> Result<Report, Error> {
+    let mut report = Report::default();
+    let Some(own) = cache::own(conn)? else { return Ok(report) };
+    check_pages(conn, &mut report)?;
+    if !charter::genome_is_intact(conn)? {
+        report.add(format!("the genes do not hash to team {}", own.team));
+    }
+    for view in query::logs::list(conn)? {
+        report.logs += 1;
+        check_log(conn, &own.team, &view, &mut report)?;
+    }
+    check_projection(conn, &mut report)?;
+    Ok(report)
+}
+
+fn check_pages(conn: &Connection, report: &mut Report) -> Result<(), Error> {
+    let mut query = conn.prepare("PRAGMA quick_check(20)")?;
+    let lines = query.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    lines.into_iter().filter(|line| line != "ok").for_each(|line| report.add(format!("SQLite: {line}")));
+    Ok(())
+}
+
+fn check_log(conn: &Connection, team: &TeamId, view: &LogView, report: &mut Report) -> Result<(), Error> {
+    let mut query = conn.prepare_cached(
+        "SELECT v.header, v.payload, v.signature FROM logs l JOIN events v ON v.log = l.id
+         WHERE l.stream = ?1 AND l.store = ?2 ORDER BY v.seq",
+    )?;
+    let mut rows = query.query(rusqlite::params![view.log.stream.number(), view.log.store.0])?;
+    let (mut head, mut signed) = (Head::EMPTY, 0);
+    while let Some(found) = rows.next()? {
+        report.events += 1;
+        let place = format!("event {} of {}", head.seq + 1, view.log);
+        let event: Event = match row::event(found, 0) {
+            Ok(event) => event,
+            Err(error) => {
+                report.add(format!("{place}: {error}"));
+                return Ok(());
+            }
+        };
+        if event.log() != view.log || event.header().team != *team {
+            report.add(format!("{place}: it belongs to another log or team"));
+        }
+        if event.header().seq != head.seq + 1 || event.header().prev != head.hash {
+            report.add(format!("{place}: it does not follow the event before it"));
+        }
+        if let Some(signature) = event.signature() {
+            signed = event.header().seq;
+            if !sign::verify(&view.node, &signed_message(team, event.header_bytes()), signature) {
+                report.add(format!("{place}: its signature is not valid"));
+            }
+        }
+        head = event.head();
+    }
+    if head != view.head {
+        report.add(format!("{}: the head is noted as {}, and {} events are held", view.log, view.head.seq, head.seq));
+    }
+    if signed != head.seq {
+        report.add(format!("{}: no signature covers the events after {signed}", view.log));
+    }
+    Ok(())
+}
+
+/// Compares the projection with the log, by counts that must be equal.
+fn check_projection(conn: &Connection, report: &mut Report) -> Result<(), Error> {
+    let count = |sql: &str| -> Result<i64, Error> { Ok(conn.prepare(sql)?.query_row([], |row| row.get(0))?) };
+    report.facts = count("SELECT count(*) FROM facts")?.cast_unsigned();
+    let zero = [
+        (
+            "facts without an edit",
+            "SELECT count(*) FROM facts f WHERE NOT EXISTS (SELECT 1 FROM edits e WHERE e.kind = 1 AND e.id = f.id)",
+        ),
+        (
+            "edits without a fact",
+            "SELECT count(*) FROM edits e WHERE e.kind = 1 AND NOT EXISTS (SELECT 1 FROM facts f WHERE f.id = e.id)",
+        ),
+        (
+            "edits without an event",
+            "SELECT count(*) FROM edits e WHERE NOT EXISTS (SELECT 1 FROM events v WHERE v.pos = e.pos)",
+        ),
+        (
+            "facts whose text names no event",
+            "SELECT count(*) FROM facts f WHERE NOT EXISTS (SELECT 1 FROM events v WHERE v.pos = f.event AND v.log = f.log)",
+        ),
+        (
+            "quarantined events that are not held",
+            "SELECT count(*) FROM quarantine q WHERE NOT EXISTS (SELECT 1 FROM events v WHERE v.pos = q.pos)",
+        ),
+    ];
+    for (what, sql) in zero {
+        let found = count(sql)?;
+        if found > 0 {
+            report.add(format!("{found} {what}"));
+        }
+    }
+    check_every_event_is_accounted_for(conn, report)
+}
+
+/// Every event is an opening, a charter record, an edit, or in the quarantine.
+fn check_every_event_is_accounted_for(conn: &Connection, report: &mut Report) -> Result<(), Error> {
+    let mut query = conn.prepare(
+        "SELECT count(*) FROM events v JOIN logs l ON l.id = v.log WHERE l.stream <> ?1 AND v.seq > 1
+             AND v.pos NOT IN (SELECT pos FROM edits) AND v.pos NOT IN (SELECT pos FROM quarantine)",
+    )?;
+    let lost: i64 = query.query_row([Stream::Charter.number()], |row| row.get(0))?;
+    if lost > 0 {
+        report.add(format!("{lost} events are neither projected nor quarantined"));
+    }
+    Ok(())
+}

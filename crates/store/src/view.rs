@@ -1,0 +1,448 @@
+//! What callers give and get: plain data, no rows, no handles.
+
+use antiphon_core::charter::{Grant, Revoke};
+use antiphon_core::event::{Action, Event, Provenance};
+use antiphon_core::fact::{Edit, Fact, Field, Level};
+use antiphon_core::ids::{EventId, FactId, Hash, NodeId, StoreId, TeamId};
+use antiphon_core::log::{Head, LogId, Stream};
+use antiphon_core::state::Verdict;
+use antiphon_core::time::{Hlc, UnixMillis};
+use antiphon_core::value::Value;
+
+/// Who will write: what a new store is opened with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The key that signs.
+    pub node: NodeId,
+    /// The node's name for people.
+    pub name: String,
+    /// A fresh ULID; the store id derives from it.
+    pub nonce: [u8; 16],
+    /// The store of the same key that this one follows, with its heads.
+    pub previous: Option<(StoreId, Vec<(LogId, Head)>)>,
+}
+
+/// Whose database this is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// The team.
+    pub team: TeamId,
+    /// The key that signs.
+    pub node: NodeId,
+    /// The node's name for people.
+    pub name: String,
+    /// The store.
+    pub store: StoreId,
+}
+
+/// Verified events of one log, as another node handed them over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRun {
+    /// Which log.
+    pub log: LogId,
+    /// The key that signs it.
+    pub node: NodeId,
+    /// Consecutive events.
+    pub events: Vec<Event>,
+}
+
+/// What to do with the shared facts of the team that is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bring {
+    /// Facts of shared levels are published in the new team; the others stay on the node.
+    Shared,
+    /// Every fact stays on the node, whatever its level.
+    None,
+}
+
+/// Something to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Draft {
+    /// A new fact.
+    Remember {
+        /// Its id, where it was imported; else a fresh one.
+        id: Option<FactId>,
+        /// Its fields; the content is needed.
+        edit: Edit,
+        /// How it came to be.
+        provenance: Provenance,
+        /// Names the write, so that repeating it does nothing.
+        idempotency_key: Option<String>,
+    },
+    /// Sets or clears fields.
+    Edit {
+        /// Which fact.
+        fact: FactId,
+        /// The fields.
+        edit: Edit,
+        /// How it came to be.
+        provenance: Provenance,
+    },
+    /// Takes a fact out of memory, everywhere.
+    Forget {
+        /// Which fact.
+        fact: FactId,
+        /// How it came to be.
+        provenance: Provenance,
+    },
+    /// Brings a forgotten fact back as it was.
+    Restore {
+        /// Which fact.
+        fact: FactId,
+        /// How it came to be.
+        provenance: Provenance,
+    },
+    /// Makes a node a member.
+    Grant(Grant),
+    /// Ends a membership.
+    Revoke(Revoke),
+}
+
+/// What a draft led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// An event was written.
+    Written,
+    /// The fact was there already; nothing was written.
+    Existed,
+    /// The fact says that already; nothing was written.
+    Unchanged,
+}
+
+/// The event that stands for a draft: the one written, or the last one of the fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authored {
+    /// The fact, if it is about one.
+    pub fact: Option<FactId>,
+    /// The event.
+    pub event: EventId,
+    /// The log it stands in.
+    pub log: LogId,
+    /// Its place there.
+    pub seq: u64,
+    /// What happened.
+    pub outcome: Outcome,
+}
+
+/// Where a log was found to have two branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForkFound {
+    /// The log.
+    pub log: LogId,
+    /// The first sequence number with two events.
+    pub seq: u64,
+}
+
+/// What became of a run of events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Applied {
+    /// Events that are new here.
+    pub stored: usize,
+    /// The log's head afterwards.
+    pub head: Head,
+    /// Events that were held already.
+    pub duplicates: usize,
+    /// New events of an action or type that waits for an upgrade.
+    pub deferred: usize,
+    /// New events that are kept and do not count.
+    pub quarantined: usize,
+    /// New events whose clock is too far in the future to move ours.
+    pub ahead: usize,
+    /// Payloads that were missing and came along now.
+    pub filled: usize,
+    /// Set when the events show that the log has two branches.
+    pub fork: Option<ForkFound>,
+    /// Whether the charter has new records.
+    pub changed_charter: bool,
+    /// Edits of facts among the new events.
+    pub facts: usize,
+}
+
+/// Why a stored event is not, or not fully, applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// Its action is known to a newer version.
+    UnknownAction,
+    /// Its subject is of a kind that a newer version knows.
+    UnknownType,
+    /// Its action does not fit its subject or stream, or its version does not count itself.
+    Malformed,
+    /// Its payload cannot be read; its header counts.
+    MalformedPayload,
+    /// Its author signed two branches, and it stands where they differ.
+    Forked,
+    /// Its author was revoked, and it stands beyond the cut.
+    BeyondCut,
+}
+
+impl Cause {
+    /// Every cause; its position is its number in the database.
+    pub const ALL: [Self; 6] = [
+        Self::UnknownAction,
+        Self::UnknownType,
+        Self::Malformed,
+        Self::MalformedPayload,
+        Self::Forked,
+        Self::BeyondCut,
+    ];
+
+    /// Its stable name at the doors.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownAction => "unknown_action",
+            Self::UnknownType => "unknown_type",
+            Self::Malformed => "invalid_frontmatter",
+            Self::MalformedPayload => "malformed_payload",
+            Self::Forked => "equivocation",
+            Self::BeyondCut => "revoked",
+        }
+    }
+
+    /// Whether an upgrade would apply the event.
+    pub const fn is_schema_widening(self) -> bool {
+        matches!(self, Self::UnknownAction | Self::UnknownType)
+    }
+}
+
+/// An event that is kept and not, or not fully, applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The log it stands in.
+    pub log: LogId,
+    /// Its place there.
+    pub seq: u64,
+    /// The event.
+    pub event: EventId,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// A log that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogView {
+    /// Which log.
+    pub log: LogId,
+    /// The key that signs it.
+    pub node: NodeId,
+    /// The node's name when it opened the log.
+    pub name: String,
+    /// How much of it is held.
+    pub head: Head,
+    /// How far it is believed.
+    pub verdict: Verdict,
+}
+
+/// Both branches of a forked log, as far as they are held: evidence anybody can check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForkView {
+    /// Which log.
+    pub log: LogId,
+    /// The first sequence number with two events.
+    pub seq: u64,
+    /// The branch that is held as the log, up to a signature that covers it.
+    pub held: Vec<Event>,
+    /// The other branch, up to a signature that covers it.
+    pub other: Vec<Event>,
+}
+
+/// Who wrote an edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// The store.
+    pub store: StoreId,
+    /// The key.
+    pub node: NodeId,
+    /// The node's name for people.
+    pub name: String,
+}
+
+/// A fact with where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactView {
+    /// Its standing values.
+    pub fact: Fact,
+    /// The stream that decides: shared with the team, or local to this node.
+    pub stream: Stream,
+    /// Who wrote the text that is shown.
+    pub author: Author,
+    /// How that text came to be, as far as its payload is held.
+    pub provenance: Provenance,
+    /// Time of the last edit, by its author's clock.
+    pub updated_at: UnixMillis,
+    /// Fields for which distinct values stand.
+    pub diverged: Vec<Field>,
+    /// Whether it was forgotten.
+    pub forgotten: bool,
+    /// Whether values are missing because a payload is not held.
+    pub incomplete: bool,
+    /// How often it was recalled on this node.
+    pub hits: u64,
+    /// When it was last recalled on this node.
+    pub last_hit: Option<UnixMillis>,
+}
+
+/// One edit of a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EditView {
+    /// The event.
+    pub event: EventId,
+    /// The log it stands in.
+    pub log: LogId,
+    /// Its place there.
+    pub seq: u64,
+    /// Who wrote it.
+    pub author: Author,
+    /// When, by the author's clock.
+    pub hlc: Hlc,
+    /// What it did.
+    pub action: Action,
+    /// Fields it set, with their values, and fields it cleared. Empty when the payload is not held.
+    pub fields: Vec<(Field, Option<Value>)>,
+    /// How it came to be; `None` when the payload is not held.
+    pub provenance: Option<Provenance>,
+    /// Fields for which it still stands.
+    pub standing: Vec<Field>,
+}
+
+/// One of several values that stand for a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    /// The field.
+    pub field: Field,
+    /// Its value: `Some(None)` when cleared, `None` when the payload is not held.
+    pub value: Option<Option<Value>>,
+    /// The event that says so.
+    pub event: EventId,
+    /// Who wrote it.
+    pub author: Author,
+    /// When, by the author's clock.
+    pub hlc: Hlc,
+}
+
+/// What a text stands for, when it should name a fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// Exactly one fact.
+    One(FactId),
+    /// Several facts begin like this; some of them.
+    Ambiguous(Vec<FactId>),
+    /// No fact.
+    None,
+}
+
+/// Which facts to list. The default lists all that are neither forgotten nor archived.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FactFilter {
+    /// Only of this level.
+    pub level: Option<Level>,
+    /// Only of this domain.
+    pub domain: Option<String>,
+    /// Only of this module.
+    pub module: Option<String>,
+    /// Only with this tag.
+    pub tag: Option<String>,
+    /// Only whose text this node wrote.
+    pub author: Option<NodeId>,
+    /// Only those with a divergence.
+    pub diverged: bool,
+    /// Also those that are archived.
+    pub include_archived: bool,
+    /// Also those that were forgotten.
+    pub include_forgotten: bool,
+    /// The time at which times to live are judged; `None` lets them all pass.
+    pub now: Option<UnixMillis>,
+}
+
+/// What to recall.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecallQuery {
+    /// Any text; there is no query language.
+    pub text: String,
+    /// Most hits.
+    pub limit: usize,
+    /// Only of this level.
+    pub level: Option<Level>,
+    /// Only of this domain.
+    pub domain: Option<String>,
+    /// Only of this module.
+    pub module: Option<String>,
+    /// Only with this tag.
+    pub tag: Option<String>,
+    /// Only whose text this node wrote.
+    pub author: Option<NodeId>,
+    /// Also those that are archived.
+    pub include_archived: bool,
+    /// Also those that are stale.
+    pub include_stale: bool,
+    /// The time at which times to live are judged.
+    pub now: UnixMillis,
+}
+
+/// One recalled fact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// The fact.
+    pub view: FactView,
+    /// How well it fits; larger is better, and only comparable within one answer.
+    pub score: f64,
+    /// The part of the text around the first word that fits.
+    pub snippet: String,
+    /// Facts with this very text that were folded into this hit, itself included.
+    pub same: usize,
+}
+
+/// What recall found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Recall {
+    /// The hits, best first.
+    pub hits: Vec<Hit>,
+    /// Whether so much was received lately that some of it was not looked at.
+    pub index_behind: bool,
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Facts that are not forgotten.
+    pub facts: u64,
+    /// Facts that were forgotten.
+    pub forgotten: u64,
+    /// Facts with a divergence.
+    pub diverged: u64,
+    /// Events of all logs.
+    pub events: u64,
+    /// Logs.
+    pub logs: u64,
+    /// Events that are kept and not, or not fully, applied.
+    pub quarantined: u64,
+    /// Events whose payload is not held.
+    pub without_payload: u64,
+}
+
+/// An event whose payload is not held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingPayload {
+    /// The log it stands in.
+    pub log: LogId,
+    /// Its place there.
+    pub seq: u64,
+    /// The hash to ask for.
+    pub hash: Hash,
+    /// Bytes it has.
+    pub len: u64,
+}
+
+/// What a check of the whole database found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use]
+pub struct Report {
+    /// Events that were checked.
+    pub events: u64,
+    /// Logs that were checked.
+    pub logs: u64,
+    /// Facts that were checked.
+    pub facts: u64,
+    /// What is wrong, in words, at most [`crate::PROBLEMS_MAX`].
+    pub problems: Vec<String>,
+}

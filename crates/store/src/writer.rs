@@ -1,0 +1,267 @@
+//! The thread that writes, and the thread that indexes.
+//!
+//! A commit costs a wait for the disk, however much is in it. So the writer takes all jobs that are waiting, runs each
+//! in a savepoint of one transaction, commits, and only then answers: 64 writers at once share one wait. A job that
+//! fails leaves no trace and harms no other; a commit that fails is the answer to every job in it, and the next batch
+//! begins as if nothing had been.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver as WakeReceiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use antiphon_core::event::Event;
+use antiphon_core::ids::NodeId;
+use antiphon_core::log::LogId;
+use antiphon_core::time::UnixMillis;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::db::Db;
+use crate::error::{AuthorError, Error};
+use crate::search::Indexer;
+use crate::store::{Backlog, Committed};
+use crate::view::{Applied, Authored, Draft, Outcome};
+
+/// Most jobs that share one commit.
+const JOBS_PER_COMMIT_MAX: usize = 256;
+/// Events after which no further job is taken into a commit.
+const EVENTS_PER_COMMIT: usize = 4_096;
+/// Facts that the indexer takes in at once.
+const FACTS_PER_STEP: usize = 500;
+
+/// What authoring answers.
+pub(crate) type Written = Result<Vec<Result<Authored, AuthorError>>, Error>;
+
+/// Something for the writer to do.
+pub(crate) enum Job {
+    /// Write drafts.
+    Author {
+        /// The drafts.
+        drafts: Vec<Draft>,
+        /// The wall clock.
+        now: UnixMillis,
+        /// Fresh random bytes.
+        random: [u8; 32],
+        /// Who waits.
+        reply: oneshot::Sender<Written>,
+    },
+    /// Take in a run of another store.
+    Apply {
+        /// Which log.
+        log: LogId,
+        /// The key that signs it.
+        node: NodeId,
+        /// The events.
+        events: Vec<Event>,
+        /// Who handed them over.
+        from: Option<NodeId>,
+        /// The wall clock.
+        now: UnixMillis,
+        /// Who waits.
+        reply: oneshot::Sender<Result<Applied, Error>>,
+    },
+    /// Anything else, in transactions of its own.
+    Other(Box<dyn FnOnce(&mut Db) + Send>),
+}
+
+impl Job {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Author { drafts, .. } => drafts.len(),
+            Self::Apply { events, .. } => events.len(),
+            Self::Other(_) => 0,
+        }
+    }
+}
+
+/// A job that ran and waits for its commit.
+enum Done {
+    Author(oneshot::Sender<Written>, Written),
+    Apply(oneshot::Sender<Result<Applied, Error>>, Result<Applied, Error>),
+}
+
+impl Done {
+    /// Answers, with `failure` if the commit failed. Nobody may be waiting any more, which is no failure.
+    fn answer(self, failure: Option<&Error>) {
+        let failed = || failure.cloned();
+        match self {
+            Self::Author(reply, result) => drop(reply.send(failed().map_or(result, Err))),
+            Self::Apply(reply, result) => drop(reply.send(failed().map_or(result, Err))),
+        }
+    }
+
+    /// Own events that it wrote.
+    fn own_events(&self) -> usize {
+        let Self::Author(_, Ok(results)) = self else { return 0 };
+        let written = |result: &&Result<Authored, AuthorError>| matches!(result, Ok(authored) if authored.outcome == Outcome::Written);
+        results.iter().filter(written).count()
+    }
+
+    fn changed_charter(&self) -> bool {
+        match self {
+            Self::Author(_, Ok(results)) => {
+                results.iter().flatten().any(|authored| authored.log.stream == antiphon_core::log::Stream::Charter)
+            }
+            Self::Apply(_, Ok(applied)) => applied.changed_charter,
+            _ => false,
+        }
+    }
+}
+
+/// What the writer tells the others.
+pub(crate) struct Outlets {
+    /// What was committed.
+    pub(crate) committed: watch::Sender<Committed>,
+    /// Own events that are not indexed yet.
+    pub(crate) backlog: Arc<Mutex<Backlog>>,
+    /// Wakes the indexer.
+    pub(crate) wake: SyncSender<()>,
+}
+
+/// The writer: runs until every sender is gone and the channel is empty.
+pub(crate) fn write(mut db: Db, mut jobs: mpsc::Receiver<Job>, outlets: &Outlets) {
+    while let Some(first) = jobs.blocking_recv() {
+        let mut weight = first.weight();
+        let mut batch = vec![first];
+        while batch.len() < JOBS_PER_COMMIT_MAX && weight < EVENTS_PER_COMMIT {
+            let Ok(job) = jobs.try_recv() else { break };
+            weight += job.weight();
+            batch.push(job);
+        }
+        run_batch(&mut db, batch, outlets);
+    }
+}
+
+fn run_batch(db: &mut Db, batch: Vec<Job>, outlets: &Outlets) {
+    let mut done: Vec<Done> = Vec::new();
+    for job in batch {
+        match job {
+            Job::Other(work) => {
+                commit(db, std::mem::take(&mut done), outlets);
+                run_other(db, work, outlets);
+            }
+            job => {
+                if done.is_empty()
+                    && let Err(error) = db.begin()
+                {
+                    refuse(job, &error);
+                    continue;
+                }
+                done.push(run(db, job));
+                if db.lost_transaction() {
+                    lost(db, std::mem::take(&mut done));
+                }
+            }
+        }
+    }
+    commit(db, done, outlets);
+}
+
+fn run(db: &mut Db, job: Job) -> Done {
+    match job {
+        Job::Author { drafts, now, random, reply } => Done::Author(reply, db.author(&drafts, now, random)),
+        Job::Apply { log, node, events, from, now, reply } => {
+            Done::Apply(reply, db.apply_run(log, node, events, from, now))
+        }
+        Job::Other(_) => unreachable_job(),
+    }
+}
+
+/// `run_batch` takes these jobs out before it calls `run`.
+fn unreachable_job() -> Done {
+    let (reply, _) = oneshot::channel();
+    Done::Apply(reply, Err(Error::Closed))
+}
+
+fn refuse(job: Job, error: &Error) {
+    match job {
+        Job::Author { reply, .. } => drop(reply.send(Err(error.clone()))),
+        Job::Apply { reply, .. } => drop(reply.send(Err(error.clone()))),
+        Job::Other(_) => {}
+    }
+}
+
+/// A failure ended the whole transaction: nothing of the batch so far is there.
+fn lost(db: &mut Db, done: Vec<Done>) {
+    let failure = done.iter().rev().find_map(|done| match done {
+        Done::Author(_, Err(error)) | Done::Apply(_, Err(error)) => Some(error.clone()),
+        _ => None,
+    });
+    let failure = db.roll_back().err().or(failure).unwrap_or(Error::Closed);
+    done.into_iter().for_each(|done| done.answer(Some(&failure)));
+}
+
+fn commit(db: &mut Db, done: Vec<Done>, outlets: &Outlets) {
+    if done.is_empty() {
+        return;
+    }
+    let failure = db.commit().err();
+    if failure.is_none() {
+        let own = done.iter().map(Done::own_events).sum();
+        announce(db, own, done.iter().any(Done::changed_charter), outlets);
+    }
+    done.into_iter().for_each(|done| done.answer(failure.as_ref()));
+}
+
+/// Tells the indexer and whoever watches that there is something new.
+fn announce(db: &Db, own: usize, charter: bool, outlets: &Outlets) {
+    let pos = db.last_pos();
+    if own > 0 {
+        outlets.backlog.lock().unwrap_or_else(PoisonError::into_inner).wrote(pos, own);
+    }
+    // The indexer looks at everything that is there, so one waiting wake-up is enough.
+    let _already_woken = outlets.wake.try_send(());
+    outlets.committed.send_modify(|committed| {
+        committed.pos = pos;
+        committed.charter += u64::from(charter);
+    });
+}
+
+/// Runs foreign code: if it panics, its caller gets no answer, and the writer goes on with what is on disk.
+fn run_other(db: &mut Db, work: Box<dyn FnOnce(&mut Db) + Send>, outlets: &Outlets) {
+    if catch_unwind(AssertUnwindSafe(|| work(db))).is_err() {
+        tracing::error!("a write panicked and was rolled back");
+        if let Err(error) = db.roll_back() {
+            tracing::error!(%error, "the database cannot be read back");
+        }
+    }
+    announce(db, 0, true, outlets);
+}
+
+/// The indexer: catches up, then follows whatever is committed, until the writer is gone.
+pub(crate) fn index(
+    mut indexer: Indexer,
+    main: &rusqlite::Connection,
+    wake: &WakeReceiver<()>,
+    indexed: &watch::Sender<u64>,
+    backlog: &Mutex<Backlog>,
+) {
+    let mut alive = true;
+    while alive {
+        let failed = catch_up(&mut indexer, main, wake, indexed, backlog);
+        if let Err(error) = &failed {
+            tracing::warn!(%error, "the search index is behind");
+        }
+        backlog.lock().unwrap_or_else(PoisonError::into_inner).set_stuck(failed.is_err());
+        // Whoever waits must look again even when nothing moved.
+        indexed.send_modify(|_| {});
+        alive = wake.recv().is_ok();
+    }
+}
+
+fn catch_up(
+    indexer: &mut Indexer,
+    main: &rusqlite::Connection,
+    wake: &WakeReceiver<()>,
+    indexed: &watch::Sender<u64>,
+    backlog: &Mutex<Backlog>,
+) -> Result<(), Error> {
+    loop {
+        let step = indexer.step(main, FACTS_PER_STEP)?;
+        backlog.lock().unwrap_or_else(PoisonError::into_inner).indexed(step.pos, step.facts < FACTS_PER_STEP);
+        indexed.send_replace(step.pos);
+        let closing = matches!(wake.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
+        if step.facts == 0 || closing {
+            return Ok(());
+        }
+    }
+}

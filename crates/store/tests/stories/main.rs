@@ -1,0 +1,5 @@
+//! What the database promises, told as stories of alice, bob and eve.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, missing_docs)]
+
+mod common;
+mod memory;
