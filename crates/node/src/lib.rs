@@ -1,1 +1,55 @@
-//! The one event loop of an Antiphon node and its public Handle.
+//! A node of Antiphon: the one event loop, and the public [`Handle`] to it.
+//!
+//! A program that wants shared memory starts a [`Node`] in a home directory and talks to its [`Handle`]:
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), antiphon_node::Error> {
+//! use antiphon_node::{Config, Home, Node};
+//!
+//! let node = Node::start(Config::new(Home::new("/tmp/antiphon"))).await?;
+//! let status = node.handle().status().await?;
+//! assert!(status.facts == 0);
+//! node.handle().shutdown().await;
+//! node.stopped().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Inside, whatever changes what the node thinks of its peers happens in one loop ([`event_loop`]), one thing at a
+//! time; work that waits for the disk or the network is a task whose result comes back as an input. Facts do not pass
+//! through the loop: the store has one writer of its own, and the loop learns of commits afterwards.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod api;
+mod apply;
+mod clock;
+mod config;
+mod connect;
+mod event_loop;
+mod handle;
+mod handshakes;
+mod held;
+pub mod home;
+mod inputs;
+mod joins;
+mod moving;
+mod peers;
+mod ports;
+mod reasons;
+mod rows;
+mod session;
+mod start;
+mod tasks;
+mod team;
+
+pub use antiphon_protocol::ticket;
+pub use antiphon_store::{
+    Author, AuthorError, Authored, Bring, Draft, EditView, Error as StoreError, FactFilter, FactView, Hit, Outcome,
+    Recall, RecallQuery, Report,
+};
+pub use antiphon_vault::file::Error as KeyFileError;
+pub use api::*;
+pub use config::Config;
+pub use handle::Handle;
+pub use home::Home;
+pub use start::{Initialized, Node, http_token, init};

@@ -1,6 +1,9 @@
 //! Randomness from the operating system: the only place that asks for it, and every failure is returned.
 
 use data_encoding::HEXLOWER;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 /// Random bytes in a token made by [`token`].
@@ -49,6 +52,37 @@ pub fn token() -> Result<Zeroizing<String>, Error> {
     let mut text = Zeroizing::new(String::with_capacity(2 * TOKEN_BYTES));
     HEXLOWER.encode_append(bytes.as_slice(), &mut text);
     Ok(text)
+}
+
+/// Random bytes that cannot fail to come: seeded once by the system, then counted through SHA-256.
+///
+/// For salts and ids, which must be unguessable and unique. Keys are drawn from the system itself.
+pub struct Source {
+    seed: Zeroizing<[u8; 32]>,
+    drawn: AtomicU64,
+}
+
+impl Source {
+    /// A source with a fresh seed.
+    ///
+    /// # Errors
+    /// [`Error`] when the system gives none.
+    pub fn new() -> Result<Self, Error> {
+        Ok(Self { seed: secret()?, drawn: AtomicU64::new(0) })
+    }
+
+    /// The next 32 bytes; no two draws are alike.
+    pub fn draw(&self) -> [u8; 32] {
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let digest = Sha256::new().chain_update(b"antiphon/random/1").chain_update(*self.seed);
+        digest.chain_update(drawn.to_be_bytes()).finalize().into()
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Source(..)")
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,252 @@
+//! What goes in and out of a [`Handle`](crate::Handle): plain data, and one error.
+
+use antiphon_core::fact;
+use antiphon_core::ids::{Hash, NodeId, StoreId, TeamId};
+use antiphon_core::time::UnixMillis;
+pub use antiphon_protocol::handshake::Trust;
+pub use antiphon_protocol::join::Refusal;
+pub use antiphon_protocol::reason::Reason;
+use antiphon_protocol::ticket;
+
+/// How long a verified peer may be silent before it counts as expired, in milliseconds.
+pub const PEER_TIMEOUT_MS: u64 = 30 * 60 * 1_000;
+
+/// A team, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Team {
+    /// Root of its founding genome.
+    pub id: TeamId,
+    /// Its name.
+    pub name: String,
+}
+
+/// A peer, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerView {
+    /// Its key.
+    pub peer_id: NodeId,
+    /// Its name, empty when it is not known.
+    pub name: String,
+    /// How far it is trusted.
+    pub trust: Trust,
+    /// Its roles by the charter.
+    pub roles: Vec<String>,
+    /// Whether the charter lets it sign membership.
+    pub steward: bool,
+    /// Whether there is a connection now.
+    pub connected: bool,
+    /// Where it was last reached or announced, as multiaddresses.
+    pub addresses: Vec<String>,
+    /// The version it runs.
+    pub agent_version: Option<String>,
+    /// Its store, pinned at the first handshake.
+    pub store_id: Option<StoreId>,
+    /// Facts received from it so far.
+    pub fact_count: u64,
+    /// Events we hold and it has not confirmed; `None` before its first clock.
+    pub lag_events: Option<u64>,
+    /// When it was last heard of.
+    pub last_seen: Option<UnixMillis>,
+    /// When a sync with it last succeeded.
+    pub last_success: Option<UnixMillis>,
+    /// Why the last attempt failed.
+    pub reason: Option<Reason>,
+}
+
+/// Something a person should mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong.
+    pub what: String,
+    /// The command that mends it.
+    pub fix: String,
+}
+
+/// The state of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Its key.
+    pub node_id: NodeId,
+    /// Its store.
+    pub store_id: StoreId,
+    /// Its name.
+    pub name: String,
+    /// Its team.
+    pub team: Team,
+    /// Whether it may sign membership.
+    pub steward: bool,
+    /// Its roles.
+    pub roles: Vec<String>,
+    /// Addresses it listens at, as multiaddresses with its peer id.
+    pub listen: Vec<String>,
+    /// Facts it holds that are not forgotten.
+    pub facts: u64,
+    /// Events it holds.
+    pub events: u64,
+    /// When it started.
+    pub started: UnixMillis,
+    /// Its peers, in the order of their ids.
+    pub peers: Vec<PeerView>,
+    /// What a person should mend.
+    pub problems: Vec<Problem>,
+}
+
+/// What an invitation prints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// The ticket, as text. It holds a secret: whoever has it can join once.
+    pub ticket: String,
+    /// The role it grants.
+    pub role: String,
+    /// When it ends.
+    pub expires: UnixMillis,
+}
+
+/// How a join ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Joined {
+    /// The node is a member now.
+    Member {
+        /// The team.
+        team: Team,
+        /// Facts that were published again in the new team.
+        brought: u64,
+        /// Facts that stayed on this node alone.
+        kept_local: u64,
+    },
+    /// It was a member already; the steward's addresses were renewed.
+    Already {
+        /// The team.
+        team: Team,
+    },
+}
+
+/// A handshake that was asked for by a person, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandshakeView {
+    /// The peer that answered.
+    pub peer_id: NodeId,
+    /// What came of it.
+    pub trust: Trust,
+    /// Why it was refused.
+    pub reason: Option<Reason>,
+    /// Our genome hash.
+    pub our_genome: Hash,
+    /// The peer's genome hash, where it told one.
+    pub their_genome: Option<Hash>,
+}
+
+/// Why the node could not do what was asked. Doors turn it into words, a hint and a code.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A fact or an edit that may not be remembered.
+    #[error(transparent)]
+    Fact(#[from] fact::Error),
+    /// No fact has this id, or an id that begins so.
+    #[error("no fact {0}")]
+    FactNotFound(String),
+    /// Several facts have ids that begin so.
+    #[error("{count} facts have ids that begin with {prefix}")]
+    FactAmbiguous {
+        /// What was given.
+        prefix: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// The fact was forgotten.
+    #[error("fact {0} was forgotten")]
+    FactForgotten(String),
+    /// An edit that the database refused for another reason.
+    #[error(transparent)]
+    Refused(antiphon_store::AuthorError),
+    /// No peer has this name or id.
+    #[error("no peer {0}")]
+    PeerNotFound(String),
+    /// Only a steward may do this.
+    #[error("this node is no steward of {team}")]
+    NotASteward {
+        /// The team's name.
+        team: String,
+    },
+    /// The genome knows no such role.
+    #[error("the team has no role {role:?}; it has {}", known.join(", "))]
+    UnknownRole {
+        /// What was given.
+        role: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The ticket cannot be used.
+    #[error(transparent)]
+    Ticket(#[from] ticket::Error),
+    /// The node belongs to a team with other members.
+    #[error("this node belongs to the team {team}, which has {others} other members")]
+    InAnotherTeam {
+        /// The present team's name.
+        team: String,
+        /// Its other members.
+        others: usize,
+    },
+    /// Joining would make facts visible, and nobody said whether it should.
+    #[error("{shared} facts would become visible to {team}, and {local} would stay on this node")]
+    BringUndecided {
+        /// The team's name.
+        team: String,
+        /// Facts of shared levels.
+        shared: u64,
+        /// Facts that stay in any case.
+        local: u64,
+    },
+    /// The steward refused the join.
+    #[error("{steward} refused the ticket: {refusal}")]
+    JoinRefused {
+        /// Who refused.
+        steward: NodeId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The peer could not be reached.
+    #[error("{peer} could not be reached: {}", reason.name())]
+    Unreachable {
+        /// Who.
+        peer: NodeId,
+        /// Why.
+        reason: Reason,
+    },
+    /// An address that is none.
+    #[error("{0:?} is not an address a node can be reached at")]
+    Address(String),
+    /// The home directory cannot be used.
+    #[error(transparent)]
+    Home(#[from] crate::home::Error),
+    /// The key file cannot be used.
+    #[error(transparent)]
+    Key(#[from] antiphon_vault::file::Error),
+    /// A secret could not be made.
+    #[error(transparent)]
+    Secret(#[from] antiphon_vault::key::Error),
+    /// The system gave no random bytes.
+    #[error(transparent)]
+    Random(#[from] antiphon_vault::random::Error),
+    /// The database could not be read or written.
+    #[error(transparent)]
+    Store(#[from] antiphon_store::Error),
+    /// The network side could not start.
+    #[error(transparent)]
+    NetStart(#[from] antiphon_net::BuildError),
+    /// The network side could not do what it was asked.
+    #[error(transparent)]
+    Net(#[from] antiphon_net::Error),
+    /// A file of a secret cannot be used.
+    #[error(transparent)]
+    SecretFile(#[from] antiphon_vault::secret_file::Error),
+    /// A team name that is unfit, or a genome that is damaged.
+    #[error(transparent)]
+    Genome(#[from] antiphon_core::genome::Error),
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopped,
+    /// The home already holds a node.
+    #[error("{0} already holds a node")]
+    Initialized(String),
+}

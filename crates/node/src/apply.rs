@@ -1,0 +1,307 @@
+//! How intent becomes effect: what a sync machine decides, carried out.
+//!
+//! A machine's outputs are carried out in order. Whatever needs the database is a task whose answer comes back as an
+//! input of the same session; the machine asks for one page and one store at a time, so answers cannot overtake each
+//! other. What was stored is acknowledged only by the machine, and only once it has heard that it is durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use antiphon_core::event::Event;
+use antiphon_core::ids::{NodeId, StoreId};
+use antiphon_core::log::{LogId, NodeClock};
+use antiphon_net::SyncStream;
+use antiphon_protocol::reason::Reason;
+use antiphon_protocol::sync::{Input as Heard, Mode, Opened, Output, Session};
+use antiphon_store::{Applied, Store};
+use antiphon_vault::random;
+
+use crate::clock::now;
+use crate::event_loop::Engine;
+use crate::held::Held;
+use crate::inputs::Input;
+use crate::reasons;
+use crate::session::{Epoch, Live, Stuck};
+use crate::team::TeamState;
+
+impl Engine {
+    /// Opens the stream of a session if this side is the one that does: the one with the smaller id.
+    pub(crate) fn open_stream(&mut self, peer: NodeId) {
+        let ours = self.team.own.node < peer;
+        if !ours || self.sessions.contains_key(&peer) || !self.opening.insert(peer) {
+            return;
+        }
+        let (net, inputs) = (self.net.clone(), self.inputs.clone());
+        self.tasks.spawn(async move {
+            let stream = net.open_sync(peer).await.map_err(|error| {
+                tracing::debug!(%peer, %error, "no sync stream");
+                reasons::of_net(&error)
+            });
+            let _ = inputs.send(Input::Stream { peer, stream }).await;
+        });
+    }
+
+    /// A stream stands, opened by either side. A newer one replaces the session before it.
+    pub(crate) fn on_stream(&mut self, peer: NodeId, stream: Result<SyncStream, Reason>) {
+        self.opening.remove(&peer);
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(reason) => return self.note_failure(&peer, reason),
+        };
+        if let Err(refusal) = self.team.check(&peer, now()) {
+            // A member whose grant we do not hold yet proved it in its handshake; one that was removed did not.
+            if refusal != antiphon_core::charter::Refusal::NotAMember {
+                return self.put_out(peer, crate::connect::reason_of(refusal));
+            }
+        }
+        self.end_session(&peer);
+        self.epochs += 1;
+        let epoch = Epoch(self.epochs);
+        let machine = Session::new(self.team.own.team);
+        let live = Live::start(&mut self.tasks, self.inputs.clone(), stream, epoch, machine);
+        self.sessions.insert(peer, live);
+        // A poor seed only makes two sessions speak at the same moment.
+        let seed = random::bytes().map_or(self.epochs, u64::from_be_bytes);
+        let opened = Opened {
+            clock: self.held.clock.clone(),
+            keys: self.held.keys.clone(),
+            members: self.held.members.clone(),
+            mode: Mode::BOTH,
+            seed,
+        };
+        self.drive(peer, epoch, Heard::Opened(opened));
+    }
+
+    /// Gives a session's machine what happened and carries out what it decides.
+    pub(crate) fn drive(&mut self, peer: NodeId, epoch: Epoch, input: Heard) {
+        let Some(live) = self.sessions.get_mut(&peer).filter(|live| live.epoch == epoch) else { return };
+        for output in live.machine.handle(input, now()) {
+            self.carry_out(peer, epoch, output);
+        }
+    }
+
+    fn carry_out(&mut self, peer: NodeId, epoch: Epoch, output: Output) {
+        let Some(live) = self.sessions.get(&peer).filter(|live| live.epoch == epoch) else { return };
+        match output {
+            Output::Send(message) => {
+                if let Err(Stuck) = live.send(message) {
+                    self.session_ended(peer, epoch, Some(Reason::NetworkTimeout));
+                }
+            }
+            Output::LoadPage { log, after, max_events, max_bytes } => {
+                let store = self.store.clone();
+                self.ask_session(peer, epoch, async move {
+                    let events = load(&store, peer, log, after, (max_events, max_bytes)).await;
+                    vec![Heard::Page { log, after, events }]
+                });
+            }
+            Output::Store { log, key, events } => self.store_page(peer, epoch, log, key, events),
+            Output::Branch { log, events } => self.keep_branch(peer, log, events),
+            Output::Problem { log, reason } => {
+                tracing::warn!(%peer, %log, reason = reason.name(), "a log cannot be synced");
+                self.note_failure(&peer, reason);
+            }
+            Output::CaughtUp => self.note_success(&peer),
+            Output::PeerHolds(clock) => self.note_clock(&peer, clock),
+            Output::WakeAt(at) => {
+                self.timers.retain(|(_, node, _)| *node != peer);
+                self.timers.insert((at, peer, epoch));
+            }
+            Output::Close(closed) => {
+                tracing::debug!(%peer, %closed, "sync session closed");
+                self.session_ended(peer, epoch, closed.reason());
+            }
+        }
+    }
+
+    /// Runs `work` beside the loop and hands its answers to the session.
+    fn ask_session(&mut self, peer: NodeId, epoch: Epoch, work: impl Future<Output = Vec<Heard>> + Send + 'static) {
+        let inputs = self.inputs.clone();
+        self.tasks.spawn(async move {
+            for input in work.await {
+                let _ = inputs.send(Input::Session { peer, epoch, input }).await;
+            }
+        });
+    }
+
+    fn store_page(&mut self, peer: NodeId, epoch: Epoch, log: LogId, key: NodeId, events: Vec<Event>) {
+        let (store, inputs) = (self.store.clone(), self.inputs.clone());
+        self.ask_session(peer, epoch, async move {
+            let applied = match store.apply_run(log, key, events, Some(peer), now()).await {
+                Ok(applied) => applied,
+                Err(error) => {
+                    tracing::error!(%peer, %log, %error, "a page could not be stored");
+                    return vec![Heard::StoreFailed { log, reason: Reason::Other }];
+                }
+            };
+            let head = applied.head;
+            let members = if applied.changed_charter { read_members(&store).await } else { None };
+            let _ = inputs.send(Input::Applied { peer, log, applied }).await;
+            members.map(Heard::Members).into_iter().chain([Heard::Stored { log, head }]).collect()
+        });
+    }
+
+    fn keep_branch(&mut self, peer: NodeId, log: LogId, events: Vec<Event>) {
+        let Some(key) = self.held.keys.get(&log.store).copied() else { return };
+        let (store, inputs) = (self.store.clone(), self.inputs.clone());
+        self.tasks.spawn(async move {
+            match store.apply_run(log, key, events, Some(peer), now()).await {
+                Ok(applied) => drop(inputs.send(Input::Applied { peer, log, applied }).await),
+                Err(error) => tracing::warn!(%peer, %log, %error, "a branch could not be kept"),
+            }
+        });
+    }
+
+    /// A page of a peer was stored.
+    pub(crate) fn on_applied(&mut self, peer: NodeId, log: LogId, applied: &Applied) {
+        if let Some(fork) = applied.fork {
+            tracing::error!(%peer, %log, seq = fork.seq, "the log has two branches: its author signed both");
+            self.note_failure(&peer, Reason::Equivocation);
+        }
+        let Some(entry) = self.peers.get_mut(&peer) else { return };
+        entry.facts = entry.facts.saturating_add(applied.facts as u64);
+        entry.last_seen = Some(now());
+    }
+
+    /// The stream of a session ended.
+    pub(crate) fn session_ended(&mut self, peer: NodeId, epoch: Epoch, reason: Option<Reason>) {
+        if self.sessions.get(&peer).is_none_or(|live| live.epoch != epoch) {
+            return;
+        }
+        self.end_session(&peer);
+        match reason {
+            Some(reason) => self.note_failure(&peer, reason),
+            None => self.keep_peer(&peer),
+        }
+        // The connection may still stand; a new handshake opens a new session, or finds out why not.
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            entry.dial_soon(now());
+        }
+    }
+
+    /// Drops a session with its tasks' channels.
+    pub(crate) fn end_session(&mut self, peer: &NodeId) {
+        if let Some(live) = self.sessions.remove(peer) {
+            self.timers.retain(|(_, node, _)| node != peer);
+            drop(live);
+        }
+    }
+
+    /// Reads what is held after a commit, unless that is under way; then once more afterwards.
+    pub(crate) fn read_commit(&mut self) {
+        if std::mem::replace(&mut self.reading, true) {
+            self.read_again = true;
+            return;
+        }
+        let (store, inputs) = (self.store.clone(), self.inputs.clone());
+        let (charter, version) = (self.held.charter(), self.agent_version.clone());
+        let listen = self.listen.clone();
+        self.tasks.spawn(async move {
+            let read = store.read(move |reader| {
+                let held = Held::read(reader)?;
+                let changed = held.charter() != charter;
+                let team = if changed { Some(Box::new(TeamState::read(reader, &version, &listen)?)) } else { None };
+                Ok((held, team))
+            });
+            let input = match read.await {
+                Ok((held, team)) => Input::Committed { held: Box::new(held), team },
+                Err(error) => Input::CommitUnread(error),
+            };
+            let _ = inputs.send(input).await;
+        });
+    }
+
+    /// A commit was read: sessions learn what is new, and a changed charter is enforced.
+    pub(crate) fn on_committed(&mut self, held: Held, team: Option<Box<TeamState>>) {
+        self.reading = false;
+        if let Some(team) = team {
+            self.team = *team;
+            self.enforce_charter();
+        }
+        let fresh = |(log, head): (&LogId, _)| (self.held.clock.get(log) != Some(head)).then_some((*log, *head));
+        let heads: NodeClock = held.clock.iter().filter_map(fresh).collect();
+        let known = |(store, key): (&StoreId, &NodeId)| (!self.held.keys.contains_key(store)).then_some((*store, *key));
+        let keys: BTreeMap<StoreId, NodeId> = held.keys.iter().filter_map(known).collect();
+        let members = (held.members != self.held.members).then(|| held.members.clone());
+        self.held = held;
+        for (peer, epoch) in self.sessions.iter().map(|(peer, live)| (*peer, live.epoch)).collect::<Vec<_>>() {
+            if let Some(members) = &members {
+                self.drive(peer, epoch, Heard::Members(members.clone()));
+            }
+            if !heads.is_empty() {
+                self.drive(peer, epoch, Heard::LocalClock { heads: heads.clone(), keys: keys.clone() });
+            }
+        }
+        if std::mem::take(&mut self.read_again) {
+            self.read_commit();
+        }
+    }
+
+    /// Closes the connections of whoever may not be spoken to any more.
+    fn enforce_charter(&mut self) {
+        let at = now();
+        let connected: Vec<NodeId> =
+            self.peers.iter().filter(|(_, peer)| peer.connected).map(|(node, _)| *node).collect();
+        for peer in connected {
+            match self.team.check(&peer, at) {
+                Err(
+                    refusal @ (antiphon_core::charter::Refusal::Revoked | antiphon_core::charter::Refusal::Expired),
+                ) => {
+                    self.put_out(peer, crate::connect::reason_of(refusal));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The node is in another team now: nothing of the old one goes on.
+    pub(crate) fn moved(&mut self, team: TeamState) {
+        for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.end_session(&peer);
+        }
+        self.team = team;
+        self.held = Held::default();
+        self.read_commit();
+    }
+
+    fn note_failure(&mut self, peer: &NodeId, reason: Reason) {
+        if let Some(entry) = self.peers.get_mut(peer) {
+            entry.failed(reason, now());
+        }
+        self.keep_peer(peer);
+    }
+
+    fn note_success(&mut self, peer: &NodeId) {
+        if let Some(entry) = self.peers.get_mut(peer) {
+            entry.last_success = Some(now());
+            entry.reason = None;
+            entry.reached(now());
+        }
+        self.keep_peer(peer);
+    }
+
+    fn note_clock(&mut self, peer: &NodeId, clock: NodeClock) {
+        if let Some(entry) = self.peers.get_mut(peer) {
+            entry.holds.get_or_insert_default().extend(clock);
+            entry.last_seen = Some(now());
+        }
+    }
+}
+
+/// Reads a page. A failure reads as an empty one: the session goes on with other logs, and the log says why.
+async fn load(store: &Store, peer: NodeId, log: LogId, after: u64, most: (usize, usize)) -> Vec<Event> {
+    let page = store.read(move |reader| reader.page(log, after, most.0, most.1, Some(&peer))).await;
+    page.unwrap_or_else(|error| {
+        tracing::error!(%log, after, %error, "a page could not be read");
+        Vec::new()
+    })
+}
+
+async fn read_members(store: &Store) -> Option<BTreeSet<NodeId>> {
+    match store.read(|reader| Ok(Held::read(reader)?.members)).await {
+        Ok(members) => Some(members),
+        Err(error) => {
+            tracing::error!(%error, "the members could not be read");
+            None
+        }
+    }
+}

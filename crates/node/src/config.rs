@@ -1,0 +1,56 @@
+//! What a node is started with.
+
+use crate::home::Home;
+
+/// Settings of a node. The defaults suit a machine on a local network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where it keeps everything.
+    pub home: Home,
+    /// Its name for people; the host's name when it is not given. Used when the home is new.
+    pub name: Option<String>,
+    /// Name of the team of one that a new home founds; made from the node's name when it is not given.
+    pub team: Option<String>,
+    /// Multiaddresses to listen at.
+    pub listen: Vec<String>,
+    /// Whether to look for members on the local network by multicast DNS.
+    pub mdns: bool,
+    /// Program and version that peers are told.
+    pub agent_version: String,
+}
+
+impl Config {
+    /// A node at `home` that listens on every interface, at ports the system picks.
+    pub fn new(home: Home) -> Self {
+        Self {
+            home,
+            name: None,
+            team: None,
+            listen: vec!["/ip4/0.0.0.0/tcp/0".to_owned(), "/ip4/0.0.0.0/udp/0/quic-v1".to_owned()],
+            mdns: true,
+            agent_version: concat!("antiphon/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+
+    /// The node's name: as given, else the host's.
+    pub(crate) fn node_name(&self) -> String {
+        let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let name = self.name.clone().unwrap_or_else(host);
+        let mut fit = String::new();
+        for c in name.trim().chars().filter(|c| !c.is_control()) {
+            if fit.len() + c.len_utf8() > NAME_BYTES_MAX {
+                break;
+            }
+            fit.push(c);
+        }
+        if fit.is_empty() { "node".to_owned() } else { fit }
+    }
+
+    /// The name of the team of one.
+    pub(crate) fn team_name(&self) -> String {
+        self.team.clone().unwrap_or_else(|| format!("{}-team", self.node_name()))
+    }
+}
+
+/// Longest name that is taken, in bytes; the formats allow 64, and a team's name is made from it.
+const NAME_BYTES_MAX: usize = 56;

@@ -1,0 +1,267 @@
+//! Meeting peers: what the network reports, and what becomes of a handshake.
+
+use antiphon_core::charter::Refusal;
+use antiphon_core::ids::NodeId;
+use antiphon_net::{Event, Multiaddr, Protocol, Responder};
+use antiphon_protocol::handshake::{By, Known, Verified};
+use antiphon_protocol::reason::Reason;
+use antiphon_vault::random;
+use tokio::sync::oneshot;
+
+use crate::api::{HandshakeView, PeerView, Trust};
+use crate::clock::now;
+use crate::event_loop::Engine;
+use crate::handshakes::{self, Outcome};
+use crate::inputs::Input;
+use crate::{joins, reasons};
+
+/// The addresses that can be read.
+pub(crate) fn parse_all(addresses: &[String]) -> Vec<Multiaddr> {
+    addresses.iter().filter_map(|address| address.parse().ok()).collect()
+}
+
+impl Engine {
+    pub(crate) fn on_network(&mut self, event: Event) {
+        match event {
+            Event::Listening(address) => self.listening(&address),
+            Event::ListenerClosed(addresses) => {
+                let gone: Vec<String> = addresses.iter().map(|address| self.with_peer_id(address)).collect();
+                self.listen.retain(|address| !gone.contains(address));
+            }
+            Event::Discovered { peer, addresses } => self.discovered(peer, &addresses),
+            Event::Connected { peer, address, outbound } => self.connected(peer, &address, outbound),
+            Event::Disconnected { peer } => self.disconnected(&peer),
+            Event::DialFailed { peer, reason } => {
+                if let Some(peer) = peer.and_then(|peer| self.peers.entry(peer, false)) {
+                    peer.failed(reasons::of_network(reason), now());
+                }
+            }
+            Event::Identified { peer, agent_version, listen_addresses } => {
+                self.identified(peer, agent_version, &listen_addresses);
+            }
+            Event::Request { peer, protocol: Protocol::Handshake, bytes, responder } => {
+                self.answer_handshake(peer, bytes, responder);
+            }
+            Event::Request { peer, protocol: Protocol::Join, bytes, responder } => {
+                let (store, local) = (self.store.clone(), self.team.steward_local());
+                self.tasks.spawn(async move {
+                    if let Err(error) = joins::answer(&store, local, peer, bytes, responder).await {
+                        tracing::warn!(%peer, %error, "a joiner could not be answered");
+                    }
+                });
+            }
+            Event::SyncOpened { peer, stream } => self.on_stream(peer, Ok(stream)),
+        }
+    }
+
+    fn with_peer_id(&self, address: &Multiaddr) -> String {
+        format!("{address}/p2p/{}", self.team.own.node)
+    }
+
+    fn listening(&mut self, address: &Multiaddr) {
+        if self.ports.note(&address.to_string())
+            && let Err(error) = self.ports.save(&self.ports_file)
+        {
+            tracing::warn!(%error, "the ports could not be noted; another start may pick others");
+        }
+        let address = self.with_peer_id(address);
+        tracing::info!(%address, "listening");
+        if !self.listen.contains(&address) {
+            self.listen.push(address);
+            self.refresh_local();
+        }
+    }
+
+    /// What a handshake brings names the addresses, so it follows them.
+    fn refresh_local(&mut self) {
+        let mut local = (*self.team.local).clone();
+        local.addresses = self.listen.iter().take(antiphon_protocol::handshake::ADDRESSES_MAX).cloned().collect();
+        self.team.local = std::sync::Arc::new(local);
+    }
+
+    fn discovered(&mut self, peer: NodeId, addresses: &[Multiaddr]) {
+        // Anybody on the network can claim this, so only members are remembered, and the handshake checks them.
+        if peer != self.team.own.node && self.team.check(&peer, now()).is_ok() {
+            self.meet(peer, addresses.iter().map(ToString::to_string).collect());
+        }
+    }
+
+    /// Remembers where a peer may be reached; the next round of housekeeping dials it.
+    pub(crate) fn meet(&mut self, peer: NodeId, addresses: Vec<String>) {
+        if let Some(entry) = self.peers.entry(peer, true) {
+            entry.learn_addresses(addresses);
+            if !entry.connected {
+                entry.dial_now(now());
+            }
+            self.keep_peer(&peer);
+        }
+    }
+
+    fn connected(&mut self, peer: NodeId, address: &Multiaddr, outbound: bool) {
+        let member = self.team.check(&peer, now()).is_ok();
+        if let Some(entry) = self.peers.entry(peer, member) {
+            entry.connected = true;
+            // Whoever dialled begins the handshake; the other side waits for it first.
+            entry.dial_soon(now());
+            if outbound {
+                entry.learn_addresses([address.to_string()]);
+            }
+        }
+        tracing::debug!(%peer, %address, outbound, "connected");
+    }
+
+    fn disconnected(&mut self, peer: &NodeId) {
+        tracing::debug!(%peer, "disconnected");
+        self.end_session(peer);
+        if let Some(entry) = self.peers.get_mut(peer) {
+            entry.connected = false;
+            entry.dial_soon(now());
+        }
+        self.keep_peer(peer);
+    }
+
+    fn identified(&mut self, peer: NodeId, agent_version: String, addresses: &[Multiaddr]) {
+        let member = self.team.check(&peer, now()).is_ok();
+        if let Some(entry) = self.peers.entry(peer, member) {
+            entry.agent_version = Some(agent_version);
+            if member {
+                entry.learn_addresses(addresses.iter().map(ToString::to_string));
+            }
+        }
+    }
+
+    fn known(&self, peer: NodeId) -> Known {
+        Known { node: peer, pinned: self.peers.get(&peer).and_then(|peer| peer.store) }
+    }
+
+    /// Begins a handshake, dialling first where needed.
+    pub(crate) fn greet(
+        &mut self,
+        peer: NodeId,
+        addresses: Vec<Multiaddr>,
+        reply: Option<oneshot::Sender<HandshakeView>>,
+    ) {
+        let nonce = match random::bytes() {
+            Ok(nonce) => nonce,
+            Err(error) => return tracing::error!(%error, "no handshake without random bytes"),
+        };
+        self.greeting.insert(peer);
+        let member = self.team.check(&peer, now()).is_ok();
+        let trusted = self.peers.entry(peer, member).is_some_and(|entry| entry.trust == Trust::Verified);
+        if !trusted {
+            self.peers.set_trust(&peer, Trust::Pending, self.peers.get(&peer).and_then(|entry| entry.reason));
+        }
+        let (net, team, known, inputs) = (self.net.clone(), self.team.clone(), self.known(peer), self.inputs.clone());
+        self.tasks.spawn(async move {
+            let outcome = handshakes::initiate(&net, &team, known, addresses, nonce).await;
+            // Only a stopping node does not want to know.
+            let _ = inputs.send(Input::Handshake { peer, outcome, reply }).await;
+        });
+    }
+
+    fn answer_handshake(&mut self, peer: NodeId, request: Vec<u8>, responder: Responder) {
+        let (net, team, known, inputs) = (self.net.clone(), self.team.clone(), self.known(peer), self.inputs.clone());
+        self.tasks.spawn(async move {
+            let outcome = handshakes::answer(&net, &team, known, request, responder).await;
+            let _ = inputs.send(Input::Handshake { peer, outcome, reply: None }).await;
+        });
+    }
+
+    /// A handshake ended, whoever began it.
+    pub(crate) fn greeted(&mut self, peer: NodeId, outcome: Outcome, reply: Option<oneshot::Sender<HandshakeView>>) {
+        self.greeting.remove(&peer);
+        let ours = self.team.genome.hash();
+        let view = |trust, reason, their_genome| HandshakeView {
+            peer_id: peer,
+            trust,
+            reason,
+            our_genome: ours,
+            their_genome,
+        };
+        let view = match outcome {
+            Outcome::Verified(verified) => {
+                self.verified(&verified);
+                view(Trust::Verified, None, Some(ours))
+            }
+            Outcome::Rejected(rejected) => {
+                let by = if rejected.by == By::Us { "this node" } else { "the peer" };
+                tracing::warn!(%peer, by, reason = rejected.reason.name(), "handshake refused");
+                self.reject(peer, rejected.reason);
+                view(Trust::Rejected, Some(rejected.reason), rejected.theirs)
+            }
+            Outcome::Failed(reason) => {
+                self.failed(peer, reason);
+                view(self.peers.get(&peer).map_or(Trust::Unknown, |entry| entry.trust), Some(reason), None)
+            }
+        };
+        self.keep_peer(&peer);
+        if let Some(reply) = reply {
+            // Whoever asked may have gone.
+            let _ = reply.send(view);
+        }
+    }
+
+    fn verified(&mut self, verified: &Verified) {
+        let (peer, at) = (verified.node, now());
+        // The charter may have changed while the handshake was under way.
+        if let Err(refusal @ (Refusal::Revoked | Refusal::Expired)) = self.team.check(&peer, at) {
+            return self.put_out(peer, reason_of(refusal));
+        }
+        if let Some(entry) = self.peers.entry(peer, true) {
+            entry.name.clone_from(&verified.name);
+            entry.store = Some(verified.store);
+            entry.agent_version = Some(verified.agent_version.clone());
+            entry.learn_addresses(verified.addresses.iter().cloned());
+            entry.reached(at);
+            entry.connected = true;
+        }
+        self.peers.set_trust(&peer, Trust::Verified, None);
+        self.open_stream(peer);
+    }
+
+    fn reject(&mut self, peer: NodeId, reason: Reason) {
+        if let Some(entry) = self.peers.entry(peer, false) {
+            entry.failed(reason, now());
+        }
+        self.peers.set_trust(&peer, Trust::Rejected, Some(reason));
+        self.end_session(&peer);
+        let net = self.net.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = net.close_gate(peer).await {
+                tracing::debug!(%peer, %error, "the gate was not closed");
+            }
+        });
+    }
+
+    fn failed(&mut self, peer: NodeId, reason: Reason) {
+        let Some(entry) = self.peers.entry(peer, false) else { return };
+        entry.failed(reason, now());
+        let trust = if entry.trust == Trust::Pending { Trust::Unknown } else { entry.trust };
+        self.peers.set_trust(&peer, trust, Some(reason));
+    }
+
+    /// Ends everything with a peer that may not be spoken to any more.
+    pub(crate) fn put_out(&mut self, peer: NodeId, reason: Reason) {
+        tracing::warn!(%peer, reason = reason.name(), "put out");
+        self.reject(peer, reason);
+        self.keep_peer(&peer);
+    }
+
+    /// Every peer as it is shown: members first known by the charter, and whoever else was met.
+    pub(crate) fn show_peers(&self) -> Vec<PeerView> {
+        let members = self.team.membership.members().map(|(node, _)| *node);
+        let known = self.peers.iter().map(|(node, _)| *node);
+        let nodes: std::collections::BTreeSet<NodeId> = members.chain(known).collect();
+        let others = nodes.into_iter().filter(|node| *node != self.team.own.node);
+        others.map(|node| self.peers.view(&node, &self.team.membership, &self.held.clock)).collect()
+    }
+}
+
+/// What a refusal by the charter is called.
+pub(crate) const fn reason_of(refusal: Refusal) -> Reason {
+    match refusal {
+        Refusal::NotAMember => Reason::NotAMember,
+        Refusal::Expired => Reason::GrantExpired,
+        Refusal::Revoked => Reason::Revoked,
+    }
+}

@@ -1,0 +1,157 @@
+//! The event loop: everything that changes what this node thinks of its peers happens here, one thing at a time.
+//!
+//! Nothing in the loop waits for the disk or the network. Work that takes time becomes a task, and its result comes
+//! back as an [`Input`]; every channel is bounded, and a full one makes its sender wait, never the loop.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use antiphon_core::ids::NodeId;
+use antiphon_core::time::UnixMillis;
+use antiphon_net::NetHandle;
+use antiphon_protocol::sync::Input as Heard;
+use antiphon_store::{Committed, Store};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::clock::now;
+use crate::held::Held;
+use crate::inputs::{Command, Input};
+use crate::peers::Registry;
+use crate::ports::Ports;
+use crate::session::{Epoch, Live};
+use crate::tasks::Tasks;
+use crate::team::TeamState;
+
+/// How often the loop looks for members to dial and for silent ones, in milliseconds.
+const HOUSEKEEPING_MS: u64 = 500;
+
+/// State of the loop.
+pub(crate) struct Engine {
+    pub(crate) net: NetHandle,
+    pub(crate) store: Store,
+    pub(crate) team: TeamState,
+    /// What this node holds, as of the last commit that was read.
+    pub(crate) held: Held,
+    pub(crate) peers: Registry,
+    pub(crate) sessions: BTreeMap<NodeId, Live>,
+    /// Peers with a handshake under way.
+    pub(crate) greeting: BTreeSet<NodeId>,
+    /// Peers to which a stream is being opened.
+    pub(crate) opening: BTreeSet<NodeId>,
+    /// When which session wants to be woken.
+    pub(crate) timers: BTreeSet<(UnixMillis, NodeId, Epoch)>,
+    /// Where this node listens, with its peer id.
+    pub(crate) listen: Vec<String>,
+    /// The ports of those addresses, and where they are kept for the next start.
+    pub(crate) ports: Ports,
+    pub(crate) ports_file: PathBuf,
+    /// Sessions so far.
+    pub(crate) epochs: u64,
+    pub(crate) agent_version: String,
+    /// A commit is being read.
+    pub(crate) reading: bool,
+    /// Another commit came meanwhile.
+    pub(crate) read_again: bool,
+    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) tasks: Tasks,
+}
+
+/// Where the loop gets its news.
+pub(crate) struct Sources {
+    pub(crate) events: mpsc::Receiver<antiphon_net::Event>,
+    pub(crate) inputs: mpsc::Receiver<Input>,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) commits: watch::Receiver<Committed>,
+}
+
+impl Engine {
+    /// Runs until it is told to stop, then puts everything away in order.
+    pub(crate) async fn run(mut self, mut from: Sources) {
+        let mut housekeeping = interval(Duration::from_millis(HOUSEKEEPING_MS));
+        housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.read_commit();
+        loop {
+            let wake = self.next_wake();
+            tokio::select! {
+                event = from.events.recv() => match event {
+                    Some(event) => self.on_network(event),
+                    None => break,
+                },
+                // The engine holds a sender itself, so this channel never ends.
+                Some(input) = from.inputs.recv() => self.on_input(input),
+                command = from.commands.recv() => match command {
+                    Some(Command::Stop) | None => break,
+                    Some(command) => self.on_command(command),
+                },
+                Ok(()) = from.commits.changed() => self.read_commit(),
+                _ = housekeeping.tick() => self.keep_house(),
+                () = sleep_until(wake) => self.wake_sessions(),
+                () = self.tasks.reap() => {}
+            }
+        }
+        self.stop().await;
+    }
+
+    async fn stop(self) {
+        tracing::info!("stopping");
+        drop(self.sessions);
+        self.net.shutdown().await;
+        self.tasks.end().await;
+        self.store.close().await;
+    }
+
+    fn on_command(&mut self, command: Command) {
+        // Whoever asked and has gone does not need the answer.
+        match command {
+            Command::Peers(reply) => drop(reply.send((self.show_peers(), self.listen.clone()))),
+            Command::Team(reply) => drop(reply.send(self.team.clone())),
+            Command::Handshake { peer, address, reply } => self.greet(peer, vec![address], Some(reply)),
+            Command::Meet { peer, addresses } => self.meet(peer, addresses),
+            Command::Moved(team) => self.moved(*team),
+            Command::Stop => {}
+        }
+    }
+
+    fn on_input(&mut self, input: Input) {
+        match input {
+            Input::Handshake { peer, outcome, reply } => self.greeted(peer, outcome, reply),
+            Input::Stream { peer, stream } => self.on_stream(peer, stream),
+            Input::Frame { peer, epoch, message } => self.drive(peer, epoch, Heard::Message(message)),
+            Input::Session { peer, epoch, input } => self.drive(peer, epoch, input),
+            Input::SessionEnded { peer, epoch, reason } => self.session_ended(peer, epoch, reason),
+            Input::Applied { peer, log, applied } => self.on_applied(peer, log, &applied),
+            Input::Committed { held, team } => self.on_committed(*held, team),
+            Input::CommitUnread(error) => {
+                tracing::error!(%error, "what was committed could not be read");
+                self.reading = false;
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Instant {
+        let at = self.timers.first().map_or(HOUSEKEEPING_MS, |(at, ..)| at.since(now()));
+        Instant::now() + Duration::from_millis(at)
+    }
+
+    fn wake_sessions(&mut self) {
+        let at = now();
+        while let Some((_, peer, epoch)) = self.timers.first().copied().filter(|(due, ..)| *due <= at) {
+            self.timers.pop_first();
+            self.drive(peer, epoch, Heard::Wake);
+        }
+    }
+
+    fn keep_house(&mut self) {
+        let at = now();
+        for (peer, addresses) in self.peers.due(&self.team.membership, &self.sessions, at) {
+            if peer != self.team.own.node && !self.greeting.contains(&peer) {
+                self.greet(peer, crate::connect::parse_all(&addresses), None);
+            }
+        }
+        for peer in self.peers.expire(at) {
+            self.keep_peer(&peer);
+        }
+    }
+}

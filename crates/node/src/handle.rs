@@ -1,0 +1,297 @@
+//! The public door of a node: everything a program may ask of it.
+
+use std::sync::Arc;
+
+use antiphon_core::charter::Revoke;
+use antiphon_core::genome::Genome;
+use antiphon_core::ids::{FactId, Hash, NodeId};
+use antiphon_core::time::UnixMillis;
+use antiphon_net::{Multiaddr, NetHandle};
+use antiphon_protocol::ticket::Ticket;
+use antiphon_store::{
+    AuthorError, Authored, Bring, Draft, EditView, FactFilter, FactView, Recall, RecallQuery, Report, Resolved, Store,
+};
+use antiphon_vault::NodeKey;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api::{Error, HandshakeView, Invitation, Joined, PeerView, Problem, Status, Trust};
+use crate::clock::now;
+use crate::inputs::Command;
+use crate::team::TeamState;
+use crate::{joins, moving};
+
+/// A running node, for programs. Cheap to clone; every method may be called from any task.
+///
+/// Writes return when they are durable. Reads see every write that was acknowledged before them.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) net: NetHandle,
+    pub(crate) key: Arc<NodeKey>,
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) agent_version: String,
+    pub(crate) started: UnixMillis,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("node", &self.shared.key.node_id()).finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.commands.send(command(reply)).await.map_err(|_| Error::Stopped)?;
+        answer.await.map_err(|_| Error::Stopped)
+    }
+
+    async fn team(&self) -> Result<TeamState, Error> {
+        self.ask(Command::Team).await
+    }
+
+    /// The state of the node: who it is, what it holds, whom it knows, what needs a person.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], [`Error::Store`].
+    pub async fn status(&self) -> Result<Status, Error> {
+        let (peers, listen) = self.ask(Command::Peers).await?;
+        let team = self.team().await?;
+        let counts = self.store().read(|reader| reader.counts()).await?;
+        let member = team.membership.members().find(|(node, _)| **node == team.own.node).map(|(_, member)| member);
+        let problems = peers.iter().filter_map(problem_of).collect();
+        Ok(Status {
+            node_id: team.own.node,
+            store_id: team.own.store,
+            name: team.own.name.clone(),
+            steward: team.membership.is_steward(&team.own.node),
+            roles: member.map(|member| member.grant.roles.clone()).unwrap_or_default(),
+            team: team.shown(),
+            listen,
+            facts: counts.facts,
+            events: counts.events,
+            started: self.shared.started,
+            peers,
+            problems,
+        })
+    }
+
+    /// Writes events for `drafts`, in one commit with whatever else is waiting. Each draft succeeds or fails by itself.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when nothing was written.
+    pub async fn author(&self, drafts: Vec<Draft>) -> Result<Vec<Result<Authored, Error>>, Error> {
+        let written = self.store().author(drafts, now()).await?;
+        Ok(written.into_iter().map(|one| one.map_err(Error::from)).collect())
+    }
+
+    /// The fact that `text` names: a whole id, or the beginning of exactly one.
+    ///
+    /// # Errors
+    /// [`Error::FactNotFound`], [`Error::FactAmbiguous`].
+    pub async fn resolve_fact(&self, text: &str) -> Result<FactId, Error> {
+        let prefix = text.to_owned();
+        match self.store().read(move |reader| reader.resolve_fact(&prefix)).await? {
+            Resolved::One(fact) => Ok(fact),
+            Resolved::Ambiguous(facts) => Err(Error::FactAmbiguous { prefix: text.to_owned(), count: facts.len() }),
+            Resolved::None => Err(Error::FactNotFound(text.chars().take(64).collect())),
+        }
+    }
+
+    /// One fact, also a forgotten one.
+    ///
+    /// # Errors
+    /// [`Error::FactNotFound`].
+    pub async fn fact(&self, id: FactId) -> Result<FactView, Error> {
+        let found = self.store().read(move |reader| reader.fact(id)).await?;
+        found.ok_or_else(|| Error::FactNotFound(id.to_string()))
+    }
+
+    /// Facts in the order of their ids: at most `limit` of those after `after`.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn facts(&self, filter: FactFilter, limit: usize, after: Option<FactId>) -> Result<Vec<FactView>, Error> {
+        Ok(self.store().read(move |reader| reader.facts(&filter, limit, after)).await?)
+    }
+
+    /// Every edit of a fact, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::FactNotFound`].
+    pub async fn history(&self, id: FactId) -> Result<Vec<EditView>, Error> {
+        let edits = self.store().read(move |reader| reader.history(id)).await?;
+        if edits.is_empty() { Err(Error::FactNotFound(id.to_string())) } else { Ok(edits) }
+    }
+
+    /// The facts that fit a text best.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn recall(&self, query: RecallQuery) -> Result<Recall, Error> {
+        Ok(self.store().read(move |reader| reader.recall(&query)).await?)
+    }
+
+    /// Every known peer, in the order of the ids.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn peers(&self) -> Result<Vec<PeerView>, Error> {
+        Ok(self.ask(Command::Peers).await?.0)
+    }
+
+    /// Does a handshake with the node at `address`, a multiaddress that ends in `/p2p/PEER`, and says how it ended.
+    ///
+    /// # Errors
+    /// [`Error::Address`]; a refusal is no error but an outcome.
+    pub async fn handshake(&self, address: &str) -> Result<HandshakeView, Error> {
+        let wrong = || Error::Address(address.chars().take(200).collect());
+        let peer = address.rsplit_once("/p2p/").and_then(|(_, peer)| peer.parse().ok()).ok_or_else(wrong)?;
+        let address: Multiaddr = address.parse().map_err(|_| wrong())?;
+        self.ask(|reply| Command::Handshake { peer, address, reply }).await
+    }
+
+    /// Removes a member for good. `peer` is its name, its id or the beginning of it.
+    ///
+    /// # Errors
+    /// [`Error::NotASteward`], [`Error::PeerNotFound`].
+    pub async fn revoke(&self, peer: &str, reason: &str, compromised: bool) -> Result<NodeId, Error> {
+        let team = self.team().await?;
+        team.need_steward()?;
+        let node = self.resolve_peer(peer).await?;
+        let revoke = Revoke { node, reason: reason.to_owned(), compromised, cuts: Vec::new() };
+        for written in self.author(vec![Draft::Revoke(revoke)]).await? {
+            let _authored = written?;
+        }
+        Ok(node)
+    }
+
+    async fn resolve_peer(&self, text: &str) -> Result<NodeId, Error> {
+        let peers = self.peers().await?;
+        let named = |peer: &&PeerView| peer.name == text || peer.peer_id.to_string().starts_with(text);
+        let mut found = peers.iter().filter(named).map(|peer| peer.peer_id);
+        match (found.next(), found.next()) {
+            (Some(node), None) if !text.is_empty() => Ok(node),
+            _ => Err(Error::PeerNotFound(text.chars().take(64).collect())),
+        }
+    }
+
+    /// Makes a ticket for one machine, good for `ttl_ms` milliseconds. Whoever has it can join once.
+    ///
+    /// # Errors
+    /// [`Error::NotASteward`], [`Error::UnknownRole`].
+    pub async fn invite(&self, role: &str, ttl_ms: u64) -> Result<Invitation, Error> {
+        let (_, listen) = self.ask(Command::Peers).await?;
+        joins::invite(self.store(), &self.team().await?, role, ttl_ms, listen).await
+    }
+
+    /// Joins the team of a ticket. From a team of one that has facts, `bring` must say which of them come along.
+    ///
+    /// # Errors
+    /// [`Error::Ticket`], [`Error::InAnotherTeam`], [`Error::BringUndecided`], [`Error::JoinRefused`],
+    /// [`Error::Unreachable`]; the node is then as before.
+    pub async fn join(&self, ticket: &str, name: Option<&str>, bring: Option<Bring>) -> Result<Joined, Error> {
+        let ticket = Ticket::parse(ticket)?;
+        let team = self.team().await?;
+        let (steward, addresses) = (ticket.steward, ticket.addresses.clone());
+        if ticket.team == team.own.team {
+            if steward != team.own.node {
+                self.tell(Command::Meet { peer: steward, addresses }).await?;
+            }
+            return Ok(Joined::Already { team: team.shown() });
+        }
+        ticket.check(now())?;
+        let bring = moving::may_move(self.store(), &team, &ticket, bring).await?;
+        let name = name.unwrap_or(&team.own.name).to_owned();
+        let answer = joins::ask(&self.shared.net, &self.shared.key, name.clone(), ticket).await?;
+        let moved = moving::run(self.store(), &team, &answer, name, bring).await?;
+        let version = self.shared.agent_version.clone();
+        let fresh = self.store().read(move |reader| TeamState::read(reader, &version, &[])).await?;
+        let shown = fresh.shown();
+        self.tell(Command::Moved(Box::new(fresh))).await?;
+        self.tell(Command::Meet { peer: steward, addresses }).await?;
+        Ok(Joined::Member { team: shown, brought: moved.brought, kept_local: moved.kept_local })
+    }
+
+    async fn tell(&self, command: Command) -> Result<(), Error> {
+        self.shared.commands.send(command).await.map_err(|_| Error::Stopped)
+    }
+
+    /// The genes of the team.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn genome(&self) -> Result<Genome, Error> {
+        Ok(self.store().read(|reader| reader.genome()).await?)
+    }
+
+    /// Checks everything that is stored: chains, signatures, payloads, projections.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when it cannot be read; what is wrong with it stands in the report.
+    pub async fn verify(&self) -> Result<Report, Error> {
+        Ok(self.store().read(|reader| reader.verify()).await?)
+    }
+
+    /// The hash over charter and shared state; equal on all synced members.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn state_hash(&self) -> Result<Hash, Error> {
+        Ok(self.store().read(|reader| reader.state_hash()).await?)
+    }
+
+    /// Waits until everything that is held now can be found by recall.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn flush_index(&self) -> Result<(), Error> {
+        let pos = self.store().committed().borrow().pos;
+        let mut indexed = self.store().indexed();
+        // The sender is gone only when the store is closed.
+        indexed.wait_for(|indexed| *indexed >= pos).await.map(drop).map_err(|_| Error::Stopped)
+    }
+
+    /// Bytes of sync frames sent and received since the node started.
+    pub fn sync_traffic(&self) -> (u64, u64) {
+        let traffic = self.shared.net.traffic();
+        (traffic.sent(), traffic.received())
+    }
+
+    /// Begins to stop the node; [`crate::Node::stopped`] tells when it has.
+    pub async fn shutdown(&self) {
+        if self.tell(Command::Stop).await.is_err() {
+            tracing::debug!("the node has stopped already");
+        }
+    }
+}
+
+/// What is wrong with a peer, if a person should know.
+fn problem_of(peer: &PeerView) -> Option<Problem> {
+    let name = if peer.name.is_empty() { peer.peer_id.short() } else { peer.name.clone() };
+    let reason = peer.reason?;
+    if peer.trust != Trust::Rejected {
+        return None;
+    }
+    let fix = "antiphon peers list".to_owned();
+    Some(Problem { what: format!("{name} is refused: {}", reason.name()), fix })
+}
+
+impl From<AuthorError> for Error {
+    fn from(error: AuthorError) -> Self {
+        match error {
+            AuthorError::Fact(error) => Self::Fact(error),
+            AuthorError::NotFound(fact) => Self::FactNotFound(fact.to_string()),
+            AuthorError::Forgotten(fact) => Self::FactForgotten(fact.to_string()),
+            other => Self::Refused(other),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What this node holds, as sync sessions need to know it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use antiphon_core::ids::{NodeId, StoreId};
+use antiphon_core::log::{NodeClock, Stream};
+use antiphon_store::Reader;
+
+/// A snapshot of the logs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Held {
+    /// Heads of the charter and shared logs.
+    pub(crate) clock: NodeClock,
+    /// The key of every store whose logs are held.
+    pub(crate) keys: BTreeMap<StoreId, NodeId>,
+    /// Keys that the charter ever granted something.
+    pub(crate) members: BTreeSet<NodeId>,
+}
+
+impl Held {
+    /// Reads the snapshot.
+    pub(crate) fn read(reader: &Reader<'_>) -> Result<Self, antiphon_store::Error> {
+        let clock = reader.clock()?;
+        let keys = reader.logs()?.into_iter().map(|log| (log.log.store, log.node)).collect();
+        let membership = reader.membership()?;
+        let members = membership.members().map(|(node, _)| *node).chain(membership.revoked());
+        let members = members.chain([membership.first_steward()]).collect();
+        Ok(Self { clock, keys, members })
+    }
+
+    /// The heads of the charter logs.
+    pub(crate) fn charter(&self) -> NodeClock {
+        charter_of(&self.clock)
+    }
+}
+
+/// The charter logs of a clock.
+pub(crate) fn charter_of(clock: &NodeClock) -> NodeClock {
+    clock.iter().filter(|(log, _)| log.stream == Stream::Charter).map(|(log, head)| (*log, *head)).collect()
+}

@@ -1,0 +1,61 @@
+//! What reaches the event loop from its own tasks and from handles.
+
+use antiphon_core::ids::NodeId;
+use antiphon_core::log::LogId;
+use antiphon_net::{Multiaddr, SyncStream};
+use antiphon_protocol::reason::Reason;
+use antiphon_protocol::sync;
+use antiphon_store::Applied;
+use tokio::sync::oneshot;
+
+use crate::api::{HandshakeView, PeerView};
+use crate::handshakes::Outcome;
+use crate::held::Held;
+use crate::session::Epoch;
+use crate::team::TeamState;
+
+/// Inputs that wait for the loop before their senders do.
+pub(crate) const INPUTS_MAX: usize = 256;
+
+/// Something a task of the node found out.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A handshake ended.
+    Handshake {
+        peer: NodeId,
+        outcome: Outcome,
+        /// Somebody waits for the outcome.
+        reply: Option<oneshot::Sender<HandshakeView>>,
+    },
+    /// The stream of a session stands, or could not be opened.
+    Stream { peer: NodeId, stream: Result<SyncStream, Reason> },
+    /// A message of a session came.
+    Frame { peer: NodeId, epoch: Epoch, message: sync::Message },
+    /// What a session's machine asked for is there.
+    Session { peer: NodeId, epoch: Epoch, input: sync::Input },
+    /// The stream of a session ended.
+    SessionEnded { peer: NodeId, epoch: Epoch, reason: Option<Reason> },
+    /// A page of a peer was stored.
+    Applied { peer: NodeId, log: LogId, applied: Applied },
+    /// What is held, and the team if its charter changed, after a commit.
+    Committed { held: Box<Held>, team: Option<Box<TeamState>> },
+    /// Reading after a commit failed.
+    CommitUnread(antiphon_store::Error),
+}
+
+/// Something a handle asks.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Shows the peers and where the node listens.
+    Peers(oneshot::Sender<(Vec<PeerView>, Vec<String>)>),
+    /// Does a handshake now.
+    Handshake { peer: NodeId, address: Multiaddr, reply: oneshot::Sender<HandshakeView> },
+    /// Remembers where a peer is, and reaches for it.
+    Meet { peer: NodeId, addresses: Vec<String> },
+    /// The node has moved to another team.
+    Moved(Box<TeamState>),
+    /// The team as the loop knows it.
+    Team(oneshot::Sender<TeamState>),
+    /// Stops the node.
+    Stop,
+}

@@ -1,0 +1,160 @@
+//! Joining and letting join: both ends of `/antiphon/join/1`, and the ticket between them.
+
+use antiphon_core::charter::{GRANT_LIFE_MS, Grant};
+use antiphon_core::event::Event;
+use antiphon_core::ids::{Hash, NodeId};
+use antiphon_core::log::Stream;
+use antiphon_net::{Multiaddr, NetHandle, Protocol, Responder};
+use antiphon_protocol::join::{
+    Joined, Joiner, JoinerInput, JoinerOutput, Refusal, Steward, StewardInput, StewardLocal, StewardOutput, secret_hash,
+};
+use antiphon_protocol::sync::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
+use antiphon_protocol::ticket::Ticket;
+use antiphon_store::{Draft, Invite, InviteUse, Reader, Store};
+use antiphon_vault::{NodeKey, random};
+
+use crate::api::{Error, Invitation};
+use crate::clock::now;
+use crate::reasons;
+use crate::team::TeamState;
+
+/// Makes a ticket: the steward keeps the hash of its secret, and the text is the only copy of the secret itself.
+pub(crate) async fn invite(
+    store: &Store,
+    team: &TeamState,
+    role: &str,
+    ttl_ms: u64,
+    addresses: Vec<String>,
+) -> Result<Invitation, Error> {
+    team.need_steward()?;
+    if !team.constitution.roles.iter().any(|known| known == role) {
+        return Err(Error::UnknownRole { role: role.to_owned(), known: team.constitution.roles.clone() });
+    }
+    let secret: [u8; 32] = random::bytes()?;
+    let expires = now().after(ttl_ms);
+    let ticket = Ticket {
+        team: team.own.team,
+        team_name: team.constitution.name.clone(),
+        steward: team.own.node,
+        addresses,
+        roles: vec![role.to_owned()],
+        expires,
+        secret,
+    };
+    let invite = Invite {
+        secret_hash: secret_hash(&secret),
+        roles: ticket.roles.clone(),
+        expires_at: expires,
+        created_at: now(),
+        joiner: None,
+    };
+    store.write(move |db| db.add_invite(&invite)).await?;
+    Ok(Invitation { ticket: ticket.to_text(), role: role.to_owned(), expires })
+}
+
+/// Asks the ticket's steward for membership.
+pub(crate) async fn ask(net: &NetHandle, key: &NodeKey, name: String, ticket: Ticket) -> Result<Joined, Error> {
+    let steward = ticket.steward;
+    let addresses: Vec<Multiaddr> = ticket.addresses.iter().filter_map(|address| address.parse().ok()).collect();
+    let mut machine = Joiner::new(key.node_id(), name, key.age_recipient(), ticket);
+    // The request goes over a connection whose key the transport checks against the steward's.
+    let mut outputs = machine.handle(JoinerInput::Start { peer: steward, nonce: random::bytes()? }, now());
+    if let Some(JoinerOutput::Send(bytes)) = outputs.first() {
+        let input = match net.request(steward, Protocol::Join, addresses, bytes.clone()).await {
+            Ok(bytes) => JoinerInput::Response(bytes),
+            Err(error) => JoinerInput::Failed(reasons::of_request(&error)),
+        };
+        outputs = machine.handle(input, now());
+    }
+    match outputs.into_iter().next() {
+        Some(JoinerOutput::Joined(joined)) => Ok(*joined),
+        Some(JoinerOutput::Refused(refusal)) => Err(Error::JoinRefused { steward, refusal }),
+        Some(JoinerOutput::Failed(reason)) => Err(Error::Unreachable { peer: steward, reason }),
+        Some(JoinerOutput::Send(_)) | None => Err(Error::JoinRefused { steward, refusal: Refusal::Malformed }),
+    }
+}
+
+/// Answers somebody who holds a ticket, or says that it holds none.
+pub(crate) async fn answer(
+    store: &Store,
+    local: std::sync::Arc<StewardLocal>,
+    peer: NodeId,
+    request: Vec<u8>,
+    responder: Responder,
+) -> Result<(), Error> {
+    let mut machine = Steward::new(local.clone(), peer);
+    let mut inputs = vec![StewardInput::Request(request)];
+    while let Some(input) = inputs.pop() {
+        for output in machine.handle(input, now()) {
+            match output {
+                StewardOutput::LookupInvite(hash) => {
+                    let found = store.read(|reader| reader.invites()).await?;
+                    let found = found.into_iter().find(|invite| invite.secret_hash == hash);
+                    inputs.push(StewardInput::Invite(found.map(shown)));
+                }
+                StewardOutput::Grant { invite, node, name, recipient, roles } => {
+                    let not_after = now().after(GRANT_LIFE_MS);
+                    let grant = Grant { node, recipient, roles, not_after, name };
+                    let granted = grant_by(store, local.node, invite, grant).await;
+                    inputs.push(granted.unwrap_or_else(|error| {
+                        tracing::error!(%peer, %error, "the grant could not be written");
+                        StewardInput::GrantFailed
+                    }));
+                }
+                StewardOutput::Send(bytes) => {
+                    responder.respond(bytes).await?;
+                    return Ok(());
+                }
+                StewardOutput::Refused(refusal) => tracing::info!(%peer, %refusal, "refused to join"),
+                StewardOutput::Answered(node) => tracing::info!(peer = %node, "joined"),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn shown(invite: Invite) -> antiphon_protocol::join::Invite {
+    let Invite { roles, expires_at, joiner, .. } = invite;
+    antiphon_protocol::join::Invite { roles, expires: expires_at, joiner }
+}
+
+/// Uses the invitation, writes the grant, and gathers what the joiner gets. An invitation that this key has used
+/// already gets the grant it has; if a crash came between the two writes, it is written now.
+async fn grant_by(store: &Store, steward: NodeId, invite: Hash, grant: Grant) -> Result<StewardInput, Error> {
+    let (node, seed) = (grant.node, random::bytes()?);
+    let written = store
+        .write(move |db| {
+            let again = match db.use_invite(&invite, &node, now())? {
+                InviteUse::Accepted(_) => false,
+                InviteUse::Again(_) => db.reader().grant_path(&node)?.is_some(),
+                InviteUse::Taken | InviteUse::Expired | InviteUse::Unknown => return Ok(None),
+            };
+            let drafts = if again { Vec::new() } else { vec![Draft::Grant(grant)] };
+            Ok(Some(db.author(&drafts, now(), seed)?))
+        })
+        .await?;
+    let Some(written) = written else { return Ok(StewardInput::GrantFailed) };
+    for one in written {
+        let _authored = one?;
+    }
+    let (path, charter) = store.read(move |reader| Ok((reader.grant_path(&node)?, charter(reader, &steward)?))).await?;
+    let granted = path.map(|path| StewardInput::Granted { path: Box::new(path), charter });
+    Ok(granted.unwrap_or(StewardInput::GrantFailed))
+}
+
+/// Every charter event that is held, log by log, those of `first` before all others.
+fn charter(reader: &Reader<'_>, first: &NodeId) -> Result<Vec<Event>, antiphon_store::Error> {
+    let mut logs: Vec<_> = reader.logs()?.into_iter().filter(|log| log.log.stream == Stream::Charter).collect();
+    logs.sort_by_key(|log| (log.node != *first, log.log));
+    let mut events = Vec::new();
+    for log in logs {
+        let mut after = 0;
+        loop {
+            let page = reader.page(log.log, after, PAGE_EVENTS_MAX, PAGE_BYTES_MAX, None)?;
+            let Some(last) = page.last() else { break };
+            after = last.header().seq;
+            events.extend(page);
+        }
+    }
+    Ok(events)
+}

@@ -1,0 +1,237 @@
+//! Starting a node: its home, its key, its store, its network, and the loop over them.
+
+use std::sync::Arc;
+
+use antiphon_core::charter::{GRANT_LIFE_MS, Grant};
+use antiphon_core::genome::Genome;
+use antiphon_core::ids::{NodeId, ulid_bytes};
+use antiphon_core::sign::Signer;
+use antiphon_net::{Multiaddr, NetHandle};
+use antiphon_store::{Db, Draft, Identity, Options, Own, Store, StoreOptions};
+use antiphon_vault::{NodeKey, file, random, secret_file};
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use crate::api::{Error, Team};
+use crate::clock::now;
+use crate::config::Config;
+use crate::event_loop::{Engine, Sources};
+use crate::handle::{Handle, Shared};
+use crate::held::Held;
+use crate::home::{Home, Lock};
+use crate::inputs::INPUTS_MAX;
+use crate::peers::Registry;
+use crate::ports::Ports;
+use crate::rows;
+use crate::tasks::Tasks;
+use crate::team::TeamState;
+
+/// Commands that wait for the loop before their senders do.
+const COMMANDS_MAX: usize = 64;
+
+/// What a new home was given.
+#[derive(Debug)]
+pub struct Initialized {
+    /// Its key.
+    pub node_id: NodeId,
+    /// Its name.
+    pub name: String,
+    /// The team of one it founded.
+    pub team: Team,
+    /// The words from which the key can be derived again. This is the only time they are handed out.
+    pub phrase: Zeroizing<String>,
+}
+
+/// A running node. Dropping it does not stop it in order; ask its [`Handle`] to shut down and wait for
+/// [`Node::stopped`].
+#[derive(Debug)]
+pub struct Node {
+    handle: Handle,
+    initialized: Option<Initialized>,
+    engine: tokio::task::JoinHandle<()>,
+    _lock: Lock,
+}
+
+/// Makes a key, a store and a team of one in a new home.
+///
+/// # Errors
+/// [`Error::Initialized`] when the home holds a node already, [`Error::Home`], [`Error::Key`], [`Error::Store`],
+/// [`Error::Genome`] for an unfit team name.
+pub fn init(config: &Config) -> Result<Initialized, Error> {
+    config.home.create()?;
+    let _lock = config.home.lock()?;
+    if config.home.key().exists() {
+        return Err(Error::Initialized(config.home.path().display().to_string()));
+    }
+    let key = Arc::new(create_key(&config.home)?);
+    let mut db = Db::open(config.home.path(), Options::default(), Some(key.clone() as Arc<dyn Signer>))?;
+    let own = found(&mut db, config, &key)?;
+    initialized(config, &key, &own)
+}
+
+fn create_key(home: &Home) -> Result<NodeKey, Error> {
+    let (key, _) = NodeKey::generate()?;
+    file::create(&home.key(), &key)?;
+    Ok(key)
+}
+
+fn initialized(config: &Config, key: &NodeKey, own: &Own) -> Result<Initialized, Error> {
+    let team = Team { id: own.team, name: config.team_name() };
+    Ok(Initialized { node_id: own.node, name: own.name.clone(), team, phrase: key.phrase().expose() })
+}
+
+/// Founds a team of one, whose first steward grants itself its membership.
+fn found(db: &mut Db, config: &Config, key: &NodeKey) -> Result<Own, Error> {
+    let (node, name) = (key.node_id(), config.node_name());
+    let genome = Genome::found(&config.team_name(), &random::bytes()?, &node)?;
+    let identity = Identity { node, name: name.clone(), nonce: fresh_ulid()?, previous: None };
+    let own = db.found(&identity, &genome, now(), random::bytes()?)?;
+    let not_after = now().after(GRANT_LIFE_MS);
+    let grant = Grant { node, recipient: key.age_recipient(), roles: vec!["admin".to_owned()], not_after, name };
+    for written in db.author(&[Draft::Grant(grant)], now(), random::bytes()?)? {
+        let _authored = written?;
+    }
+    Ok(own)
+}
+
+/// A ULID of this moment.
+pub(crate) fn fresh_ulid() -> Result<[u8; 16], Error> {
+    Ok(ulid_bytes(now(), random::bytes()?))
+}
+
+/// The bearer token of the HTTP door, made at first use.
+///
+/// # Errors
+/// [`Error::SecretFile`] when the file cannot be used.
+pub fn http_token(home: &Home) -> Result<Zeroizing<String>, Error> {
+    Ok(secret_file::read_or_create(&home.token(), random::token)?)
+}
+
+impl Node {
+    /// Starts a node; a new home gets a key, a store and a team of one first.
+    ///
+    /// # Errors
+    /// [`Error::Home`] when another node holds the home, [`Error::Key`], [`Error::Store`], [`Error::NetStart`].
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        config.home.create()?;
+        let lock = config.home.lock()?;
+        let fresh = !config.home.key().exists();
+        let key = Arc::new(if fresh { create_key(&config.home)? } else { file::load(&config.home.key())? });
+        let own = open_home(&config, &key)?;
+        let initialized = if fresh { Some(initialized(&config, &key, &own)?) } else { None };
+        let source = random::Source::new()?;
+        let options = StoreOptions::new(move || source.draw());
+        let store = Store::open(config.home.path(), options, Some(key.clone() as Arc<dyn Signer>))?;
+        let (handle, engine) = assemble(&config, key, store).await?;
+        Ok(Self { handle, initialized, engine, _lock: lock })
+    }
+
+    /// The door to the node.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// What the home was given, if this start made it.
+    pub fn take_initialized(&mut self) -> Option<Initialized> {
+        self.initialized.take()
+    }
+
+    /// Waits until the node has stopped and everything is put away.
+    pub async fn stopped(self) {
+        if let Err(error) = self.engine.await {
+            tracing::error!(%error, "the event loop broke");
+        }
+    }
+}
+
+/// Opens the database once by itself: to found the team of a new home, and to say clearly what is wrong with an old
+/// one. A key without a team is what a first start leaves that was interrupted.
+fn open_home(config: &Config, key: &Arc<NodeKey>) -> Result<Own, Error> {
+    let mut db = Db::open(config.home.path(), Options::default(), Some(key.clone() as Arc<dyn Signer>))?;
+    match db.own().cloned() {
+        Some(own) => Ok(own),
+        None => found(&mut db, config, key),
+    }
+}
+
+async fn assemble(
+    config: &Config,
+    key: Arc<NodeKey>,
+    store: Store,
+) -> Result<(Handle, tokio::task::JoinHandle<()>), Error> {
+    let version = config.agent_version.clone();
+    let read_version = version.clone();
+    let (team, held, peers) = store
+        .read(move |reader| Ok((TeamState::read(reader, &read_version, &[])?, Held::read(reader)?, reader.peers()?)))
+        .await?;
+    let mut net_config = antiphon_net::Config::new(key.libp2p_seed(), version.clone());
+    net_config.mdns = config.mdns;
+    let mut tasks = Tasks::default();
+    let ports = Ports::load(&config.home.ports());
+    let (net, events) = listen(config, net_config, ports, &mut tasks)?;
+    let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
+    let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
+    let commits = store.committed();
+    let shared = Shared {
+        store: store.clone(),
+        net: net.clone(),
+        key,
+        commands,
+        agent_version: version.clone(),
+        started: now(),
+    };
+    let mut registry = Registry::default();
+    for row in peers {
+        let (node, peer) = rows::from_row(row);
+        registry.insert(node, peer);
+    }
+    let engine = Engine {
+        net,
+        store,
+        team,
+        held,
+        peers: registry,
+        sessions: std::collections::BTreeMap::new(),
+        greeting: std::collections::BTreeSet::new(),
+        opening: std::collections::BTreeSet::new(),
+        timers: std::collections::BTreeSet::new(),
+        listen: Vec::new(),
+        ports,
+        ports_file: config.home.ports(),
+        epochs: 0,
+        agent_version: version,
+        reading: false,
+        read_again: false,
+        inputs,
+        tasks,
+    };
+    let sources = Sources { events, inputs: inputs_out, commands: commands_out, commits };
+    let engine = Tasks::detach(engine.run(sources));
+    Ok((Handle { shared: Arc::new(shared) }, engine))
+}
+
+/// Starts the network at the ports of the last run, or at others where those are taken by now.
+fn listen(
+    config: &Config,
+    mut net_config: antiphon_net::Config,
+    ports: Ports,
+    tasks: &mut Tasks,
+) -> Result<(NetHandle, mpsc::Receiver<antiphon_net::Event>), Error> {
+    let mut last = None;
+    for ports in [ports, Ports::default()] {
+        let addresses = config.listen.iter().map(|text| parse_address(&ports.apply(text)));
+        net_config.listen = addresses.collect::<Result<_, _>>()?;
+        match antiphon_net::new(net_config.clone()) {
+            Ok((net, events, driver)) => {
+                tasks.spawn(driver);
+                return Ok((net, events));
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.map_or(Error::Stopped, Error::NetStart))
+}
+
+fn parse_address(text: &str) -> Result<Multiaddr, Error> {
+    text.parse().map_err(|_| Error::Address(text.chars().take(200).collect()))
+}

@@ -1,0 +1,35 @@
+//! The one place that spawns tasks.
+
+use std::future::Future;
+
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Tasks of the node; they end with it.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks(JoinSet<()>);
+
+impl Tasks {
+    /// Runs `work` beside the loop.
+    pub(crate) fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(work);
+    }
+
+    /// Runs the loop itself, which outlives whoever started it.
+    pub(crate) fn detach(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        tokio::spawn(work)
+    }
+
+    /// Waits for the next task to end and says if it broke. Never ready while there is none.
+    pub(crate) async fn reap(&mut self) {
+        match self.0.join_next().await {
+            Some(Err(error)) if error.is_panic() => tracing::error!(%error, "a task broke"),
+            Some(_) => {}
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends every task.
+    pub(crate) async fn end(mut self) {
+        self.0.shutdown().await;
+    }
+}

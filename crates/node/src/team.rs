@@ -1,0 +1,90 @@
+//! What this node is in its team, gathered once per change and shared as it is.
+
+use std::sync::Arc;
+
+use antiphon_core::charter::{Membership, Refusal};
+use antiphon_core::genome::{Constitution, Genome};
+use antiphon_core::ids::NodeId;
+use antiphon_core::log::{LogId, Stream};
+use antiphon_core::time::UnixMillis;
+use antiphon_protocol::handshake::Local;
+use antiphon_protocol::join::StewardLocal;
+use antiphon_store::{Own, Reader};
+
+use crate::api::{Error, Team};
+use crate::held::charter_of;
+
+/// A snapshot of the team as this node's database knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct TeamState {
+    pub(crate) own: Own,
+    pub(crate) genome: Genome,
+    pub(crate) constitution: Constitution,
+    pub(crate) membership: Membership,
+    /// What a handshake brings.
+    pub(crate) local: Arc<Local>,
+}
+
+impl TeamState {
+    /// Reads the snapshot. `addresses` are where this node listens.
+    pub(crate) fn read(
+        reader: &Reader<'_>,
+        agent_version: &str,
+        addresses: &[String],
+    ) -> Result<Self, antiphon_store::Error> {
+        let own = reader.own()?.ok_or(antiphon_store::Error::NoTeam)?;
+        let genome = reader.genome()?;
+        let constitution = genome.constitution()?;
+        let membership = reader.membership()?;
+        let charter = charter_of(&reader.clock()?);
+        // The opening of the shared log, which every store has, shows whose store this is.
+        let opening = reader.event_at(LogId::new(own.store, Stream::Shared), 1)?;
+        let local = Arc::new(Local {
+            node: own.node,
+            name: own.name.clone(),
+            team: own.team,
+            genome: genome.hash(),
+            membership: membership.clone(),
+            charter,
+            path: reader.grant_path(&own.node)?,
+            store: own.store,
+            opening: opening.map(antiphon_core::event::Event::into_unverified),
+            agent_version: agent_version.to_owned(),
+            addresses: addresses.to_vec(),
+        });
+        Ok(Self { own, genome, constitution, membership, local })
+    }
+
+    /// The team as it is shown.
+    pub(crate) fn shown(&self) -> Team {
+        Team { id: self.own.team, name: self.constitution.name.clone() }
+    }
+
+    /// Members other than this node.
+    pub(crate) fn others(&self) -> usize {
+        self.membership.members().filter(|(node, _)| **node != self.own.node).count()
+    }
+
+    /// What a steward brings when somebody wants to join.
+    pub(crate) fn steward_local(&self) -> Arc<StewardLocal> {
+        Arc::new(StewardLocal {
+            node: self.own.node,
+            name: self.own.name.clone(),
+            team: self.own.team,
+            genome: self.genome.encode(),
+            membership: self.membership.clone(),
+        })
+    }
+
+    /// Whether `node` may be spoken to.
+    pub(crate) fn check(&self, node: &NodeId, now: UnixMillis) -> Result<(), Refusal> {
+        self.membership.check(node, now).map(drop)
+    }
+
+    /// # Errors
+    /// [`Error::NotASteward`] when this node may not sign membership.
+    pub(crate) fn need_steward(&self) -> Result<(), Error> {
+        let steward = self.membership.is_steward(&self.own.node);
+        if steward { Ok(()) } else { Err(Error::NotASteward { team: self.constitution.name.clone() }) }
+    }
+}
