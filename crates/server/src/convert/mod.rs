@@ -7,5 +7,5 @@ mod view;
 pub(crate) use draft::{Actor, after_of, duration_of, edit_of, filter_of, provenance_of, query_of, remember_of};
 pub(crate) use page::{node_named, page};
 pub(crate) use view::{
-    Seen, fact, genes, handshake, history, invitation, joined, peer, recall, status, team, verify, written,
+    Seen, fact, genes, handshake, history, invitation, joined, peer, recall, status, verify, written,
 };

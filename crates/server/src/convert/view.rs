@@ -162,7 +162,7 @@ pub(crate) fn written(authored: &Authored) -> WrittenDto {
     }
 }
 
-pub(crate) fn team(team: &Team) -> TeamDto {
+fn team(team: &Team) -> TeamDto {
     TeamDto { id: team.id.to_string(), name: team.name.clone() }
 }
 

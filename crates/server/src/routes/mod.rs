@@ -19,10 +19,10 @@ use crate::error::{Code, Problem};
 use crate::service::Service;
 
 /// Most bytes of a request that only asks.
-pub const ASK_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const ASK_BYTES_MAX: usize = 1024 * 1024;
 /// Most bytes of a request that writes. A fact far beyond its own limit still comes through, so that the answer can
 /// say how long it is and how long it may be.
-pub const WRITE_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const WRITE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most requests that ask at the same time.
 const ASKS_MAX: usize = 64;
 /// Most requests that write at the same time: they bound the memory that bodies take.

@@ -1,0 +1,108 @@
+//! A real node with open doors, on loopback, in a directory of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
+
+use antiphon_node::{Config, Handle, Home, Node};
+use antiphon_server::client::Client;
+use antiphon_server::door::{DoorOptions, Running, serve};
+use antiphon_server::dto::NewFactDto;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{HeaderMap, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+pub struct Alice {
+    pub home: Home,
+    pub handle: Handle,
+    pub client: Client,
+    pub url: String,
+    pub token: String,
+    node: Node,
+    running: Running,
+    close: oneshot::Sender<()>,
+    _dir: tempfile::TempDir,
+}
+
+impl Alice {
+    pub async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path().join("home"));
+        let mut config = Config::new(home.clone());
+        config.name = Some("alice".into());
+        config.team = Some("acme".into());
+        config.listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
+        config.mdns = false;
+        let node = Node::start(config).await.unwrap();
+        let handle = node.handle();
+        let (close, closed) = oneshot::channel::<()>();
+        let options = DoorOptions { home: home.clone(), http: Some("127.0.0.1:0".into()) };
+        let shutdown = async {
+            let _ = closed.await;
+        };
+        let running = serve(handle.clone(), options, shutdown).await.unwrap();
+        let token = antiphon_node::http_token(&home).unwrap().to_string();
+        let url = running.http_url.clone().unwrap();
+        Self { client: Client::new(home.socket()), home, handle, url, token, node, running, close, _dir: dir }
+    }
+
+    /// Sends one HTTP request to the TCP door, with nothing in it but what is given.
+    pub async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let stream = TcpStream::connect(self.authority()).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response =
+            sender.send_request(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.into_body().collect().await.unwrap().to_bytes();
+        drop(sender);
+        connection.await.unwrap().unwrap();
+        Answer { status, headers, text: String::from_utf8(text.to_vec()).unwrap() }
+    }
+
+    pub fn authority(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
+    pub fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
+    pub async fn remember(&self, content: &str) -> String {
+        self.client.remember(&fact(content)).await.unwrap().id
+    }
+
+    /// Closes the doors, then the node; returns once both are gone.
+    pub async fn stop(self) {
+        self.close.send(()).unwrap();
+        self.running.finished().await;
+        self.handle.shutdown().await;
+        self.node.stopped().await;
+    }
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    pub fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+pub fn fact(content: &str) -> NewFactDto {
+    NewFactDto { content: content.to_owned(), ..NewFactDto::default() }
+}
