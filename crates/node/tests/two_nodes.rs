@@ -1,0 +1,153 @@
+//! Two real nodes in one process, over loopback, on real databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use antiphon_core::event::Provenance;
+use antiphon_core::fact::{Edit, Field};
+use antiphon_core::time::UnixMillis;
+use antiphon_core::value::Value;
+use antiphon_node::{Bring, Config, Draft, Error, Handle, Home, Joined, Node, RecallQuery, Trust};
+use tempfile::TempDir;
+
+struct Machine {
+    dir: TempDir,
+    node: Option<Node>,
+    handle: Handle,
+}
+
+impl Machine {
+    async fn start(name: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let node = Node::start(config(&dir, name)).await.unwrap();
+        let handle = node.handle();
+        Self { dir, node: Some(node), handle }
+    }
+
+    async fn stop(&mut self) {
+        self.handle.shutdown().await;
+        self.node.take().unwrap().stopped().await;
+    }
+
+    async fn start_again(&mut self) {
+        let node = Node::start(config(&self.dir, "again")).await.unwrap();
+        self.handle = node.handle();
+        self.node = Some(node);
+    }
+
+    async fn remember(&self, text: &str) {
+        let edit = Edit::new().set(Field::Content, Value::from(text));
+        let draft = Draft::Remember { id: None, edit, provenance: Provenance::default(), idempotency_key: None };
+        for written in self.handle.author(vec![draft]).await.unwrap() {
+            let _authored = written.unwrap();
+        }
+    }
+
+    async fn recalls(&self, text: &str) -> bool {
+        let query = RecallQuery { text: text.into(), limit: 5, now: UnixMillis(u64::MAX), ..RecallQuery::default() };
+        !self.handle.recall(query).await.unwrap().hits.is_empty()
+    }
+}
+
+fn config(dir: &TempDir, name: &str) -> Config {
+    let mut config = Config::new(Home::new(dir.path().join("home")));
+    config.listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
+    config.mdns = false;
+    config.name = Some(name.into());
+    config
+}
+
+async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !done().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("still waiting: {what}"));
+}
+
+async fn team_of_two() -> (Machine, Machine) {
+    let (alice, bob) = (Machine::start("alice").await, Machine::start("bob").await);
+    until("alice listens", async || !alice.handle.status().await.unwrap().listen.is_empty()).await;
+    let ticket = alice.handle.invite("observer", 60_000).await.unwrap().ticket;
+    let joined = bob.handle.join(&ticket, None, None).await.unwrap();
+    assert!(matches!(joined, Joined::Member { brought: 0, .. }), "{joined:?}");
+    (alice, bob)
+}
+
+async fn agree(alice: &Machine, bob: &Machine) {
+    until("both hold the same", async || {
+        alice.handle.state_hash().await.unwrap() == bob.handle.state_hash().await.unwrap()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_remembers_the_other_recalls() {
+    let (mut alice, mut bob) = team_of_two().await;
+    alice.remember("the staging port is 6543").await;
+    until("bob recalls it", async || bob.recalls("staging port").await).await;
+    bob.remember("deploys go out on thursdays").await;
+    until("alice recalls it", async || alice.recalls("thursdays").await).await;
+    agree(&alice, &bob).await;
+    let peers = alice.handle.peers().await.unwrap();
+    assert_eq!((peers.len(), peers[0].trust, peers[0].name.as_str()), (1, Trust::Verified, "bob"));
+    bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_find_each_other_again_after_restarts() {
+    let (mut alice, mut bob) = team_of_two().await;
+    alice.remember("before").await;
+    until("bob has it", async || bob.recalls("before").await).await;
+    alice.stop().await;
+    bob.remember("while alice was away").await;
+    alice.start_again().await;
+    until("alice has it", async || alice.recalls("away").await).await;
+    bob.stop().await;
+    alice.stop().await;
+    bob.start_again().await;
+    alice.start_again().await;
+    alice.remember("after both slept").await;
+    until("bob has that too", async || bob.recalls("slept").await).await;
+    agree(&alice, &bob).await;
+    bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_member_is_put_out_at_once_and_gets_nothing_new() {
+    let (mut alice, mut bob) = team_of_two().await;
+    until("they are connected", async || alice.handle.peers().await.unwrap()[0].connected).await;
+    alice.handle.revoke("bob", "stolen", false).await.unwrap();
+    until("bob is put out", async || !alice.handle.peers().await.unwrap()[0].connected).await;
+    alice.remember("not for bob").await;
+    until("bob hears that he was revoked", async || {
+        let peers = bob.handle.peers().await.unwrap();
+        peers[0].trust == Trust::Rejected && peers[0].reason.is_some_and(|reason| reason.name() == "revoked")
+    })
+    .await;
+    assert!(!bob.recalls("not for bob").await);
+    bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_serves_one_machine_once() {
+    let (mut alice, mut bob) = team_of_two().await;
+    let ticket = alice.handle.invite("observer", 60_000).await.unwrap().ticket;
+    let mut carol = Machine::start("carol").await;
+    carol.remember("carol was here before").await;
+    let undecided = carol.handle.join(&ticket, None, None).await;
+    assert!(matches!(undecided, Err(Error::BringUndecided { shared: 1, local: 0, .. })), "{undecided:?}");
+    let joined = carol.handle.join(&ticket, None, Some(Bring::Shared)).await.unwrap();
+    assert!(matches!(joined, Joined::Member { brought: 1, kept_local: 0, .. }), "{joined:?}");
+    until("alice has what carol brought", async || alice.recalls("carol").await).await;
+    let mut eve = Machine::start("eve").await;
+    let refused = eve.handle.join(&ticket, None, None).await;
+    assert!(matches!(refused, Err(Error::JoinRefused { .. })), "{refused:?}");
+    for machine in [&mut eve, &mut carol, &mut bob, &mut alice] {
+        machine.stop().await;
+    }
+}
