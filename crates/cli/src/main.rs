@@ -1,2 +1,22 @@
 //! Shared memory for AI agents that lives on your own machines.
-fn main() {}
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod args;
+mod commands;
+mod daemon;
+mod import;
+mod listen;
+mod locate;
+mod logging;
+mod outcome;
+mod output;
+mod render;
+mod run;
+mod serve;
+mod start;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(run::run(std::env::args_os().collect()))
+}

@@ -1,0 +1,84 @@
+//! The command line: global options and the list of commands. Each command's own options are in its file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{facts, gene, import, init, mcp, peers, recall, remember, shell, team, up, verify};
+
+/// Shared memory for AI agents that lives on your own machines.
+#[derive(Debug, Parser)]
+#[command(name = "antiphon", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Begin with `antiphon up`. Every other command starts the node when it is needed.\n\
+    Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 refused, 5 unreachable.")]
+pub(crate) struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub(crate) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Directory of the node [env: ANTIPHON_HOME]; one home is one node in one team
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Use the home of this name in the data directory, beside `default`
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "home")]
+    pub(crate) profile: Option<String>,
+    /// Print results as JSON; failures as {"error": {…}} too
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Fail instead of starting the node
+    #[arg(long, global = true)]
+    pub(crate) no_start: bool,
+    /// Log more to stderr; twice for everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Found a team on this machine
+    Init(init::InitArgs),
+    /// Run the node
+    Up(up::UpArgs),
+    /// Stop the node
+    Down,
+    /// Show this node, its team and what needs attention
+    Status,
+    /// Print a ticket that lets one more machine join
+    Invite(team::InviteArgs),
+    /// Join a team with a ticket
+    Join(team::JoinArgs),
+    /// Remember a fact
+    Remember(remember::RememberArgs),
+    /// Find facts by words
+    Recall(recall::RecallArgs),
+    /// List, show, edit, forget and restore facts
+    #[command(subcommand)]
+    Facts(facts::FactsCommand),
+    /// Show and greet other nodes
+    #[command(subcommand)]
+    Peers(peers::PeersCommand),
+    /// Manage the members of the team
+    #[command(subcommand)]
+    Team(team::TeamCommand),
+    /// Show the team's constitution
+    #[command(subcommand)]
+    Gene(gene::GeneCommand),
+    /// Import what other tools remember
+    #[command(subcommand)]
+    Import(import::ImportCommand),
+    /// Check the log, the signatures and everything derived from them
+    Verify(verify::VerifyArgs),
+    /// Speak the Model Context Protocol on stdin and stdout
+    Mcp(mcp::McpArgs),
+    /// Print completions for a shell
+    Completions(shell::CompletionsArgs),
+}

@@ -1,0 +1,17 @@
+//! The commands, one file per group. Each asks the node and prints its answer; what answers look like is in
+//! [`render`](crate::render).
+
+pub(crate) mod down;
+pub(crate) mod facts;
+pub(crate) mod gene;
+pub(crate) mod import;
+pub(crate) mod init;
+pub(crate) mod mcp;
+pub(crate) mod peers;
+pub(crate) mod recall;
+pub(crate) mod remember;
+pub(crate) mod shell;
+pub(crate) mod status;
+pub(crate) mod team;
+pub(crate) mod up;
+pub(crate) mod verify;

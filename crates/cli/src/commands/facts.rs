@@ -1,0 +1,227 @@
+//! `antiphon facts`: facts one by one.
+
+use antiphon_server::client::{Client, ClientError};
+use antiphon_server::dto::{ActorDto, Change, EditDto, FactDto, FactFilterDto};
+use clap::{Args, Subcommand};
+
+use crate::daemon::Session;
+use crate::outcome::{Code, Outcome, Problem};
+use crate::render;
+use crate::render::time::now_ms;
+
+/// Most facts that are asked for at once.
+pub(crate) const PAGE_FACTS_MAX: usize = 256;
+
+/// Commands of `facts`. An id may be shortened as long as it is unique.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FactsCommand {
+    /// List facts
+    List(ListArgs),
+    /// Show one fact with everything known about it
+    Show {
+        /// Id of the fact, or the beginning of it
+        id: String,
+    },
+    /// Change a fact
+    Edit(EditArgs),
+    /// Forget a fact
+    Forget {
+        /// Id of the fact, or the beginning of it
+        id: String,
+    },
+    /// Bring back a forgotten fact as it was
+    Restore {
+        /// Id of the fact, or the beginning of it
+        id: String,
+    },
+    /// Show what became of a fact, change by change
+    History {
+        /// Id of the fact, or the beginning of it
+        id: String,
+    },
+}
+
+/// Options of `facts list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Most facts to list
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
+    /// Only this level: 0-3, project, domain, module, snippet
+    #[arg(long)]
+    pub(crate) level: Option<String>,
+    /// Only this domain
+    #[arg(long)]
+    pub(crate) domain: Option<String>,
+    /// Only this module
+    #[arg(long)]
+    pub(crate) module: Option<String>,
+    /// Only with this tag
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// Only written on this node: a name, a peer id or the beginning of one
+    #[arg(long, value_name = "PEER")]
+    pub(crate) author: Option<String>,
+    /// Archived facts too
+    #[arg(long)]
+    pub(crate) archived: bool,
+}
+
+/// Options of `facts edit`: what is not named stays as it is, and an empty text clears domain, module or source.
+#[derive(Debug, Args)]
+pub(crate) struct EditArgs {
+    /// Id of the fact, or the beginning of it
+    pub(crate) id: String,
+    /// The new text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) content: Option<String>,
+    /// The new level: 0-3, project, domain, module, snippet
+    #[arg(long)]
+    pub(crate) level: Option<String>,
+    /// The new domain; an empty text clears it
+    #[arg(long)]
+    pub(crate) domain: Option<String>,
+    /// The new module; an empty text clears it
+    #[arg(long)]
+    pub(crate) module: Option<String>,
+    /// A tag; repeatable, and all of them replace the present ones
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Remove all tags
+    #[arg(long, conflicts_with = "tags")]
+    pub(crate) no_tags: bool,
+    /// How sure you are, 0 to 1
+    #[arg(long)]
+    pub(crate) confidence: Option<f64>,
+    /// Where it was taken from; an empty text clears it
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// Keep it on this node from now on, or no longer
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) private: Option<bool>,
+    /// Mark it as out of date, or no longer
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) stale: Option<bool>,
+    /// Take it out of recall, or back in
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub(crate) archived: Option<bool>,
+    /// Write control and bidirectional characters visibly instead of refusing them
+    #[arg(long)]
+    pub(crate) escape: bool,
+}
+
+/// Runs the command.
+pub(crate) async fn run(command: FactsCommand, session: &Session) -> Outcome {
+    match command {
+        FactsCommand::List(args) => list(args, session).await,
+        FactsCommand::Show { id } => {
+            let fact = session.node().await?.fact(&id).await?;
+            session.output.result(&fact, render::facts::fact)
+        }
+        FactsCommand::Edit(args) => edit(args, session).await,
+        FactsCommand::Forget { id } => {
+            let written = session.node().await?.forget(&id, &ActorDto::default()).await?;
+            session.output.result(&written, |written| match written.outcome.as_str() {
+                "written" => format!("Forgot {}. To bring it back: antiphon facts restore {0}", written.id),
+                _ => format!("{} was forgotten before.", written.id),
+            })
+        }
+        FactsCommand::Restore { id } => {
+            let written = session.node().await?.restore(&id, &ActorDto::default()).await?;
+            session.output.result(&written, |written| match written.outcome.as_str() {
+                "written" => format!("Restored {}.", written.id),
+                _ => format!("{} was not forgotten.", written.id),
+            })
+        }
+        FactsCommand::History { id } => {
+            let history = session.node().await?.history(&id).await?;
+            session.output.result(&history, render::facts::history)
+        }
+    }
+}
+
+async fn list(args: ListArgs, session: &Session) -> Outcome {
+    let filter = FactFilterDto {
+        level: args.level,
+        domain: args.domain,
+        module: args.module,
+        tag: args.tag,
+        author: args.author,
+        archived: args.archived.then_some(true),
+        ..FactFilterDto::default()
+    };
+    let (facts, more) = collect(&session.node().await?, filter, args.limit).await?;
+    session.output.result(&facts, |facts| render::facts::list(facts, now_ms()))?;
+    if more {
+        session
+            .output
+            .note(&format!("There are more than {}; --limit N shows more.", render::count(facts.len(), "fact")));
+    }
+    Ok(())
+}
+
+/// Up to `limit` facts, and whether there are more.
+///
+/// # Errors
+/// What the node refuses.
+pub(crate) async fn collect(
+    node: &Client,
+    mut filter: FactFilterDto,
+    limit: usize,
+) -> Result<(Vec<FactDto>, bool), ClientError> {
+    let mut facts = Vec::new();
+    loop {
+        filter.limit = Some(limit.saturating_sub(facts.len()).clamp(1, PAGE_FACTS_MAX));
+        let page = node.facts(&filter).await?;
+        facts.extend(page.facts);
+        filter.after = page.next;
+        if filter.after.is_none() || facts.len() >= limit {
+            let more = filter.after.is_some() || facts.len() > limit;
+            facts.truncate(limit);
+            return Ok((facts, more));
+        }
+    }
+}
+
+async fn edit(args: EditArgs, session: &Session) -> Outcome {
+    let id = args.id.clone();
+    let edit = edit_of(args);
+    if edit == (EditDto { escape: edit.escape, ..EditDto::default() }) {
+        return Err(Problem::new(Code::Invalid, "the edit changes nothing")
+            .why("no field was named")
+            .hint(format!("antiphon facts edit {id} --content TEXT"))
+            .into());
+    }
+    let written = session.node().await?.edit(&id, &edit).await?;
+    session.output.result(&written, |written| match written.outcome.as_str() {
+        "written" => format!("Edited {}.", written.id),
+        _ => format!("{} has these values already.", written.id),
+    })
+}
+
+fn edit_of(args: EditArgs) -> EditDto {
+    let tags =
+        if args.no_tags { Change::Clear } else { Change::from_option(Some(args.tags).filter(|t| !t.is_empty())) };
+    EditDto {
+        content: args.content,
+        level: args.level.map(Into::into),
+        domain: set_or_clear(args.domain),
+        module: set_or_clear(args.module),
+        tags,
+        confidence: Change::from_option(args.confidence),
+        source: set_or_clear(args.source),
+        private: args.private,
+        stale: args.stale,
+        archived: args.archived,
+        escape: args.escape,
+        ..EditDto::default()
+    }
+}
+
+fn set_or_clear(text: Option<String>) -> Change<String> {
+    match text {
+        None => Change::Keep,
+        Some(text) if text.is_empty() => Change::Clear,
+        Some(text) => Change::Set(text),
+    }
+}

@@ -1,0 +1,143 @@
+//! Who belongs to the team: `antiphon invite`, `antiphon join`, `antiphon team`.
+
+use std::io::{BufRead, Write};
+
+use antiphon_server::client::{Client, ClientError};
+use antiphon_server::dto::{FactDto, FactFilterDto, InviteDto, JoinDto, RevokeDto};
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::commands::facts;
+use crate::daemon::Session;
+use crate::outcome::{Code, Outcome, Problem, Stop};
+use crate::output;
+use crate::render;
+
+/// Facts that the preview of a join shows.
+const PREVIEW_FACTS_MAX: usize = 5;
+/// Facts that are looked through for the preview.
+const PREVIEW_SCAN_FACTS_MAX: usize = 256;
+
+/// Options of `invite`.
+#[derive(Debug, Args)]
+pub(crate) struct InviteArgs {
+    /// Role the new member gets
+    #[arg(long)]
+    pub(crate) role: String,
+    /// How long the ticket can be used, as in 30m, 24h, 7d
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    pub(crate) ttl: String,
+}
+
+/// Runs `invite`.
+pub(crate) async fn invite(args: InviteArgs, session: &Session) -> Outcome {
+    let request = InviteDto { role: args.role, ttl: Some(args.ttl.into()) };
+    let invitation = session.node().await?.invite(&request).await?;
+    session.output.result(&invitation, render::node::invitation)
+}
+
+/// What comes along into the new team.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BringArg {
+    /// Facts of shared levels that are not private
+    Shared,
+    /// Nothing; all facts stay on this node
+    None,
+}
+
+impl BringArg {
+    fn name(self) -> String {
+        match self {
+            Self::Shared => "shared".to_owned(),
+            Self::None => "none".to_owned(),
+        }
+    }
+}
+
+/// Options of `join`.
+#[derive(Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// The ticket that `antiphon invite` printed
+    pub(crate) ticket: String,
+    /// Name of this node in the team
+    #[arg(long, env = "ANTIPHON_NAME")]
+    pub(crate) name: Option<String>,
+    /// Which of the facts on this node come along
+    #[arg(long, value_enum)]
+    pub(crate) bring: Option<BringArg>,
+}
+
+/// Runs `join`.
+pub(crate) async fn join(args: JoinArgs, session: &Session) -> Outcome {
+    let node = session.node().await?;
+    let mut request =
+        JoinDto { ticket: args.ticket.trim().to_owned(), name: args.name, bring: args.bring.map(BringArg::name) };
+    let joined = match node.join(&request).await {
+        Err(ClientError::Problem(problem)) if problem.code == Code::Undecided && output::is_interactive() => {
+            request.bring = Some(ask(&node, &problem, session).await?.name());
+            node.join(&request).await?
+        }
+        joined => joined?,
+    };
+    session.output.result(&joined, render::node::joined)
+}
+
+/// Shows what would become visible and lets the person decide.
+async fn ask(node: &Client, problem: &Problem, session: &Session) -> Outcome<BringArg> {
+    session.output.note(&render::node::bring_question(&problem.what, &preview(node).await?));
+    loop {
+        let mut err = anstream::stderr();
+        // Without a prompt the person still sees the question above.
+        let _ = write!(err, "Bring them along? [s]hared facts, [n]one, [c]ancel: ").and_then(|()| err.flush());
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        match (read, line.trim().to_lowercase().as_str()) {
+            (Ok(1..), "s" | "shared") => return Ok(BringArg::Shared),
+            (Ok(1..), "n" | "none") => return Ok(BringArg::None),
+            (Ok(1..), answer) if !matches!(answer, "c" | "cancel") => {}
+            _ => {
+                return Err(Stop::from(
+                    Problem::new(Code::Undecided, "nothing was joined")
+                        .hint("repeat with --bring shared or --bring none"),
+                ));
+            }
+        }
+    }
+}
+
+async fn preview(node: &Client) -> Result<Vec<FactDto>, ClientError> {
+    let (mut found, _) = facts::collect(node, FactFilterDto::default(), PREVIEW_SCAN_FACTS_MAX).await?;
+    found.retain(|fact| fact.level <= 1 && !fact.private);
+    found.truncate(PREVIEW_FACTS_MAX);
+    Ok(found)
+}
+
+/// Commands of `team`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TeamCommand {
+    /// Remove a machine from the team for good
+    Revoke(RevokeArgs),
+}
+
+/// Options of `team revoke`.
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArgs {
+    /// Name, peer id, or the beginning of one
+    pub(crate) peer: String,
+    /// Why; every member can read it
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// The key may be in wrong hands
+    #[arg(long)]
+    pub(crate) compromised: bool,
+}
+
+/// Runs `team`.
+pub(crate) async fn run(command: TeamCommand, session: &Session) -> Outcome {
+    match command {
+        TeamCommand::Revoke(args) => {
+            let request = RevokeDto { peer: args.peer, reason: args.reason, compromised: args.compromised };
+            let revoked = session.node().await?.revoke(&request).await?;
+            session.output.result(&revoked, render::node::revoked)
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The node, its team and its peers, as they are shown.
+
+use std::path::Path;
+
+use antiphon_server::dto::{
+    FactDto, FindingDto, GenesDto, HandshakeDto, InvitationDto, JoinedDto, PeerDto, RevokedDto, StatusDto, VerifyDto,
+};
+
+use super::time::{ago, minute, now_ms};
+use super::{count, safe, snippet, table};
+use crate::output::{BAD, FAINT, GOOD, STRONG, WARNING, styled};
+
+/// Facts about the node, one a line, and what needs attention.
+pub(crate) fn status(status: &StatusDto, home: &Path) -> String {
+    let mut out = lines(&[
+        ("node", format!("{} {}", styled(STRONG, &safe(&status.name)), status.node_id)),
+        ("team", format!("{} {}", styled(STRONG, &safe(&status.team.name)), status.team.id)),
+        ("roles", roles(&status.roles, status.steward)),
+        ("home", home.display().to_string()),
+        ("facts", format!("{} in {}", status.facts, count(status.events, "event"))),
+        ("http", status.http.clone().unwrap_or_else(|| "closed".to_owned())),
+    ]);
+    for address in &status.listen {
+        out.push_str(&lines(&[("listens at", address.clone())]));
+    }
+    if !status.peers.is_empty() {
+        out.push_str(&format!("\n{}\n", peers(&status.peers)));
+    }
+    if status.problems.is_empty() {
+        out.push_str(&format!("\n{}\n", styled(GOOD, "Nothing needs attention.")));
+    }
+    out.push_str(&problems(&status.problems));
+    out
+}
+
+/// What needs attention, each with the command that mends it.
+pub(crate) fn problems(problems: &[FindingDto]) -> String {
+    let one = |problem: &FindingDto| {
+        let (label, fix) = (styled(BAD, "problem:"), styled(STRONG, "try:"));
+        format!("\n{label} {}\n  {fix} {}\n", safe(&problem.what), safe(&problem.fix))
+    };
+    problems.iter().map(one).collect()
+}
+
+fn lines(rows: &[(&str, String)]) -> String {
+    rows.iter().map(|(name, value)| format!("{} {value}\n", styled(FAINT, &format!("{name:<11}")))).collect()
+}
+
+fn roles(roles: &[String], steward: bool) -> String {
+    let mut all = roles.iter().map(|role| safe(role)).collect::<Vec<_>>();
+    if steward {
+        all.insert(0, "steward".to_owned());
+    }
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+}
+
+/// Peers as a table, with the reason where something is wrong.
+pub(crate) fn peers(peers: &[PeerDto]) -> String {
+    if peers.is_empty() {
+        return "No other node is known yet. Invite one: antiphon invite --role backend_developer".to_owned();
+    }
+    let now = now_ms();
+    let row = |peer: &PeerDto| {
+        let lag = peer.lag_events.map_or_else(|| "-".to_owned(), |events| events.to_string());
+        let seen = peer.last_seen.as_deref().map_or_else(|| "never".to_owned(), |at| ago(at, now));
+        let link = if peer.connected { "connected" } else { "away" };
+        let name = if peer.name.is_empty() { "(unnamed)".to_owned() } else { safe(&peer.name) };
+        vec![name, trust(&peer.trust), link.to_owned(), lag, seen, peer.peer_id.clone()]
+    };
+    let mut out = table(&["name", "trust", "link", "lag", "seen", "peer id"], peers.iter().map(row));
+    for peer in peers {
+        if let Some(reason) = &peer.reason {
+            out.push_str(&format!("\n{} {}: {}", styled(WARNING, "note:"), safe(&peer.name), safe(&reason.text)));
+            out.push_str(&format!(" ({})", safe(&reason.code)));
+        }
+    }
+    out
+}
+
+fn trust(trust: &str) -> String {
+    safe(trust)
+}
+
+/// A greeting that went well.
+pub(crate) fn handshake(handshake: &HandshakeDto) -> String {
+    format!("{} is {}.", handshake.peer_id, styled(GOOD, &trust(&handshake.trust)))
+}
+
+/// A ticket and what to do with it.
+pub(crate) fn invitation(invitation: &InvitationDto) -> String {
+    format!(
+        "{}\n\nThis ticket lets one machine join as {} until {}. On that machine:\n\n  antiphon join TICKET\n\n{}\n",
+        invitation.ticket,
+        safe(&invitation.role),
+        minute(&invitation.expires),
+        styled(WARNING, "It holds a secret: whoever has it can join. Send it as you would send a password."),
+    )
+}
+
+/// How a join ended.
+pub(crate) fn joined(joined: &JoinedDto) -> String {
+    let team = styled(STRONG, &safe(&joined.team.name));
+    if joined.already {
+        return format!("This node is already a member of {team}; nothing changed but the addresses of its steward.");
+    }
+    let mut out = format!("This node is now a member of {team}.");
+    if joined.brought + joined.kept_local > 0 {
+        let (brought, kept) = (count(joined.brought, "fact"), count(joined.kept_local, "fact"));
+        out.push_str(&format!("\n{brought} became visible to the team, {kept} stayed on this node alone."));
+    }
+    out
+}
+
+/// What a join would make visible.
+pub(crate) fn bring_question(what: &str, preview: &[FactDto]) -> String {
+    let mut out = format!("{}\n", safe(what));
+    for fact in preview {
+        out.push_str(&format!(
+            "  {} {}\n",
+            styled(FAINT, &fact.level_name),
+            fact.content.as_deref().map_or_else(String::new, snippet)
+        ));
+    }
+    out
+}
+
+/// Who was removed, and what that cannot do.
+pub(crate) fn revoked(revoked: &RevokedDto) -> String {
+    format!(
+        "{} is no longer a member; the others learn it as soon as they are reached.\n\
+         What it has received already, it still has. Its key never comes back: to rejoin it needs a new home.",
+        revoked.peer_id
+    )
+}
+
+/// The genome.
+pub(crate) fn genes(genes: &GenesDto) -> String {
+    let rows = genes.genes.iter().map(|gene| vec![safe(&gene.id), snippet(&gene.text)]);
+    format!("{}\n\n{} {}", table(&["gene", "text"], rows), styled(FAINT, "genome hash"), genes.genome_hash)
+}
+
+/// What a check found.
+pub(crate) fn verify(report: &VerifyDto, state_hash: &str) -> String {
+    let (events, logs, facts) = (count(report.events, "event"), count(report.logs, "log"), count(report.facts, "fact"));
+    let mut out = format!(
+        "Checked {events} in {logs}: signatures, chains and hashes; and that {facts} follow from them.\n{} {state_hash}\n",
+        styled(FAINT, "state hash"),
+    );
+    for problem in &report.problems {
+        out.push_str(&format!("{} {}\n", styled(BAD, "problem:"), safe(problem)));
+    }
+    out.push_str(if report.ok {
+        "Everything is in order."
+    } else {
+        "Something is wrong; stop writing and keep a copy of the home."
+    });
+    out
+}
+
+/// What a person who just started the node wants to know.
+pub(crate) fn banner(status: &StatusDto, home: &Path) -> String {
+    let mut out = lines(&[
+        ("node", format!("{} {}", styled(STRONG, &safe(&status.name)), status.node_id)),
+        ("team", format!("{} {}", styled(STRONG, &safe(&status.team.name)), status.team.id)),
+        ("data", home.display().to_string()),
+    ]);
+    for address in &status.listen {
+        out.push_str(&lines(&[("listens at", address.clone())]));
+    }
+    out.push_str(&lines(&[("http", status.http.clone().unwrap_or_else(|| "closed".to_owned()))]));
+    out.push_str(&format!(
+        "\nConnect an agent: it runs `antiphon mcp`. In the client's configuration:\n  \
+         {{\"mcpServers\": {{\"antiphon\": {{\"command\": \"antiphon\", \"args\": [{}]}}}}}}\n",
+        mcp_args(home)
+    ));
+    out.push_str(
+        "\nWhat next:\n  antiphon remember \"…\"                       remember something\n  \
+         antiphon recall \"…\"                         find it again\n  \
+         antiphon invite --role backend_developer    bring a second machine in\n",
+    );
+    out
+}
+
+/// The arguments by which an agent's client reaches this home, as JSON.
+fn mcp_args(home: &Path) -> String {
+    let home = serde_json::Value::from(home.display().to_string());
+    format!("\"--home\", {home}, \"mcp\"")
+}
+
+/// The recovery phrase with a plain warning.
+pub(crate) fn phrase(phrase: &str) -> String {
+    let words = phrase.split_whitespace().collect::<Vec<_>>();
+    let row = |words: &[&str]| format!("  {}", words.join(" "));
+    let rows = words.chunks(6).map(row).collect::<Vec<_>>().join("\n");
+    format!(
+        "{}\n\n{}\n\n{}",
+        styled(STRONG, "The recovery phrase of this node:"),
+        styled(STRONG, &rows),
+        styled(
+            WARNING,
+            "Write it down on paper now; it is not shown again. Whoever has it is this node, and without it\n\
+             a lost disk means a lost identity."
+        )
+    )
+}

@@ -1,0 +1,109 @@
+//! From the command line to an exit code.
+
+use std::ffi::OsString;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::{Cli, Command};
+use crate::commands::{down, facts, gene, import, init, mcp, peers, recall, remember, shell, status, team, up, verify};
+use crate::daemon::Session;
+use crate::locate::{self, Environment};
+use crate::logging;
+use crate::outcome::{Code, Outcome, Problem, Stop};
+use crate::output::Output;
+
+/// Runs one command and returns its exit code.
+pub(crate) fn run(args: Vec<OsString>) -> u8 {
+    let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error, Output { json }),
+    };
+    let output = Output { json: cli.global.json };
+    exit_code(execute(cli, output), output)
+}
+
+fn exit_code(outcome: Outcome, output: Output) -> u8 {
+    match outcome {
+        Ok(()) | Err(Stop::Hangup) => 0,
+        Err(Stop::Exit(code)) => code,
+        Err(Stop::Problem(problem)) => {
+            output.problem(&problem);
+            problem.exit
+        }
+    }
+}
+
+/// `--help` and `--version` arrive here too, as errors that go to stdout and end well.
+fn misused(error: &clap::Error, output: Output) -> u8 {
+    // A closed terminal leaves nobody to tell.
+    let _ = error.print();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return 0;
+    }
+    if output.json {
+        let text = error.to_string();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let problem = Problem::new(Code::Invalid, what).hint("antiphon --help");
+        // As above.
+        let _ = output.json(&antiphon_server::error::ProblemBody { error: problem });
+    }
+    Code::Invalid.exit()
+}
+
+fn execute(cli: Cli, output: Output) -> Outcome {
+    if let Command::Completions(args) = &cli.command {
+        return shell::completions(args, output);
+    }
+    let home = locate::home(cli.global.home, cli.global.profile.as_deref(), &Environment::of_process())?;
+    let session = Session { home, output, start: !cli.global.no_start };
+    let is_node = matches!(cli.command, Command::Up(_));
+    logging::start(cli.global.verbose, is_node);
+    let runtime = runtime(is_node)?;
+    let outcome = runtime.block_on(dispatch(cli.command, &session));
+    // A read of stdin cannot be called back; the process does not wait for a line that nobody will use.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The node uses every core; a command that asks it one question needs no threads.
+fn runtime(is_node: bool) -> Result<Runtime, Problem> {
+    let mut builder = if is_node { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    let runtime = builder.enable_all().build();
+    runtime.map_err(|error| Problem::new(Code::Failed, "the program cannot start").why(error.to_string()))
+}
+
+async fn dispatch(command: Command, session: &Session) -> Outcome {
+    match command {
+        Command::Init(args) => init::run(args, session).await,
+        Command::Up(args) => up::run(args, session).await,
+        Command::Down => down::run(session).await,
+        Command::Status => status::run(session).await,
+        Command::Invite(args) => team::invite(args, session).await,
+        Command::Join(args) => team::join(args, session).await,
+        Command::Remember(args) => remember::run(args, session).await,
+        Command::Recall(args) => recall::run(args, session).await,
+        Command::Facts(command) => facts::run(command, session).await,
+        Command::Peers(command) => peers::run(command, session).await,
+        Command::Team(command) => team::run(command, session).await,
+        Command::Gene(command) => gene::run(command, session).await,
+        Command::Import(command) => import::run(command, session).await,
+        Command::Verify(args) => verify::run(args, session).await,
+        Command::Mcp(args) => mcp::run(args, session).await,
+        Command::Completions(args) => shell::completions(&args, session.output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

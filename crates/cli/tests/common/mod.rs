@@ -1,0 +1,214 @@
+//! Machines to test with: each is a temporary home and the environment of one computer. Whatever runs on it is stopped
+//! when the test ends, however it ends.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The program under test.
+pub const ANTIPHON: &str = env!("CARGO_BIN_EXE_antiphon");
+
+/// After this long a wait is a hang, and the test says so instead of standing still for ever.
+const HANG: Duration = Duration::from_secs(90);
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    /// The command failed with `code` and says each of `words` on stderr, with a hint.
+    #[track_caller]
+    pub fn refused(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, code, "{self:#?}");
+        assert!(self.stderr.starts_with("error: "), "{self:#?}");
+        assert!(self.stderr.contains("\n  try: "), "no hint: {self:#?}");
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is missing: {self:#?}");
+        }
+    }
+
+    /// The command went well.
+    #[track_caller]
+    pub fn good(self) -> Self {
+        assert_eq!(self.code, 0, "{self:#?}");
+        self
+    }
+
+    /// What it printed, as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+}
+
+/// One computer.
+pub struct Machine {
+    name: String,
+    home: PathBuf,
+    _dir: Option<tempfile::TempDir>,
+}
+
+impl Machine {
+    /// A fresh machine; nothing runs on it yet.
+    pub fn new(name: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { name: name.to_owned(), home: dir.path().join("h"), _dir: Some(dir) }
+    }
+
+    /// A machine whose home is a directory of the caller.
+    pub fn at(name: &str, home: PathBuf) -> Self {
+        Self { name: name.to_owned(), home, _dir: None }
+    }
+
+    /// Its home.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// A command on this machine, not started yet.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(ANTIPHON);
+        isolate(&mut command);
+        command.args(args).env("ANTIPHON_HOME", &self.home).env("ANTIPHON_NAME", &self.name);
+        command
+    }
+
+    /// Runs a command.
+    pub fn run(&self, args: &[&str]) -> Run {
+        self.run_with(args, b"")
+    }
+
+    /// Runs a command with something on its stdin.
+    pub fn run_with(&self, args: &[&str], stdin: &[u8]) -> Run {
+        finish(self.command(args), stdin)
+    }
+
+    /// Runs a command that must go well, and reads what it prints as JSON.
+    #[track_caller]
+    pub fn json(&self, args: &[&str]) -> Value {
+        let mut all = vec!["--json"];
+        all.extend(args);
+        self.run(&all).good().json()
+    }
+
+    /// Remembers a text and returns its id.
+    #[track_caller]
+    pub fn remember(&self, text: &str) -> String {
+        self.json(&["remember", text])["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Texts of the facts that a query finds.
+    #[track_caller]
+    pub fn recall(&self, query: &str) -> Vec<String> {
+        let hits = self.json(&["recall", query]);
+        hits.as_array().unwrap().iter().map(|hit| hit["content"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The number of facts the node holds.
+    #[track_caller]
+    pub fn facts(&self) -> u64 {
+        self.json(&["status"])["facts"].as_u64().unwrap()
+    }
+
+    /// The state hash.
+    #[track_caller]
+    pub fn state_hash(&self) -> String {
+        self.json(&["verify", "--state-hash"])["state_hash"].as_str().unwrap().to_owned()
+    }
+
+    /// What its daemon wrote.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.home.join("node.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let mut command = self.command(&["down"]);
+        let down = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if !down.is_ok_and(|status| status.success()) {
+            kill_holder(&self.home);
+        }
+        if std::thread::panicking() {
+            eprintln!("--- log of {} ---\n{}", self.name, self.log());
+        }
+    }
+}
+
+/// Ends the node that holds `home`, if it could not be stopped politely.
+pub fn kill_holder(home: &Path) {
+    let holder = std::fs::read_to_string(home.join("node.lock")).unwrap_or_default();
+    let Ok(pid) = holder.trim().parse::<u32>() else { return };
+    // The id may be an old one that belongs to somebody else by now.
+    let what = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    if String::from_utf8_lossy(&what).contains(&*home.to_string_lossy()) {
+        let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+    }
+}
+
+/// Settings that keep a test to itself: loopback, free ports, nothing of the person who runs it.
+pub fn isolate(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ANTIPHON_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .env("ANTIPHON_LISTEN", "/ip4/127.0.0.1/tcp/0")
+        .env("ANTIPHON_HTTP", "127.0.0.1:0")
+        .env("ANTIPHON_NO_MDNS", "1")
+        .env("NO_COLOR", "1");
+}
+
+/// Runs a command to its end.
+pub fn finish(mut command: Command, stdin: &[u8]) -> Run {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let input = stdin.to_vec();
+    // A command that refuses early closes its stdin while there is still something to write.
+    let writer = std::thread::spawn(move || pipe.write_all(&input));
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let _ = writer.join().unwrap();
+    Run {
+        code: status.code().unwrap_or(-1),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+/// Waits until `done` holds.
+#[track_caller]
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < HANG, "still waiting: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// A team of two: alice founds it, bob joins.
+pub fn team_of_two() -> (Machine, Machine) {
+    let (alice, bob) = (Machine::new("alice"), Machine::new("bob"));
+    alice.run(&["init", "--team", "choir"]).good();
+    let ticket = invite(&alice);
+    bob.run(&["join", &ticket, "--bring", "none"]).good();
+    (alice, bob)
+}
+
+/// A fresh ticket from a steward.
+#[track_caller]
+pub fn invite(steward: &Machine) -> String {
+    steward.json(&["invite", "--role", ROLE])["ticket"].as_str().unwrap().to_owned()
+}
+
+/// A role every team has.
+pub const ROLE: &str = "backend_developer";

@@ -1,0 +1,179 @@
+//! The guide is run: every ```` ```console ```` block of `docs/guide/*.md` is executed in the order of its page, and
+//! what the commands print must match what the page says.
+//!
+//! - A line that begins with `$ ` is a command of bash, lines with `> ` after it go on with it, and the lines below are
+//!   what it prints. `[..]` stands for anything within a line, a line `...` for any lines.
+//! - `? N` below a command says that it ends with exit code N; without it the code is 0.
+//! - The word after `console` names the machine: each has a home of its own. All machines of a page share one shell, so
+//!   that a variable set on one can be used on the other, as a person carries a ticket from screen to screen.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use common::{ANTIPHON, Machine, isolate};
+use snapbox::filter::{Filter, NormalizeToExpected};
+use snapbox::{Data, IntoData, Redactions};
+
+/// What separates the output of two commands.
+const MARK: &str = "=== end of command ===";
+/// The machine of a block that names none.
+const MACHINE_DEFAULT: &str = "workstation";
+
+/// One command of a page.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    machine: String,
+    line: usize,
+    command: String,
+    expected: String,
+    code: i32,
+}
+
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut machine: Option<String> = None;
+    for (line, text) in (1..).zip(page.lines()) {
+        match &machine {
+            None => {
+                let mut fence = text.strip_prefix("```").unwrap_or_default().split_whitespace();
+                if fence.next() == Some("console") {
+                    machine = Some(fence.next().unwrap_or(MACHINE_DEFAULT).to_owned());
+                }
+            }
+            Some(_) if text.starts_with("```") => machine = None,
+            Some(machine) => match (text.strip_prefix("$ "), steps.last_mut()) {
+                (Some(command), _) => steps.push(Step {
+                    machine: machine.clone(),
+                    line,
+                    command: command.to_owned(),
+                    expected: String::new(),
+                    code: 0,
+                }),
+                (None, Some(step)) => step.go_on(text),
+                (None, None) => panic!("line {line}: output without a command: {text}"),
+            },
+        }
+    }
+    steps
+}
+
+impl Step {
+    fn go_on(&mut self, text: &str) {
+        if let Some(more) = text.strip_prefix("> ").filter(|_| self.expected.is_empty()) {
+            self.command = format!("{}\n{more}", self.command);
+        } else if let Some(code) = text.strip_prefix("? ") {
+            self.code = code.trim().parse().unwrap();
+        } else {
+            self.expected.push_str(text);
+            self.expected.push('\n');
+        }
+    }
+}
+
+/// One bash that runs the commands of a page.
+struct Shell {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Shell {
+    fn start(dir: &Path) -> Self {
+        let bin = Path::new(ANTIPHON).parent().unwrap();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("bash");
+        isolate(&mut command);
+        command.arg("--norc").current_dir(dir).env("PATH", format!("{}:{path}", bin.display())).env("HOME", dir);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, stdin, stdout }
+    }
+
+    /// Runs one command in this very shell, so that its variables stay.
+    fn run(&mut self, machine: &Machine, name: &str, command: &str) -> (String, i32) {
+        let home = machine.home().display();
+        writeln!(self.stdin, "export ANTIPHON_HOME='{home}' ANTIPHON_NAME='{name}'").unwrap();
+        writeln!(self.stdin, "{{ {command}\n}} </dev/null 2>&1").unwrap();
+        writeln!(self.stdin, "printf '\\n{MARK} %d\\n' $?").unwrap();
+        self.stdin.flush().unwrap();
+        let mut output = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "the shell ended in: {command}\n{output}");
+            if let Some(code) = line.strip_prefix(MARK) {
+                let output = output.strip_suffix('\n').unwrap_or(&output).to_owned();
+                return (output, code.trim().parse().unwrap());
+            }
+            output.push_str(&line);
+        }
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run_page(path: &Path) {
+    let page = fs::read_to_string(path).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut machines: BTreeMap<String, Machine> = BTreeMap::new();
+    let mut shell = Shell::start(dir.path());
+    for step in steps(&page) {
+        let home = dir.path().join(&step.machine);
+        let machine = machines.entry(step.machine.clone()).or_insert_with(|| Machine::at(&step.machine, home));
+        let (output, code) = shell.run(machine, &step.machine, &step.command);
+        let place = format!("{}:{}\n$ {}", path.display(), step.line, step.command);
+        assert_eq!(code, step.code, "{place}\n{output}");
+        compare(&place, &output, &step.expected);
+    }
+}
+
+fn compare(place: &str, output: &str, expected: &str) {
+    let expected = expected.to_owned().into_data().raw();
+    let redactions = Redactions::new();
+    let output: Data = output.to_owned().into_data();
+    let shown = NormalizeToExpected::new().redact_with(&redactions).normalize(output, &expected);
+    let (shown, expected) = (shown.to_string(), expected.to_string());
+    assert_eq!(shown.trim_end(), expected.trim_end(), "{place}\n--- printed:\n{shown}\n--- the page says:\n{expected}");
+}
+
+fn pages() -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide");
+    let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut pages: Vec<_> = files.filter(|path| path.extension().is_some_and(|ext| ext == "md")).collect();
+    pages.sort();
+    pages
+}
+
+#[test]
+fn every_page_of_the_guide_does_what_it_says() {
+    let pages = pages();
+    assert!(!pages.is_empty());
+    for page in pages {
+        run_page(&page);
+    }
+}
+
+#[test]
+fn a_page_is_read_as_commands_with_their_output() {
+    let page = "text\n```console laptop\n$ echo a \\\n> b\na b\n? 1\n```\n$ not a command\n```console\n$ true\n```\n";
+    let step = |machine: &str, line, command: &str, expected: &str, code| Step {
+        machine: machine.into(),
+        line,
+        command: command.into(),
+        expected: expected.into(),
+        code,
+    };
+    let want = [step("laptop", 3, "echo a \\\nb", "a b\n", 1), step(MACHINE_DEFAULT, 10, "true", "", 0)];
+    assert_eq!(steps(page), want);
+}
