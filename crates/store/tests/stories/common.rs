@@ -45,7 +45,11 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(n: u8) -> Self {
-        let (key, home) = (Key::new(n), tempfile::tempdir().unwrap());
+        Self::at(n, tempfile::tempdir().unwrap())
+    }
+
+    pub fn at(n: u8, home: tempfile::TempDir) -> Self {
+        let key = Key::new(n);
         let db = Db::open(home.path(), Options { durable: false }, Some(key.clone())).unwrap();
         Self { key, home, db, now: NOW, draws: 0, tag: n }
     }
