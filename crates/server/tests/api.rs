@@ -96,6 +96,8 @@ async fn a_bad_fact_is_refused_with_a_reason_and_harms_no_other() {
     let alice = Alice::start().await;
     let refused = problem(alice.client.remember(&fact(&"x".repeat(10_000_000))).await);
     assert!(refused.what.contains("10000000 bytes, the limit is 61440"), "{refused}");
+    let refused = problem(alice.client.remember(&fact(&"x".repeat(20_000_000))).await);
+    assert_eq!((refused.code, refused.exit), (Code::TooLarge, 2));
     let refused = problem(alice.client.remember(&NewFactDto { level: Some("7".into()), ..fact("x") }).await);
     assert!(refused.what.contains("not a level"), "{refused}");
     let refused = problem(alice.client.remember(&fact("nul\0")).await);

@@ -5,7 +5,10 @@ mod common;
 
 use common::{Alice, Answer};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf, duplex, split};
+use tokio::io::{
+    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf, duplex, split,
+};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 /// An agent that talks over standard input and output, as `antiphon mcp` carries it.
@@ -74,8 +77,7 @@ fn text(result: &Value) -> &str {
 async fn an_agent_remembers_recalls_updates_and_forgets() {
     let alice = Alice::start().await;
     let mut agent = Agent::connect(&alice).await;
-    let arguments =
-        json!({"content": "deploys run on Tuesdays", "level": "project", "tags": ["ops"], "idempotency_key": "k"});
+    let arguments = json!({"content": "deploys run on Tuesdays", "level": "project", "tags": ["ops"], "domain": null, "idempotency_key": "k"});
     let first = agent.call("remember", arguments.clone()).await;
     assert_ne!(first["isError"], true, "{first}");
     let id = first["structuredContent"]["id"].as_str().unwrap().to_owned();
@@ -168,6 +170,24 @@ async fn an_open_session_does_not_hold_up_the_end() {
     alice.stop().await;
     assert!(agent.from.next_line().await.unwrap().is_none());
     agent.pipe.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_event_stream_does_not_hold_up_the_end() {
+    let alice = Alice::start().await;
+    let session = post(&alice, &[], &initialize()).await.headers["mcp-session-id"].to_str().unwrap().to_owned();
+    let mut stream = TcpStream::connect(alice.authority()).await.unwrap();
+    let head = format!(
+        "GET /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: {}\r\naccept: text/event-stream\r\nmcp-session-id: {session}\r\n\r\n",
+        alice.bearer()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut begin = [0; 12];
+    stream.read_exact(&mut begin).await.unwrap();
+    assert_eq!(&begin, b"HTTP/1.1 200");
+    alice.stop().await;
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
 }
 
 async fn post(alice: &Alice, headers: &[(&str, &str)], message: &Value) -> Answer {

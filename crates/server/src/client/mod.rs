@@ -21,7 +21,8 @@ use tokio::net::UnixStream;
 
 pub use error::ClientError;
 
-use crate::error::ProblemBody;
+use crate::error::{Problem, ProblemBody};
+use crate::routes::WRITE_BYTES_MAX;
 
 /// Most bytes of one answer: a full page of the longest facts.
 pub const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
@@ -72,6 +73,9 @@ impl Client {
     }
 
     async fn call<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, ClientError> {
+        if body.len() > WRITE_BYTES_MAX {
+            return Err(ClientError::Problem(Problem::too_large(WRITE_BYTES_MAX)));
+        }
         let request = request(method, path).body(Full::new(body)).map_err(|source| ClientError::Request { source })?;
         let wait = Duration::from_secs(ANSWER_SECONDS_MAX);
         let answer = tokio::time::timeout(wait, self.exchange(request)).await;

@@ -1,5 +1,7 @@
 //! MCP over standard input and output: a byte pipe to the node, so that several agents share one node.
 
+use std::io;
+
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -62,7 +64,7 @@ async fn negotiate(
 
 /// The end of the agent's input is passed on as the end of ours; what the node still has to say is carried out
 /// before this returns. When the node closes first, nothing more can be answered, so the agent's input is left.
-async fn pipe<R, W>(node: TokioIo<Upgraded>, mut stdin: R, mut stdout: W) -> std::io::Result<()>
+async fn pipe<R, W>(node: TokioIo<Upgraded>, mut stdin: R, mut stdout: W) -> io::Result<()>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -77,11 +79,17 @@ where
         stdout.flush().await
     };
     tokio::pin!(up, down);
-    tokio::select! {
+    let ended = tokio::select! {
         ended = &mut down => ended,
-        ended = &mut up => {
-            ended?;
-            down.await
-        }
-    }
+        ended = &mut up => match ended {
+            Ok(()) => down.await,
+            Err(error) => Err(error),
+        },
+    };
+    // A side that is gone has closed its end, be it with bytes unread.
+    ended.or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }

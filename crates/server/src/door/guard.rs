@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
@@ -44,10 +44,15 @@ pub(super) async fn token(State(guard): State<Arc<Guard>>, request: Request, nex
 
 /// Lets in what comes from this machine, under a name of this machine.
 pub(super) async fn locality(request: Request, next: Next) -> Response {
-    match foreign(request.headers(), request.uri()) {
+    let mut response = match foreign(request.headers(), request.uri()) {
         None => next.run(request).await,
         Some(problem) => problem.into_response(),
-    }
+    };
+    // Memories belong into no cache, and JSON must not be taken for a page.
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    response
 }
 
 fn foreign(headers: &HeaderMap, uri: &Uri) -> Option<Problem> {

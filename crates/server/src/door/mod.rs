@@ -2,8 +2,7 @@
 //! cannot open one.
 //!
 //! The socket is guarded by the file system: the home is 0700, the socket 0600. A port can be reached by every user
-//! and every web page of the machine, so it takes a bearer token and looks at where a request comes from (see
-//! [`guard`]). Both speak the same API.
+//! and every web page of the machine, so it takes a bearer token and looks at where a request comes from first. Both speak the same API.
 //!
 //! Everything is bound before [`serve`] returns, so that what it prints is true. A port that is taken costs the HTTP
 //! door only: the node runs on and says so in its status.
@@ -48,7 +47,7 @@ pub struct DoorOptions {
 
 /// Open doors.
 #[derive(Debug)]
-#[must_use = "the doors close when this is dropped before it is finished"]
+#[must_use = "only `finished` tells when the last answer was given"]
 pub struct Running {
     /// Where the HTTP door is; `None` when it is closed.
     pub http_url: Option<String>,
@@ -77,13 +76,13 @@ pub async fn serve(
 ) -> Result<Running, Error> {
     let own = handle.status().await?.node_id;
     let http = options.http.as_deref().map(loopback).transpose()?;
+    let token = http.is_some().then(|| antiphon_node::http_token(&options.home)).transpose()?;
     let (socket, control_listener) = control::Socket::bind(&options.home.socket())?;
     let (http, findings) = bind_http(http).await;
     let http_url = http.as_ref().map(|(_, at)| format!("http://{at}"));
     let tasks = Tasks::new(shutdown);
     let service = Arc::new(Service::new(handle, own, http_url.clone(), findings.clone()));
-    if let Some((listener, _)) = http {
-        let token = antiphon_node::http_token(&options.home)?;
+    if let (Some((listener, _)), Some(token)) = (http, token) {
         let router = http_router(&service, Arc::new(Guard::new(token)), &tasks);
         tasks.spawn(accept::accept(listener, router, tasks.clone()));
     }

@@ -15,8 +15,10 @@ const SOURCE_KIND: &str = "agent";
 /// What writes of an agent come through.
 const TOOL: &str = "mcp";
 
-/// Reads arguments; a wrong one is a problem that the agent can mend.
-pub(super) fn read<T: DeserializeOwned>(arguments: JsonObject) -> Result<T, Problem> {
+/// Reads arguments; a wrong one is a problem that the agent can mend. Some models fill in null for whatever they leave
+/// out, so it counts as left out.
+pub(super) fn read<T: DeserializeOwned>(mut arguments: JsonObject) -> Result<T, Problem> {
+    arguments.retain(|_, value| !value.is_null());
     serde_json::from_value(Value::Object(arguments)).map_err(|error| Problem::bad_json(&error))
 }
 

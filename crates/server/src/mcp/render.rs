@@ -18,7 +18,7 @@ use crate::text::cut;
 use crate::time::{age, parse};
 
 /// Longest text of one fact in a recall, in bytes; `get` gives the whole.
-const RECALL_CONTENT_BYTES_MAX: usize = 4_000;
+const RECALL_CONTENT_BYTES_MAX: usize = 1_500;
 
 /// A result.
 #[derive(Debug)]
@@ -231,6 +231,6 @@ mod tests {
         let rendered = one(&"é".repeat(5_000));
         assert!(rendered.text.contains("get 01J gives the whole"));
         assert_eq!(rendered.structured["facts"][0]["truncated"], true);
-        assert!(rendered.structured["facts"][0]["content"].as_str().unwrap().len() < 4_100);
+        assert!(rendered.structured["facts"][0]["content"].as_str().unwrap().len() < 1_600);
     }
 }

@@ -1,14 +1,18 @@
 //! Reads requests, and words what is wrong with them like every other problem.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
-use super::WRITE_BYTES_MAX;
 use crate::error::{Code, Problem};
+
+/// Most bytes beyond a limit that are read and thrown away.
+const THROWN_AWAY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most bytes of a body; its route sets it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Limit(pub(super) usize);
 
 /// A JSON body. The content type is not looked at: the token keeps foreign pages out.
 pub(super) struct Body<T>(pub(super) T);
@@ -16,19 +20,34 @@ pub(super) struct Body<T>(pub(super) T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let limit = request.extensions().get::<Limit>().copied().unwrap_or_default();
+        let bytes = collect(request.into_body(), limit).await?;
         // No body at all stands for an object without keys.
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         serde_json::from_slice(text).map(Self).map_err(|error| Problem::bad_json(&error))
     }
 }
 
-fn unreadable(rejection: &BytesRejection) -> Problem {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::too_large(WRITE_BYTES_MAX);
+/// Reads a body up to its limit. What is beyond is read and thrown away, so that the answer arrives: most clients
+/// read it only after they have sent everything.
+async fn collect(mut body: axum::body::Body, Limit(limit): Limit) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let mut thrown_away = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Problem::new(Code::Invalid, format!("the request broke off: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if thrown_away == 0 && bytes.len() + data.len() <= limit {
+            bytes.extend_from_slice(&data);
+        } else {
+            bytes = Vec::new();
+            thrown_away += data.len();
+        }
+        if thrown_away > THROWN_AWAY_BYTES_MAX {
+            break;
+        }
     }
-    Problem::new(Code::Invalid, format!("the request broke off: {rejection}"))
+    if thrown_away == 0 { Ok(bytes) } else { Err(Problem::too_large(limit)) }
 }
 
 /// The part of the address after `?`.

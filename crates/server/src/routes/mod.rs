@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -82,8 +82,11 @@ pub(crate) fn with_fallbacks(router: Router) -> Router {
 }
 
 fn bounded(router: Router<Arc<Service>>, bytes: usize, at_once: usize, seconds: u64) -> Router<Arc<Service>> {
-    let in_time = move |request: Request, next: Next| within(seconds, request, next);
-    router.layer(DefaultBodyLimit::max(bytes)).layer(GlobalConcurrencyLimitLayer::new(at_once)).layer(from_fn(in_time))
+    let in_time = move |mut request: Request, next: Next| {
+        request.extensions_mut().insert(input::Limit(bytes));
+        within(seconds, request, next)
+    };
+    router.layer(GlobalConcurrencyLimitLayer::new(at_once)).layer(from_fn(in_time))
 }
 
 async fn within(seconds: u64, request: Request, next: Next) -> Response {

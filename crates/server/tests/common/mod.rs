@@ -14,12 +14,12 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-pub struct Alice {
-    pub home: Home,
-    pub handle: Handle,
-    pub client: Client,
-    pub url: String,
-    pub token: String,
+pub(crate) struct Alice {
+    pub(crate) home: Home,
+    pub(crate) handle: Handle,
+    pub(crate) client: Client,
+    pub(crate) url: String,
+    pub(crate) token: String,
     node: Node,
     running: Running,
     close: oneshot::Sender<()>,
@@ -27,7 +27,7 @@ pub struct Alice {
 }
 
 impl Alice {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::new(dir.path().join("home"));
         let mut config = Config::new(home.clone());
@@ -49,7 +49,7 @@ impl Alice {
     }
 
     /// Sends one HTTP request to the TCP door, with nothing in it but what is given.
-    pub async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) async fn http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let stream = TcpStream::connect(self.authority()).await.unwrap();
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         let connection = tokio::spawn(connection);
@@ -66,20 +66,20 @@ impl Alice {
         Answer { status, headers, text: String::from_utf8(text.to_vec()).unwrap() }
     }
 
-    pub fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
 
-    pub fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.token)
     }
 
-    pub async fn remember(&self, content: &str) -> String {
+    pub(crate) async fn remember(&self, content: &str) -> String {
         self.client.remember(&fact(content)).await.unwrap().id
     }
 
     /// Closes the doors, then the node; returns once both are gone.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.close.send(()).unwrap();
         self.running.finished().await;
         self.handle.shutdown().await;
@@ -87,22 +87,22 @@ impl Alice {
     }
 }
 
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
     }
 }
 
-pub fn fact(content: &str) -> NewFactDto {
+pub(crate) fn fact(content: &str) -> NewFactDto {
     NewFactDto { content: content.to_owned(), ..NewFactDto::default() }
 }
