@@ -1,7 +1,7 @@
 //! Where a node's home is: `--home`, else `--profile` under the XDG data directory, else `ANTIPHON_HOME`, else the
 //! profile `default`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use antiphon_node::home::Home;
 
@@ -70,6 +70,11 @@ pub(crate) fn home(
     Ok(home)
 }
 
+/// Whether a program that is told nothing would find this home.
+pub(crate) fn is_default(path: &Path, environment: &Environment) -> bool {
+    environment.antiphon_home.is_none() && profile_dir(PROFILE_DEFAULT, environment).is_ok_and(|dir| dir == path)
+}
+
 fn profile_dir(profile: &str, environment: &Environment) -> Result<PathBuf, Problem> {
     let fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if profile.is_empty() || profile.starts_with('.') || !profile.chars().all(fit) {
@@ -87,8 +92,6 @@ fn profile_dir(profile: &str, environment: &Environment) -> Result<PathBuf, Prob
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn environment(xdg: Option<&str>, home: Option<&str>) -> Environment {

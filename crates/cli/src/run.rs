@@ -45,7 +45,9 @@ fn misused(error: &clap::Error, output: Output) -> u8 {
     }
     if output.json {
         let text = error.to_string();
-        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let said = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
+        let said = said.collect::<Vec<_>>().join(" ");
+        let what = said.trim_start_matches("error: ");
         let problem = Problem::new(Code::Invalid, what).hint("antiphon --help");
         // As above.
         let _ = output.json(&antiphon_server::error::ProblemBody { error: problem });

@@ -48,7 +48,7 @@ pub(crate) enum Report {
 /// # Errors
 /// A problem when it does not come up.
 pub(crate) async fn for_command(session: &Session) -> Outcome {
-    let founded = found(session, std::env::var("ANTIPHON_NAME").ok())?;
+    let founded = found(session, std::env::var("ANTIPHON_NAME").ok()).await?;
     // It is shown even if the start fails: the node has been made, and this is the only time.
     if let Some(founded) = &founded {
         session.output.note(&founding_note(session, founded));
@@ -100,17 +100,24 @@ pub(crate) async fn in_background(session: &Session, args: &[String]) -> Outcome
 ///
 /// # Errors
 /// A problem when that is not possible.
-pub(crate) fn found(session: &Session, name: Option<String>) -> Result<Option<Initialized>, Problem> {
-    if session.home.key().exists() {
-        return Ok(None);
-    }
+pub(crate) async fn found(session: &Session, name: Option<String>) -> Result<Option<Initialized>, Problem> {
     let config = Config { name, ..Config::new(session.home.clone()) };
-    match antiphon_node::init(&config) {
-        Ok(founded) => Ok(Some(founded)),
-        // Somebody else was faster; the start that follows meets what they made.
-        Err(antiphon_node::Error::Initialized(_) | antiphon_node::Error::Home(home::Error::Held { .. })) => Ok(None),
-        Err(error) => Err(error.into()),
+    for _ in 0..TRIES_MAX {
+        if session.home.key().exists() {
+            return Ok(None);
+        }
+        match antiphon_node::init(&config) {
+            Ok(founded) => return Ok(Some(founded)),
+            Err(antiphon_node::Error::Initialized(_)) => return Ok(None),
+            // Somebody else is founding it, or only looks whether a node runs. Whoever founds shows the phrase, so
+            // it must not be left to the node in the background.
+            Err(antiphon_node::Error::Home(home::Error::Held { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
     }
+    let what = format!("the home {} is held by another process", session.home.path().display());
+    Err(Problem::new(Code::Failed, what).hint("antiphon down"))
 }
 
 fn spawn(session: &Session, args: &[String]) -> Result<Child, Problem> {

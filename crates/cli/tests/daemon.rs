@@ -163,7 +163,6 @@ fn mcp_speaks_through_the_daemon() {
     let answer: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(answer["id"], 2, "{answer:#}");
     assert_ne!(answer["result"]["isError"], true, "{answer:#}");
-    drop(ask);
     drop(stdin);
     assert!(child.0.wait().unwrap().success(), "the proxy ends with its stdin");
     let mut rest = String::new();
@@ -199,4 +198,20 @@ fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(alice.run(&["completions", shell]).good().stdout.contains("antiphon"), "{shell}");
     }
+}
+
+#[test]
+fn the_recovery_phrase_is_shown_once_and_never_logged() {
+    let words = |value: &serde_json::Value| value["phrase"].as_str().map(|phrase| phrase.split(' ').count());
+    let (alice, bob, carol) = (Machine::new("alice"), Machine::new("bob"), Machine::new("carol"));
+    let first = alice.json(&["up", "--detach"]);
+    assert_eq!(words(&first), Some(24), "{first:#}");
+    assert_eq!(words(&alice.json(&["up", "--detach"])), None);
+    assert!(!alice.log().contains(first["phrase"].as_str().unwrap()));
+    let founded = bob.json(&["init", "--team", "choir"]);
+    assert_eq!((words(&founded), &founded["team"]["name"]), (Some(24), &"choir".into()));
+    assert_eq!(words(&carol.json(&["init", "--team", "choir", "--no-recovery"])), None);
+    let dave = Machine::new("dave");
+    let quiet = dave.run(&["remember", "a pipe reads this"]).good();
+    assert!(quiet.stderr.contains("node.key") && !quiet.stderr.contains("recovery phrase"), "{quiet:#?}");
 }

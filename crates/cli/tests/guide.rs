@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use common::{ANTIPHON, Machine, isolate};
-use snapbox::filter::{Filter, NormalizeToExpected};
+use snapbox::filter::NormalizeToExpected;
 use snapbox::{Data, IntoData, Redactions};
 
 /// What separates the output of two commands.

@@ -25,12 +25,12 @@ pub(crate) struct InitArgs {
 
 /// What was founded.
 #[derive(Serialize)]
-struct Founded {
+struct Founded<'a> {
     node_id: String,
     name: String,
     team: TeamOut,
     #[serde(skip_serializing_if = "Option::is_none")]
-    phrase: Option<String>,
+    phrase: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -51,12 +51,12 @@ pub(crate) async fn run(args: InitArgs, session: &Session) -> Outcome {
         node_id: made.node_id.to_string(),
         name: made.name,
         team: TeamOut { id: made.team.id.to_string(), name: made.team.name },
-        phrase: (!args.no_recovery).then(|| made.phrase.to_string()),
+        phrase: (!args.no_recovery).then(|| made.phrase.as_str()),
     };
     session.output.result(&founded, |founded| words(founded, session))
 }
 
-fn words(founded: &Founded, session: &Session) -> String {
+fn words(founded: &Founded<'_>, session: &Session) -> String {
     let mut out = format!(
         "Founded the team {} on {} ({}).\nIts data is in {}.\n\n",
         styled(STRONG, &render::safe(&founded.team.name)),

@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     /// Name of a new node [default: the machine's name]
     #[arg(long, env = "ANTIPHON_NAME")]
     pub(crate) name: Option<String>,
-    /// Address to listen at; repeatable [default: TCP and QUIC at port 7412 of every interface]
+    /// Address to listen at; repeatable [default: TCP and QUIC on every interface, at the ports of the last run]
     #[arg(long, env = "ANTIPHON_LISTEN", value_name = "MULTIADDR", value_delimiter = ',')]
     pub(crate) listen: Vec<String>,
     /// Address of the HTTP door; port 0 picks a free one
@@ -76,18 +76,15 @@ struct UpOut<'a> {
 
 /// Runs the command.
 pub(crate) async fn run(args: UpArgs, session: &Session) -> Outcome {
-    listen::checked(&args.settings.listen)?;
     if args.background {
-        background(&args, session).await
-    } else if args.detach {
-        detach(&args, session).await
-    } else {
-        foreground(&args, session).await
+        return background(&args, session).await;
     }
+    listen::checked(&args.settings.listen)?;
+    if args.detach { detach(&args, session).await } else { foreground(&args, session).await }
 }
 
 async fn foreground(args: &UpArgs, session: &Session) -> Outcome {
-    let founded = start::found(session, args.settings.name.clone())?;
+    let founded = start::found(session, args.settings.name.clone()).await?;
     let phrase = founded.filter(|_| !args.no_recovery).map(|founded| founded.phrase);
     let node = match serve::start(&args.settings, session).await {
         Ok(node) => node,
@@ -121,7 +118,7 @@ fn words(out: &UpOut<'_>, session: &Session, last: &str) -> String {
 }
 
 async fn detach(args: &UpArgs, session: &Session) -> Outcome {
-    let founded = start::found(session, args.settings.name.clone())?;
+    let founded = start::found(session, args.settings.name.clone()).await?;
     let phrase = founded.filter(|_| !args.no_recovery).map(|founded| founded.phrase);
     let started = start::in_background(session, &args.settings.to_args()).await;
     if started.is_err() {

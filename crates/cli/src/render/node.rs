@@ -6,6 +6,8 @@ use antiphon_server::dto::{
     FactDto, FindingDto, GenesDto, HandshakeDto, InvitationDto, JoinedDto, PeerDto, RevokedDto, StatusDto, VerifyDto,
 };
 
+use crate::locate::{self, Environment};
+
 use super::time::{ago, minute, now_ms};
 use super::{count, safe, snippet, table};
 use crate::output::{BAD, FAINT, GOOD, STRONG, WARNING, styled};
@@ -183,6 +185,9 @@ pub(crate) fn banner(status: &StatusDto, home: &Path) -> String {
 
 /// The arguments by which an agent's client reaches this home, as JSON.
 fn mcp_args(home: &Path) -> String {
+    if locate::is_default(home, &Environment::of_process()) {
+        return "\"mcp\"".to_owned();
+    }
     let home = serde_json::Value::from(home.display().to_string());
     format!("\"--home\", {home}, \"mcp\"")
 }

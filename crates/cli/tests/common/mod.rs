@@ -10,25 +10,25 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The program under test.
-pub const ANTIPHON: &str = env!("CARGO_BIN_EXE_antiphon");
+pub(crate) const ANTIPHON: &str = env!("CARGO_BIN_EXE_antiphon");
 
 /// After this long a wait is a hang, and the test says so instead of standing still for ever.
 const HANG: Duration = Duration::from_secs(90);
 
 /// What a command did.
 #[derive(Debug)]
-pub struct Run {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Run {
     /// The command failed with `code` and says each of `words` on stderr, with a hint.
     #[track_caller]
-    pub fn refused(&self, code: i32, words: &[&str]) {
+    pub(crate) fn refused(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code, code, "{self:#?}");
-        assert!(self.stderr.starts_with("error: "), "{self:#?}");
+        assert!(self.stderr.lines().any(|line| line.starts_with("error: ")), "{self:#?}");
         assert!(self.stderr.contains("\n  try: "), "no hint: {self:#?}");
         for word in words {
             assert!(self.stderr.contains(word), "{word:?} is missing: {self:#?}");
@@ -37,20 +37,20 @@ impl Run {
 
     /// The command went well.
     #[track_caller]
-    pub fn good(self) -> Self {
+    pub(crate) fn good(self) -> Self {
         assert_eq!(self.code, 0, "{self:#?}");
         self
     }
 
     /// What it printed, as JSON.
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 }
 
 /// One computer.
-pub struct Machine {
+pub(crate) struct Machine {
     name: String,
     home: PathBuf,
     _dir: Option<tempfile::TempDir>,
@@ -58,23 +58,23 @@ pub struct Machine {
 
 impl Machine {
     /// A fresh machine; nothing runs on it yet.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self { name: name.to_owned(), home: dir.path().join("h"), _dir: Some(dir) }
     }
 
     /// A machine whose home is a directory of the caller.
-    pub fn at(name: &str, home: PathBuf) -> Self {
+    pub(crate) fn at(name: &str, home: PathBuf) -> Self {
         Self { name: name.to_owned(), home, _dir: None }
     }
 
     /// Its home.
-    pub fn home(&self) -> &Path {
+    pub(crate) fn home(&self) -> &Path {
         &self.home
     }
 
     /// A command on this machine, not started yet.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(ANTIPHON);
         isolate(&mut command);
         command.args(args).env("ANTIPHON_HOME", &self.home).env("ANTIPHON_NAME", &self.name);
@@ -82,18 +82,18 @@ impl Machine {
     }
 
     /// Runs a command.
-    pub fn run(&self, args: &[&str]) -> Run {
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
         self.run_with(args, b"")
     }
 
     /// Runs a command with something on its stdin.
-    pub fn run_with(&self, args: &[&str], stdin: &[u8]) -> Run {
+    pub(crate) fn run_with(&self, args: &[&str], stdin: &[u8]) -> Run {
         finish(self.command(args), stdin)
     }
 
     /// Runs a command that must go well, and reads what it prints as JSON.
     #[track_caller]
-    pub fn json(&self, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
         let mut all = vec!["--json"];
         all.extend(args);
         self.run(&all).good().json()
@@ -101,31 +101,31 @@ impl Machine {
 
     /// Remembers a text and returns its id.
     #[track_caller]
-    pub fn remember(&self, text: &str) -> String {
+    pub(crate) fn remember(&self, text: &str) -> String {
         self.json(&["remember", text])["id"].as_str().unwrap().to_owned()
     }
 
     /// Texts of the facts that a query finds.
     #[track_caller]
-    pub fn recall(&self, query: &str) -> Vec<String> {
+    pub(crate) fn recall(&self, query: &str) -> Vec<String> {
         let hits = self.json(&["recall", query]);
         hits.as_array().unwrap().iter().map(|hit| hit["content"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The number of facts the node holds.
     #[track_caller]
-    pub fn facts(&self) -> u64 {
+    pub(crate) fn facts(&self) -> u64 {
         self.json(&["status"])["facts"].as_u64().unwrap()
     }
 
     /// The state hash.
     #[track_caller]
-    pub fn state_hash(&self) -> String {
+    pub(crate) fn state_hash(&self) -> String {
         self.json(&["verify", "--state-hash"])["state_hash"].as_str().unwrap().to_owned()
     }
 
     /// What its daemon wrote.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.home.join("node.log")).unwrap_or_default()
     }
 }
@@ -144,7 +144,7 @@ impl Drop for Machine {
 }
 
 /// Ends the node that holds `home`, if it could not be stopped politely.
-pub fn kill_holder(home: &Path) {
+pub(crate) fn kill_holder(home: &Path) {
     let holder = std::fs::read_to_string(home.join("node.lock")).unwrap_or_default();
     let Ok(pid) = holder.trim().parse::<u32>() else { return };
     // The id may be an old one that belongs to somebody else by now.
@@ -155,7 +155,7 @@ pub fn kill_holder(home: &Path) {
 }
 
 /// Settings that keep a test to itself: loopback, free ports, nothing of the person who runs it.
-pub fn isolate(command: &mut Command) {
+pub(crate) fn isolate(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ANTIPHON_") {
             command.env_remove(name);
@@ -169,7 +169,7 @@ pub fn isolate(command: &mut Command) {
 }
 
 /// Runs a command to its end.
-pub fn finish(mut command: Command, stdin: &[u8]) -> Run {
+pub(crate) fn finish(mut command: Command, stdin: &[u8]) -> Run {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut pipe = child.stdin.take().unwrap();
@@ -187,7 +187,7 @@ pub fn finish(mut command: Command, stdin: &[u8]) -> Run {
 
 /// Waits until `done` holds.
 #[track_caller]
-pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
     let started = Instant::now();
     while !done() {
         assert!(started.elapsed() < HANG, "still waiting: {what}");
@@ -196,7 +196,7 @@ pub fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// A team of two: alice founds it, bob joins.
-pub fn team_of_two() -> (Machine, Machine) {
+pub(crate) fn team_of_two() -> (Machine, Machine) {
     let (alice, bob) = (Machine::new("alice"), Machine::new("bob"));
     alice.run(&["init", "--team", "choir"]).good();
     let ticket = invite(&alice);
@@ -206,9 +206,9 @@ pub fn team_of_two() -> (Machine, Machine) {
 
 /// A fresh ticket from a steward.
 #[track_caller]
-pub fn invite(steward: &Machine) -> String {
+pub(crate) fn invite(steward: &Machine) -> String {
     steward.json(&["invite", "--role", ROLE])["ticket"].as_str().unwrap().to_owned()
 }
 
 /// A role every team has.
-pub const ROLE: &str = "backend_developer";
+pub(crate) const ROLE: &str = "backend_developer";
