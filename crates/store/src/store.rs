@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::reader::Reader;
 use crate::search::{Frequencies, Indexer};
 use crate::view::{Applied, Draft};
-use crate::writer::{self, Job, Outlets, Written};
+use crate::writer::{self, Job, Outlets, Work, Written};
 use crate::{reader, schema};
 
 /// Most jobs that wait for the writer, and most questions that wait for a reader.
@@ -79,8 +79,8 @@ impl Backlog {
         self.waiting += events;
     }
 
-    /// The index is complete up to `pos`, or altogether.
-    pub(crate) fn indexed(&mut self, pos: u64, _all: bool) {
+    /// The index is complete up to `pos`.
+    pub(crate) fn indexed(&mut self, pos: u64) {
         while let Some((at, events)) = self.written.front()
             && *at <= pos
         {
@@ -226,7 +226,12 @@ impl Store {
         work: impl FnOnce(&mut Db) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.job(Job::Other(Box::new(move |db| drop(reply.send(work(db)))))).await?;
+        let work: Work = Box::new(move |db| {
+            let result = work(db);
+            // Whoever asked may be gone, which is no failure.
+            Box::new(move || drop(reply.send(result)))
+        });
+        self.job(Job::Other(work)).await?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
 

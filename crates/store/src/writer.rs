@@ -31,6 +31,9 @@ const FACTS_PER_STEP: usize = 500;
 /// What authoring answers.
 pub(crate) type Written = Result<Vec<Result<Authored, AuthorError>>, Error>;
 
+/// What only its caller knows; it hands back how to answer, which is done once everybody was told of the commit.
+pub(crate) type Work = Box<dyn FnOnce(&mut Db) -> Box<dyn FnOnce() + Send> + Send>;
+
 /// Something for the writer to do.
 pub(crate) enum Job {
     /// Write drafts.
@@ -60,7 +63,7 @@ pub(crate) enum Job {
         reply: oneshot::Sender<Result<Applied, Error>>,
     },
     /// Anything else, in transactions of its own.
-    Other(Box<dyn FnOnce(&mut Db) + Send>),
+    Other(Work),
 }
 
 impl Job {
@@ -217,14 +220,19 @@ fn announce(db: &Db, own: usize, charter: bool, outlets: &Outlets) {
 }
 
 /// Runs foreign code: if it panics, its caller gets no answer, and the writer goes on with what is on disk.
-fn run_other(db: &mut Db, work: Box<dyn FnOnce(&mut Db) + Send>, outlets: &Outlets) {
-    if catch_unwind(AssertUnwindSafe(|| work(db))).is_err() {
-        tracing::error!("a write panicked and was rolled back");
-        if let Err(error) = db.roll_back() {
-            tracing::error!(%error, "the database cannot be read back");
+fn run_other(db: &mut Db, work: Work, outlets: &Outlets) {
+    match catch_unwind(AssertUnwindSafe(|| work(db))) {
+        Ok(answer) => {
+            announce(db, 0, true, outlets);
+            answer();
+        }
+        Err(_) => {
+            tracing::error!("a write panicked and was rolled back");
+            if let Err(error) = db.roll_back() {
+                tracing::error!(%error, "the database cannot be read back");
+            }
         }
     }
-    announce(db, 0, true, outlets);
 }
 
 /// The indexer: catches up, then follows whatever is committed, until the writer is gone.
@@ -257,7 +265,7 @@ fn catch_up(
 ) -> Result<(), Error> {
     loop {
         let step = indexer.step(main, FACTS_PER_STEP)?;
-        backlog.lock().unwrap_or_else(PoisonError::into_inner).indexed(step.pos, step.facts < FACTS_PER_STEP);
+        backlog.lock().unwrap_or_else(PoisonError::into_inner).indexed(step.pos);
         indexed.send_replace(step.pos);
         let closing = matches!(wake.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
         if step.facts == 0 || closing {

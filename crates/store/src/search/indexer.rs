@@ -112,6 +112,10 @@ impl Indexer {
             let main = main.unchecked_transaction()?;
             facts += follow_touched(&main, &tx, &mut cursor, max)?;
             facts += follow_facts(&main, &tx, &mut cursor, max.saturating_sub(facts))?;
+            if facts < max {
+                // All facts of this snapshot are in, so the events after the last of them are none.
+                cursor.pos = last_pos(&main)?;
+            }
         }
         if cursor != before {
             cursor.write(&tx)?;
@@ -124,12 +128,16 @@ impl Indexer {
 /// Empties the index when it does not follow the projection that is there.
 fn begin_anew(main: &Connection, search: &Connection, cursor: Cursor) -> Result<Cursor, Error> {
     let epoch = meta_uint(main, EPOCH)?.unwrap_or(0).cast_signed();
-    let last: Option<i64> = main.query_row("SELECT max(pos) FROM events", [], |row| row.get(0))?;
-    if cursor.epoch == epoch && cursor.pos <= last.unwrap_or(0) {
+    if cursor.epoch == epoch && cursor.pos <= last_pos(main)? {
         return Ok(cursor);
     }
     search.execute_batch("INSERT INTO docs (docs) VALUES ('delete-all')")?;
     Ok(Cursor { epoch, ..Cursor::default() })
+}
+
+fn last_pos(main: &Connection) -> Result<i64, Error> {
+    let mut query = main.prepare_cached("SELECT max(pos) FROM events")?;
+    Ok(query.query_row([], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0))
 }
 
 fn follow_touched(main: &Connection, search: &Connection, cursor: &mut Cursor, max: usize) -> Result<usize, Error> {

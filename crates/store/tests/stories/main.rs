@@ -2,5 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, missing_docs, unused_must_use)]
 
 mod common;
+mod disk;
+mod laws;
 mod memory;
+mod recall;
+mod store;
 mod sync;

@@ -347,7 +347,8 @@ fn what_a_newer_version_wrote_waits_and_stalls_nothing() {
     let (mut alice, genome) = alice();
     let mut bob = join(2, "bob", &mut alice, &genome);
     bob.pull(&alice);
-    let cases: [(fn(&mut Header), Cause); 4] = [
+    type Change = fn(&mut Header);
+    let cases: [(Change, Cause); 4] = [
         (|header| header.action = Action::Unknown(99), Cause::UnknownAction),
         (|header| header.subject = Subject::Unknown { kind: 77, id: vec![1] }, Cause::UnknownType),
         (|header| header.version = VClock::new(), Cause::Malformed),
