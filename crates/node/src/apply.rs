@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use antiphon_core::charter::Refusal;
 use antiphon_core::event::Event;
 use antiphon_core::ids::{NodeId, StoreId};
 use antiphon_core::log::{LogId, NodeClock};
@@ -16,6 +17,7 @@ use antiphon_store::{Applied, Store};
 use antiphon_vault::random;
 
 use crate::clock::now;
+use crate::connect::reason_of;
 use crate::event_loop::Engine;
 use crate::held::Held;
 use crate::inputs::Input;
@@ -49,8 +51,8 @@ impl Engine {
         };
         if let Err(refusal) = self.team.check(&peer, now()) {
             // A member whose grant we do not hold yet proved it in its handshake; one that was removed did not.
-            if refusal != antiphon_core::charter::Refusal::NotAMember {
-                return self.put_out(peer, crate::connect::reason_of(refusal));
+            if refusal != Refusal::NotAMember {
+                return self.put_out(peer, reason_of(refusal));
             }
         }
         self.end_session(&peer);
@@ -242,13 +244,8 @@ impl Engine {
         let connected: Vec<NodeId> =
             self.peers.iter().filter(|(_, peer)| peer.connected).map(|(node, _)| *node).collect();
         for peer in connected {
-            match self.team.check(&peer, at) {
-                Err(
-                    refusal @ (antiphon_core::charter::Refusal::Revoked | antiphon_core::charter::Refusal::Expired),
-                ) => {
-                    self.put_out(peer, crate::connect::reason_of(refusal));
-                }
-                _ => {}
+            if let Err(refusal @ (Refusal::Revoked | Refusal::Expired)) = self.team.check(&peer, at) {
+                self.put_out(peer, reason_of(refusal));
             }
         }
     }

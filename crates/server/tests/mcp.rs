@@ -106,7 +106,7 @@ async fn an_agent_remembers_recalls_updates_and_forgets() {
     let found = agent.call("recall", json!({"query": "deploys"})).await;
     assert_eq!(found["structuredContent"]["facts"], json!([]));
     let status = agent.call("status", json!({})).await;
-    assert!(text(&status).starts_with("node \"alice\" in team \"acme\": 0 facts"), "{}", text(&status));
+    assert!(text(&status).starts_with("node \"alice\" in team \"acme\": facts 0"), "{}", text(&status));
     assert_eq!(agent.leave().await, Vec::<Value>::new());
     alice.stop().await;
 }

@@ -87,7 +87,7 @@ pub(super) fn fact(fact: FactDto, history: Option<HistoryDto>, now: UnixMillis) 
 /// The state of the node.
 pub(super) fn status(status: StatusDto) -> Result<Rendered, Problem> {
     let mut text = format!(
-        "node {} in team {}: {} facts, {} peers, {} waiting\n",
+        "node {} in team {}: facts {}, peers {}, waiting {}\n",
         quoted(&status.name),
         quoted(&status.team.name),
         status.facts,

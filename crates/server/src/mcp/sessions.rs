@@ -12,8 +12,8 @@ use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use rmcp::transport::streamable_http_server::session::SessionManager;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager};
 
 /// Most sessions of the HTTP door.
 pub(super) const SESSIONS_MAX: usize = 64;
@@ -24,13 +24,11 @@ const HEADER: &str = "mcp-session-id";
 pub(super) struct Sessions {
     manager: Arc<LocalSessionManager>,
     used: Mutex<HashMap<String, Instant>>,
-    /// One at a time makes place, so that of many that come at once each sees the others.
-    making_place: tokio::sync::Mutex<()>,
 }
 
 impl Sessions {
     pub(super) fn new(manager: Arc<LocalSessionManager>) -> Self {
-        Self { manager, used: Mutex::new(HashMap::new()), making_place: tokio::sync::Mutex::new(()) }
+        Self { manager, used: Mutex::new(HashMap::new()) }
     }
 
     fn touch(&self, session: &str) {
@@ -39,19 +37,23 @@ impl Sessions {
         used.insert(session.to_owned(), Instant::now());
     }
 
+    /// Ends the sessions that were silent for longest, until there is place for one more. Of many that come at once
+    /// some may find the same place; the next one then ends as many more.
     async fn make_place(&self) {
         let live: Vec<_> = self.manager.sessions.read().await.keys().cloned().collect();
-        let oldest = {
-            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-            used.retain(|session, _| live.iter().any(|id| **id == **session));
-            let last = |id: &Arc<str>| used.get(&**id).copied();
-            (live.len() >= SESSIONS_MAX).then(|| live.iter().min_by_key(|id| last(id)).cloned()).flatten()
-        };
-        if let Some(session) = oldest
-            && let Err(error) = self.manager.close_session(&session).await
-        {
-            tracing::warn!(%error, "a silent session could not be closed");
+        for session in self.too_many(live) {
+            if let Err(error) = self.manager.close_session(&session).await {
+                tracing::warn!(%error, "a silent session could not be closed");
+            }
         }
+    }
+
+    fn too_many(&self, mut live: Vec<SessionId>) -> Vec<SessionId> {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.retain(|session, _| live.iter().any(|id| **id == **session));
+        live.sort_by_key(|id| used.get(&**id).copied());
+        live.truncate((live.len() + 1).saturating_sub(SESSIONS_MAX));
+        live
     }
 }
 
@@ -67,7 +69,6 @@ pub(super) async fn bounded(State(sessions): State<Arc<Sessions>>, request: Requ
             next.run(request).await
         }
         None if request.method() == Method::POST => {
-            let _place = sessions.making_place.lock().await;
             sessions.make_place().await;
             let response = next.run(request).await;
             if let Some(id) = response.headers().get(HEADER).and_then(|id| id.to_str().ok()) {

@@ -4,6 +4,9 @@
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
+/// Names of the levels.
+const LEVELS: [&str; 4] = ["project", "domain", "module", "snippet"];
+
 /// Every tool.
 pub(super) fn all() -> Vec<Tool> {
     vec![remember(), recall(), get(), update(), forget(), status()]
@@ -32,7 +35,7 @@ fn recall() -> Tool {
     let properties = object(json!({
         "query": {"type": "string", "description": "Words or a question"},
         "limit": {"type": "integer", "minimum": 1, "maximum": 50},
-        "level": level(),
+        "level": {"type": "string", "enum": LEVELS},
         "domain": {"type": "string"},
         "module": {"type": "string"},
         "tag": {"type": "string"},
@@ -83,7 +86,11 @@ fn status() -> Tool {
 /// What both writing tools can set.
 fn labels() -> JsonObject {
     object(json!({
-        "level": level(),
+        "level": {
+            "type": "string",
+            "enum": LEVELS,
+            "description": "project, domain (default): shared; module, snippet: this machine only",
+        },
         "domain": {"type": "string"},
         "module": {"type": "string"},
         "tags": {"type": "array", "items": {"type": "string"}},
@@ -91,14 +98,6 @@ fn labels() -> JsonObject {
         "code_ref": {"type": "string", "description": "path:line"},
         "ttl": {"type": "string", "description": "Such as 30d"},
     }))
-}
-
-fn level() -> Value {
-    json!({
-        "type": "string",
-        "enum": ["project", "domain", "module", "snippet"],
-        "description": "project, domain (default): shared; module, snippet: this machine only",
-    })
 }
 
 fn id() -> Value {
