@@ -1,9 +1,11 @@
 //! The story of two machines: one founds a team, the other joins, and what one remembers the other recalls.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod common;
 
-use common::{Machine, invite, team_of_two, until};
+use std::process::Command;
+
+use common::{ANTIPHON, Machine, Run, finish, invite, team_of_two, until};
 
 #[test]
 fn what_one_machine_remembers_the_other_recalls() {
@@ -94,6 +96,43 @@ fn a_node_in_use_says_what_becomes_of_its_facts_before_it_joins() {
     assert_eq!((&joined["brought"], &joined["kept_local"]), (&1.into(), &1.into()), "{joined:#}");
     until("alice has what was brought", || alice.recall("brought") == ["brought along"]);
     assert_eq!((alice.facts(), bob.facts()), (1, 2));
+}
+
+/// What a person at a terminal sees and answers; `script` gives the command a terminal of its own.
+fn at_a_terminal(machine: &Machine, args: &[&str], answer: &str) -> Option<Run> {
+    let line = args.iter().map(|arg| format!("'{arg}'")).collect::<Vec<_>>().join(" ");
+    let mut command = machine.command(&[]);
+    let mut script = Command::new("script");
+    script.args(["-qec", &format!("'{ANTIPHON}' {line}"), "/dev/null"]);
+    for (name, value) in command.env("TERM", "dumb").get_envs() {
+        match value {
+            Some(value) => script.env(name, value),
+            None => script.env_remove(name),
+        };
+    }
+    if Command::new("script").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no program `script` to make a terminal");
+        return None;
+    }
+    Some(finish(script, answer.as_bytes()))
+}
+
+#[test]
+fn a_person_is_shown_what_would_become_visible_and_decides() {
+    let alice = Machine::new("alice");
+    alice.run(&["init", "--team", "choir"]).good();
+    let bob = Machine::new("bob");
+    bob.remember("bob's plan for the release");
+    bob.run(&["remember", "bob's diary", "--private"]).good();
+    let ticket = invite(&alice);
+    let Some(run) = at_a_terminal(&bob, &["join", &ticket], "c\n") else { return };
+    assert_eq!(run.code, 2, "{run:#?}");
+    assert!(run.stdout.contains("bob's plan") && !run.stdout.contains("diary"), "{run:#?}");
+    assert_eq!(bob.json(&["status"])["team"]["name"], "bob-team", "a cancelled join changes nothing");
+    let run = at_a_terminal(&bob, &["join", &ticket], "what?\ns\n").unwrap();
+    assert!(run.code == 0 && run.stdout.contains("now a member of choir"), "{run:#?}");
+    until("alice has what was brought", || alice.recall("release") == ["bob's plan for the release"]);
+    assert!(alice.recall("diary").is_empty());
 }
 
 #[test]

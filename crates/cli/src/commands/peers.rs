@@ -37,18 +37,47 @@ pub(crate) async fn run(command: PeersCommand, session: &Session) -> Outcome {
     }
 }
 
-/// Why the two nodes do not belong together, if they do not.
+/// Why the handshake did not end in trust. Only a refusal says something about the team; everything else is a peer
+/// that could not be asked.
 fn refusal(handshake: &HandshakeDto) -> Option<Problem> {
     if handshake.trust == "VERIFIED" {
         return None;
     }
     let reason = handshake.reason.clone().unwrap_or_default();
-    let what = format!("{} is {}: {}", handshake.peer_id, handshake.trust, reason.code);
+    if handshake.trust != "REJECTED" {
+        let what = format!("{} did not answer the handshake: {}", handshake.peer_id, reason.code);
+        return Some(
+            Problem::new(Code::Unreachable, what).why(reason.text).hint("try again: antiphon peers handshake"),
+        );
+    }
     let mut why = reason.text;
     if let Some(theirs) = handshake.their_genome.as_ref().filter(|_| !handshake.matches) {
         why = format!("{why}; this node's genome is {}, theirs is {theirs}", handshake.our_genome);
     }
-    let problem =
-        Problem::new(Code::Refused, what).hint("join their team with a ticket of theirs: antiphon join TICKET");
-    Some(if why.is_empty() { problem } else { problem.why(why) })
+    let what = format!("{} is REJECTED: {}", handshake.peer_id, reason.code);
+    Some(
+        Problem::new(Code::Refused, what)
+            .why(why)
+            .hint("join their team with a ticket of theirs: antiphon join TICKET"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_server::dto::ReasonDto;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_and_a_silence_end_differently() {
+        let check = |trust: &str, exit: Option<u8>| {
+            let reason = Some(ReasonDto { code: "genome_mismatch".into(), text: "other genome".into() });
+            let handshake = HandshakeDto { trust: trust.into(), reason, ..HandshakeDto::default() };
+            assert_eq!(refusal(&handshake).map(|problem| problem.exit), exit, "{trust}");
+        };
+        check("VERIFIED", None);
+        check("REJECTED", Some(4));
+        check("PENDING", Some(5));
+        check("UNKNOWN", Some(5));
+    }
 }
