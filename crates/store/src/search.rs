@@ -10,6 +10,7 @@
 mod frequencies;
 mod indexer;
 mod recall;
+mod score;
 mod tail;
 mod words;
 

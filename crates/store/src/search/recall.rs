@@ -7,17 +7,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use antiphon_core::fact::OnExpire;
 use antiphon_core::ids::Hash;
 use rusqlite::{Connection, params};
 
 use super::indexer::Cursor;
+use super::score::{self, Filter, Scored, Scorer, Term, weight};
 use super::tail::tail;
 use super::{Frequencies, words};
 use crate::error::Error;
-use crate::query::facts::{COLUMNS, TABLES, view};
+use crate::query::facts;
 use crate::row;
-use crate::view::{FactView, Hit, Recall, RecallQuery};
+use crate::view::{Hit, Recall, RecallQuery};
 
 /// Most words of a question that are looked at, the rarest ones.
 const WORDS_MAX: usize = 24;
@@ -26,23 +26,11 @@ const WORDS_READ_MAX: usize = 256;
 /// Most facts that the rare words may have together.
 const CANDIDATES_MAX: u64 = 2_000;
 /// Most facts that are read and scored.
-const SCORED_MAX: usize = 200;
+const SCORED_MAX: usize = 120;
 /// Most hits of one answer.
 const HITS_MAX: usize = 200;
 /// Characters of a snippet.
 const SNIPPET_CHARS: usize = 160;
-
-/// BM25: how fast repeating a word stops helping.
-const K1: f64 = 1.2;
-/// BM25: how much a long fact is held against it.
-const B: f64 = 0.75;
-
-/// A word of the question.
-struct Term {
-    word: String,
-    count: u64,
-    weight: f64,
-}
 
 /// See [`crate::Reader::recall`].
 pub(crate) fn recall(
@@ -57,21 +45,27 @@ pub(crate) fn recall(
     if terms.is_empty() || query.limit == 0 {
         return Ok(Recall { hits: Vec::new(), index_behind: tail.cut });
     }
-    let mut seen: HashSet<i64> = HashSet::new();
     let candidates = candidates(search, &terms, query)?;
     let scorer = Scorer::new(&terms, &cursor);
-    let mut hits = Vec::new();
+    let filter = Filter::new(main, query)?;
+    let mut seen: HashSet<i64> = HashSet::new();
+    let mut scored = Vec::new();
     for n in tail.facts.iter().chain(&candidates) {
         if seen.insert(*n) {
-            hits.extend(scorer.read(main, *n, query)?);
+            scored.extend(score::read(main, *n, &scorer, &filter)?);
         }
     }
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.view.fact.id.cmp(&a.view.fact.id)));
-    let mut hits = fold(hits, query.limit.min(HITS_MAX));
-    for hit in &mut hits {
-        hit.snippet = snippet(hit.view.fact.content.as_deref().unwrap_or_default(), &scorer);
-    }
-    Ok(Recall { hits, index_behind: tail.cut })
+    scored.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.id.cmp(&a.id)));
+    let folded = fold(scored, query.limit.min(HITS_MAX));
+    let hits = folded.into_iter().filter_map(|scored| show(main, &scored, &scorer).transpose());
+    Ok(Recall { hits: hits.collect::<Result<_, _>>()?, index_behind: tail.cut })
+}
+
+/// Reads a fact as it is shown.
+fn show(main: &Connection, scored: &Scored, scorer: &Scorer<'_>) -> Result<Option<Hit>, Error> {
+    let Some(view) = facts::get(main, scored.id)? else { return Ok(None) };
+    let snippet = snippet(view.fact.content.as_deref().unwrap_or_default(), scorer);
+    Ok(Some(Hit { view, score: scored.score, snippet, same: scored.same }))
 }
 
 /// The words of the question, the rarest first.
@@ -89,21 +83,14 @@ fn terms(
     });
     let docs = cursor.docs.max(0).cast_unsigned();
     let counts = frequencies.of(search, &words, docs)?;
-    let weight = |count: u64| (1.0 + (float(docs.saturating_sub(count)) + 0.5) / (float(count) + 0.5)).ln();
     let mut terms: Vec<Term> =
-        words.into_iter().zip(counts).map(|(word, count)| Term { word, count, weight: weight(count) }).collect();
+        words.into_iter().zip(counts).map(|(word, count)| Term { word, count, weight: weight(docs, count) }).collect();
     terms.sort_by_key(|term| term.count);
     // Words that only the tail can have come first, and must not push out the others.
     let known = terms.iter().filter(|term| term.count > 0).count();
     let unknown = terms.len() - known;
     terms.truncate(unknown + known.min(WORDS_MAX));
     Ok(terms)
-}
-
-/// Counts as a float; they are far below the 2^52 from which on that would lose something.
-#[allow(clippy::cast_precision_loss)]
-const fn float(count: u64) -> f64 {
-    count as f64
 }
 
 /// Facts that may fit, by `facts.n`, at most [`SCORED_MAX`].
@@ -178,93 +165,16 @@ fn matches(search: &Connection, sql: &str, expression: &str, max: usize) -> Resu
     Ok(found.collect::<Result<_, _>>()?)
 }
 
-/// Scores facts by the words of a question.
-struct Scorer<'a> {
-    weights: HashMap<&'a str, f64>,
-    average: f64,
-}
-
-impl<'a> Scorer<'a> {
-    fn new(terms: &'a [Term], cursor: &Cursor) -> Self {
-        let weights = terms.iter().map(|term| (term.word.as_str(), term.weight)).collect();
-        let (words, docs) = (cursor.words.max(1).cast_unsigned(), cursor.docs.max(1).cast_unsigned());
-        Self { weights, average: (float(words) / float(docs)).max(1.0) }
-    }
-
-    /// Reads a fact and scores it; `None` when it does not fit.
-    fn read(&self, main: &Connection, n: i64, query: &RecallQuery) -> Result<Option<Hit>, Error> {
-        let mut fact = main.prepare_cached(&format!("SELECT {COLUMNS} FROM {TABLES} WHERE f.n = ?1"))?;
-        let mut rows = fact.query([n])?;
-        let Some(found) = rows.next()? else { return Ok(None) };
-        let content = found.get_ref(2)?.as_str_or_null().map_err(|error| Error::damaged(error.to_string()))?;
-        let Some(content) = content else { return Ok(None) };
-        let mut text = content.to_owned();
-        for column in [4, 5] {
-            if let Some(label) = found.get::<_, Option<String>>(column)? {
-                text.push(' ');
-                text.push_str(&label);
-            }
-        }
-        let view = view(found)?;
-        view.fact.tags.iter().chain(&view.fact.code_ref).chain(&view.fact.source).for_each(|label| {
-            text.push(' ');
-            text.push_str(label);
-        });
-        let score = self.score(&text);
-        let fits = score > 0.0 && fits(&view, query);
-        Ok(fits.then(|| Hit { view, score, snippet: String::new(), same: 1 }))
-    }
-
-    fn score(&self, text: &str) -> f64 {
-        let mut counts: HashMap<&str, u32> = HashMap::new();
-        let mut length = 0;
-        words::for_each(text, |word| {
-            length += 1;
-            if let Some((known, _)) = self.weights.get_key_value(word) {
-                *counts.entry(known).or_insert(0) += 1;
-            }
-        });
-        let norm = K1 * (1.0 - B + B * float(length) / self.average);
-        let part = |(word, count): (&str, u32)| {
-            let count = f64::from(count);
-            self.weights.get(word).copied().unwrap_or(0.0) * count * (K1 + 1.0) / (count + norm)
-        };
-        counts.into_iter().map(part).sum()
-    }
-
-    fn knows(&self, word: &str) -> bool {
-        self.weights.contains_key(word)
-    }
-}
-
-/// Whether a fact passes the filters of the question.
-fn fits(view: &FactView, query: &RecallQuery) -> bool {
-    let fact = &view.fact;
-    let same = |want: &Option<String>, have: &Option<String>| want.is_none() || want == have;
-    let expired = fact.expired(query.now);
-    let stale = fact.stale || expired == Some(OnExpire::MarkStale);
-    let archived = fact.archived || expired == Some(OnExpire::Archive);
-    expired != Some(OnExpire::Delete)
-        && (query.include_stale || !stale)
-        && (query.include_archived || !archived)
-        && query.level.is_none_or(|level| level == fact.level)
-        && query.author.is_none_or(|node| node == view.author.node)
-        && same(&query.domain, &fact.domain)
-        && same(&query.module, &fact.module)
-        && query.tag.as_ref().is_none_or(|tag| fact.tags.contains(tag))
-}
-
-/// Keeps the best hit of each text.
-fn fold(hits: Vec<Hit>, limit: usize) -> Vec<Hit> {
-    let mut out: Vec<Hit> = Vec::new();
+/// Keeps the best fact of each text.
+fn fold(scored: Vec<Scored>, limit: usize) -> Vec<Scored> {
+    let mut out: Vec<Scored> = Vec::new();
     let mut places: HashMap<Hash, usize> = HashMap::new();
-    for hit in hits {
-        let text = Hash::of(hit.view.fact.content.as_deref().unwrap_or_default().as_bytes());
-        match places.get(&text) {
+    for next in scored {
+        match places.get(&next.text) {
             Some(place) => out[*place].same += 1,
             None if out.len() < limit => {
-                places.insert(text, out.len());
-                out.push(hit);
+                places.insert(next.text, out.len());
+                out.push(next);
             }
             None => {}
         }

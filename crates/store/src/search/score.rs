@@ -1,0 +1,176 @@
+//! Scoring: how well a fact fits a question, by all its words.
+//!
+//! Some hundred facts are looked at for a handful that are shown, so only the columns that decide are read here.
+
+use std::collections::{BTreeMap, HashMap};
+
+use antiphon_core::fact::{Field, OnExpire};
+use antiphon_core::ids::{FactId, Hash};
+use antiphon_core::value::Value;
+use rusqlite::{Connection, Row};
+
+use super::indexer::Cursor;
+use super::words;
+use crate::error::Error;
+use crate::project::{flag, read_rest};
+use crate::row::{self, sql};
+use crate::view::RecallQuery;
+
+/// How fast repeating a word stops helping.
+const K1: f64 = 1.2;
+/// How much a long fact is held against it.
+const B: f64 = 0.75;
+
+/// A word of the question.
+pub(crate) struct Term {
+    /// The word.
+    pub(crate) word: String,
+    /// Facts that have it.
+    pub(crate) count: u64,
+    /// What having it is worth.
+    pub(crate) weight: f64,
+}
+
+/// A fact that fits.
+pub(crate) struct Scored {
+    /// The fact.
+    pub(crate) id: FactId,
+    /// How well it fits.
+    pub(crate) score: f64,
+    /// Names its text.
+    pub(crate) text: Hash,
+    /// Facts with this text.
+    pub(crate) same: usize,
+}
+
+/// What having a word is worth, when `count` of `docs` facts have it.
+pub(crate) fn weight(docs: u64, count: u64) -> f64 {
+    (1.0 + (float(docs.saturating_sub(count)) + 0.5) / (float(count) + 0.5)).ln()
+}
+
+/// Counts as a float; they are far below the 2^52 from which on that would lose something.
+#[allow(clippy::cast_precision_loss)]
+const fn float(count: u64) -> f64 {
+    count as f64
+}
+
+/// Scores texts by the words of a question (BM25).
+pub(crate) struct Scorer<'a> {
+    places: HashMap<&'a str, usize>,
+    weights: Vec<f64>,
+    average: f64,
+}
+
+impl<'a> Scorer<'a> {
+    /// A scorer for these words in an index of this size.
+    pub(crate) fn new(terms: &'a [Term], cursor: &Cursor) -> Self {
+        let places = terms.iter().enumerate().map(|(place, term)| (term.word.as_str(), place)).collect();
+        let (words, docs) = (cursor.words.max(1).cast_unsigned(), cursor.docs.max(1).cast_unsigned());
+        let average = (float(words) / float(docs)).max(1.0);
+        Self { places, weights: terms.iter().map(|term| term.weight).collect(), average }
+    }
+
+    /// Whether the question has this word.
+    pub(crate) fn knows(&self, word: &str) -> bool {
+        self.places.contains_key(word)
+    }
+
+    fn score<'t>(&self, texts: impl Iterator<Item = &'t str>) -> f64 {
+        let mut counts = vec![0_u32; self.weights.len()];
+        let mut length = 0;
+        for text in texts {
+            words::for_each(text, |word| {
+                length += 1;
+                if let Some(place) = self.places.get(word) {
+                    counts[*place] += 1;
+                }
+            });
+        }
+        let norm = K1 * (1.0 - B + B * float(length) / self.average);
+        let part = |(weight, count): (&f64, u32)| weight * f64::from(count) * (K1 + 1.0) / (f64::from(count) + norm);
+        self.weights.iter().zip(counts).filter(|(_, count)| *count > 0).map(part).sum()
+    }
+}
+
+/// The filters of a question, in the terms of the columns.
+pub(crate) struct Filter<'a> {
+    query: &'a RecallQuery,
+    level: Option<i64>,
+    logs: Option<Vec<i64>>,
+    hidden: i64,
+}
+
+impl<'a> Filter<'a> {
+    /// The filters of `query`.
+    pub(crate) fn new(main: &Connection, query: &'a RecallQuery) -> Result<Self, Error> {
+        let logs = match query.author {
+            None => None,
+            Some(node) => {
+                let mut logs = main.prepare_cached("SELECT id FROM logs WHERE node = ?1")?;
+                let logs = logs.query_map([node.0.as_slice()], |row| row.get(0))?;
+                Some(logs.collect::<Result<_, _>>()?)
+            }
+        };
+        let hidden = [(query.include_stale, flag::STALE), (query.include_archived, flag::ARCHIVED)];
+        let hidden = hidden.into_iter().filter(|(shown, _)| !shown).fold(0, |bits, (_, bit)| bits | bit);
+        Ok(Self { query, level: query.level.map(|level| sql(level.number())), logs, hidden })
+    }
+
+    fn passes(&self, found: &Row<'_>) -> Result<bool, Error> {
+        let (flags, level, log): (i64, i64, i64) = (found.get(3)?, found.get(4)?, found.get(5)?);
+        let expired = row::maybe_uint(found, 6)?.is_some_and(|at| self.query.now.0 > at);
+        let expired = if expired { OnExpire::ALL.get(row::index(found, 7)?) } else { None };
+        Ok(flags & self.hidden == 0
+            && match expired {
+                None => true,
+                Some(OnExpire::MarkStale) => self.query.include_stale,
+                Some(OnExpire::Archive) => self.query.include_archived,
+                Some(OnExpire::Delete) => false,
+            }
+            && self.level.is_none_or(|want| want == level)
+            && self.logs.as_ref().is_none_or(|logs| logs.contains(&log)))
+    }
+}
+
+/// Reads a fact and scores it; `None` when it does not fit.
+pub(crate) fn read(
+    main: &Connection,
+    n: i64,
+    scorer: &Scorer<'_>,
+    filter: &Filter<'_>,
+) -> Result<Option<Scored>, Error> {
+    let mut fact = main.prepare_cached(
+        "SELECT id, content, rest, flags, level, log, expires_at, on_expire, domain, module FROM facts WHERE n = ?1",
+    )?;
+    let mut rows = fact.query([n])?;
+    let Some(found) = rows.next()? else { return Ok(None) };
+    let text = |column| found.get_ref(column)?.as_str_or_null().map_err(|error| Error::damaged(error.to_string()));
+    let Some(content) = text(1)? else { return Ok(None) };
+    if !filter.passes(found)? {
+        return Ok(None);
+    }
+    let (domain, module) = (text(8)?, text(9)?);
+    let same = |want: &Option<String>, have: Option<&str>| want.is_none() || want.as_deref() == have;
+    if !same(&filter.query.domain, domain) || !same(&filter.query.module, module) {
+        return Ok(None);
+    }
+    let (labels, tags) = labels(found)?;
+    if filter.query.tag.as_ref().is_some_and(|tag| !tags.contains(tag)) {
+        return Ok(None);
+    }
+    let texts = [Some(content), domain, module].into_iter().flatten();
+    let score = scorer.score(texts.chain(labels.iter().chain(&tags).map(String::as_str)));
+    let text = Hash::of(content.as_bytes());
+    Ok(if score > 0.0 { Some(Scored { id: row::fact(found, 0)?, score, text, same: 1 }) } else { None })
+}
+
+/// The other texts of a fact that are indexed, and its tags.
+fn labels(found: &Row<'_>) -> Result<(Vec<String>, Vec<String>), Error> {
+    let rest = found.get_ref(2)?.as_blob_or_null().map_err(|error| Error::damaged(error.to_string()))?;
+    let Some(rest) = rest else { return Ok((Vec::new(), Vec::new())) };
+    let mut values = BTreeMap::new();
+    read_rest(rest, &mut values)?;
+    let text = |field| values.get(&field).and_then(Value::as_text).map(str::to_owned);
+    let labels = [Field::CodeRef, Field::Source].into_iter().filter_map(text).collect();
+    Ok((labels, values.get(&Field::Tags).and_then(Value::as_texts).unwrap_or_default()))
+}
