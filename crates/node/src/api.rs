@@ -162,6 +162,14 @@ pub enum Error {
     /// No peer has this name or id.
     #[error("no peer {0}")]
     PeerNotFound(String),
+    /// Several peers have this name, or ids that begin so.
+    #[error("{count} peers are called {text} or have ids that begin so")]
+    PeerAmbiguous {
+        /// What was given.
+        text: String,
+        /// How many there are.
+        count: usize,
+    },
     /// Only a steward may do this.
     #[error("this node is no steward of {team}")]
     NotASteward {

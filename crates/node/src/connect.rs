@@ -220,17 +220,23 @@ impl Engine {
     }
 
     fn reject(&mut self, peer: NodeId, reason: Reason) {
+        let was_in = self.sessions.contains_key(&peer)
+            || self.peers.get(&peer).is_some_and(|entry| entry.trust == Trust::Verified);
         if let Some(entry) = self.peers.entry(peer, false) {
             entry.failed(reason, now());
         }
         self.peers.set_trust(&peer, Trust::Rejected, Some(reason));
         self.end_session(&peer);
-        let net = self.net.clone();
-        self.tasks.spawn(async move {
-            if let Err(error) = net.close_gate(peer).await {
-                tracing::debug!(%peer, %error, "the gate was not closed");
-            }
-        });
+        // Whoever was let in is put out at once. A stranger's gate was never open, and closing its connection now could
+        // overtake the answer that tells it why; its deadline closes it.
+        if was_in {
+            let net = self.net.clone();
+            self.tasks.spawn(async move {
+                if let Err(error) = net.close_gate(peer).await {
+                    tracing::debug!(%peer, %error, "the gate was not closed");
+                }
+            });
+        }
     }
 
     fn failed(&mut self, peer: NodeId, reason: Reason) {

@@ -162,7 +162,7 @@ impl Handle {
     /// Removes a member for good. `peer` is its name, its id or the beginning of it.
     ///
     /// # Errors
-    /// [`Error::NotASteward`], [`Error::PeerNotFound`].
+    /// [`Error::NotASteward`], [`Error::PeerNotFound`], [`Error::PeerAmbiguous`].
     pub async fn revoke(&self, peer: &str, reason: &str, compromised: bool) -> Result<NodeId, Error> {
         let team = self.team().await?;
         team.need_steward()?;
@@ -177,10 +177,12 @@ impl Handle {
     async fn resolve_peer(&self, text: &str) -> Result<NodeId, Error> {
         let peers = self.peers().await?;
         let named = |peer: &&PeerView| peer.name == text || peer.peer_id.to_string().starts_with(text);
-        let mut found = peers.iter().filter(named).map(|peer| peer.peer_id);
-        match (found.next(), found.next()) {
-            (Some(node), None) if !text.is_empty() => Ok(node),
-            _ => Err(Error::PeerNotFound(text.chars().take(64).collect())),
+        let found: Vec<NodeId> = peers.iter().filter(named).map(|peer| peer.peer_id).collect();
+        let text = text.chars().take(64).collect::<String>();
+        match found.as_slice() {
+            [node] => Ok(*node),
+            [] => Err(Error::PeerNotFound(text)),
+            several => Err(Error::PeerAmbiguous { text, count: several.len() }),
         }
     }
 

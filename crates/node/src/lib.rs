@@ -15,7 +15,7 @@
 //! # }
 //! ```
 //!
-//! Inside, whatever changes what the node thinks of its peers happens in one loop ([`event_loop`]), one thing at a
+//! Inside, whatever changes what the node thinks of its peers happens in one loop, one thing at a
 //! time; work that waits for the disk or the network is a task whose result comes back as an input. Facts do not pass
 //! through the loop: the store has one writer of its own, and the loop learns of commits afterwards.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -48,6 +48,7 @@ pub use antiphon_store::{
     Recall, RecallQuery, Report,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
+pub use antiphon_vault::private_file::Error as PrivateFileError;
 pub use api::*;
 pub use config::Config;
 pub use handle::Handle;

@@ -15,6 +15,9 @@ impl From<Error> for Problem {
             Error::FactNotFound(_) | Error::FactAmbiguous { .. } | Error::FactForgotten(_) => about_fact(what, &error),
             Error::Refused(error) => about_write(what, &error),
             Error::PeerNotFound(_) => Self::new(Code::NotFound, what).hint("antiphon peers list shows every peer"),
+            Error::PeerAmbiguous { .. } => {
+                Self::new(Code::Invalid, what).hint("give more characters of its id: antiphon peers list")
+            }
             Error::Ticket(error) => about_ticket(what, &error),
             Error::NotASteward { .. }
             | Error::UnknownRole { .. }
