@@ -9,7 +9,7 @@
 //! there on nothing of that log counts.
 
 use antiphon_core::charter::{CHARTER_EVENTS_MAX, CHARTER_EVENTS_RESERVED, Entry, Record};
-use antiphon_core::event::{Action, Event, Payload};
+use antiphon_core::event::{Action, Event};
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::log::{LogId, Stream};
 use antiphon_core::state::Verdict;
@@ -315,12 +315,12 @@ pub(crate) fn take_in(conn: &Connection, log: &LogEntry, pos: i64, event: &Event
         project::quarantine(conn, pos, cause)?;
         return Ok(if cause.is_schema_widening() { Done::Deferred } else { Done::Quarantined });
     }
-    let payload = event.payload().map(|bytes| Payload::decode(bytes, header.fields));
+    let payload = event.payload().map(|bytes| project::read_payload(header, bytes));
     let malformed = matches!(payload, Some(Err(_)));
     if malformed {
         project::quarantine(conn, pos, Cause::MalformedPayload)?;
     }
-    project::edit(conn, pos, log.id, event, payload.and_then(Result::ok).as_ref())?;
+    project::edit(conn, pos, log.id, event, payload.and_then(Result::ok).flatten().as_ref())?;
     Ok(Done::Edit { malformed })
 }
 

@@ -33,6 +33,9 @@ use crate::{
     BYTES_PER_SIGNATURE_MAX, EVENTS_PER_SIGNATURE_MAX, IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_LIFE_MS, charter, row,
 };
 
+/// Idempotency keys that may be kept beyond their limit before that is noticed.
+const KEYS_PER_CHECK: u64 = 256;
+
 /// Why a draft stops: it is refused, or the database failed and the whole call with it.
 pub(crate) enum Stop {
     /// This draft is refused.
@@ -190,6 +193,11 @@ impl Db {
         let written = self.write_edit(id, stream, version, edit, provenance, scene)?;
         if let Some(key) = key {
             keep_key(&self.conn, key, id, scene.now)?;
+            self.cache.small.keys += 1;
+            // Counting keys reads them all, so the bound is checked now and then.
+            if self.cache.small.keys.is_multiple_of(KEYS_PER_CHECK) {
+                drop_keys(&self.conn, scene.now)?;
+            }
         }
         Ok(written.authored())
     }
@@ -517,20 +525,21 @@ fn idempotent(conn: &Connection, key: &str, now: UnixMillis) -> Result<Option<Fa
     rows.next()?.map(|found| row::fact(found, 0)).transpose()
 }
 
-/// Remembers an idempotency key, and drops old ones once there are too many.
+/// Remembers an idempotency key.
 fn keep_key(conn: &Connection, key: &str, fact: FactId, now: UnixMillis) -> Result<(), Error> {
     conn.prepare_cached("INSERT OR REPLACE INTO idempotency (key, fact, created_at) VALUES (?1, ?2, ?3)")?
         .execute(params![key, fact.0, row::sql(now.0)])?;
+    Ok(())
+}
+
+/// Forgets idempotency keys that are too old or too many.
+fn drop_keys(conn: &Connection, now: UnixMillis) -> Result<(), Error> {
     let oldest = row::sql(now.0.saturating_sub(IDEMPOTENCY_LIFE_MS));
     conn.prepare_cached("DELETE FROM idempotency WHERE created_at <= ?1")?.execute([oldest])?;
-    // Counting keys would read the whole table, so the bound is checked now and then.
-    if conn.last_insert_rowid() & 0xff == 0 || now.0 & 0xff == 0 {
-        conn.prepare_cached(
-            "DELETE FROM idempotency WHERE key IN
-                 (SELECT key FROM idempotency ORDER BY created_at DESC LIMIT -1 OFFSET ?1)",
-        )?
-        .execute([row::sql(IDEMPOTENCY_KEYS_MAX)])?;
-    }
+    conn.prepare_cached(
+        "DELETE FROM idempotency WHERE key IN (SELECT key FROM idempotency ORDER BY created_at DESC LIMIT -1 OFFSET ?1)",
+    )?
+    .execute([row::sql(IDEMPOTENCY_KEYS_MAX)])?;
     Ok(())
 }
 

@@ -72,6 +72,8 @@ pub(crate) struct Small {
     pub(crate) unsigned: BTreeMap<LogId, Unsigned>,
     /// Charter events held.
     pub(crate) charter_events: u64,
+    /// Idempotency keys that were kept since they were last counted.
+    pub(crate) keys: u64,
 }
 
 /// See the module.

@@ -63,6 +63,7 @@ impl Db {
             check_key(own, signer.as_ref())?;
         }
         let search = Indexer::open(dir)?;
+        search.prune(&conn)?;
         let dir = dir.to_owned();
         Ok(Self { conn, dir, signer, cache, search, frequencies: Frequencies::default(), depth: 0 })
     }
@@ -216,3 +217,6 @@ pub(crate) fn insert_event(
     insert.execute(params![pos, log, seq, event.header_bytes(), event.payload(), signature])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

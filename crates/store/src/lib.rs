@@ -19,6 +19,7 @@ mod charter;
 mod db;
 mod error;
 mod found;
+mod hits;
 mod invites;
 mod moving;
 mod page;

@@ -3,7 +3,7 @@
 //! A header alone keeps the chain whole and the frontiers right; the text may follow from anybody who has it, because
 //! the header names its hash.
 
-use antiphon_core::event::{Header, Payload};
+use antiphon_core::event::Header;
 use antiphon_core::log::LogId;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -51,7 +51,7 @@ pub(crate) fn fill(conn: &Connection, pos: i64, header: &Header, payload: &[u8])
     if !counts {
         return Ok(());
     }
-    if Payload::decode(payload, header.fields).is_err() {
+    if project::read_payload(header, payload).is_err() {
         project::quarantine(conn, pos, Cause::MalformedPayload)?;
     }
     project::refresh(conn, fact)?;

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use antiphon_core::cbor;
-use antiphon_core::event::{Action, Event, Header, Payload, Provenance, Subject};
+use antiphon_core::event::{Action, Event, Header, Payload, PayloadError, Provenance, Subject};
 use antiphon_core::fact::{Fact, Field, stream_of};
 use antiphon_core::frontier::{self, Frontier};
 use antiphon_core::ids::{FactId, Hash};
@@ -123,6 +123,11 @@ pub(crate) fn edit(
     write_row(conn, fact, header.stream, &[stored], (pos, pos))
 }
 
+/// Reads the payload of an edit. A sealed one is not read here: to this projection it is as good as not held.
+pub(crate) fn read_payload(header: &Header, bytes: &[u8]) -> Result<Option<Payload>, PayloadError> {
+    if header.seal.is_some() { Ok(None) } else { Payload::decode(bytes, header.fields).map(Some) }
+}
+
 /// The edit of a header, standing for all its fields.
 pub(crate) fn frontier_edit(header: &Header, hash: Hash) -> frontier::Edit {
     frontier::Edit::new(hash, header.hlc, header.store, header.version.clone(), header.fields)
@@ -180,7 +185,7 @@ fn load(conn: &Connection, fact: FactId, stream: Stream, which: &str) -> Result<
         let header = Header::decode(bytes)?;
         let payload = next.get_ref(4)?.as_blob_or_null().map_err(|error| Error::damaged(error.to_string()))?;
         let edit = frontier::Edit { standing: row::uint(next, 2)?, ..frontier_edit(&header, Hash::of(bytes)) };
-        let payload = payload.and_then(|bytes| Payload::decode(bytes, header.fields).ok());
+        let payload = payload.and_then(|bytes| read_payload(&header, bytes).ok().flatten());
         found.push(Stored { pos: next.get(0)?, log: next.get(1)?, edit, header, payload });
     }
     Ok(found)

@@ -136,12 +136,13 @@ impl Store {
         let backlog = Arc::new(Mutex::new(Backlog::default()));
         let (thread, threads) = mpsc::channel(1);
 
+        let frequencies = Frequencies::default();
         let questions_taken = Arc::new(Mutex::new(question_receiver));
         for _ in 0..options.readers.max(1) {
             let (main, search) = schema::open_readers(dir)?;
             let (questions, thread) = (Arc::clone(&questions_taken), thread.clone());
+            let frequencies = frequencies.clone();
             spawn(dir, "store-read", move || {
-                let frequencies = Frequencies::default();
                 reader::answer(&main, &search, &frequencies, &questions);
                 drop(thread);
             })?;

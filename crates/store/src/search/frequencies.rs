@@ -1,10 +1,10 @@
 //! How many facts have a word, remembered.
 //!
-//! Asking the index costs as much as the word is common, and the common ones are in every question. The answer may be
-//! a little old: it only decides which words choose the candidates.
+//! Asking the index costs as much as the word is common, and the common ones are in every question, so all readers
+//! share one memory of it. The answer may be a little old: it only decides which words choose the candidates.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -14,8 +14,8 @@ use crate::error::Error;
 const WORDS_MAX: usize = 8_192;
 
 /// See the module.
-#[derive(Debug, Default)]
-pub(crate) struct Frequencies(RefCell<Known>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Frequencies(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -26,22 +26,17 @@ struct Known {
 impl Frequencies {
     /// How many facts have each word; `docs` is how many facts are indexed.
     pub(crate) fn of(&self, search: &Connection, words: &[String], docs: u64) -> Result<Vec<u64>, Error> {
-        let mut known = self.0.borrow_mut();
-        // What was counted in an index of half or twice the size says nothing any more.
-        if docs > known.docs + known.docs / 8 + 64
-            || docs < known.docs - known.docs / 8
-            || known.words.len() > WORDS_MAX
-        {
-            known.words.clear();
-            known.docs = docs;
-        }
-        words.iter().map(|word| known.look_up(search, word)).collect()
+        self.known().forget_outdated(docs);
+        words.iter().map(|word| self.look_up(search, word)).collect()
     }
-}
 
-impl Known {
-    fn look_up(&mut self, search: &Connection, word: &str) -> Result<u64, Error> {
-        if let Some(count) = self.words.get(word) {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Whatever a panicking thread left here is a count that was true once.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look_up(&self, search: &Connection, word: &str) -> Result<u64, Error> {
+        if let Some(count) = self.known().words.get(word) {
             return Ok(*count);
         }
         let mut query = search.prepare_cached("SELECT doc FROM words WHERE term = ?1")?;
@@ -49,8 +44,19 @@ impl Known {
         let count = count.unwrap_or(0).cast_unsigned();
         // A word that nothing has yet may come with the next fact, so it is asked for again.
         if count > 0 {
-            self.words.insert(word.to_owned(), count);
+            self.known().words.insert(word.to_owned(), count);
         }
         Ok(count)
+    }
+}
+
+impl Known {
+    /// What was counted in an index of a very different size says nothing any more.
+    fn forget_outdated(&mut self, docs: u64) {
+        let near = self.docs / 4 + 64;
+        if docs.abs_diff(self.docs) > near || self.words.len() > WORDS_MAX {
+            self.words.clear();
+            self.docs = docs;
+        }
     }
 }

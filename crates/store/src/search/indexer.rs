@@ -97,6 +97,15 @@ impl Indexer {
         Ok(Self { search: schema::open_search(dir)? })
     }
 
+    /// Forgets which facts to look at again, as far as that was done.
+    pub(crate) fn prune(&self, main: &Connection) -> Result<(), Error> {
+        let cursor = Cursor::read(&self.search)?;
+        if cursor.touched > 0 && cursor.epoch == meta_uint(main, EPOCH)?.unwrap_or(0).cast_signed() {
+            main.execute("DELETE FROM touched WHERE id <= ?1", [cursor.touched])?;
+        }
+        Ok(())
+    }
+
     pub(crate) const fn connection(&self) -> &Connection {
         &self.search
     }

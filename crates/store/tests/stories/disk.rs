@@ -68,6 +68,54 @@ fn what_was_acknowledged_survives_a_kill() {
     check(&bob);
 }
 
+/// Run by the next test in a process of its own, which it kills; by itself it does nothing.
+#[test]
+fn a_process_that_writes_until_it_is_killed() {
+    let Ok(home) = std::env::var("ANTIPHON_TEST_KILLED_HOME") else { return };
+    let key = crate::common::Key::new(1);
+    let mut db = Db::open(std::path::Path::new(&home), Options::default(), Some(key)).unwrap();
+    for n in 0_u64.. {
+        let mut random = [3; 32];
+        random[..8].copy_from_slice(&n.to_be_bytes());
+        let drafts = ["fact", "more"].map(|word| Draft::Remember {
+            id: None,
+            edit: text(&format!("{word} {n}")),
+            provenance: no_provenance(),
+            idempotency_key: None,
+        });
+        let results = db.author(&drafts, NOW, random).unwrap();
+        for result in results {
+            println!("acknowledged {}", result.unwrap().fact.unwrap());
+        }
+        db.index_step(3).unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_loses_nothing_it_acknowledged() {
+    use std::io::BufRead;
+    let (machine, _) = alice();
+    let home = machine.home;
+    drop(machine.db);
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "disk::a_process_that_writes_until_it_is_killed", "--nocapture"])
+        .env("ANTIPHON_TEST_KILLED_HOME", home.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let acknowledged: Vec<String> =
+        lines.filter_map(|line| line.split_once("acknowledged ").map(|(_, id)| id.to_owned())).take(101).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let after = Machine::at(1, home);
+    check(&after);
+    assert_eq!(acknowledged.len(), 101);
+    for id in acknowledged {
+        assert!(after.content(id.parse().unwrap()).is_some(), "{id}");
+    }
+}
+
 #[test]
 fn a_full_disk_refuses_the_write_and_nothing_else() {
     let (mut alice, _) = alice();

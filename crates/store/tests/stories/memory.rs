@@ -145,3 +145,30 @@ fn facts_are_listed_newest_first_page_by_page_and_filtered() {
     assert_eq!(list(&FactFilter { level: Some(Level::Domain), ..FactFilter::default() }, 10, None).len(), 2);
     assert_eq!(list(&FactFilter { domain: Some("x".into()), ..FactFilter::default() }, 10, None).len(), 0);
 }
+
+#[test]
+fn what_is_recalled_is_counted_here_and_nowhere_else() {
+    let (mut alice, _) = alice();
+    let fact = alice.remember("often needed");
+    let hash = alice.db.reader().state_hash().unwrap();
+    alice.db.record_hits(&[fact, FactId([9; 16])], NOW).unwrap();
+    alice.db.record_hits(&[fact], NOW.after(5)).unwrap();
+    let view = alice.db.reader().fact(fact).unwrap().unwrap();
+    assert_eq!((view.hits, view.last_hit), (2, Some(NOW.after(5))));
+    assert_eq!(alice.db.reader().state_hash().unwrap(), hash);
+}
+
+#[test]
+fn idempotency_keys_are_forgotten_after_a_day() {
+    let (mut alice, _) = alice();
+    let draft = Draft::Remember {
+        id: None,
+        edit: text("again"),
+        provenance: no_provenance(),
+        idempotency_key: Some("key".into()),
+    };
+    let first = alice.write(draft.clone()).fact;
+    assert_eq!(alice.write(draft.clone()).fact, first);
+    alice.now = alice.now.after(antiphon_store::IDEMPOTENCY_LIFE_MS);
+    assert_ne!(alice.write(draft).fact, first);
+}
