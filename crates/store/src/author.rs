@@ -147,7 +147,11 @@ impl Db {
         })
     }
 
-    fn author_one(&mut self, draft: &Draft, scene: &mut Scene) -> Result<Result<Authored, AuthorError>, Error> {
+    pub(crate) fn author_one(
+        &mut self,
+        draft: &Draft,
+        scene: &mut Scene,
+    ) -> Result<Result<Authored, AuthorError>, Error> {
         let done = match draft {
             Draft::Remember { id, edit, provenance, idempotency_key } => {
                 self.remember(*id, edit, provenance, idempotency_key.as_deref(), scene)

@@ -1,5 +1,6 @@
 //! The beginning of a store: founding a team, or joining one that exists.
 
+use antiphon_core::charter::Membership;
 use antiphon_core::event::{Action, Open, Provenance, Subject};
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::StoreId;
@@ -59,7 +60,8 @@ impl Db {
         if let Some(own) = &self.cache.own {
             return Err(Error::HasTeam(own.team));
         }
-        let steward = genome.constitution()?.steward;
+        // A genome that names no steward is refused before anything is written.
+        genome.constitution()?;
         let team = genome.team();
         let store = StoreId::derive(&team, &identity.node, &identity.nonce);
         let own = Own { team, node: identity.node, name: identity.name.clone(), store };
@@ -72,13 +74,19 @@ impl Db {
             let _applied: Applied = self.apply_run(run.log, run.node, run.events, None, now)?;
         }
         let mut scene = Scene { now, random: Random::new(random.draw()) };
-        if steward == identity.node {
-            self.open_log(identity, Stream::Charter, &mut scene)?;
-        }
-        self.open_log(identity, Stream::Shared, &mut scene)?;
-        self.open_log(identity, Stream::Local, &mut scene)?;
-        self.charter_changed()?;
+        self.open_logs(identity, &mut scene)?;
         Ok(own)
+    }
+
+    /// Opens the logs of the own store; a charter log only for the first steward.
+    pub(crate) fn open_logs(&mut self, identity: &Identity, scene: &mut Scene) -> Result<(), Error> {
+        let steward = self.cache.membership.as_ref().map(Membership::first_steward);
+        if steward == Some(identity.node) {
+            self.open_log(identity, Stream::Charter, scene)?;
+        }
+        self.open_log(identity, Stream::Shared, scene)?;
+        self.open_log(identity, Stream::Local, scene)?;
+        self.charter_changed()
     }
 
     fn open_log(&mut self, identity: &Identity, stream: Stream, scene: &mut Scene) -> Result<(), Error> {

@@ -29,6 +29,7 @@ mod project;
 mod query;
 mod reader;
 mod rebuild;
+mod renew;
 mod row;
 mod schema;
 mod search;

@@ -406,3 +406,39 @@ fn a_store_that_was_restored_from_a_copy_adopts_what_it_had_written() {
     assert_eq!(alice.content(next).as_deref(), Some("goes on where it was"));
     assert!(alice.db.reader().forks().unwrap().is_empty());
 }
+
+#[test]
+fn a_store_that_forked_itself_goes_on_under_a_new_name() {
+    let (mut alice, genome) = alice();
+    let mut bob = join(2, "bob", &mut alice, &genome);
+    let old = bob.remember("before");
+    let mut twin = twin(&bob);
+    twin.remember("the other branch");
+    alice.pull(&twin);
+    let fact = bob.remember("after");
+    bob.edit(fact, Field::Module, "auth".into());
+    bob.edit(old, Field::Content, "before, edited".into());
+    let (log, key) = (bob.shared(), bob.node());
+    let other = twin.db.reader().page(log, 0, 512, 1 << 20, None).unwrap();
+    assert!(bob.db.apply_run(log, key, other, None, NOW).unwrap().fork.is_some());
+    assert_eq!(bob.content(fact), None);
+    let draft = Draft::Remember { id: None, edit: text("more"), provenance: no_provenance(), idempotency_key: None };
+    assert!(bob.try_write(draft.clone()).is_err());
+    let (now, random) = (bob.tick(), bob.random());
+    let own = bob.db.open_new_store([78; 16], now, random).unwrap();
+    bob.write(draft);
+    let mine = bob.db.reader().page(log, 0, 512, 1 << 20, None).unwrap();
+    let _ = alice.db.apply_run(log, key, mine, None, NOW).unwrap();
+    let next = antiphon_core::log::LogId::new(own.store, Stream::Shared);
+    let page = bob.db.reader().page(next, 0, 512, 1 << 20, None).unwrap();
+    assert_eq!(page[0].opening().unwrap().previous.unwrap().0, log.store);
+    let _ = alice.db.apply_run(next, key, page, None, NOW).unwrap();
+    for machine in [&alice, &bob] {
+        assert_eq!(machine.content(fact).as_deref(), Some("after"));
+        assert_eq!(machine.content(old).as_deref(), Some("before, edited"));
+        check(machine);
+    }
+    bob.reopen();
+    bob.remember("and on");
+    check(&bob);
+}
