@@ -15,17 +15,21 @@ pub async fn run(home: PathBuf) -> Outcome<()> {
     let node = Node::start(config).await?;
     let handle = node.handle();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut began = Instant::now();
     while let Some(line) = lines.next_line().await? {
         let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match word {
             "fill" => fill(&handle, rest.parse()?).await?,
             "invite" => println!("{}", handle.invite("observer", 3_600_000).await?.ticket),
             "join" => {
-                let began = Instant::now();
+                began = Instant::now();
                 handle.join(rest, None, Some(Bring::None)).await?;
+                println!("joined");
+            }
+            "wait" => {
+                wait(&handle, rest.parse()?).await?;
                 println!("{}", began.elapsed().as_secs_f64());
             }
-            "wait" => println!("{}", wait(&handle, rest.parse()?).await?),
             "flush" => {
                 let began = Instant::now();
                 handle.flush_index().await?;
@@ -57,8 +61,8 @@ async fn fill(handle: &Handle, facts: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Seconds until the node holds `facts` facts durably.
-async fn wait(handle: &Handle, facts: u64) -> Outcome<f64> {
+/// Waits until the node holds `facts` facts durably.
+async fn wait(handle: &Handle, facts: u64) -> Outcome<()> {
     let began = Instant::now();
     while handle.status().await?.facts < facts {
         if began.elapsed() > Duration::from_secs(120) {
@@ -66,7 +70,7 @@ async fn wait(handle: &Handle, facts: u64) -> Outcome<f64> {
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    Ok(began.elapsed().as_secs_f64())
+    Ok(())
 }
 
 /// The most memory this process ever held, in KiB.

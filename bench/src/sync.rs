@@ -1,4 +1,5 @@
-//! The first sync: a fresh machine joins and gets 10,000 facts, between two processes on loopback.
+//! The first sync: a fresh machine joins and gets 10,000 facts, between two processes on loopback. The time runs from
+//! the moment it begins to join, so it includes connecting, the grant and the handshake.
 
 use std::path::Path;
 use std::process::Stdio;

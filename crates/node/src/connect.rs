@@ -86,14 +86,14 @@ impl Engine {
         }
     }
 
-    /// Remembers where a peer may be reached; the next round of housekeeping dials it.
+    /// Remembers where a peer may be reached, and reaches for it.
     pub(crate) fn meet(&mut self, peer: NodeId, addresses: Vec<String>) {
-        if let Some(entry) = self.peers.entry(peer, true) {
-            entry.learn_addresses(addresses);
-            if !entry.connected {
-                entry.dial_now(now());
-            }
-            self.keep_peer(&peer);
+        let Some(entry) = self.peers.entry(peer, true) else { return };
+        entry.learn_addresses(addresses);
+        let addresses = parse_all(&entry.addresses);
+        self.keep_peer(&peer);
+        if !self.sessions.contains_key(&peer) && !self.greeting.contains(&peer) {
+            self.greet(peer, addresses, None);
         }
     }
 

@@ -90,11 +90,6 @@ impl Peer {
         self.dial_at = now.after(wait);
     }
 
-    /// There is a reason to try at once.
-    pub(crate) fn dial_now(&mut self, now: UnixMillis) {
-        self.dial_at = now;
-    }
-
     /// The connection or its session ended: try again after the first wait, or as failures ask.
     pub(crate) fn dial_soon(&mut self, now: UnixMillis) {
         self.dial_at = self.dial_at.max(now.after(REDIAL_FIRST_MS));

@@ -121,7 +121,7 @@ async fn a_revoked_member_is_put_out_at_once_and_gets_nothing_new() {
     let (mut alice, mut bob) = team_of_two().await;
     until("they are connected", async || alice.handle.peers().await.unwrap()[0].connected).await;
     alice.handle.revoke("bob", "stolen", false).await.unwrap();
-    until("bob is put out", async || !alice.handle.peers().await.unwrap()[0].connected).await;
+    until("bob is put out", async || alice.handle.peers().await.unwrap()[0].trust == Trust::Rejected).await;
     alice.remember("not for bob").await;
     until("bob hears that he was revoked", async || {
         let peers = bob.handle.peers().await.unwrap();
