@@ -1,1 +1,41 @@
 //! Many Antiphon nodes in one process, driven by one seed.
+//!
+//! A protocol is right when it survives what its authors did not think of: a frame that is lost after a crash while
+//! the other side's clock is ten years off. Such days are rare on a test bench and certain in the field. So here a
+//! seed draws a world: a team of some nodes, a network that loses and delays, partitions, crashes, wrong clocks, full
+//! disks, a stranger, a removal. The nodes run the real machines of `protocol` and the real SQLite database of
+//! `store`; only time, chance and the network are made up. Everything happens in one thread in the order of virtual
+//! time, so a seed that fails fails again.
+//!
+//! While a world runs, and once all has healed, it is held against the laws of [`Law`]. That the checks can fail is
+//! shown by nodes that are broken on purpose, see [`Sabotage`].
+//!
+//! Limits: a crash keeps what was committed, as `fsync` promises, and tears what was not; a disk that lies is not
+//! simulated. Nobody in the team equivocates yet.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod agenda;
+mod disk;
+mod failure;
+mod faults;
+mod greet;
+mod jobs;
+mod joining;
+mod model;
+mod network;
+mod node;
+mod options;
+mod plan;
+mod random;
+mod sabotage;
+mod sessions;
+mod stranger;
+mod trace;
+mod verdict;
+mod watch;
+mod workload;
+mod world;
+
+pub use failure::{Failure, Law};
+pub use options::{Options, Sabotage};
+pub use world::{Summary, run};

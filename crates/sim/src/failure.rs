@@ -1,0 +1,98 @@
+//! What a world can be found guilty of.
+
+use std::fmt;
+
+/// The laws that every world must keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Law {
+    /// After healing, all members hold the same state.
+    Converges,
+    /// Members with the same state show the same facts.
+    SameFacts,
+    /// What was acknowledged is in its author's log and on every member.
+    NothingIsLost,
+    /// No event counts twice, no retry makes a second fact.
+    AppliedOnce,
+    /// What a node holds only grows.
+    ClocksGrow,
+    /// A node confirms only what it holds durably.
+    OnlyDurableIsConfirmed,
+    /// Facts of the local stream stay on their node.
+    LocalStays,
+    /// Only a member that proves it is verified, and nobody else is told anything.
+    TrustIsProved,
+    /// What a revoked member writes after its cut does not count.
+    RevokedIsOut,
+    /// Pages, frames and windows stay within their bounds.
+    BoundsHold,
+    /// Nobody is accused who did nothing.
+    NoFalseAlarm,
+    /// The database finds nothing wrong with itself.
+    StoreIsSound,
+    /// Replaying the log gives the same state.
+    RebuildIsEqual,
+    /// What was remembered can be recalled.
+    RecallFinds,
+    /// The database does what it is asked.
+    StoreWorks,
+}
+
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Converges => "after healing all members hold the same state",
+            Self::SameFacts => "members with the same state show the same facts",
+            Self::NothingIsLost => "nothing acknowledged is lost",
+            Self::AppliedOnce => "nothing is applied twice",
+            Self::ClocksGrow => "clocks never go back",
+            Self::OnlyDurableIsConfirmed => "only what is durable is confirmed",
+            Self::LocalStays => "local facts never leave their node",
+            Self::TrustIsProved => "trust is proved",
+            Self::RevokedIsOut => "a revoked member's later events do not count",
+            Self::BoundsHold => "bounds hold",
+            Self::NoFalseAlarm => "nobody is accused wrongly",
+            Self::StoreIsSound => "the database is sound",
+            Self::RebuildIsEqual => "a rebuild gives the same state",
+            Self::RecallFinds => "what was remembered can be recalled",
+            Self::StoreWorks => "the database works",
+        })
+    }
+}
+
+/// A law that a world broke.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("at {at_ms} ms: \"{law}\" was broken: {detail}")]
+pub struct Failure {
+    /// The seed of the world.
+    pub seed: u64,
+    /// Virtual time since the world began, in milliseconds.
+    pub at_ms: u64,
+    /// Which law.
+    pub law: Law,
+    /// How.
+    pub detail: String,
+}
+
+/// A broken law before the world has put its name on it.
+#[derive(Debug, Clone)]
+pub(crate) struct Broken(pub(crate) Law, pub(crate) String);
+
+impl From<antiphon_store::Error> for Broken {
+    fn from(error: antiphon_store::Error) -> Self {
+        Self(Law::StoreWorks, error.to_string())
+    }
+}
+
+impl From<std::io::Error> for Broken {
+    fn from(error: std::io::Error) -> Self {
+        Self(Law::StoreWorks, format!("the simulator's own files: {error}"))
+    }
+}
+
+/// What every step of a world gives.
+pub(crate) type Step<T = ()> = Result<T, Broken>;
+
+/// Says that `law` is broken unless `kept`.
+pub(crate) fn need(kept: bool, law: Law, detail: impl FnOnce() -> String) -> Step {
+    if kept { Ok(()) } else { Err(Broken(law, detail())) }
+}

@@ -1,0 +1,136 @@
+//! What happens to a world from outside: links, crashes, clocks, disks, and the calm afterwards.
+
+use crate::agenda::Event;
+use crate::disk;
+use crate::failure::Step;
+use crate::network::{Body, Packet};
+use crate::node::Up;
+use crate::options::Sabotage;
+use crate::plan::{Crash, Fault};
+use crate::world::World;
+
+/// Longest time until a broken connection is noticed, in milliseconds.
+const NOTICE_MS: u64 = 2_000;
+/// No limit for a database, in pages.
+const PAGES_UNLIMITED: u32 = u32::MAX - 2;
+
+impl World {
+    pub(crate) fn fault(&mut self, fault: Fault) -> Step {
+        if self.calm && !matches!(fault, Fault::Restart(_) | Fault::FreeDisk(_)) {
+            return Ok(());
+        }
+        self.tally.faults += 1;
+        self.note(0, "fault", &[], || format!("{fault:?}"));
+        match fault {
+            Fault::Block(from, to) => self.network.block(from, to),
+            Fault::Unblock(from, to) => {
+                let sent = self.network.unblock(self.at, from, to);
+                self.deliver(sent);
+            }
+            Fault::Cut(a, b) => {
+                self.network.between(a, b).into_iter().for_each(|stream| self.cut(stream, &[(a, b), (b, a)]))
+            }
+            Fault::Crash(node, crash) => self.crash(node, crash)?,
+            Fault::Restart(node) => self.restart(node)?,
+            Fault::SetClock(node, skew) => self.set_clock(node, skew)?,
+            Fault::FillDisk(node) => {
+                if let Some(up) = self.nodes[node].up.as_mut() {
+                    let pages = up.db.page_count()?;
+                    up.db.limit_pages(pages)?;
+                }
+            }
+            Fault::FreeDisk(node) => self.free_disk(node)?,
+        }
+        Ok(())
+    }
+
+    /// Breaks a stream; the named ends hear of it, from the other one.
+    fn cut(&mut self, stream: u64, ends: &[(usize, usize)]) {
+        self.network.drop_stream(stream);
+        for (from, to) in ends {
+            let at = self.at + self.random.between(1, NOTICE_MS);
+            let body = Body::End { stream };
+            self.agenda.put(at, Event::Arrive(Packet { from: *from, to: *to, body }));
+        }
+    }
+
+    fn crash(&mut self, node: usize, crash: Crash) -> Step {
+        let life = self.nodes[node].life;
+        let next = self.nodes[node].dir.with_file_name(format!("n{node}-{}", life + 1));
+        if self.nodes[node].up.is_none() {
+            return Ok(());
+        }
+        let before = disk::wal_len(&self.nodes[node].dir);
+        let torn = self.agenda.next_write(node, life).filter(|_| crash == Crash::Torn).cloned();
+        let tears = torn.is_some();
+        if let Some(job) = torn {
+            self.run_untold(node, job)?;
+        }
+        let after = disk::wal_len(&self.nodes[node].dir);
+        disk::copy(&self.nodes[node].dir, &next)?;
+        self.nodes[node].up = None;
+        std::fs::remove_dir_all(&self.nodes[node].dir)?;
+        self.nodes[node].dir = next;
+        self.nodes[node].life += 1;
+        if tears {
+            disk::tear(&self.nodes[node].dir, before, after, &mut self.random)?;
+        }
+        if self.is_sabotaged(Sabotage::RollBack) {
+            self.roll_back(node)?;
+        }
+        self.tally.crashes += 1;
+        for (stream, other) in self.network.of(node) {
+            let ends: &[(usize, usize)] = if crash == Crash::Dark { &[] } else { &[(node, other)] };
+            self.cut(stream, ends);
+        }
+        Ok(())
+    }
+
+    /// A node comes back with what its disk has.
+    pub(crate) fn restart(&mut self, node: usize) -> Step {
+        if self.nodes[node].up.is_some() || self.nodes[node].life == 0 {
+            return Ok(());
+        }
+        self.nodes[node].life += 1;
+        let up = Up::start(&self.nodes[node].dir, &self.nodes[node].key)?;
+        let logs = up.db.reader().logs()?;
+        if up.db.own().is_some() {
+            self.model.check_prefix(node, &up.db)?;
+            self.model.committed(node, &logs)?;
+        } else {
+            self.model.check_unfounded(node)?;
+        }
+        self.nodes[node].up = Some(up);
+        self.agenda.put(self.at + self.random.below(1_000), Event::Join(node));
+        Ok(())
+    }
+
+    /// Somebody sets the clock of a node: what waits for a time by it may be due at once.
+    fn set_clock(&mut self, node: usize, skew: i64) -> Step {
+        self.nodes[node].skew = skew;
+        let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
+        let waiting = up.sessions.iter().filter_map(|(peer, live)| Some((*peer, live.epoch, live.wake?)));
+        let waiting: Vec<_> = waiting.collect();
+        waiting.into_iter().try_for_each(|(peer, epoch, at)| self.wake(node, peer, epoch, at))
+    }
+
+    fn free_disk(&mut self, node: usize) -> Step {
+        match self.nodes[node].up.as_mut() {
+            Some(up) => Ok(up.db.limit_pages(PAGES_UNLIMITED)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Everything heals: links, clocks' owners and disks behave from now on, and every node is up.
+    pub(crate) fn heal(&mut self) -> Step {
+        self.calm = true;
+        self.note(0, "calm", &[], String::new);
+        let sent = self.network.heal(self.at);
+        self.deliver(sent);
+        for node in 0..self.plan.nodes {
+            self.free_disk(node)?;
+            self.restart(node)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Runs worlds: `antiphon-sim --seeds 1000 --from 0`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use antiphon_sim::{Failure, Options, Summary, run};
+use clap::Parser;
+
+/// Worlds between two lines of progress.
+const PROGRESS_SEEDS: u64 = 100;
+
+/// Simulates teams of Antiphon nodes; every seed is one world.
+#[derive(Debug, Parser)]
+struct Args {
+    /// How many worlds.
+    #[arg(long, default_value_t = 100)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Worlds at the same time; as many as there are processors unless it is said.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Write every step to standard error.
+    #[arg(long)]
+    verbose: bool,
+}
+
+#[derive(Default)]
+struct Results {
+    total: Summary,
+    failures: Vec<Failure>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match simulate(&args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) | Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn simulate(args: &Args) -> io::Result<bool> {
+    let begun = Instant::now();
+    let (next, stop, results) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::new(Results::default()));
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = if args.verbose { 1 } else { args.threads.unwrap_or(processors).max(1) };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let done = next.fetch_add(1, Ordering::Relaxed);
+                    if done >= args.seeds {
+                        return;
+                    }
+                    let seed = args.from.wrapping_add(done);
+                    let result = run(Options { seed, verbose: args.verbose, sabotage: None });
+                    let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    match result {
+                        Ok(summary) => results.total = add(&results.total, &summary),
+                        Err(failure) => {
+                            stop.store(true, Ordering::Relaxed);
+                            results.failures.push(failure);
+                        }
+                    }
+                    if (done + 1).is_multiple_of(PROGRESS_SEEDS) {
+                        let line = format!("{} worlds, {:.1} s", done + 1, begun.elapsed().as_secs_f64());
+                        // Progress that nobody reads is no reason to stop.
+                        let _ = writeln!(io::stderr(), "{line}");
+                    }
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    results.failures.sort_by_key(|failure| failure.seed);
+    report(&results, begun.elapsed().as_secs_f64())?;
+    Ok(results.failures.is_empty())
+}
+
+fn report(results: &Results, seconds: f64) -> io::Result<()> {
+    let (mut out, total) = (io::stdout().lock(), &results.total);
+    for failure in &results.failures {
+        writeln!(out, "seed {} FAILED {failure}", failure.seed)?;
+        writeln!(out, "  replay: cargo run -p antiphon-sim --release -- --seeds 1 --from {} --verbose", failure.seed)?;
+    }
+    let worlds = total.worlds;
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = worlds as f64 / seconds.max(0.001);
+    writeln!(out, "{worlds} worlds kept every law, {rate:.1} per second")?;
+    writeln!(
+        out,
+        "  {} nodes, {} joins, {} drafts ({} acknowledged, {} refused), {} events taken in",
+        total.nodes, total.joined, total.writes, total.acknowledged, total.refused, total.applied
+    )?;
+    writeln!(
+        out,
+        "  {} handshakes, {} sessions, {} faults, {} crashes, {} messages hurt, {} attempts of strangers, {} virtual hours",
+        total.handshakes,
+        total.sessions,
+        total.faults,
+        total.crashes,
+        total.hurt,
+        total.attempts,
+        total.lasted_ms / 3_600_000
+    )
+}
+
+fn add(a: &Summary, b: &Summary) -> Summary {
+    Summary {
+        worlds: a.worlds + b.worlds,
+        trace: a.trace ^ b.trace,
+        steps: a.steps + b.steps,
+        lasted_ms: a.lasted_ms + b.lasted_ms,
+        nodes: a.nodes + b.nodes,
+        writes: a.writes + b.writes,
+        acknowledged: a.acknowledged + b.acknowledged,
+        refused: a.refused + b.refused,
+        applied: a.applied + b.applied,
+        handshakes: a.handshakes + b.handshakes,
+        joined: a.joined + b.joined,
+        sessions: a.sessions + b.sessions,
+        faults: a.faults + b.faults,
+        crashes: a.crashes + b.crashes,
+        hurt: a.hurt + b.hurt,
+        attempts: a.attempts + b.attempts,
+    }
+}

@@ -1,0 +1,161 @@
+//! The model: what must be true, kept beside the nodes and never shown to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use antiphon_core::ids::{EventId, FactId, NodeId};
+use antiphon_core::log::{Head, LogId, NodeClock, Stream};
+use antiphon_store::{Authored, Db, Draft, LogView};
+
+use crate::failure::{Law, Step, need};
+use crate::random::Random;
+
+/// Stands in the text of every fact that must never leave its node.
+pub(crate) const STAYS: &str = "this stays here";
+
+/// A write that its client was told of.
+#[derive(Debug, Clone)]
+pub(crate) struct Acknowledged {
+    pub(crate) node: usize,
+    pub(crate) log: LogId,
+    pub(crate) seq: u64,
+    pub(crate) event: EventId,
+    pub(crate) fact: Option<FactId>,
+}
+
+/// A fact of a local stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Local {
+    pub(crate) node: usize,
+    /// Whether nobody will publish it.
+    pub(crate) stays: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) acknowledged: Vec<Acknowledged>,
+    /// Facts by the key under which they were remembered.
+    pub(crate) remembered: BTreeMap<(usize, String), FactId>,
+    /// Facts that somebody shared, in the order in which that was acknowledged.
+    shared: Vec<FactId>,
+    pub(crate) local: BTreeMap<FactId, Local>,
+    /// Facts that were made private again, so that some have their texts and some have not.
+    pub(crate) lowered: BTreeSet<FactId>,
+    /// What clients asked to be remembered.
+    pub(crate) wanted: Vec<(usize, Draft)>,
+    /// What each node has committed of each log.
+    committed: BTreeMap<usize, BTreeMap<LogId, Head>>,
+    /// Keys that the steward granted a place.
+    pub(crate) granted: BTreeSet<NodeId>,
+    /// In which life a node is entering the team.
+    pub(crate) adopting: BTreeMap<usize, u64>,
+    named: u64,
+}
+
+impl Model {
+    /// A text that nobody used before.
+    pub(crate) fn name(&mut self) -> String {
+        self.named += 1;
+        format!("fact{}", self.named)
+    }
+
+    pub(crate) fn acknowledge(&mut self, node: usize, authored: &Authored) {
+        let Authored { log, seq, event, fact, .. } = authored.clone();
+        self.acknowledged.push(Acknowledged { node, log, seq, event, fact });
+    }
+
+    /// A key names one fact, however often it is used.
+    pub(crate) fn remembered(&mut self, node: usize, key: &str, fact: FactId) -> Step {
+        let known = *self.remembered.entry((node, key.to_owned())).or_insert(fact);
+        need(known == fact, Law::AppliedOnce, || format!("n{node} made {known} and {fact} of {key}"))
+    }
+
+    /// Where a fact is now.
+    pub(crate) fn place(&mut self, node: usize, fact: FactId, shared: bool, stays: bool) {
+        if shared {
+            self.local.remove(&fact);
+            if !self.shared.contains(&fact) {
+                self.shared.push(fact);
+            }
+        } else {
+            self.local.entry(fact).or_insert(Local { node, stays });
+        }
+    }
+
+    /// A shared fact, more likely one of the last.
+    pub(crate) fn pick_shared(&self, random: &mut Random) -> Option<FactId> {
+        let recent = self.shared.len().saturating_sub(5);
+        let from = if random.chance(600) { recent } else { 0 };
+        random.pick(&self.shared[from..])
+    }
+
+    pub(crate) fn pick_local(&self, node: usize, random: &mut Random) -> Option<FactId> {
+        let own: Vec<FactId> =
+            self.local.iter().filter(|(_, local)| local.node == node).map(|(fact, _)| *fact).collect();
+        random.pick(&own)
+    }
+
+    /// A node holds these logs now.
+    pub(crate) fn committed(&mut self, node: usize, logs: &[LogView]) -> Step {
+        let known = self.committed.entry(node).or_default();
+        for (log, before) in known.iter() {
+            let now = logs.iter().find(|view| view.log == *log).map_or(Head::EMPTY, |view| view.head);
+            let kept = now.seq > before.seq || now == *before;
+            need(kept, Law::ClocksGrow, || {
+                format!("n{node} held {log} up to {}, and now up to {}", before.seq, now.seq)
+            })?;
+        }
+        known.extend(logs.iter().map(|view| (view.log, view.head)));
+        Ok(())
+    }
+
+    /// After a restart, what was held is still there, event for event at the heads.
+    pub(crate) fn check_prefix(&self, node: usize, db: &Db) -> Step {
+        for (log, head) in self.committed.get(&node).into_iter().flatten() {
+            let held = db.reader().header_hash_at(*log, head.seq)?;
+            let kept = held == Some(head.hash);
+            need(kept, Law::ClocksGrow, || format!("n{node} came back without event {} of {log}", head.seq))?;
+        }
+        Ok(())
+    }
+
+    /// A home without a team must never have had one.
+    pub(crate) fn check_unfounded(&self, node: usize) -> Step {
+        let had = self.committed.get(&node).is_some_and(|logs| !logs.is_empty());
+        need(!had, Law::ClocksGrow, || format!("n{node} came back without its team"))
+    }
+
+    /// What a node believes of another one, which must hold it.
+    pub(crate) fn check_holds(&self, node: usize, peer: usize, clock: &NodeClock) -> Step {
+        let committed = self.committed.get(&peer);
+        for (log, head) in clock {
+            let held = committed.and_then(|logs| logs.get(log)).map_or(0, |held| held.seq);
+            need(head.seq <= held, Law::OnlyDurableIsConfirmed, || {
+                format!("n{node} heard that n{peer} holds {log} up to {}, it holds {held}", head.seq)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A node entered the team: its old logs are history, and its facts have come along as their levels say.
+    pub(crate) fn moved(&mut self, node: usize) {
+        self.committed.remove(&node);
+        self.acknowledged.retain(|write| write.node != node);
+        // Under the keys, its facts are still looked for at the end.
+    }
+
+    /// What a node holds, its local log included.
+    pub(crate) fn held(&self, node: usize) -> Option<&BTreeMap<LogId, Head>> {
+        self.committed.get(&node)
+    }
+
+    /// Facts that stand in a local stream and must not stand anywhere else.
+    pub(crate) fn staying(&self) -> impl Iterator<Item = (&FactId, &Local)> {
+        self.local.iter().filter(|(_, local)| local.stays)
+    }
+
+    /// Whether a stream of a log is synced.
+    pub(crate) fn is_synced(log: &LogId) -> bool {
+        log.stream != Stream::Local
+    }
+}

@@ -1,0 +1,44 @@
+//! How to run a world.
+
+/// How to run a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Decides everything else.
+    pub seed: u64,
+    /// Whether every step is written to standard error.
+    pub verbose: bool,
+    /// What is broken on purpose, to see that it is noticed.
+    pub sabotage: Option<Sabotage>,
+}
+
+/// A fault that no node may have: the checks must find each of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sabotage {
+    /// Writes are acknowledged and not made.
+    LoseWrites,
+    /// A killed node comes back with an older disk.
+    RollBack,
+    /// Payloads of received pages are thrown away.
+    SpoilPages,
+    /// The last node is never reached by anybody.
+    SkipMember,
+    /// Pages are confirmed before they are stored, and never are.
+    ConfirmEarly,
+    /// A local event is put on the wire.
+    LeakLocal,
+    /// The stranger is taken for a member.
+    TrustStranger,
+}
+
+impl Sabotage {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::LoseWrites,
+        Self::RollBack,
+        Self::SpoilPages,
+        Self::SkipMember,
+        Self::ConfirmEarly,
+        Self::LeakLocal,
+        Self::TrustStranger,
+    ];
+}

@@ -1,0 +1,171 @@
+//! What one seed says about its world, drawn before it begins.
+
+use crate::random::Random;
+
+/// Fewest and most nodes of the team.
+const NODES: (u64, u64) = (3, 7);
+/// Ten years, in milliseconds.
+const DECADE_MS: i64 = 10 * 365 * 24 * 60 * 60 * 1_000;
+
+/// What may happen to frames of a stream whose transport does not keep its promises, in permille.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hostile {
+    pub(crate) lose: u64,
+    pub(crate) double: u64,
+    pub(crate) reorder: u64,
+}
+
+/// How a node goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crash {
+    /// The process is killed; the system closes its connections.
+    Killed,
+    /// The machine goes dark; nobody is told.
+    Dark,
+    /// The process is killed while it writes: the last transaction reached the disk in part.
+    Torn,
+}
+
+/// Something that happens to the world from outside.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Fault {
+    /// Nothing goes from the one to the other any more.
+    Block(usize, usize),
+    /// It does again.
+    Unblock(usize, usize),
+    /// Every stream between the two breaks.
+    Cut(usize, usize),
+    /// A node goes down.
+    Crash(usize, Crash),
+    /// It comes back.
+    Restart(usize),
+    /// Somebody sets a node's clock: so many milliseconds off from now on.
+    SetClock(usize, i64),
+    /// A node's disk is full.
+    FillDisk(usize),
+    /// It has room again.
+    FreeDisk(usize),
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// Members of the team, node 0 being its steward.
+    pub(crate) nodes: usize,
+    /// Whether somebody of another team tries to get in.
+    pub(crate) stranger: bool,
+    /// Requests, answers and openings that are lost, in permille.
+    pub(crate) loss: u64,
+    /// Longest delay of a message, in milliseconds.
+    pub(crate) delay_max_ms: u64,
+    pub(crate) hostile: Option<Hostile>,
+    /// How far each node's clock is off at first, in milliseconds.
+    pub(crate) skews: Vec<i64>,
+    /// Nodes that remembered something in a team of their own before they join.
+    pub(crate) movers: Vec<bool>,
+    /// When each node begins.
+    pub(crate) starts: Vec<u64>,
+    pub(crate) faults: Vec<(u64, Fault)>,
+    /// When somebody writes.
+    pub(crate) writes: Vec<u64>,
+    /// Whether facts that were shared may be made private again.
+    pub(crate) lowers: bool,
+    /// When a batch of several pages is written.
+    pub(crate) burst: Option<u64>,
+    /// When the steward removes which node.
+    pub(crate) revoke: Option<(u64, usize)>,
+    /// When everything heals.
+    pub(crate) calm_at: u64,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    pub(crate) fn draw(random: &mut Random) -> Self {
+        let count = random.between(NODES.0, NODES.1);
+        let nodes = usize::try_from(count).unwrap_or(3);
+        let calm_at = random.between(20_000, 240_000);
+        let mut plan = Self {
+            nodes,
+            stranger: random.chance(400),
+            loss: if random.chance(300) { 0 } else { random.between(1, 300) },
+            delay_max_ms: random.between(1, 500),
+            hostile: random.chance(250).then(|| Hostile {
+                lose: random.below(200),
+                double: random.below(200),
+                reorder: random.below(200),
+            }),
+            skews: vec![0; nodes],
+            movers: (0..nodes).map(|node| node > 0 && random.chance(150)).collect(),
+            starts: (0..nodes).map(|_| random.below(calm_at / 4)).collect(),
+            faults: Vec::new(),
+            writes: Vec::new(),
+            lowers: random.chance(150),
+            burst: random.chance(30).then(|| random.below(calm_at)),
+            revoke: random.chance(300).then(|| (random.between(calm_at / 4, calm_at), 1 + random.index(nodes - 1))),
+            calm_at,
+        };
+        plan.writes = (0..random.between(5, 60)).map(|_| random.below(calm_at)).collect();
+        plan.draw_clocks(random);
+        plan.draw_partitions(random);
+        plan.draw_crashes(random);
+        plan.draw_full_disk(random);
+        plan
+    }
+
+    fn draw_clocks(&mut self, random: &mut Random) {
+        if random.chance(400) {
+            let node = random.index(self.nodes);
+            self.skews[node] = skew(random);
+            if random.chance(300) {
+                let at = random.below(self.calm_at);
+                self.faults.push((at, Fault::SetClock(node, skew(random))));
+            }
+        }
+    }
+
+    fn draw_partitions(&mut self, random: &mut Random) {
+        for _ in 0..random.below(6) {
+            let (at, lasts) = (random.below(self.calm_at), random.between(500, 90_000));
+            // One side of a cut through the team, or a single node.
+            let side: Vec<bool> = (0..self.nodes).map(|_| random.chance(500)).collect();
+            let one_way = random.chance(300);
+            for (from, to) in (0..self.nodes).flat_map(|a| (0..self.nodes).map(move |b| (a, b))) {
+                if side[from] != side[to] && (!one_way || side[from]) {
+                    self.faults.push((at, Fault::Block(from, to)));
+                    self.faults.push((at + lasts, Fault::Unblock(from, to)));
+                }
+            }
+        }
+        for _ in 0..random.below(8) {
+            let (a, b) = (random.index(self.nodes), random.index(self.nodes));
+            self.faults.push((random.below(self.calm_at), Fault::Cut(a, b)));
+        }
+    }
+
+    fn draw_crashes(&mut self, random: &mut Random) {
+        for _ in 0..random.below(6) {
+            let (at, node) = (random.below(self.calm_at), random.index(self.nodes));
+            let crash = random.pick(&[Crash::Killed, Crash::Dark, Crash::Torn]).unwrap_or(Crash::Killed);
+            self.faults.push((at, Fault::Crash(node, crash)));
+            self.faults.push((at + random.between(10, 40_000), Fault::Restart(node)));
+        }
+    }
+
+    fn draw_full_disk(&mut self, random: &mut Random) {
+        if random.chance(100) {
+            let (at, node) = (random.below(self.calm_at), random.index(self.nodes));
+            self.faults.push((at, Fault::FillDisk(node)));
+            self.faults.push((at + random.between(100, 60_000), Fault::FreeDisk(node)));
+        }
+    }
+}
+
+/// How far a clock is off: a decade, or anything up to some hours.
+fn skew(random: &mut Random) -> i64 {
+    let by = match random.below(4) {
+        0 | 1 => DECADE_MS,
+        2 => i64::try_from(random.below(10_000)).unwrap_or(0),
+        _ => i64::try_from(random.below(20_000_000)).unwrap_or(0),
+    };
+    if random.chance(500) { by } else { -by }
+}

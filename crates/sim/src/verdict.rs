@@ -1,0 +1,300 @@
+//! The verdict: what must be true once everything has healed and all is quiet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use antiphon_core::ids::{EventId, FactId, Hash};
+use antiphon_core::log::{LogId, NodeClock, Stream};
+use antiphon_core::state::Verdict;
+use antiphon_store::{Db, FactFilter, FactView, RecallQuery};
+
+use crate::failure::{Broken, Law, Step, need};
+use crate::model::Model;
+use crate::world::World;
+
+/// Facts that are read at a time.
+const FACTS_AT_A_TIME: usize = 500;
+/// Changed facts that are indexed at a time.
+const INDEXED_AT_A_TIME: usize = 10_000;
+/// Facts that are asked for by their text.
+const RECALLS: usize = 3;
+
+impl World {
+    /// The members that must agree in the end.
+    pub(crate) fn honest(&self) -> Vec<usize> {
+        let removed = self.plan.revoke.map(|(_, node)| node);
+        (0..self.plan.nodes).filter(|node| Some(*node) != removed).collect()
+    }
+
+    fn db(&self, node: usize) -> Step<&Db> {
+        let up = self.nodes[node].up.as_ref();
+        up.map(|up| &up.db).ok_or_else(|| Broken(Law::Converges, format!("n{node} is down in the end")))
+    }
+
+    /// Whether all members hold the same logs and nothing is under way inside of them.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let honest = self.honest();
+        let clock = |node: usize| self.nodes[node].up.as_ref().map(|up| &up.held.clock);
+        let first = honest.first().and_then(|node| clock(*node));
+        let removed = self.plan.revoke.map(|(_, node)| self.nodes[node].id);
+        let fits = |node: usize| {
+            let team = self.team(node);
+            let knows = removed.is_none_or(|removed| team.is_some_and(|team| team.membership.is_revoked(&removed)));
+            let members = team.map_or(0, |team| team.membership.members().count());
+            knows && members == honest.len() && clock(node) == first
+        };
+        honest.iter().all(|node| fits(*node)) && !self.agenda.is_working()
+    }
+
+    /// What keeps the members apart, in words.
+    pub(crate) fn explain_unrest(&self) -> String {
+        let honest = self.honest();
+        let clock = |node: usize| self.nodes[node].up.as_ref().map_or_else(NodeClock::new, |up| up.held.clock.clone());
+        let logs: BTreeSet<LogId> = honest.iter().flat_map(|node| clock(*node).into_keys()).collect();
+        let line = |log: &LogId| {
+            let seqs: Vec<u64> = honest.iter().map(|node| clock(*node).get(log).map_or(0, |head| head.seq)).collect();
+            format!("{log} is held up to {seqs:?}")
+        };
+        let apart = logs.iter().filter(|log| {
+            let first = honest.first().and_then(|node| clock(*node).get(log).copied());
+            honest.iter().any(|node| clock(*node).get(log).copied() != first)
+        });
+        let apart: Vec<String> = apart.map(line).collect();
+        let members: Vec<usize> =
+            honest.iter().map(|node| self.team(*node).map_or(0, |team| team.membership.members().count())).collect();
+        format!("of {honest:?} {}; members {members:?}; working {}", apart.join(", "), self.agenda.is_working())
+    }
+
+    /// All laws that can only be judged in the end.
+    pub(crate) fn judge(&mut self) -> Step {
+        let honest = self.honest();
+        let hash = self.check_state(&honest)?;
+        let facts = self.check_facts(&honest)?;
+        self.check_writes(&honest)?;
+        self.check_keys(&honest)?;
+        honest.iter().try_for_each(|node| self.check_once(*node, &facts))?;
+        self.check_local(&honest)?;
+        self.check_removed(&honest)?;
+        self.check_store(&honest, hash)
+    }
+
+    fn check_state(&self, honest: &[usize]) -> Step<Hash> {
+        let hashes: Vec<Hash> =
+            honest.iter().map(|node| Ok(self.db(*node)?.reader().state_hash()?)).collect::<Step<_>>()?;
+        let equal = hashes.windows(2).all(|pair| pair[0] == pair[1]);
+        need(equal, Law::Converges, || format!("equal clocks, and the state hashes of {honest:?} are {hashes:?}"))?;
+        Ok(hashes.first().copied().unwrap_or(Hash([0; 32])))
+    }
+
+    /// Shared facts look the same everywhere. Returns their ids.
+    fn check_facts(&self, honest: &[usize]) -> Step<BTreeSet<FactId>> {
+        let mut first: Option<BTreeMap<FactId, FactView>> = None;
+        for node in honest {
+            let seen = self.shared_facts(*node)?;
+            let Some(first) = &first else {
+                first = Some(seen);
+                continue;
+            };
+            let (ours, theirs): (Vec<_>, Vec<_>) = (seen.keys().collect(), first.keys().collect());
+            need(ours == theirs, Law::SameFacts, || {
+                format!("n{node} and n0 have {} and {} facts", ours.len(), theirs.len())
+            })?;
+            for (ours, theirs) in seen.values().zip(first.values()) {
+                let same = self.same(ours, theirs);
+                need(same, Law::SameFacts, || format!("n{node} shows {ours:?}, n{} shows {theirs:?}", honest[0]))?;
+            }
+        }
+        Ok(first.unwrap_or_default().into_keys().collect())
+    }
+
+    /// Whether two nodes show one fact; of one that was made private, some may lack the text.
+    fn same(&self, ours: &FactView, theirs: &FactView) -> bool {
+        if self.model.lowered.contains(&ours.fact.id) {
+            return (ours.forgotten, &ours.diverged, ours.updated_at)
+                == (theirs.forgotten, &theirs.diverged, theirs.updated_at);
+        }
+        let plain = |view: &FactView| FactView { hits: 0, last_hit: None, ..view.clone() };
+        plain(ours) == plain(theirs) && !ours.incomplete
+    }
+
+    fn shared_facts(&self, node: usize) -> Step<BTreeMap<FactId, FactView>> {
+        let filter = FactFilter { include_archived: true, include_forgotten: true, ..FactFilter::default() };
+        let (mut all, mut after) = (BTreeMap::new(), None);
+        loop {
+            let facts = self.db(node)?.reader().facts(&filter, FACTS_AT_A_TIME, after)?;
+            let Some(last) = facts.last() else { return Ok(all) };
+            after = Some(last.fact.id);
+            let shared = facts.into_iter().filter(|view| view.stream == Stream::Shared);
+            all.extend(shared.map(|view| (view.fact.id, view)));
+        }
+    }
+
+    /// The last event of a log that counts.
+    fn counted(&self, log: &LogId) -> Step<u64> {
+        let logs = self.db(0)?.reader().logs()?;
+        Ok(match logs.iter().find(|view| view.log == *log).map(|view| (view.verdict, view.head.seq)) {
+            Some((Verdict::Cut(seq), _)) => seq,
+            Some((_, head)) => head,
+            None => 0,
+        })
+    }
+
+    fn check_writes(&self, honest: &[usize]) -> Step {
+        let mut cuts: BTreeMap<LogId, u64> = BTreeMap::new();
+        for write in &self.model.acknowledged {
+            let author = self.event(write.node, write.log, write.seq)?;
+            need(author == Some(write.event), Law::NothingIsLost, || {
+                format!("n{} acknowledged event {} of {} and does not have it", write.node, write.seq, write.log)
+            })?;
+            if !Model::is_synced(&write.log) {
+                continue;
+            }
+            if let std::collections::btree_map::Entry::Vacant(entry) = cuts.entry(write.log) {
+                entry.insert(self.counted(&write.log)?);
+            }
+            if !honest.contains(&write.node) && write.seq > cuts[&write.log] {
+                continue;
+            }
+            for node in honest {
+                let held = self.event(*node, write.log, write.seq)?;
+                need(held == Some(write.event), Law::NothingIsLost, || {
+                    format!("n{node} lacks event {} of {}, which n{} acknowledged", write.seq, write.log, write.node)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn event(&self, node: usize, log: LogId, seq: u64) -> Step<Option<EventId>> {
+        Ok(self.db(node)?.reader().event_at(log, seq)?.map(|event| event.header().id))
+    }
+
+    /// What was remembered under a key is one fact, however often it was said, and it is there.
+    fn check_keys(&self, honest: &[usize]) -> Step {
+        for ((node, key), fact) in &self.model.remembered {
+            if honest.contains(node) {
+                let found = self.db(*node)?.reader().fact(*fact)?;
+                need(found.is_some(), Law::NothingIsLost, || format!("n{node} lost {fact}, remembered as {key}"))?;
+            }
+        }
+        for node in honest {
+            let mut made: BTreeMap<(String, usize), FactId> = BTreeMap::new();
+            for (id, view) in self.shared_facts(*node)? {
+                let Some(key) = view.fact.source.clone() else { continue };
+                let by = self.index.get(&view.author.node).copied().unwrap_or(usize::MAX);
+                let other = made.insert((key.clone(), by), id);
+                need(other.is_none(), Law::AppliedOnce, || format!("n{node} has {key} twice: {id} and {other:?}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every counted edit stands once in the history of its fact, and no event is counted twice.
+    fn check_once(&self, node: usize, facts: &BTreeSet<FactId>) -> Step {
+        let reader = self.db(node)?.reader();
+        let mut seen: BTreeSet<EventId> = BTreeSet::new();
+        let mut acknowledged: BTreeMap<FactId, Vec<&crate::model::Acknowledged>> = BTreeMap::new();
+        for write in self.model.acknowledged.iter().filter(|write| Model::is_synced(&write.log)) {
+            if let Some(fact) = write.fact {
+                acknowledged.entry(fact).or_default().push(write);
+            }
+        }
+        for fact in facts {
+            let history = reader.history(*fact)?;
+            for edit in &history {
+                let fresh = seen.insert(edit.event);
+                need(fresh, Law::AppliedOnce, || format!("n{node} applied {} of {fact} twice", edit.event))?;
+            }
+            for write in acknowledged.get(fact).into_iter().flatten() {
+                let counts = write.seq <= self.counted(&write.log)?;
+                let there = history.iter().any(|edit| edit.event == write.event);
+                need(there == counts, Law::AppliedOnce, || {
+                    format!("n{node}: event {} of {} in the history of {fact}: {there}", write.seq, write.log)
+                })?;
+            }
+        }
+        let logs = reader.logs()?;
+        let heads: u64 = logs.iter().map(|view| view.head.seq).sum();
+        let events = reader.counts()?.events;
+        need(heads == events, Law::AppliedOnce, || format!("n{node} counts {events} events in {heads} places"))
+    }
+
+    fn check_local(&self, honest: &[usize]) -> Step {
+        for (fact, local) in self.model.staying() {
+            for node in honest.iter().filter(|node| **node != local.node) {
+                let found = self.db(*node)?.reader().fact(*fact)?;
+                need(found.is_none(), Law::LocalStays, || {
+                    format!("n{node} has the local fact {fact} of n{}", local.node)
+                })?;
+            }
+        }
+        for node in honest {
+            let own = self.team(*node).map(|team| team.own.store);
+            for view in self.db(*node)?.reader().logs()? {
+                let fits = view.log.stream != Stream::Local || Some(view.log.store) == own;
+                need(fits, Law::LocalStays, || format!("n{node} holds {}", view.log))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing of a removed member counts that it wrote after its cut.
+    fn check_removed(&self, honest: &[usize]) -> Step {
+        let Some((_, removed)) = self.plan.revoke else { return Ok(()) };
+        let id = self.nodes[removed].id;
+        for node in honest {
+            let reader = self.db(*node)?.reader();
+            for view in reader.logs()?.iter().filter(|view| view.node == id && view.log.stream == Stream::Shared) {
+                let Verdict::Cut(cut) = view.verdict else {
+                    return Err(Broken(Law::RevokedIsOut, format!("n{node} has {} uncut", view.log)));
+                };
+                let agreed = self.counted(&view.log)?;
+                need(cut == agreed, Law::RevokedIsOut, || format!("n{node} cuts {} at {cut}, not {agreed}", view.log))?;
+                let out =
+                    reader.quarantined(usize::MAX >> 1)?.iter().filter(|event| event.log == view.log).count() as u64;
+                let beyond = view.head.seq.saturating_sub(cut);
+                need(out >= beyond, Law::RevokedIsOut, || format!("n{node} counts {beyond} - {out} late events"))?;
+            }
+            let gated = self.nodes[*node].up.as_ref().and_then(|up| up.peers.get(&id)).is_some_and(|peer| peer.gate);
+            need(!gated, Law::RevokedIsOut, || format!("n{node} still lets n{removed} in"))?;
+        }
+        Ok(())
+    }
+
+    /// The database has nothing to complain of, can be rebuilt, and finds what it was told.
+    fn check_store(&mut self, honest: &[usize], hash: Hash) -> Step {
+        let sample = [self.random.pick(honest), self.random.pick(honest)];
+        for node in sample.into_iter().flatten() {
+            let report = self.db(node)?.reader().verify()?;
+            need(report.problems.is_empty(), Law::StoreIsSound, || format!("n{node}: {:?}", report.problems))?;
+        }
+        let Some(node) = self.random.pick(honest) else { return Ok(()) };
+        let before = self.shared_facts(node)?;
+        if let Some(up) = self.nodes[node].up.as_mut() {
+            up.db.rebuild()?;
+        }
+        let rebuilt = self.db(node)?.reader().state_hash()?;
+        need(rebuilt == hash, Law::RebuildIsEqual, || format!("n{node}: {hash} became {rebuilt}"))?;
+        let after = self.shared_facts(node)?;
+        let changed = before.values().zip(after.values()).find(|(before, after)| !self.same(before, after));
+        need(changed.is_none() && before.len() == after.len(), Law::RebuildIsEqual, || {
+            format!("n{node}: {changed:?}")
+        })?;
+        self.check_recall(node, &after)
+    }
+
+    fn check_recall(&mut self, node: usize, facts: &BTreeMap<FactId, FactView>) -> Step {
+        let now = self.nodes[node].clock(self.at);
+        let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
+        while up.db.index_step(INDEXED_AT_A_TIME)? > 0 {}
+        let reader = up.db.reader();
+        let shown = facts.values().filter(|view| !view.forgotten && !view.fact.archived && !view.fact.stale);
+        for view in shown.take(RECALLS) {
+            let Some(text) = &view.fact.content else { continue };
+            let text: String = text.chars().take(40).collect();
+            let query = RecallQuery { text: text.clone(), limit: 50, now, ..RecallQuery::default() };
+            let found = reader.recall(&query)?.hits.iter().any(|hit| hit.view.fact.id == view.fact.id);
+            need(found, Law::RecallFinds, || format!("n{node} does not find {} by {text:?}", view.fact.id))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! What people and agents do: remember, edit, forget, bring back; alone, together and at once.
+
+use antiphon_core::charter::Revoke;
+use antiphon_core::event::Provenance;
+use antiphon_core::fact::{Edit, Field};
+use antiphon_core::ids::FactId;
+use antiphon_core::log::Stream;
+use antiphon_core::value::Value;
+use antiphon_store::{AuthorError, Authored, Draft, Outcome};
+
+use crate::agenda::Event;
+use crate::failure::{Broken, Law, Step};
+use crate::jobs::Job;
+use crate::model::STAYS;
+use crate::random::Random;
+use crate::world::World;
+
+/// Facts of a burst: more than one page may hold.
+const BURST: (u64, u64) = (400, 1_300);
+/// Wait before the steward tries again to remove somebody, in milliseconds.
+const REVOKE_AGAIN_MS: u64 = 3_000;
+/// Wait before a client whose write was not answered repeats it, in milliseconds.
+const REPEAT_MS: u64 = 5_000;
+
+impl World {
+    /// Somebody wants something written.
+    pub(crate) fn write(&mut self) -> Step {
+        let node = self.random.index(self.plan.nodes);
+        let drafts = match self.random.below(10) {
+            0 => self.random.between(5, 30),
+            1..=3 => self.random.between(2, 4),
+            _ => 1,
+        };
+        let drafts: Vec<Draft> = (0..drafts).map(|_| self.draft(node)).collect();
+        self.give_drafts(node, drafts);
+        Ok(())
+    }
+
+    /// Somebody imports a lot at once.
+    pub(crate) fn burst(&mut self) -> Step {
+        let node = self.random.index(self.plan.nodes);
+        let count = self.random.between(BURST.0, BURST.1);
+        let drafts = (0..count).map(|_| self.remember(node)).collect();
+        self.give_drafts(node, drafts);
+        Ok(())
+    }
+
+    fn give_drafts(&mut self, node: usize, drafts: Vec<Draft>) {
+        if self.team(node).is_none() {
+            return;
+        }
+        // A client that gets no answer says the same again, under the same key.
+        let keyed = drafts.iter().filter(|draft| matches!(draft, Draft::Remember { .. }));
+        for draft in keyed.cloned() {
+            self.model.wanted.push((node, draft));
+        }
+        self.tally.writes += drafts.len() as u64;
+        self.give(node, Job::Author(drafts));
+        if self.random.chance(200) {
+            self.agenda.put(self.at + REPEAT_MS, Event::Write);
+        }
+    }
+
+    fn draft(&mut self, node: usize) -> Draft {
+        // What is forgotten before a move stays behind, so whoever is going to move only remembers.
+        if self.nodes[node].ticket.as_ref().map(|ticket| ticket.team) != self.team(node).map(|team| team.own.team)
+            && node > 0
+        {
+            return self.remember(node);
+        }
+        // A retry of something that was said before, answered or not.
+        if self.random.chance(80) {
+            let mut own = self.model.wanted.iter().filter(|(of, _)| *of == node).map(|(_, draft)| draft);
+            let count = own.clone().count();
+            if let Some(draft) = own.nth(self.random.index(count)) {
+                return draft.clone();
+            }
+        }
+        let fact = match self.random.below(10) {
+            0..=3 => None,
+            4..=8 => self.model.pick_shared(&mut self.random),
+            _ => self.model.pick_local(node, &mut self.random),
+        };
+        match (fact, self.random.below(10)) {
+            (None, _) => self.remember(node),
+            (Some(fact), 0..=5) => self.edit(fact),
+            (Some(fact), 6 | 7) => Draft::Forget { fact, provenance: provenance(&mut self.random) },
+            (Some(fact), _) => Draft::Restore { fact, provenance: provenance(&mut self.random) },
+        }
+    }
+
+    fn remember(&mut self, node: usize) -> Draft {
+        let random = &mut self.random;
+        let name = self.model.name();
+        let level = random.below(4);
+        let stays = level > 1 && random.chance(600);
+        let mark = if stays { STAYS } else { "may travel" };
+        let filler = match random.below(50) {
+            0 => "lorem ipsum ".repeat(2_000),
+            1..=5 => "dolor sit ".repeat(80),
+            _ => String::new(),
+        };
+        let edit = Edit::new()
+            .set(Field::Content, Value::Text(format!("{name} of n{node}, {mark}. {filler}")))
+            .set(Field::Level, Value::Uint(level))
+            .set(Field::Source, Value::Text(name.clone()));
+        let edit = edit.maybe(Field::Tags, random.chance(300).then(|| Value::List(vec!["tag".into()])));
+        Draft::Remember { id: None, edit, provenance: provenance(random), idempotency_key: Some(name) }
+    }
+
+    fn edit(&mut self, fact: FactId) -> Draft {
+        let stays = self.model.local.get(&fact).is_some_and(|local| local.stays);
+        let (lowers, name) = (self.plan.lowers, self.model.name());
+        let random = &mut self.random;
+        let mark = if stays { STAYS } else { "may travel" };
+        let mut edit = Edit::new();
+        match random.below(8) {
+            0 => edit = edit.set(Field::Tags, Value::List(vec![Value::Text(format!("t{}", random.below(4)))])),
+            1 => edit = edit.set(Field::Stale, Value::Bool(random.chance(500))),
+            2 => edit = edit.clear(Field::Tags).set(Field::Confidence, Value::Uint(random.below(1_000))),
+            3 if !stays => edit = edit.set(Field::Level, Value::Uint(random.below(2))),
+            4 if lowers => {
+                edit = edit.set(Field::Private, Value::Bool(true));
+                self.model.lowered.insert(fact);
+            }
+            _ => edit = edit.set(Field::Content, Value::Text(format!("edited as {name}, {mark}"))),
+        }
+        Draft::Edit { fact, edit, provenance: provenance(random) }
+    }
+
+    /// A client hears what its drafts led to.
+    pub(crate) fn authored(&mut self, node: usize, done: Vec<(Draft, Result<Authored, AuthorError>)>) -> Step {
+        for (draft, result) in done {
+            match result {
+                Ok(authored) => self.acknowledged(node, &draft, &authored)?,
+                Err(error) => self.refused(node, &draft, &error)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn acknowledged(&mut self, node: usize, draft: &Draft, authored: &Authored) -> Step {
+        self.tally.acknowledged += 1;
+        self.note(node, "authored", &authored.event.0, || {
+            format!("{} {} {:?}", authored.log, authored.seq, draft_name(draft))
+        });
+        // What was written before the node entered the team is history with the team it was written in.
+        let of_this_team = self.model.held(node).is_some_and(|logs| logs.contains_key(&authored.log));
+        if authored.outcome == Outcome::Written && of_this_team {
+            self.model.acknowledge(node, authored);
+        }
+        if let (Draft::Remember { edit, idempotency_key: Some(key), .. }, Some(fact)) = (draft, authored.fact) {
+            self.model.remembered(node, key, fact)?;
+            let content = edit.0.get(&Field::Content).and_then(Option::as_ref).and_then(Value::as_text);
+            let stays = content.is_some_and(|text| text.contains(STAYS));
+            self.model.place(node, fact, authored.log.stream == Stream::Shared, stays);
+        }
+        if let (Draft::Edit { .. }, Some(fact), Stream::Shared) = (draft, authored.fact, authored.log.stream) {
+            self.model.place(node, fact, true, false);
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, node: usize, draft: &Draft, error: &AuthorError) -> Step {
+        self.tally.refused += 1;
+        let removed = self.plan.revoke.is_some_and(|(_, removed)| removed == node);
+        let fits = match error {
+            AuthorError::NotFound(_) | AuthorError::Forgotten(_) => true,
+            AuthorError::NoText(_) => self.plan.lowers,
+            AuthorError::LogClosed(_) => removed,
+            _ => false,
+        };
+        self.note(node, "refused", &[], || error.to_string());
+        let what = draft_name(draft);
+        if fits { Ok(()) } else { Err(Broken(Law::StoreWorks, format!("n{node} refuses to {what}: {error}"))) }
+    }
+
+    /// The steward removes a member, once it holds its log and so can name a cut.
+    pub(crate) fn revoke(&mut self, node: usize) -> Step {
+        let id = self.nodes[node].id;
+        let again = self.at + REVOKE_AGAIN_MS;
+        let Some(up) = self.nodes[0].up.as_ref() else {
+            self.agenda.put(again, Event::Revoke(node));
+            return Ok(());
+        };
+        let team = up.team.as_ref();
+        if team.is_some_and(|team| team.membership.is_revoked(&id)) {
+            return Ok(());
+        }
+        let logs = up.db.reader().logs()?;
+        if logs.iter().any(|log| log.node == id && log.log.stream == Stream::Shared && log.head.seq > 0) {
+            let compromised = self.random.chance(300);
+            let revoke = Revoke { node: id, reason: "left".to_owned(), compromised, cuts: Vec::new() };
+            self.note(0, "revoke", &[], || format!("n{node}"));
+            self.give(0, Job::Author(vec![Draft::Revoke(revoke)]));
+        }
+        // Until it is seen to be done: the steward may go down before it is.
+        self.agenda.put(again, Event::Revoke(node));
+        Ok(())
+    }
+}
+
+fn provenance(random: &mut Random) -> Provenance {
+    let agent = random.pick(&["alice", "bob", "a client"]).map(str::to_owned);
+    Provenance { agent, tool: Some("sim".to_owned()), ..Provenance::default() }
+}
+
+fn draft_name(draft: &Draft) -> &'static str {
+    match draft {
+        Draft::Remember { .. } => "remember",
+        Draft::Edit { .. } => "edit",
+        Draft::Forget { .. } => "forget",
+        Draft::Restore { .. } => "restore",
+        Draft::Grant(_) => "grant",
+        Draft::Revoke(_) => "revoke",
+    }
+}

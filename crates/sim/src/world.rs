@@ -1,0 +1,346 @@
+//! A world: the nodes of one seed, their network and their time.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use antiphon_core::ids::NodeId;
+use antiphon_protocol::reason::Reason;
+use antiphon_vault::{NodeKey, Phrase};
+use tempfile::TempDir;
+
+use crate::agenda::{Agenda, Event, Inside};
+use crate::failure::{Broken, Failure, Law, Step, need};
+use crate::jobs::Done;
+use crate::model::Model;
+use crate::network::{Body, Network, Packet, Protocol, Sent};
+use crate::node::{Node, Up};
+use crate::options::{Options, Sabotage};
+use crate::plan::Plan;
+use crate::random::Random;
+use crate::trace::Trace;
+
+/// Names of the nodes; the last one is the stranger's.
+const NAMES: [&str; 8] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"];
+/// Time between two looks whether all is quiet, in milliseconds.
+const LOOK_MS: u64 = 1_000;
+/// Longest time from the calm until all must be quiet, in milliseconds.
+const HEAL_MS_MAX: u64 = 20 * 60 * 1_000;
+/// Most steps of a world; one that takes more is busy for ever.
+const STEPS_MAX: u64 = 3_000_000;
+
+/// What happened in a world that kept every law.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Worlds that are summed up.
+    pub worlds: u64,
+    /// A number over everything that happened.
+    pub trace: u64,
+    /// Steps that were taken.
+    pub steps: u64,
+    /// Virtual time it took, in milliseconds.
+    pub lasted_ms: u64,
+    /// Nodes of the team.
+    pub nodes: u64,
+    /// Drafts that clients gave.
+    pub writes: u64,
+    /// Drafts that were acknowledged.
+    pub acknowledged: u64,
+    /// Drafts that were refused.
+    pub refused: u64,
+    /// Events that nodes took in from others.
+    pub applied: u64,
+    /// Handshakes that ended well, counted on both sides.
+    pub handshakes: u64,
+    /// Answers that made somebody a member.
+    pub joined: u64,
+    /// Sync sessions, counted on both sides.
+    pub sessions: u64,
+    /// Faults from outside.
+    pub faults: u64,
+    /// Nodes that were killed.
+    pub crashes: u64,
+    /// Messages that were lost, doubled or overtaken.
+    pub hurt: u64,
+    /// What the stranger tried.
+    pub attempts: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) options: Options,
+    pub(crate) plan: Plan,
+    pub(crate) random: Random,
+    /// Virtual time, in milliseconds since the world began.
+    pub(crate) at: u64,
+    pub(crate) agenda: Agenda,
+    pub(crate) network: Network,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) index: BTreeMap<NodeId, usize>,
+    pub(crate) model: Model,
+    pub(crate) tally: Summary,
+    trace: Trace,
+    /// Whether everything has healed.
+    pub(crate) calm: bool,
+    /// A request of a member that the stranger heard somehow.
+    pub(crate) overheard: Option<Vec<u8>>,
+    /// Lengths of the write-ahead logs, for a sabotage.
+    pub(crate) marks: BTreeMap<usize, Vec<u64>>,
+    pub(crate) dir: TempDir,
+}
+
+/// Runs the world of a seed to its end.
+///
+/// # Errors
+/// [`Failure`] with the law that was broken.
+pub fn run(options: Options) -> Result<Summary, Failure> {
+    let seed = options.seed;
+    let early = |Broken(law, detail)| Failure { seed, at_ms: 0, law, detail };
+    let mut world = World::new(options).map_err(early)?;
+    match world.live_through() {
+        Ok(()) => Ok(world.summary()),
+        Err(Broken(law, detail)) => Err(Failure { seed, at_ms: world.at, law, detail }),
+    }
+}
+
+impl World {
+    fn new(options: Options) -> Step<Self> {
+        let mut random = Random::new(options.seed);
+        let mut plan = Plan::draw(&mut random);
+        if options.sabotage == Some(Sabotage::TrustStranger) {
+            plan.stranger = true;
+        }
+        let network = Network::new(random.fork(), plan.loss, plan.delay_max_ms, plan.hostile);
+        // Memory is where a world belongs that is thrown away after a tenth of a second.
+        let memory = PathBuf::from("/dev/shm");
+        let dir = if memory.is_dir() { TempDir::new_in(memory)? } else { TempDir::new()? };
+        let mut world = Self {
+            options,
+            plan,
+            random,
+            at: 0,
+            agenda: Agenda::default(),
+            network,
+            nodes: Vec::new(),
+            index: BTreeMap::new(),
+            model: Model::default(),
+            tally: Summary::default(),
+            trace: Trace::new(options.verbose),
+            calm: false,
+            overheard: None,
+            marks: BTreeMap::new(),
+            dir,
+        };
+        world.note(0, "plan", &[], || String::new());
+        let all = world.plan.nodes + usize::from(world.plan.stranger);
+        (0..all).try_for_each(|node| world.make(node))?;
+        world.schedule();
+        Ok(world)
+    }
+
+    fn make(&mut self, node: usize) -> Step {
+        let phrase = Phrase::from_entropy(&self.random.bytes());
+        let key = phrase
+            .map_err(|error| error.to_string())
+            .and_then(|phrase| NodeKey::from_phrase(&phrase).map_err(|error| error.to_string()));
+        let key = Arc::new(key.map_err(|error| Broken(Law::StoreWorks, error))?);
+        let stranger = !self.is_member(node);
+        let name = if stranger { "eve" } else { NAMES.get(node).copied().unwrap_or("somebody") }.to_owned();
+        let dir = self.dir.path().join(format!("n{node}-0"));
+        let skew = self.plan.skews.get(node).copied().unwrap_or(0);
+        self.index.insert(key.node_id(), node);
+        let id = key.node_id();
+        self.nodes.push(Node { key, id, name, dir, skew, life: 0, ticket: None, up: None });
+        Ok(())
+    }
+
+    fn schedule(&mut self) {
+        let plan = self.plan.clone();
+        self.agenda.put(0, Event::Begin(0));
+        for node in 1..self.nodes.len() {
+            self.agenda.put(1 + plan.starts.get(node).copied().unwrap_or(0), Event::Begin(node));
+        }
+        plan.faults.iter().for_each(|(at, fault)| self.agenda.put(*at, Event::Fault(*fault)));
+        plan.writes.iter().for_each(|at| self.agenda.put(*at, Event::Write));
+        plan.burst.into_iter().for_each(|at| self.agenda.put(at, Event::Burst));
+        plan.revoke.into_iter().for_each(|(at, node)| self.agenda.put(at, Event::Revoke(node)));
+        if plan.stranger {
+            self.agenda.put(self.plan.calm_at / 8, Event::Stranger);
+        }
+        self.agenda.put(plan.calm_at, Event::Calm);
+    }
+
+    fn live_through(&mut self) -> Step {
+        let end = self.plan.calm_at + HEAL_MS_MAX;
+        let mut look = self.plan.calm_at + LOOK_MS;
+        while let Some((at, event)) = self.agenda.next() {
+            while self.calm && at > look {
+                self.at = look;
+                look += LOOK_MS;
+                if self.is_quiet() {
+                    return self.judge();
+                }
+            }
+            self.at = at;
+            need(at < end, Law::Converges, || self.explain_unrest())?;
+            need(self.trace.steps() < STEPS_MAX, Law::Converges, || format!("busy: {}", self.explain_unrest()))?;
+            self.happen(event)?;
+        }
+        Err(Broken(Law::Converges, "nothing happens any more".to_owned()))
+    }
+
+    fn happen(&mut self, event: Event) -> Step {
+        match event {
+            Event::Arrive(packet) => self.arrive(packet),
+            Event::Inside { node, life, what } if self.nodes[node].life == life => self.inside(node, what),
+            Event::Inside { .. } => Ok(()),
+            Event::Begin(node) => self.begin(node),
+            Event::Join(node) => self.join(node),
+            Event::House(node) => self.keep_house(node),
+            Event::Write => self.write(),
+            Event::Burst => self.burst(),
+            Event::Revoke(node) => self.revoke(node),
+            Event::Stranger => self.attempt(),
+            Event::Fault(fault) => self.fault(fault),
+            Event::Calm => self.heal(),
+        }
+    }
+
+    /// A node is switched on for the first time.
+    fn begin(&mut self, node: usize) -> Step {
+        self.nodes[node].life = self.nodes[node].life.max(1);
+        self.nodes[node].up = Some(Up::start(&self.nodes[node].dir, &self.nodes[node].key)?);
+        self.note(node, "begin", &[], || String::new());
+        if node == 0 {
+            self.found(0, "acme")?;
+            self.invite_all()?;
+        } else if !self.is_member(node) {
+            return self.found(node, "evil");
+        } else if self.plan.movers[node] {
+            self.found(node, "alone")?;
+        }
+        let wait = self.random.below(if node > 0 && self.plan.movers[node] { self.plan.calm_at / 4 } else { 1_000 });
+        self.agenda.put(self.at + wait, Event::Join(node));
+        self.agenda.put(self.at + self.random.below(1_000), Event::House(node));
+        Ok(())
+    }
+
+    fn inside(&mut self, node: usize, what: Inside) -> Step {
+        match what {
+            Inside::Job(job) => self.work(node, job),
+            Inside::Done(done) => self.done(node, done),
+            Inside::Session { peer, epoch, input } => self.drive(node, peer, epoch, input),
+            Inside::ReadCommit => self.read_commit(node),
+            Inside::Wake { peer, epoch, at } => self.wake(node, peer, epoch, at),
+            Inside::Timeout { request } => {
+                if self.is_member(node) {
+                    self.answered(node, request, Err(Reason::NetworkTimeout))
+                } else {
+                    Ok(())
+                }
+            }
+            Inside::OpenTimeout { peer, stream } => {
+                self.not_opened(node, peer, stream);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whoever gave a job hears what came of it.
+    fn done(&mut self, node: usize, done: Done) -> Step {
+        match done {
+            Done::Authored(done) => self.authored(node, done),
+            Done::AuthorFailed => Ok(()),
+            Done::Granted { request, input } => self.drive_join(node, request, *input),
+            Done::Adopted => {
+                self.note(node, "adopted", &[], String::new);
+                if let Some(up) = self.nodes[node].up.as_mut() {
+                    up.sessions.clear();
+                    up.read_all()?;
+                }
+                Ok(())
+            }
+            Done::AdoptFailed => {
+                self.model.adopting.remove(&node);
+                Ok(())
+            }
+        }
+    }
+
+    fn arrive(&mut self, packet: Packet) -> Step {
+        let (to, from) = (packet.to, packet.from);
+        if self.is_sabotaged(Sabotage::SkipMember) && [to, from].contains(&(self.plan.nodes - 1)) && self.calm {
+            return Ok(());
+        }
+        if self.nodes[to].up.is_none() {
+            return Ok(());
+        }
+        if !self.is_member(to) {
+            return self.reaches_stranger(&packet);
+        }
+        match packet.body {
+            Body::Request { id, protocol: Protocol::Handshake, bytes } => self.answer_handshake(to, from, id, bytes),
+            Body::Request { id, protocol: Protocol::Join, bytes } => self.answer_join(to, from, id, bytes),
+            Body::Response { id, bytes } => self.answered(to, id, Ok(bytes)),
+            Body::Open { stream } => self.asked_for_stream(to, from, stream),
+            Body::Accept { stream } => self.accepted(to, from, stream),
+            Body::Refuse { stream } => {
+                self.not_opened(to, self.nodes[from].id, stream);
+                Ok(())
+            }
+            Body::Frame { stream, bytes } => {
+                if self.network.stands(stream) {
+                    self.note(to, "frame", &bytes, || format!("of n{from}, {} bytes", bytes.len()));
+                    self.frame(to, from, stream, &bytes)?;
+                }
+                Ok(())
+            }
+            Body::End { stream } => {
+                self.stream_ended(to, from, stream);
+                Ok(())
+            }
+        }
+    }
+
+    /// The stream that was asked for stands.
+    fn accepted(&mut self, node: usize, from: usize, stream: u64) -> Step {
+        let peer = self.nodes[from].id;
+        let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
+        if up.opening.get(&peer) != Some(&stream) {
+            return Ok(());
+        }
+        up.opening.remove(&peer);
+        self.start_session(node, from, stream)
+    }
+
+    pub(crate) fn send(&mut self, packet: Packet) {
+        let sent = self.network.send(self.at, packet);
+        self.deliver(sent);
+    }
+
+    pub(crate) fn send_along(&mut self, stream: u64, packet: Packet) {
+        let sent = self.network.send_along(self.at, stream, packet);
+        self.deliver(sent);
+    }
+
+    pub(crate) fn deliver(&mut self, sent: Sent) {
+        sent.0.into_iter().for_each(|(at, packet)| self.agenda.put(at, Event::Arrive(packet)));
+    }
+
+    pub(crate) fn note(&mut self, node: usize, what: &str, bytes: &[u8], words: impl FnOnce() -> String) {
+        self.trace.note(self.at, node, what, bytes, words);
+    }
+
+    fn summary(&self) -> Summary {
+        Summary {
+            worlds: 1,
+            trace: self.trace.digest(),
+            steps: self.trace.steps(),
+            lasted_ms: self.at,
+            nodes: self.plan.nodes as u64,
+            hurt: self.network.hurt,
+            ..self.tally
+        }
+    }
+}
