@@ -161,12 +161,7 @@ impl World {
             let granted = from == 0 || self.model.granted.contains(&self.nodes[from].id);
             self.is_member(from) && granted
         });
-        let told = |from: usize| {
-            let team = self.nodes[node].up.as_ref().and_then(|up| up.team.as_ref());
-            team.is_some_and(|team| team.membership.is_revoked(&self.nodes[from].id))
-        };
-        let fit = fit && !from.is_some_and(told);
-        need(fit, Law::TrustIsProved, || format!("n{node} verified {from:?}, which is no member or was removed"))
+        need(fit, Law::TrustIsProved, || format!("n{node} verified {from:?}, which was granted no place"))
     }
 
     /// Ends everything with a peer that may not be spoken to.

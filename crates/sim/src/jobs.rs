@@ -111,7 +111,7 @@ impl World {
 
     fn author(&mut self, node: usize, drafts: Vec<Draft>) -> Step {
         let (now, random) = (self.nodes[node].clock(self.at), self.random.bytes());
-        if self.options.sabotage == Some(Sabotage::LoseWrites) {
+        if self.is_sabotaged(Sabotage::LoseWrites) && self.random.chance(250) {
             return self.lose_writes(node, drafts, now, random);
         }
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
@@ -136,8 +136,9 @@ impl World {
         branch: bool,
     ) -> Step {
         let (now, from) = (self.nodes[node].clock(self.at), self.nodes[peer].id);
-        if self.options.sabotage == Some(Sabotage::SpoilPages) && log.stream == Stream::Shared {
-            events = events.into_iter().map(Event::without_payload).collect();
+        if self.is_sabotaged(Sabotage::SpoilPages) && log.stream == Stream::Shared {
+            let spoil = |event: Event| if event.header().seq > 1 { event.without_payload() } else { event };
+            events = events.into_iter().map(spoil).collect();
         }
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let applied = match up.db.apply_run(log, key, events, Some(from), now) {

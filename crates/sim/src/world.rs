@@ -132,7 +132,7 @@ impl World {
             marks: BTreeMap::new(),
             dir,
         };
-        world.note(0, "plan", &[], || String::new());
+        world.note(0, "plan", &[], String::new);
         let all = world.plan.nodes + usize::from(world.plan.stranger);
         (0..all).try_for_each(|node| world.make(node))?;
         world.schedule();
@@ -211,7 +211,7 @@ impl World {
     fn begin(&mut self, node: usize) -> Step {
         self.nodes[node].life = self.nodes[node].life.max(1);
         self.nodes[node].up = Some(Up::start(&self.nodes[node].dir, &self.nodes[node].key)?);
-        self.note(node, "begin", &[], || String::new());
+        self.note(node, "begin", &[], String::new);
         if node == 0 {
             self.found(0, "acme")?;
             self.invite_all()?;
