@@ -85,6 +85,15 @@ impl Agenda {
         })
     }
 
+    /// Whether a node's database has done something that nobody has heard of.
+    pub(crate) fn is_untold(&self, node: usize, life: u64) -> bool {
+        let untold =
+            |what: &Inside| matches!(what, Inside::Done(_) | Inside::Session { input: sync::Input::Stored { .. }, .. });
+        self.events.values().any(|event| {
+            matches!(event, Event::Inside { node: of, life: lived, what } if *of == node && *lived == life && untold(what))
+        })
+    }
+
     /// Whether a node waits for its own database.
     pub(crate) fn is_working(&self) -> bool {
         let works = |event: &Event| {

@@ -33,12 +33,8 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Step {
 
 /// Cuts the write-ahead log somewhere between two lengths, so that what came after the first is torn.
 pub(crate) fn tear(dir: &Path, before: u64, after: u64, random: &mut Random) -> Step {
-    // A log that was begun anew in between has nothing left of what was before.
-    if after > before {
-        let len = before + random.below(after - before);
-        std::fs::OpenOptions::new().write(true).open(wal(dir))?.set_len(len)?;
-    }
-    Ok(())
+    let len = before + random.below(after.saturating_sub(before));
+    Ok(std::fs::OpenOptions::new().write(true).open(wal(dir))?.set_len(len)?)
 }
 
 /// Cuts the write-ahead log to a length.

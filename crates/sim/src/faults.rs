@@ -1,5 +1,7 @@
 //! What happens to a world from outside: links, crashes, clocks, disks, and the calm afterwards.
 
+use antiphon_protocol::sync::{Input, Mode};
+
 use crate::agenda::Event;
 use crate::disk;
 use crate::failure::Step;
@@ -11,12 +13,22 @@ use crate::world::World;
 
 /// Longest time until a broken connection is noticed, in milliseconds.
 const NOTICE_MS: u64 = 2_000;
+/// Time between two looks for the moment of a crash, in milliseconds.
+const LOOK_MS: u64 = 5;
 /// No limit for a database, in pages.
 const PAGES_UNLIMITED: u32 = u32::MAX - 2;
 
 impl World {
     pub(crate) fn fault(&mut self, fault: Fault) -> Step {
         if self.calm && !matches!(fault, Fault::Restart(_) | Fault::FreeDisk(_)) {
+            return Ok(());
+        }
+        if let Fault::Crash { node, crash, down_ms, looks } = fault
+            && !self.is_moment(node, crash)
+            && looks > 0
+        {
+            let again = Fault::Crash { node, crash, down_ms, looks: looks - 1 };
+            self.agenda.put(self.at + LOOK_MS, Event::Fault(again));
             return Ok(());
         }
         self.tally.faults += 1;
@@ -30,7 +42,10 @@ impl World {
             Fault::Cut(a, b) => {
                 self.network.between(a, b).into_iter().for_each(|stream| self.cut(stream, &[(a, b), (b, a)]))
             }
-            Fault::Crash(node, crash) => self.crash(node, crash)?,
+            Fault::Crash { node, crash, down_ms, .. } => {
+                self.crash(node, crash)?;
+                self.agenda.put(self.at + down_ms, Event::Fault(Fault::Restart(node)));
+            }
             Fault::Restart(node) => self.restart(node)?,
             Fault::SetClock(node, skew) => self.set_clock(node, skew)?,
             Fault::FillDisk(node) => {
@@ -40,6 +55,14 @@ impl World {
                 }
             }
             Fault::FreeDisk(node) => self.free_disk(node)?,
+            Fault::SetMode(node, mode) => self.set_mode(node, mode)?,
+            Fault::Leave(node, peer) => {
+                let sessions = self.nodes[node].up.as_ref().map(|up| &up.sessions);
+                let epoch = sessions.and_then(|sessions| sessions.get(&peer)).map(|live| live.epoch);
+                if let Some(epoch) = epoch {
+                    self.drive(node, peer, epoch, Input::Close)?;
+                }
+            }
         }
         Ok(())
     }
@@ -52,6 +75,24 @@ impl World {
             let body = Body::End { stream };
             self.agenda.put(at, Event::Arrive(Packet { from: *from, to: *to, body }));
         }
+    }
+
+    /// Whether a node is where this crash is meant to meet it.
+    fn is_moment(&self, node: usize, crash: Crash) -> bool {
+        let life = self.nodes[node].life;
+        match crash {
+            Crash::Killed | Crash::Dark => true,
+            Crash::Torn => self.agenda.next_write(node, life).is_some(),
+            Crash::Untold => self.agenda.is_untold(node, life),
+        }
+    }
+
+    /// A node sends and takes shared events, or does not, from now on.
+    fn set_mode(&mut self, node: usize, mode: Mode) -> Step {
+        self.nodes[node].mode = mode;
+        let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
+        let sessions: Vec<(usize, u64)> = up.sessions.iter().map(|(peer, live)| (*peer, live.epoch)).collect();
+        sessions.into_iter().try_for_each(|(peer, epoch)| self.drive(node, peer, epoch, Input::Mode(mode)))
     }
 
     fn crash(&mut self, node: usize, crash: Crash) -> Step {
@@ -72,7 +113,8 @@ impl World {
         std::fs::remove_dir_all(&self.nodes[node].dir)?;
         self.nodes[node].dir = next;
         self.nodes[node].life += 1;
-        if tears {
+        if tears && after > before {
+            self.tally.torn += 1;
             disk::tear(&self.nodes[node].dir, before, after, &mut self.random)?;
         }
         if self.is_sabotaged(Sabotage::RollBack) {
@@ -130,6 +172,7 @@ impl World {
         for node in 0..self.plan.nodes {
             self.free_disk(node)?;
             self.restart(node)?;
+            self.set_mode(node, Mode::BOTH)?;
         }
         Ok(())
     }

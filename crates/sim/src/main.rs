@@ -98,11 +98,12 @@ fn report(results: &Results, seconds: f64) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "  {} handshakes, {} sessions, {} faults, {} crashes, {} messages hurt, {} attempts of strangers, {} virtual hours",
+        "  {} handshakes, {} sessions, {} faults, {} crashes ({} in a write), {} messages hurt, {} attempts of strangers, {} virtual hours",
         total.handshakes,
         total.sessions,
         total.faults,
         total.crashes,
+        total.torn,
         total.hurt,
         total.attempts,
         total.lasted_ms / 3_600_000
@@ -125,6 +126,7 @@ fn add(a: &Summary, b: &Summary) -> Summary {
         sessions: a.sessions + b.sessions,
         faults: a.faults + b.faults,
         crashes: a.crashes + b.crashes,
+        torn: a.torn + b.torn,
         hurt: a.hurt + b.hurt,
         attempts: a.attempts + b.attempts,
     }

@@ -13,7 +13,7 @@ use antiphon_core::sign::Signer;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::handshake::{Initiator, Local, Trust};
 use antiphon_protocol::join::{Joiner, Steward, StewardLocal};
-use antiphon_protocol::sync::Session;
+use antiphon_protocol::sync::{Mode, Session};
 use antiphon_protocol::ticket::Ticket;
 use antiphon_store::{Db, Options, Own, Reader};
 use antiphon_vault::NodeKey;
@@ -37,6 +37,8 @@ pub(crate) struct Node {
     pub(crate) skew: i64,
     /// Counts its starts and ends, so that nothing of one life reaches another.
     pub(crate) life: u64,
+    /// What may flow in its sessions.
+    pub(crate) mode: Mode,
     /// What lets it join.
     pub(crate) ticket: Option<Ticket>,
     pub(crate) up: Option<Up>,

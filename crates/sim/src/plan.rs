@@ -1,9 +1,13 @@
 //! What one seed says about its world, drawn before it begins.
 
+use antiphon_protocol::sync::Mode;
+
 use crate::random::Random;
 
 /// Fewest and most nodes of the team.
 const NODES: (u64, u64) = (3, 7);
+/// How often a crash looks for its moment.
+const LOOKS_MAX: u32 = 1_000;
 /// Ten years, in milliseconds.
 const DECADE_MS: i64 = 10 * 365 * 24 * 60 * 60 * 1_000;
 
@@ -24,6 +28,8 @@ pub(crate) enum Crash {
     Dark,
     /// The process is killed while it writes: the last transaction reached the disk in part.
     Torn,
+    /// The process is killed after a commit, before anybody heard of it.
+    Untold,
 }
 
 /// Something that happens to the world from outside.
@@ -35,8 +41,8 @@ pub(crate) enum Fault {
     Unblock(usize, usize),
     /// Every stream between the two breaks.
     Cut(usize, usize),
-    /// A node goes down.
-    Crash(usize, Crash),
+    /// A node goes down for so many milliseconds. A crash that needs a certain moment looks for it so many times.
+    Crash { node: usize, crash: Crash, down_ms: u64, looks: u32 },
     /// It comes back.
     Restart(usize),
     /// Somebody sets a node's clock: so many milliseconds off from now on.
@@ -45,6 +51,10 @@ pub(crate) enum Fault {
     FillDisk(usize),
     /// It has room again.
     FreeDisk(usize),
+    /// A node sends and takes shared events, or does not.
+    SetMode(usize, Mode),
+    /// A node says goodbye to another one.
+    Leave(usize, usize),
 }
 
 /// See the module.
@@ -109,6 +119,7 @@ impl Plan {
         plan.draw_partitions(random);
         plan.draw_crashes(random);
         plan.draw_full_disk(random);
+        plan.draw_modes(random);
         plan
     }
 
@@ -138,16 +149,18 @@ impl Plan {
         }
         for _ in 0..random.below(8) {
             let (a, b) = (random.index(self.nodes), random.index(self.nodes));
-            self.faults.push((random.below(self.calm_at), Fault::Cut(a, b)));
+            let fault = if random.chance(300) { Fault::Leave(a, b) } else { Fault::Cut(a, b) };
+            self.faults.push((random.below(self.calm_at), fault));
         }
     }
 
     fn draw_crashes(&mut self, random: &mut Random) {
         for _ in 0..random.below(6) {
             let (at, node) = (random.below(self.calm_at), random.index(self.nodes));
-            let crash = random.pick(&[Crash::Killed, Crash::Dark, Crash::Torn]).unwrap_or(Crash::Killed);
-            self.faults.push((at, Fault::Crash(node, crash)));
-            self.faults.push((at + random.between(10, 40_000), Fault::Restart(node)));
+            let crashes = [Crash::Killed, Crash::Dark, Crash::Torn, Crash::Untold];
+            let crash = random.pick(&crashes).unwrap_or(Crash::Killed);
+            let down_ms = random.between(10, 40_000);
+            self.faults.push((at, Fault::Crash { node, crash, down_ms, looks: LOOKS_MAX }));
         }
     }
 
@@ -156,6 +169,16 @@ impl Plan {
             let (at, node) = (random.below(self.calm_at), random.index(self.nodes));
             self.faults.push((at, Fault::FillDisk(node)));
             self.faults.push((at + random.between(100, 60_000), Fault::FreeDisk(node)));
+        }
+    }
+
+    fn draw_modes(&mut self, random: &mut Random) {
+        if random.chance(100) {
+            let node = random.index(self.nodes);
+            for _ in 0..random.between(1, 4) {
+                let mode = Mode { sends: random.chance(500), takes: random.chance(500) };
+                self.faults.push((random.below(self.calm_at), Fault::SetMode(node, mode)));
+            }
         }
     }
 }

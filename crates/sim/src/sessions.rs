@@ -12,7 +12,7 @@ use antiphon_core::state::Verdict;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::frame;
 use antiphon_protocol::reason::Reason;
-use antiphon_protocol::sync::{Input, Message, Mode, Opened, Output, Session};
+use antiphon_protocol::sync::{Input, Message, Opened, Output, Session};
 
 use crate::agenda::{Event, Inside};
 use crate::failure::{Law, Step, need};
@@ -26,6 +26,7 @@ impl World {
     /// A stream stands. A newer one replaces the session before it.
     pub(crate) fn start_session(&mut self, node: usize, peer: usize, stream: u64) -> Step {
         let (now, id, seed) = (self.nodes[node].clock(self.at), self.nodes[peer].id, self.random.next());
+        let mode = self.nodes[node].mode;
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let Some(team) = &up.team else { return Ok(()) };
         if let Err(refusal) = team.membership.check(&id, now)
@@ -45,7 +46,7 @@ impl World {
         let (clock, keys, members) = (up.held.clock.clone(), up.held.keys.clone(), up.held.members.clone());
         self.tally.sessions += 1;
         self.note(node, "session", &seed.to_le_bytes(), || format!("with n{peer}, stream {stream}"));
-        self.drive(node, peer, epoch, Input::Opened(Opened { clock, keys, members, mode: Mode::BOTH, seed }))
+        self.drive(node, peer, epoch, Input::Opened(Opened { clock, keys, members, mode, seed }))
     }
 
     /// Gives a session what happened and carries out what it decides.

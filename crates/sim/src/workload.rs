@@ -169,7 +169,8 @@ impl World {
         let removed = self.plan.revoke.is_some_and(|(_, removed)| removed == node);
         let fits = match error {
             AuthorError::NotFound(_) | AuthorError::Forgotten(_) => true,
-            AuthorError::NoText(_) => self.plan.lowers,
+            // Its text was made private, or is beyond the cut of who remembered it.
+            AuthorError::NoText(_) => self.plan.lowers || self.plan.revoke.is_some(),
             AuthorError::LogClosed(_) => removed,
             _ => false,
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use antiphon_core::ids::NodeId;
 use antiphon_protocol::reason::Reason;
+use antiphon_protocol::sync::Mode;
 use antiphon_vault::{NodeKey, Phrase};
 use tempfile::TempDir;
 
@@ -60,6 +61,8 @@ pub struct Summary {
     pub faults: u64,
     /// Nodes that were killed.
     pub crashes: u64,
+    /// Nodes that were killed in the middle of a write.
+    pub torn: u64,
     /// Messages that were lost, doubled or overtaken.
     pub hurt: u64,
     /// What the stranger tried.
@@ -151,7 +154,7 @@ impl World {
         let skew = self.plan.skews.get(node).copied().unwrap_or(0);
         self.index.insert(key.node_id(), node);
         let id = key.node_id();
-        self.nodes.push(Node { key, id, name, dir, skew, life: 0, ticket: None, up: None });
+        self.nodes.push(Node { key, id, name, dir, skew, life: 0, mode: Mode::BOTH, ticket: None, up: None });
         Ok(())
     }
 
