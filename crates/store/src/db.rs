@@ -107,6 +107,14 @@ impl Db {
         Ok(self.conn.query_row("PRAGMA page_count", [], |row| row.get(0))?)
     }
 
+    /// Writes the write-ahead log back into the database file and empties it.
+    pub(crate) fn fold_log(&mut self) -> Result<(), Error> {
+        let fold = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        // A reader that is still at work keeps the log in use; then the next start folds it.
+        let _busy = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], fold)?;
+        Ok(())
+    }
+
     /// Position of the last stored event.
     pub(crate) fn last_pos(&self) -> u64 {
         (self.cache.small.next_pos - 1).cast_unsigned()

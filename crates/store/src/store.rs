@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::reader::Reader;
 use crate::search::{Frequencies, Indexer};
 use crate::view::{Applied, Draft};
-use crate::writer::{self, Job, Outlets, Work, Written};
+use crate::writer::{self, Job, Outlets, Work, Write, Written};
 use crate::{reader, schema};
 
 /// Most jobs that wait for the writer, and most questions that wait for a reader.
@@ -178,7 +178,7 @@ impl Store {
         self.wait_for_index().await;
         let (reply, answer) = oneshot::channel();
         let random = (self.0.random)();
-        self.job(Job::Author { drafts, now, random, reply }).await?;
+        self.job(Job::Write(Write::Author { drafts, now, random, reply })).await?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
@@ -195,7 +195,7 @@ impl Store {
         now: UnixMillis,
     ) -> Result<Applied, Error> {
         let (reply, answer) = oneshot::channel();
-        self.job(Job::Apply { log, node, events, from, now, reply }).await?;
+        self.job(Job::Write(Write::Apply { log, node, events, from, now, reply })).await?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
 

@@ -6,7 +6,7 @@
 //! begins as if nothing had been.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver as WakeReceiver, SyncSender};
+use std::sync::mpsc::{Receiver as WakeReceiver, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use antiphon_core::event::Event;
@@ -36,6 +36,14 @@ pub(crate) type Work = Box<dyn FnOnce(&mut Db) -> Box<dyn FnOnce() + Send> + Sen
 
 /// Something for the writer to do.
 pub(crate) enum Job {
+    /// Shares a commit with whatever else is waiting.
+    Write(Write),
+    /// Anything else, in transactions of its own.
+    Other(Work),
+}
+
+/// A write that shares its commit.
+pub(crate) enum Write {
     /// Write drafts.
     Author {
         /// The drafts.
@@ -62,15 +70,13 @@ pub(crate) enum Job {
         /// Who waits.
         reply: oneshot::Sender<Result<Applied, Error>>,
     },
-    /// Anything else, in transactions of its own.
-    Other(Work),
 }
 
 impl Job {
     fn weight(&self) -> usize {
         match self {
-            Self::Author { drafts, .. } => drafts.len(),
-            Self::Apply { events, .. } => events.len(),
+            Self::Write(Write::Author { drafts, .. }) => drafts.len(),
+            Self::Write(Write::Apply { events, .. }) => events.len(),
             Self::Other(_) => 0,
         }
     }
@@ -132,6 +138,10 @@ pub(crate) fn write(mut db: Db, mut jobs: mpsc::Receiver<Job>, outlets: &Outlets
         }
         run_batch(&mut db, batch, outlets);
     }
+    // What is committed is safe in the write-ahead log too; this only leaves one whole file behind.
+    if let Err(error) = db.fold_log() {
+        tracing::warn!(%error, "the write-ahead log was not folded into the database");
+    }
 }
 
 fn run_batch(db: &mut Db, batch: Vec<Job>, outlets: &Outlets) {
@@ -142,14 +152,14 @@ fn run_batch(db: &mut Db, batch: Vec<Job>, outlets: &Outlets) {
                 commit(db, std::mem::take(&mut done), outlets);
                 run_other(db, work, outlets);
             }
-            job => {
+            Job::Write(write) => {
                 if done.is_empty()
                     && let Err(error) = db.begin()
                 {
-                    refuse(job, &error);
+                    refuse(write, &error);
                     continue;
                 }
-                done.push(run(db, job));
+                done.push(run(db, write));
                 if db.lost_transaction() {
                     lost(db, std::mem::take(&mut done));
                 }
@@ -159,27 +169,19 @@ fn run_batch(db: &mut Db, batch: Vec<Job>, outlets: &Outlets) {
     commit(db, done, outlets);
 }
 
-fn run(db: &mut Db, job: Job) -> Done {
-    match job {
-        Job::Author { drafts, now, random, reply } => Done::Author(reply, db.author(&drafts, now, random)),
-        Job::Apply { log, node, events, from, now, reply } => {
+fn run(db: &mut Db, write: Write) -> Done {
+    match write {
+        Write::Author { drafts, now, random, reply } => Done::Author(reply, db.author(&drafts, now, random)),
+        Write::Apply { log, node, events, from, now, reply } => {
             Done::Apply(reply, db.apply_run(log, node, events, from, now))
         }
-        Job::Other(_) => unreachable_job(),
     }
 }
 
-/// `run_batch` takes these jobs out before it calls `run`.
-fn unreachable_job() -> Done {
-    let (reply, _) = oneshot::channel();
-    Done::Apply(reply, Err(Error::Closed))
-}
-
-fn refuse(job: Job, error: &Error) {
-    match job {
-        Job::Author { reply, .. } => drop(reply.send(Err(error.clone()))),
-        Job::Apply { reply, .. } => drop(reply.send(Err(error.clone()))),
-        Job::Other(_) => {}
+fn refuse(write: Write, error: &Error) {
+    match write {
+        Write::Author { reply, .. } => drop(reply.send(Err(error.clone()))),
+        Write::Apply { reply, .. } => drop(reply.send(Err(error.clone()))),
     }
 }
 
@@ -267,9 +269,12 @@ fn catch_up(
         let step = indexer.step(main, FACTS_PER_STEP)?;
         backlog.lock().unwrap_or_else(PoisonError::into_inner).indexed(step.pos);
         indexed.send_replace(step.pos);
-        let closing = matches!(wake.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
-        if step.facts == 0 || closing {
-            return Ok(());
+        match wake.try_recv() {
+            // The commit it tells of may have come after this step looked.
+            Ok(()) => {}
+            Err(TryRecvError::Disconnected) => return Ok(()),
+            Err(TryRecvError::Empty) if step.facts == 0 => return Ok(()),
+            Err(TryRecvError::Empty) => {}
         }
     }
 }
