@@ -90,6 +90,16 @@ fn profile_dir(profile: &str, environment: &Environment) -> Result<PathBuf, Prob
     Ok(data.join("antiphon").join(profile))
 }
 
+/// How a person calls this program: by its name if that finds it, else by its path.
+pub(crate) fn program() -> String {
+    const NAME: &str = "antiphon";
+    let Ok(own) = std::env::current_exe() else { return NAME.to_owned() };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join(NAME)).find(|program| program.is_file());
+    let same = found.and_then(|found| found.canonicalize().ok()) == own.canonicalize().ok();
+    if same { NAME.to_owned() } else { own.display().to_string() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

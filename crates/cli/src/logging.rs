@@ -4,11 +4,23 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+/// Whose log it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A command that asks a node.
+    Command,
+    /// A node that a person looks at.
+    Foreground,
+    /// A node that logs to its file.
+    Background,
+}
+
 /// Begins to log. `ANTIPHON_LOG` takes a filter in the syntax of `tracing`; `-v` and `-vv` are shorter.
-pub(crate) fn start(verbose: u8, is_node: bool) {
-    let level = match (verbose, is_node) {
-        (0, false) => "error",
-        (0, true) => "warn,antiphon=info",
+pub(crate) fn start(verbose: u8, role: Role) {
+    let level = match (verbose, role) {
+        (0, Role::Command) => "error",
+        (0, Role::Foreground) => "warn",
+        (0, Role::Background) => "warn,antiphon=info",
         (1, _) => "info,antiphon=debug",
         (_, _) => "debug",
     };

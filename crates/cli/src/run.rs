@@ -10,7 +10,7 @@ use crate::args::{Cli, Command};
 use crate::commands::{down, facts, gene, import, init, mcp, peers, recall, remember, shell, status, team, up, verify};
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
-use crate::logging;
+use crate::logging::{self, Role};
 use crate::outcome::{Code, Outcome, Problem, Stop};
 use crate::output::Output;
 
@@ -61,9 +61,13 @@ fn execute(cli: Cli, output: Output) -> Outcome {
     }
     let home = locate::home(cli.global.home, cli.global.profile.as_deref(), &Environment::of_process())?;
     let session = Session { home, output, start: !cli.global.no_start };
-    let is_node = matches!(cli.command, Command::Up(_));
-    logging::start(cli.global.verbose, is_node);
-    let runtime = runtime(is_node)?;
+    let role = match &cli.command {
+        Command::Up(args) if args.background => Role::Background,
+        Command::Up(_) => Role::Foreground,
+        _ => Role::Command,
+    };
+    logging::start(cli.global.verbose, role);
+    let runtime = runtime(role != Role::Command)?;
     let outcome = runtime.block_on(dispatch(cli.command, &session));
     // A read of stdin cannot be called back; the process does not wait for a line that nobody will use.
     runtime.shutdown_background();

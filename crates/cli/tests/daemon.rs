@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Stdio};
 
-use common::{Machine, finish, until};
+use common::{ANTIPHON, Machine, finish, until};
 
 /// A process that is ended with the test.
 struct Foreground(Child);
@@ -83,9 +83,9 @@ fn the_foreground_node_says_where_it_is_and_stops_on_a_signal() {
         }
     }
     let home = alice.home().display().to_string();
-    for word in
-        ["alice", "12D3KooW", &home, "127.0.0.1", "http://", "antiphon mcp", "recovery phrase", "antiphon invite"]
-    {
+    // The program is not on the path here, so the next commands name it by its own.
+    let invite = format!("{ANTIPHON} invite");
+    for word in ["alice", "12D3KooW", &home, "127.0.0.1", "http://", "mcpServers", "recovery phrase", &invite] {
         assert!(seen.contains(word), "{word:?} is missing:\n{seen}");
     }
     signal(&node.0, "-TERM");

@@ -145,7 +145,7 @@ pub(crate) fn genes(genes: &GenesDto) -> String {
 pub(crate) fn verify(report: &VerifyDto, state_hash: &str) -> String {
     let (events, logs, facts) = (count(report.events, "event"), count(report.logs, "log"), count(report.facts, "fact"));
     let mut out = format!(
-        "Checked {events} in {logs}: signatures, chains and hashes; and that {facts} follow from them.\n{} {state_hash}\n",
+        "Checked {events} in {logs}, which make {facts}: signatures, chains, hashes and projections.\n{} {state_hash}\n",
         styled(FAINT, "state hash"),
     );
     for problem in &report.problems {
@@ -170,16 +170,22 @@ pub(crate) fn banner(status: &StatusDto, home: &Path) -> String {
         out.push_str(&lines(&[("listens at", address.clone())]));
     }
     out.push_str(&lines(&[("http", status.http.clone().unwrap_or_else(|| "closed".to_owned()))]));
+    let program = locate::program();
+    let command = serde_json::Value::from(program.clone());
     out.push_str(&format!(
-        "\nConnect an agent: it runs `antiphon mcp`. In the client's configuration:\n  \
-         {{\"mcpServers\": {{\"antiphon\": {{\"command\": \"antiphon\", \"args\": [{}]}}}}}}\n",
+        "\nConnect an agent: in its client's configuration\n  \
+         {{\"mcpServers\": {{\"antiphon\": {{\"command\": {command}, \"args\": [{}]}}}}}}\n",
         mcp_args(home)
     ));
-    out.push_str(
-        "\nWhat next:\n  antiphon remember \"…\"                       remember something\n  \
-         antiphon recall \"…\"                         find it again\n  \
-         antiphon invite --role backend_developer    bring a second machine in\n",
-    );
+    let next = [
+        ("remember \"…\"", "remember something"),
+        ("recall \"…\"", "find it again"),
+        ("invite --role backend_developer", "bring a second machine in"),
+    ];
+    out.push_str("\nWhat next:\n");
+    for (arguments, what) in next {
+        out.push_str(&format!("  {:<45} {what}\n", format!("{program} {arguments}")));
+    }
     out
 }
 
