@@ -169,7 +169,8 @@ pub(crate) fn banner(status: &StatusDto, home: &Path) -> String {
     for address in &status.listen {
         out.push_str(&lines(&[("listens at", address.clone())]));
     }
-    out.push_str(&lines(&[("http", status.http.clone().unwrap_or_else(|| "closed".to_owned()))]));
+    let token = |url: &String| format!("{url} (bearer token in {})", antiphon_node::Home::new(home).token().display());
+    out.push_str(&lines(&[("http", status.http.as_ref().map_or_else(|| "closed".to_owned(), token))]));
     let program = locate::program();
     let command = serde_json::Value::from(program.clone());
     out.push_str(&format!(
