@@ -1,5 +1,7 @@
 //! What happens to a world from outside: links, crashes, clocks, disks, and the calm afterwards.
 
+use std::path::PathBuf;
+
 use antiphon_protocol::sync::{Input, Mode};
 
 use crate::agenda::Event;
@@ -55,6 +57,8 @@ impl World {
                 }
             }
             Fault::FreeDisk(node) => self.free_disk(node)?,
+            Fault::Snapshot(node) => self.snapshot(node)?,
+            Fault::RollBack(node) => self.restore(node)?,
             Fault::SetMode(node, mode) => self.set_mode(node, mode)?,
             Fault::Leave(node, peer) => {
                 let sessions = self.nodes[node].up.as_ref().map(|up| &up.sessions);
@@ -145,6 +149,36 @@ impl World {
         self.nodes[node].up = Some(up);
         self.agenda.put(self.at + self.random.below(1_000), Event::Join(node));
         Ok(())
+    }
+
+    fn snapshot_dir(&self, node: usize) -> PathBuf {
+        self.dir.path().join(format!("copy-{node}"))
+    }
+
+    /// Somebody copies the disk of a node that is in the team.
+    fn snapshot(&mut self, node: usize) -> Step {
+        let team = self.nodes[node].ticket.as_ref().map(|ticket| ticket.team);
+        match self.nodes[node].up.as_ref() {
+            Some(up) if up.db.own().map(|own| own.team) == team => disk::copy(up.db.dir(), &self.snapshot_dir(node)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A node comes back with the copy: what it signed since then it has forgotten, and its clients are told so.
+    fn restore(&mut self, node: usize) -> Step {
+        let copy = self.snapshot_dir(node);
+        if !copy.is_dir() {
+            return Ok(());
+        }
+        self.crash(node, Crash::Killed)?;
+        self.nodes[node].life += 1;
+        self.nodes[node].dir = self.nodes[node].dir.with_file_name(format!("n{node}-{}", self.nodes[node].life));
+        disk::copy(&copy, &self.nodes[node].dir)?;
+        let up = Up::start(&self.nodes[node].dir, &self.nodes[node].key)?;
+        let logs = up.db.reader().logs()?;
+        self.model.rolled_back(node, &logs);
+        self.restored = true;
+        self.restart(node)
     }
 
     /// Somebody sets the clock of a node: what waits for a time by it may be due at once.

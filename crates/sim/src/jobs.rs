@@ -136,6 +136,7 @@ impl World {
         branch: bool,
     ) -> Step {
         let (now, from) = (self.nodes[node].clock(self.at), self.nodes[peer].id);
+        let may_fork = self.may_fork(&log);
         if self.is_sabotaged(Sabotage::SpoilPages) && log.stream == Stream::Shared {
             let spoil = |event: Event| if event.header().seq > 1 { event.without_payload() } else { event };
             events = events.into_iter().map(spoil).collect();
@@ -152,7 +153,8 @@ impl World {
                 return Err(Broken(Law::StoreWorks, format!("n{node} cannot store a page of {log}: {error}")));
             }
         };
-        need(applied.fork.is_none(), Law::NoFalseAlarm, || format!("n{node} sees a fork of {log}"))?;
+        let fits = applied.fork.is_none() || may_fork;
+        need(fits, Law::NoFalseAlarm, || format!("n{node} sees a fork of {log}"))?;
         let members = if applied.changed_charter { Some(Held::read(&up.db.reader())?.members) } else { None };
         self.tally.applied += applied.stored as u64;
         self.committed(node)?;

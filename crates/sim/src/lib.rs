@@ -11,7 +11,8 @@
 //! shown by nodes that are broken on purpose, see [`Sabotage`].
 //!
 //! Limits: a crash keeps what was committed, as `fsync` promises, and tears what was not; a disk that lies is not
-//! simulated. Nobody in the team equivocates yet.
+//! simulated. A member signs two branches only where [`Options::forks`] asks for it, and then by mistake: it came
+//! back with an older disk.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod agenda;

@@ -24,6 +24,12 @@ struct Args {
     /// Worlds at the same time; as many as there are processors unless it is said.
     #[arg(long)]
     threads: Option<usize>,
+    /// In every world some node comes back with an older disk.
+    #[arg(long)]
+    forks: bool,
+    /// Go on after a world that failed.
+    #[arg(long)]
+    keep_going: bool,
     /// Write every step to standard error.
     #[arg(long)]
     verbose: bool,
@@ -57,12 +63,12 @@ fn simulate(args: &Args) -> io::Result<bool> {
                         return;
                     }
                     let seed = args.from.wrapping_add(done);
-                    let result = run(Options { seed, verbose: args.verbose, sabotage: None });
+                    let result = run(Options { seed, verbose: args.verbose, forks: args.forks, sabotage: None });
                     let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     match result {
                         Ok(summary) => results.total = add(&results.total, &summary),
                         Err(failure) => {
-                            stop.store(true, Ordering::Relaxed);
+                            stop.store(!args.keep_going, Ordering::Relaxed);
                             results.failures.push(failure);
                         }
                     }
@@ -77,15 +83,20 @@ fn simulate(args: &Args) -> io::Result<bool> {
     });
     let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     results.failures.sort_by_key(|failure| failure.seed);
-    report(&results, begun.elapsed().as_secs_f64())?;
+    report(args, &results, begun.elapsed().as_secs_f64())?;
     Ok(results.failures.is_empty())
 }
 
-fn report(results: &Results, seconds: f64) -> io::Result<()> {
+fn report(args: &Args, results: &Results, seconds: f64) -> io::Result<()> {
     let (mut out, total) = (io::stdout().lock(), &results.total);
+    let forks = if args.forks { " --forks" } else { "" };
     for failure in &results.failures {
         writeln!(out, "seed {} FAILED {failure}", failure.seed)?;
-        writeln!(out, "  replay: cargo run -p antiphon-sim --release -- --seeds 1 --from {} --verbose", failure.seed)?;
+        writeln!(
+            out,
+            "  replay: cargo run -p antiphon-sim --release -- --seeds 1 --from {}{forks} --verbose",
+            failure.seed
+        )?;
     }
     let worlds = total.worlds;
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]

@@ -144,6 +144,16 @@ impl Model {
         // Under the keys, its facts are still looked for at the end.
     }
 
+    /// A node came back with an older disk: nobody is owed what it wrote since then.
+    pub(crate) fn rolled_back(&mut self, node: usize, logs: &[LogView]) {
+        let head = |log: &LogId| logs.iter().find(|view| view.log == *log).map_or(0, |view| view.head.seq);
+        self.acknowledged.retain(|write| write.node != node || write.seq <= head(&write.log));
+        self.remembered.retain(|(of, _), _| *of != node);
+        self.wanted.retain(|(of, _)| *of != node);
+        self.local.retain(|_, local| local.node != node || local.stays);
+        self.committed.remove(&node);
+    }
+
     /// What a node holds, its local log included.
     pub(crate) fn held(&self, node: usize) -> Option<&BTreeMap<LogId, Head>> {
         self.committed.get(&node)

@@ -7,6 +7,8 @@ pub struct Options {
     pub seed: u64,
     /// Whether every step is written to standard error.
     pub verbose: bool,
+    /// Whether a node comes back with an older disk, forgets what it has signed, and signs other things.
+    pub forks: bool,
     /// What is broken on purpose, to see that it is noticed.
     pub sabotage: Option<Sabotage>,
 }

@@ -51,6 +51,10 @@ pub(crate) enum Fault {
     FillDisk(usize),
     /// It has room again.
     FreeDisk(usize),
+    /// Somebody copies a node's disk.
+    Snapshot(usize),
+    /// A node goes down and comes back with the copy: it has forgotten what it signed since then.
+    RollBack(usize),
     /// A node sends and takes shared events, or does not.
     SetMode(usize, Mode),
     /// A node says goodbye to another one.
@@ -84,13 +88,15 @@ pub(crate) struct Plan {
     pub(crate) burst: Option<u64>,
     /// When the steward removes which node.
     pub(crate) revoke: Option<(u64, usize)>,
+    /// A node whose disk is replaced by an older copy.
+    pub(crate) restored: Option<usize>,
     /// When everything heals.
     pub(crate) calm_at: u64,
 }
 
 impl Plan {
     /// The plan of a seed.
-    pub(crate) fn draw(random: &mut Random) -> Self {
+    pub(crate) fn draw(random: &mut Random, forks: bool) -> Self {
         let count = random.between(NODES.0, NODES.1);
         let nodes = usize::try_from(count).unwrap_or(3);
         let calm_at = random.between(20_000, 240_000);
@@ -112,6 +118,7 @@ impl Plan {
             lowers: random.chance(150),
             burst: random.chance(30).then(|| random.below(calm_at)),
             revoke: random.chance(300).then(|| (random.between(calm_at / 4, calm_at), 1 + random.index(nodes - 1))),
+            restored: None,
             calm_at,
         };
         plan.writes = (0..random.between(5, 60)).map(|_| random.below(calm_at)).collect();
@@ -120,6 +127,9 @@ impl Plan {
         plan.draw_crashes(random);
         plan.draw_full_disk(random);
         plan.draw_modes(random);
+        if forks {
+            plan.draw_restored(random);
+        }
         plan
     }
 
@@ -169,6 +179,17 @@ impl Plan {
             let (at, node) = (random.below(self.calm_at), random.index(self.nodes));
             self.faults.push((at, Fault::FillDisk(node)));
             self.faults.push((at + random.between(100, 60_000), Fault::FreeDisk(node)));
+        }
+    }
+
+    /// The steward is left alone: a charter with two branches has its own rules and its own tests.
+    fn draw_restored(&mut self, random: &mut Random) {
+        let node = 1 + random.index(self.nodes - 1);
+        if self.revoke.is_none_or(|(_, removed)| removed != node) {
+            let copied = random.between(self.calm_at / 4, self.calm_at);
+            self.restored = Some(node);
+            self.faults.push((copied, Fault::Snapshot(node)));
+            self.faults.push((random.between(copied, self.calm_at), Fault::RollBack(node)));
         }
     }
 

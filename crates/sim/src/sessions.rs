@@ -120,12 +120,20 @@ impl World {
                 | Reason::ClockOverflow
                 | Reason::Quota
         );
+        let accused = accused && !self.may_fork(&log);
         need(!accused, Law::NoFalseAlarm, || format!("n{node} says of {log}, from n{peer}: {reason}"))?;
         let (at, id) = (self.at, self.nodes[peer].id);
         if let Some(up) = self.nodes[node].up.as_mut() {
             up.peer(id).failed(at);
         }
         Ok(())
+    }
+
+    /// Whether the author of a log may have signed two branches, having come back with an older disk.
+    pub(crate) fn may_fork(&self, log: &LogId) -> bool {
+        let restored = self.plan.restored.filter(|_| self.restored).map(|node| self.nodes[node].id);
+        let held = |node: &crate::node::Node| node.up.as_ref()?.held.keys.get(&log.store).copied();
+        restored.is_some_and(|id| self.nodes.iter().find_map(held) == Some(id))
     }
 
     fn caught_up(&mut self, node: usize, peer: usize) {

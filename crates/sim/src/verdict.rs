@@ -33,7 +33,12 @@ impl World {
     /// Whether all members hold the same logs and nothing is under way inside of them.
     pub(crate) fn is_quiet(&self) -> bool {
         let honest = self.honest();
-        let clock = |node: usize| self.nodes[node].up.as_ref().map(|up| &up.held.clock);
+        // Of a log with two branches some hold the one and some the other; the state hash covers what counts of it.
+        let clock = |node: usize| {
+            let up = self.nodes[node].up.as_ref()?;
+            let whole = up.held.clock.iter().filter(|(log, _)| !self.may_fork(log));
+            Some(whole.map(|(log, head)| (*log, *head)).collect::<NodeClock>())
+        };
         let first = honest.first().and_then(|node| clock(*node));
         let removed = self.plan.revoke.map(|(_, node)| self.nodes[node].id);
         let fits = |node: usize| {
@@ -42,7 +47,8 @@ impl World {
             let members = team.map_or(0, |team| team.membership.members().count());
             knows && members == honest.len() && clock(node) == first
         };
-        honest.iter().all(|node| fits(*node)) && !self.agenda.is_working()
+        let quiet = honest.iter().all(|node| fits(*node)) && !self.agenda.is_working();
+        quiet && (!self.restored || self.check_state(&honest).is_ok())
     }
 
     /// What keeps the members apart, in words.
@@ -61,7 +67,22 @@ impl World {
         let apart: Vec<String> = apart.map(line).collect();
         let members: Vec<usize> =
             honest.iter().map(|node| self.team(*node).map_or(0, |team| team.membership.members().count())).collect();
-        format!("of {honest:?} {}; members {members:?}; working {}", apart.join(", "), self.agenda.is_working())
+        let verdicts: Vec<String> = honest
+            .iter()
+            .filter_map(|node| {
+                let logs = self.db(*node).ok()?.reader().logs().ok()?;
+                let said = logs.into_iter().filter(|view| view.verdict != Verdict::Good);
+                let said: Vec<String> = said.map(|view| format!("{} {:?}", view.log, view.verdict)).collect();
+                Some(format!("n{node} says {said:?}"))
+            })
+            .collect();
+        let state = self.check_state(&honest).and_then(|_| self.check_facts(&honest)).err();
+        let state = state.map(|broken| broken.1).unwrap_or_default();
+        format!(
+            "of {honest:?} {}; {verdicts:?}; {state}; members {members:?}; working {}",
+            apart.join(", "),
+            self.agenda.is_working()
+        )
     }
 
     /// All laws that can only be judged in the end.
@@ -113,8 +134,8 @@ impl World {
             return (ours.forgotten, ours.updated_at) == (theirs.forgotten, theirs.updated_at);
         }
         let plain = |view: &FactView| FactView { hits: 0, last_hit: None, ..view.clone() };
-        // Edits of a fact whose beginning was cut off with its author have no text to stand on.
-        plain(ours) == plain(theirs) && (!ours.incomplete || self.plan.revoke.is_some())
+        // Edits of a fact whose beginning does not count any more have no text to stand on.
+        plain(ours) == plain(theirs) && (!ours.incomplete || self.plan.revoke.is_some() || self.restored)
     }
 
     fn shared_facts(&self, node: usize) -> Step<BTreeMap<FactId, FactView>> {
@@ -134,6 +155,7 @@ impl World {
         let logs = self.db(0)?.reader().logs()?;
         Ok(match logs.iter().find(|view| view.log == *log).map(|view| (view.verdict, view.head.seq)) {
             Some((Verdict::Cut(seq), _)) => seq,
+            Some((Verdict::Forked(seq), _)) => seq.saturating_sub(1),
             Some((_, head)) => head,
             None => 0,
         })
@@ -152,7 +174,7 @@ impl World {
             if let std::collections::btree_map::Entry::Vacant(entry) = cuts.entry(write.log) {
                 entry.insert(self.counted(&write.log)?);
             }
-            if !honest.contains(&write.node) && write.seq > cuts[&write.log] {
+            if (!honest.contains(&write.node) || self.may_fork(&write.log)) && write.seq > cuts[&write.log] {
                 continue;
             }
             for node in honest {
@@ -172,7 +194,8 @@ impl World {
     /// What was remembered under a key is one fact, however often it was said, and it is there.
     fn check_keys(&self, honest: &[usize]) -> Step {
         for ((node, key), fact) in &self.model.remembered {
-            if honest.contains(node) {
+            // What stands beyond a fork does not count, so of that node no fact is owed.
+            if honest.contains(node) && !(self.restored && self.plan.restored == Some(*node)) {
                 let found = self.db(*node)?.reader().fact(*fact)?;
                 need(found.is_some(), Law::NothingIsLost, || format!("n{node} lost {fact}, remembered as {key}"))?;
             }

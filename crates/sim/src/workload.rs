@@ -168,10 +168,9 @@ impl World {
         self.tally.refused += 1;
         let removed = self.plan.revoke.is_some_and(|(_, removed)| removed == node);
         let fits = match error {
-            AuthorError::NotFound(_) | AuthorError::Forgotten(_) => true,
-            // Its text was made private, or is beyond the cut of who remembered it.
-            AuthorError::NoText(_) => self.plan.lowers || self.plan.revoke.is_some(),
-            AuthorError::LogClosed(_) => removed,
+            // The text of a fact may come after the news that it was forgotten, or not at all.
+            AuthorError::NotFound(_) | AuthorError::Forgotten(_) | AuthorError::NoText(_) => true,
+            AuthorError::LogClosed(_) => removed || (self.restored && self.plan.restored == Some(node)),
             _ => false,
         };
         self.note(node, "refused", &[], || error.to_string());

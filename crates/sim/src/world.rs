@@ -86,6 +86,8 @@ pub(crate) struct World {
     trace: Trace,
     /// Whether everything has healed.
     pub(crate) calm: bool,
+    /// Whether a node came back with an older disk.
+    pub(crate) restored: bool,
     /// A request of a member that the stranger heard somehow.
     pub(crate) overheard: Option<Vec<u8>>,
     /// Lengths of the write-ahead logs, for a sabotage.
@@ -110,7 +112,7 @@ pub fn run(options: Options) -> Result<Summary, Failure> {
 impl World {
     fn new(options: Options) -> Step<Self> {
         let mut random = Random::new(options.seed);
-        let mut plan = Plan::draw(&mut random);
+        let mut plan = Plan::draw(&mut random, options.forks);
         if options.sabotage == Some(Sabotage::TrustStranger) {
             plan.stranger = true;
         }
@@ -131,6 +133,7 @@ impl World {
             tally: Summary::default(),
             trace: Trace::new(options.verbose),
             calm: false,
+            restored: false,
             overheard: None,
             marks: BTreeMap::new(),
             dir,
