@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{Cut, Entry, Grant, Record};
-use crate::ids::NodeId;
+use crate::ids::{NodeId, StoreId};
 use crate::time::UnixMillis;
 
 /// Why a node may not speak for the team.
@@ -47,21 +47,22 @@ impl Membership {
         let counts =
             |entry: &&Entry| revokes(entry) == Some(steward) || removals.iter().all(|removal| removal.has_seen(entry));
         let mut revoked: BTreeMap<NodeId, Vec<Cut>> = BTreeMap::new();
-        let mut latest: BTreeMap<NodeId, &Entry> = BTreeMap::new();
+        let mut grants: BTreeMap<NodeId, BTreeMap<StoreId, &Entry>> = BTreeMap::new();
         for entry in by_steward.into_iter().filter(counts) {
             match &entry.record {
                 Record::Revoke(revoke) => revoked.entry(revoke.node).or_default().extend(&revoke.cuts),
                 Record::Grant(grant) => {
-                    let held = latest.entry(grant.node).or_insert(entry);
-                    if replaces(entry, held) {
+                    let held = grants.entry(grant.node).or_default().entry(entry.store).or_insert(entry);
+                    // Within one log the later event has seen the earlier; equal places come from a fork.
+                    if (entry.seq, held.hash) > (held.seq, entry.hash) {
                         *held = entry;
                     }
                 }
                 Record::Open(_) | Record::Unknown(_) => {}
             }
         }
-        let granted = latest.into_iter().filter(|(node, _)| !revoked.contains_key(node));
-        let members = granted.filter_map(|(node, entry)| match &entry.record {
+        let granted = grants.into_iter().filter(|(node, _)| !revoked.contains_key(node));
+        let members = granted.filter_map(|(node, by_store)| match &latest(&by_store)?.record {
             Record::Grant(grant) => Some((node, Member { grant: grant.clone(), steward: node == steward })),
             _ => None,
         });
@@ -114,20 +115,21 @@ fn revokes(entry: &Entry) -> Option<NodeId> {
     if let Record::Revoke(revoke) = &entry.record { Some(revoke.node) } else { None }
 }
 
-/// Whether the grant `new` replaces `held`: it had seen it, or they are concurrent and it has the lower hash.
-fn replaces(new: &Entry, held: &Entry) -> bool {
-    match (new.has_seen(held), held.has_seen(new)) {
-        (true, false) => true,
-        (false, true) => false,
-        _ => new.hash < held.hash,
-    }
+/// The grant that counts of the last ones of each store: one that no other has seen, and of those the one with the
+/// lowest hash. Comparing two at a time would not do: a later grant that loses to a concurrent one by its hash must
+/// not leave the field to the earlier grant that it had replaced.
+fn latest<'a>(by_store: &BTreeMap<StoreId, &'a Entry>) -> Option<&'a Entry> {
+    let seen_by = |entry: &Entry, other: &Entry| other.has_seen(entry) && !entry.has_seen(other);
+    let seen = |entry: &Entry| by_store.values().any(|other| seen_by(entry, other));
+    // Clocks that lie can see each other in a circle; then all of them are as good.
+    by_store.values().copied().min_by_key(|entry| (seen(entry), entry.hash))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::charter::Revoke;
-    use crate::ids::{Hash, StoreId};
+    use crate::ids::Hash;
     use crate::vclock::VClock;
     use proptest::prelude::*;
 
@@ -182,6 +184,20 @@ mod tests {
         assert!(team.check(&BOB, UnixMillis(0)).is_ok());
         assert_eq!(team.check(&EVE, UnixMillis(0)), Err(Refusal::NotAMember));
         assert!(!team.is_steward(&ALICE));
+    }
+
+    #[test]
+    fn three_grants_that_beat_each_other_in_a_circle_give_one_answer_in_every_order() {
+        let hashed = |n: u8, entry: Entry| Entry { hash: Hash([n; 32]), ..entry };
+        // The second has seen the first; the third has seen neither and stands between them by its hash.
+        let first = hashed(1, entry(ALICE, 1, 2, &[(1, 2)], grant(BOB, &["first"], 20)));
+        let second = hashed(3, entry(ALICE, 1, 3, &[(1, 3)], grant(BOB, &["second"], 20)));
+        let third = hashed(2, entry(ALICE, 9, 2, &[(9, 2)], grant(BOB, &["third"], 20)));
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let entries = order.map(|at: usize| [&first, &second, &third][at].clone());
+            let team = Membership::of(ALICE, &entries);
+            assert_eq!(team.check(&BOB, UnixMillis(0)).unwrap().grant.roles, ["third"], "{order:?}");
+        }
     }
 
     fn any_entry() -> impl Strategy<Value = Entry> {
