@@ -15,6 +15,7 @@
 //!   themselves if it differs. What was lost is sent again, what came twice is skipped.
 //! - **Forks.** Where two clocks contradict each other the log is not synced with this peer; each side sends the
 //!   signed events of its branch once, so that both can prove the equivocation. Relaying that proof is the node's.
+//!   Branches that parted more than [`BRANCH_PAGES_MAX`] pages ago are proved from there on only.
 //!
 //! The rule that authors and stores keep for this: an author signs at least every [`PAGE_EVENTS_MAX`] events and
 //! every [`PAGE_BYTES_MAX`] bytes of a log, so that every page can end with a signed event.
@@ -39,12 +40,15 @@ use crate::reason::Reason;
 
 /// Most events of one page.
 pub const PAGE_EVENTS_MAX: usize = 512;
-/// Most bytes of one page: headers, payloads and signatures. A single longer event makes a page of its own.
+/// Most bytes of one page: headers, payloads and signatures. A single longer event makes a page of its own. A longer
+/// page is refused: whoever stored one under a single signature could not hand it on in pages that others take.
 pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Most pages that are under way without an acknowledgement.
 pub const PAGES_UNACKED_MAX: usize = 4;
 /// Most pages that wait while another one is being stored; a peer that sends more is not ours.
 pub const PAGES_QUEUED_MAX: usize = 2 * PAGES_UNACKED_MAX;
+/// Most pages of a forked log that one side shows the other: how far back the place is looked for where they part.
+pub const BRANCH_PAGES_MAX: u32 = 4;
 /// Most logs of one clock: charter and shared of 4,096 stores.
 pub const LOGS_MAX: usize = 8_192;
 /// Most stores of one key.

@@ -162,6 +162,25 @@ fn a_renewal_that_is_not_known_yet_counts_and_a_known_later_grant_wins() {
 }
 
 #[test]
+fn a_removed_stewards_key_makes_no_more_members() {
+    let mut world = world();
+    world.alice_learns(|alice| alice.revoke(Key::of(1).node_id()));
+    let eve = Key::of(3);
+    let open = world.shelf.logs.values().next().unwrap()[0].clone();
+    let grant = world.alice.grant(eve.node_id(), LATER);
+    let eves = Local {
+        node: eve.node_id(),
+        path: Some(path(&open, &grant)),
+        store: Author::new(world.team.id, &eve, 1).store,
+        ..world.locals[1].clone()
+    };
+    let bob =
+        Local { membership: world.shelf.membership(), charter: world.shelf.charter_clock(), ..world.locals[1].clone() };
+    let (_, bob_sees, _) = shake(&eves, &bob, NOW);
+    assert_eq!(rejected(&bob_sees), (By::Us, Reason::NotAMember));
+}
+
+#[test]
 fn whoever_was_revoked_or_has_expired_is_told_so_and_nothing_else() {
     let mut world = world();
     check_rejected(&world, LATER.after(1), Reason::GrantExpired);

@@ -412,7 +412,7 @@ fn fork(world: &mut World, hers: usize, his: usize) -> LogId {
 
 #[test]
 fn both_sides_of_a_fork_are_shown_and_nothing_else_is_held_up() {
-    for (hers, his) in [(1, 1), (3, 1), (1, 3), (600, 2)] {
+    for (hers, his) in [(1, 1), (3, 1), (1, 3), (600, 2), (5, 4), (900, 700)] {
         let mut world = World::new(2);
         let log = fork(&mut world, hers, his);
         world.write(BOB, 2);
@@ -426,7 +426,9 @@ fn both_sides_of_a_fork_are_shown_and_nothing_else_is_held_up() {
                 held.get(usize::try_from(event.header().seq).unwrap() - 1)
                     .is_some_and(|mine| mine.hash() != event.hash())
             };
-            assert!(talk.branches.iter().flatten().any(differs), "{node} can prove the fork of {hers} and {his}");
+            let forked = talk.branches.iter().flatten().filter(|event| differs(event));
+            let first = forked.map(|event| event.header().seq).min();
+            assert_eq!(first, Some(4), "{node} can prove where {hers} and {his} part");
             assert!(talk.caught_up, "a fork does not keep the rest from being done");
         }
         let bobs = world.nodes[BOB].author.log(Stream::Shared);
@@ -564,6 +566,67 @@ fn questions_and_lies_of_a_peer_cost_bounded_answers_and_memory() {
         let _ = session.handle(Input::Message(Message::Nack { log, head, reason: Some(Reason::Equivocation) }), NOW);
     }
     assert_eq!(session, before, "what is said of unknown logs is not remembered");
+}
+
+#[test]
+fn eve_is_shown_a_branch_once_however_often_she_contradicts() {
+    let mut world = World::new(2);
+    world.write(BOB, 5);
+    let log = world.nodes[BOB].author.log(Stream::Shared);
+    let (mut session, _) = opened(&world, NodeClock::new());
+    let say = |session: &mut Session, hash: Option<Hash>| {
+        let mut heads = world.shared(BOB).clock();
+        let head = heads.get_mut(&log).unwrap();
+        head.hash = hash.unwrap_or(head.hash);
+        session.handle(Input::Message(Message::Clock(Clock { heads, takes: true, asks: false })), NOW)
+    };
+    let mut loads = 0;
+    for _ in 0..50 {
+        for hash in [Some(Hash([7; 32])), None] {
+            let mut out = say(&mut session, hash);
+            while let Some(Output::LoadPage { log, after, .. }) =
+                out.iter().find(|output| matches!(output, Output::LoadPage { .. })).cloned()
+            {
+                loads += 1;
+                let events = world.shared(BOB).page(log, after, 512, 1 << 20);
+                out = session.handle(Input::Page { log, after, events }, NOW);
+            }
+        }
+    }
+    assert!(loads <= 6, "{loads} loads");
+}
+
+#[test]
+fn a_bad_signature_that_a_good_one_covers_is_not_passed_on() {
+    let mut world = World::new(2);
+    world.write(ALICE, 3);
+    let mut page = alices_page(&world);
+    let second = page.events.remove(1);
+    let forged = antiphon_core::sign::Signature([9; 64]);
+    let (header, payload) = (second.header_bytes().to_vec(), second.payload().map(<[u8]>::to_vec));
+    page.events.insert(1, Event::parse(header, payload, Some(forged)).unwrap());
+    let (mut session, _) = opened(&world, world.shared(ALICE).clock());
+    let out = session.handle(Input::Message(Message::Page(page)), NOW);
+    let [Output::Store { events, .. }] = &out[..] else { panic!("{out:?}") };
+    assert_eq!(events.len(), 4, "the last signature covers all of them");
+    assert!(events.iter().all(|event| event.signature() != Some(&forged)));
+    assert!(events[0].signature().is_some() && events[3].signature().is_some());
+}
+
+#[test]
+fn a_page_that_nobody_could_hand_on_is_refused() {
+    let mut world = World::new(2);
+    let alice = &mut world.nodes[ALICE];
+    let log = alice.author.log(Stream::Shared);
+    let text = "x".repeat(60_000);
+    for n in 0..20 {
+        let event = alice.author.fact(&text, n == 19);
+        alice.shelf.put(event);
+    }
+    let (mut session, _) = opened(&world, world.shared(ALICE).clock());
+    let out = session.handle(Input::Message(Message::Page(alices_page(&world))), NOW);
+    assert!(out.contains(&Output::Problem { log, reason: Reason::TooLarge }), "{:?}", out.len());
+    assert!(!out.iter().any(|output| matches!(output, Output::Store { .. })));
 }
 
 #[test]

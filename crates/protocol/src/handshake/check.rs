@@ -56,8 +56,9 @@ fn check_charter(local: &Local, node: &NodeId, path: Option<&GrantPath>, now: Un
     let steward = local.membership.first_steward();
     let shown = path.verify(&local.team, &steward, node).map_err(|_| Reason::NotAMember)?;
     let held = local.charter.get(&path.grant.log()).map_or(0, |head| head.seq);
-    if path.grant.header().seq <= held {
-        // We hold the record it shows, so our membership already says what became of it.
+    if path.grant.header().seq <= held || local.membership.is_revoked(&steward) {
+        // We hold the record it shows, so our membership already says what became of it. And what a removed steward's
+        // key signed beyond that is void, or else anybody who stole the key could go on making members.
         return Ok(local.membership.check(node, now)?.grant.clone());
     }
     match local.membership.check(node, now) {

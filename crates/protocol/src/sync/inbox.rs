@@ -6,7 +6,7 @@ use antiphon_core::event::{Event, Reason as RunReason, Unverified, Verified, ver
 use antiphon_core::ids::{NodeId, StoreId, TeamId};
 use antiphon_core::log::{Head, LogId};
 
-use super::{PAGES_QUEUED_MAX, Page, STORES_PER_KEY_MAX};
+use super::{PAGE_BYTES_MAX, PAGES_QUEUED_MAX, Page, STORES_PER_KEY_MAX};
 use crate::reason::Reason;
 
 /// The receiving half of a session.
@@ -96,6 +96,10 @@ impl Inbox {
 
     fn judge(&mut self, page: Page, head: Head) -> Judged {
         let Page { log, mut events } = page;
+        let size = |event: &Event<Unverified>| event.header_bytes().len() + event.payload().map_or(0, <[u8]>::len);
+        if events.len() > 1 && events.iter().map(size).sum::<usize>() > PAGE_BYTES_MAX {
+            return Judged::Refused(log, Reason::TooLarge);
+        }
         let key = match self.key_of(log, &events) {
             Ok(key) => key,
             Err(reason) => return Judged::Refused(log, reason),

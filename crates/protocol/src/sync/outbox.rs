@@ -6,7 +6,7 @@ use std::ops::Bound;
 use antiphon_core::event::{Event, Verified};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 
-use super::PAGES_UNACKED_MAX;
+use super::{BRANCH_PAGES_MAX, PAGE_EVENTS_MAX, PAGES_UNACKED_MAX};
 
 /// The sending half of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,8 +23,10 @@ pub(super) struct Outbox {
     pending: BTreeSet<LogId>,
     /// Logs that the peer refused, until its next clock.
     refused: BTreeSet<LogId>,
-    /// Logs whose branch must be sent, and after which event it begins.
+    /// Pages of branches that must be sent, and after which event they begin.
     branches: VecDeque<(LogId, u64)>,
+    /// Logs whose branch was shown, or will be: a peer that claims contradictions again gets nothing more.
+    shown: BTreeSet<LogId>,
     /// What is being loaded.
     loading: Option<Load>,
     /// The shared log that was served last, so that they take turns.
@@ -150,9 +152,14 @@ impl Outbox {
         self.loading = None;
     }
 
-    /// Sends the branch of a log from after `after` on.
-    pub(super) fn add_branch(&mut self, log: LogId, after: u64) {
-        self.branches.push_back((log, after));
+    /// Sends our branch of a log, once. Both sides hold `common` events, of which any number at the end may differ:
+    /// the pages reach back from there, and the oldest goes first, so that evidence begins where the branches part.
+    pub(super) fn add_branch(&mut self, log: LogId, common: u64) {
+        if self.shown.insert(log) {
+            let after = |page: u64| common.saturating_sub(1 + page * PAGE_EVENTS_MAX as u64);
+            let pages: BTreeSet<u64> = (0..BRANCH_PAGES_MAX.into()).map(after).collect();
+            self.branches.extend(pages.into_iter().map(|after| (log, after)));
+        }
     }
 
     /// The next page to load, if one may be.

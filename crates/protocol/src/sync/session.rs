@@ -11,7 +11,10 @@ use super::inbox::{Inbox, Judged};
 use super::message::digest;
 use super::outbox::{Loaded, Outbox};
 use super::timer::Timer;
-use super::{Clock, Closed, Input, LOGS_MAX, Message, Mode, Opened, Output, PAGE_BYTES_MAX, PAGE_EVENTS_MAX, Page};
+use super::{
+    BRANCH_PAGES_MAX, Clock, Closed, Input, LOGS_MAX, Message, Mode, Opened, Output, PAGE_BYTES_MAX, PAGE_EVENTS_MAX,
+    Page,
+};
 use crate::reason::Reason;
 
 /// Forged pages between two comparisons of clocks that a peer may send: each costs up to a page of signature checks.
@@ -47,8 +50,8 @@ struct Open {
     missing: BTreeSet<LogId>,
     /// Logs whose two sides contradict each other; not synced with this peer.
     forked: BTreeSet<LogId>,
-    /// Logs whose branch the peer has shown; it may once.
-    branched: BTreeSet<LogId>,
+    /// Pages of its branch that the peer has shown, by log.
+    branched: BTreeMap<LogId, u32>,
     /// Forged pages since clocks were last compared.
     strikes: u32,
     /// Clocks that the peer was answered with since then.
@@ -106,7 +109,7 @@ impl Open {
             inbox: Inbox::new(team, keys, members),
             missing: BTreeSet::new(),
             forked: BTreeSet::new(),
-            branched: BTreeSet::new(),
+            branched: BTreeMap::new(),
             strikes: 0,
             answers: 0,
             refused: BTreeMap::new(),
@@ -427,7 +430,7 @@ impl Open {
         self.inbox.forget(log);
         if self.forked.insert(log) {
             let common = self.head(&log).seq.min(self.outbox.held_of(&log).seq);
-            self.outbox.add_branch(log, common.saturating_sub(1));
+            self.outbox.add_branch(log, common);
             self.out.push(Output::Problem { log, reason: Reason::Equivocation });
         }
         self.note_missing(log);
@@ -436,9 +439,14 @@ impl Open {
     /// The peer shows its branch of a log.
     fn branch(&mut self, page: Page) {
         let log = page.log;
-        if !self.local.contains_key(&log) || !self.branched.insert(log) {
+        if !self.local.contains_key(&log) {
             return;
         }
+        let shown = self.branched.entry(log).or_insert(0);
+        if *shown >= BRANCH_PAGES_MAX {
+            return;
+        }
+        *shown += 1;
         let events = self.inbox.branch(page);
         if !events.is_empty() {
             self.out.push(Output::Branch { log, events });
