@@ -227,6 +227,9 @@ pub enum Error {
     /// The home directory cannot be used.
     #[error(transparent)]
     Home(#[from] crate::home::Error),
+    /// A node cannot greet itself.
+    #[error("this address is the node's own")]
+    OwnAddress,
     /// The key file cannot be used.
     #[error(transparent)]
     Key(#[from] antiphon_vault::file::Error),

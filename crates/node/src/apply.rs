@@ -196,16 +196,16 @@ impl Engine {
         }
         let (store, inputs) = (self.store.clone(), self.inputs.clone());
         let (charter, version) = (self.held.charter(), self.agent_version.clone());
-        let listen = self.listen.clone();
+        let moves = self.moves;
         self.tasks.spawn(async move {
             let read = store.read(move |reader| {
                 let held = Held::read(reader)?;
                 let changed = held.charter() != charter;
-                let team = if changed { Some(Box::new(TeamState::read(reader, &version, &listen)?)) } else { None };
+                let team = if changed { Some(Box::new(TeamState::read(reader, &version)?)) } else { None };
                 Ok((held, team))
             });
             let input = match read.await {
-                Ok((held, team)) => Input::Committed { held: Box::new(held), team },
+                Ok((held, team)) => Input::Committed { held: Box::new(held), team, moves },
                 Err(error) => Input::CommitUnread(error),
             };
             let _ = inputs.send(input).await;
@@ -213,10 +213,19 @@ impl Engine {
     }
 
     /// A commit was read: sessions learn what is new, and a changed charter is enforced.
-    pub(crate) fn on_committed(&mut self, held: Held, team: Option<Box<TeamState>>) {
+    pub(crate) fn on_committed(&mut self, held: Held, team: Option<Box<TeamState>>, moves: u64) {
         self.reading = false;
+        if moves != self.moves {
+            // This is how things stood in the team that the node has left meanwhile.
+            return self.read_commit();
+        }
         if let Some(team) = team {
-            self.team = *team;
+            if team.own.store == self.team.own.store {
+                self.team = *team
+            } else {
+                self.change_team(*team)
+            }
+            self.refresh_local();
             self.enforce_charter();
         }
         let fresh = |(log, head): (&LogId, _)| (self.held.clock.get(log) != Some(head)).then_some((*log, *head));
@@ -238,26 +247,36 @@ impl Engine {
         }
     }
 
-    /// Closes the connections of whoever may not be spoken to any more.
-    fn enforce_charter(&mut self) {
+    /// Closes the connections of whoever may not be spoken to any more, because the charter or the clock says so.
+    pub(crate) fn enforce_charter(&mut self) {
         let at = now();
-        let connected: Vec<NodeId> =
-            self.peers.iter().filter(|(_, peer)| peer.connected).map(|(node, _)| *node).collect();
-        for peer in connected {
+        for peer in self.let_in() {
             if let Err(refusal @ (Refusal::Revoked | Refusal::Expired)) = self.team.check(&peer, at) {
                 self.put_out(peer, reason_of(refusal));
             }
         }
     }
 
-    /// The node is in another team now: nothing of the old one goes on.
+    /// The node is in another team now, unless the commit that says so was read before.
     pub(crate) fn moved(&mut self, team: TeamState) {
-        for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.end_session(&peer);
+        if team.own.store != self.team.own.store {
+            self.change_team(team);
+            self.held = Held::default();
+            self.read_commit();
         }
+    }
+
+    /// Nothing of the old team goes on: neither its sessions, nor what its members were let in for and what is known
+    /// of them, nor what still comes of handshakes that were begun in it.
+    fn change_team(&mut self, team: TeamState) {
+        for peer in self.let_in() {
+            self.end_session(&peer);
+            self.close_gate(peer);
+        }
+        self.peers.leave_team();
+        self.moves += 1;
         self.team = team;
-        self.held = Held::default();
-        self.read_commit();
+        self.refresh_local();
     }
 
     fn note_failure(&mut self, peer: &NodeId, reason: Reason) {

@@ -20,6 +20,13 @@ pub(crate) fn parse_all(addresses: &[String]) -> Vec<Multiaddr> {
     addresses.iter().filter_map(|address| address.parse().ok()).collect()
 }
 
+/// The addresses that others are told, at most `max`: those that other machines can use come first.
+pub(crate) fn told(listen: &[String], max: usize) -> Vec<String> {
+    let own = |address: &&String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
+    let (here, elsewhere): (Vec<_>, Vec<_>) = listen.iter().partition(own);
+    elsewhere.into_iter().chain(here).take(max).cloned().collect()
+}
+
 impl Engine {
     pub(crate) fn on_network(&mut self, event: Event) {
         match event {
@@ -73,17 +80,22 @@ impl Engine {
     }
 
     /// What a handshake brings names the addresses, so it follows them.
-    fn refresh_local(&mut self) {
+    pub(crate) fn refresh_local(&mut self) {
         let mut local = (*self.team.local).clone();
-        local.addresses = self.listen.iter().take(antiphon_protocol::handshake::ADDRESSES_MAX).cloned().collect();
+        local.addresses = told(&self.listen, antiphon_protocol::handshake::ADDRESSES_MAX);
         self.team.local = std::sync::Arc::new(local);
     }
 
     fn discovered(&mut self, peer: NodeId, addresses: &[Multiaddr]) {
         // Anybody on the network can claim this, so only members are remembered, and the handshake checks them.
-        if peer != self.team.own.node && self.team.check(&peer, now()).is_ok() {
-            self.meet(peer, addresses.iter().map(ToString::to_string).collect());
+        if peer == self.team.own.node || self.team.check(&peer, now()).is_err() {
+            return;
         }
+        let Some(entry) = self.peers.entry(peer, true) else { return };
+        entry.hear_addresses(&addresses.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let addresses = addresses.iter().cloned().chain(parse_all(&entry.addresses)).collect();
+        self.keep_peer(&peer);
+        self.greet_unless_met(peer, addresses);
     }
 
     /// Remembers where a peer may be reached, and reaches for it.
@@ -92,6 +104,10 @@ impl Engine {
         entry.learn_addresses(addresses);
         let addresses = parse_all(&entry.addresses);
         self.keep_peer(&peer);
+        self.greet_unless_met(peer, addresses);
+    }
+
+    fn greet_unless_met(&mut self, peer: NodeId, addresses: Vec<Multiaddr>) {
         if !self.sessions.contains_key(&peer) && !self.greeting.contains(&peer) {
             self.greet(peer, addresses, None);
         }
@@ -151,25 +167,36 @@ impl Engine {
         if !trusted {
             self.peers.set_trust(&peer, Trust::Pending, self.peers.get(&peer).and_then(|entry| entry.reason));
         }
-        let (net, team, known, inputs) = (self.net.clone(), self.team.clone(), self.known(peer), self.inputs.clone());
+        let (net, local, known, inputs) =
+            (self.net.clone(), self.team.local.clone(), self.known(peer), self.inputs.clone());
+        let moves = self.moves;
         self.tasks.spawn(async move {
-            let outcome = handshakes::initiate(&net, &team, known, addresses, nonce).await;
+            let outcome = handshakes::initiate(&net, local, known, addresses, nonce).await;
             // Only a stopping node does not want to know.
-            let _ = inputs.send(Input::Handshake { peer, outcome, reply }).await;
+            let _ = inputs.send(Input::Handshake { peer, outcome, moves, reply }).await;
         });
     }
 
     fn answer_handshake(&mut self, peer: NodeId, request: Vec<u8>, responder: Responder) {
-        let (net, team, known, inputs) = (self.net.clone(), self.team.clone(), self.known(peer), self.inputs.clone());
+        let (net, local, known, inputs) =
+            (self.net.clone(), self.team.local.clone(), self.known(peer), self.inputs.clone());
+        let moves = self.moves;
         self.tasks.spawn(async move {
-            let outcome = handshakes::answer(&net, &team, known, request, responder).await;
-            let _ = inputs.send(Input::Handshake { peer, outcome, reply: None }).await;
+            let outcome = handshakes::answer(&net, local, known, request, responder).await;
+            let _ = inputs.send(Input::Handshake { peer, outcome, moves, reply: None }).await;
         });
     }
 
     /// A handshake ended, whoever began it.
-    pub(crate) fn greeted(&mut self, peer: NodeId, outcome: Outcome, reply: Option<oneshot::Sender<HandshakeView>>) {
+    pub(crate) fn greeted(
+        &mut self,
+        peer: NodeId,
+        outcome: Outcome,
+        moves: u64,
+        reply: Option<oneshot::Sender<HandshakeView>>,
+    ) {
         self.greeting.remove(&peer);
+        let outcome = if moves == self.moves { outcome } else { self.begun_elsewhere(peer, &outcome) };
         let ours = self.team.genome.hash();
         let view = |trust, reason, their_genome| HandshakeView {
             peer_id: peer,
@@ -201,6 +228,14 @@ impl Engine {
         }
     }
 
+    /// What a handshake is worth that was begun in a team which the node has left: nothing.
+    fn begun_elsewhere(&mut self, peer: NodeId, outcome: &Outcome) -> Outcome {
+        if matches!(outcome, Outcome::Verified(_)) {
+            self.close_gate(peer);
+        }
+        Outcome::Failed(Reason::Other)
+    }
+
     fn verified(&mut self, verified: &Verified) {
         let (peer, at) = (verified.node, now());
         // The charter may have changed while the handshake was under way.
@@ -219,24 +254,36 @@ impl Engine {
         self.open_stream(peer);
     }
 
+    /// The peers that were let in.
+    pub(crate) fn let_in(&self) -> Vec<NodeId> {
+        let connected = self.peers.iter().filter(|(_, peer)| peer.connected).map(|(node, _)| *node);
+        connected.filter(|node| self.is_in(node)).collect()
+    }
+
+    fn is_in(&self, peer: &NodeId) -> bool {
+        self.sessions.contains_key(peer) || self.peers.get(peer).is_some_and(|entry| entry.trust == Trust::Verified)
+    }
+
     fn reject(&mut self, peer: NodeId, reason: Reason) {
-        let was_in = self.sessions.contains_key(&peer)
-            || self.peers.get(&peer).is_some_and(|entry| entry.trust == Trust::Verified);
+        // Whoever was let in is put out at once. A stranger's gate was never open, and closing its connection now could
+        // overtake the answer that tells it why; its deadline closes it.
+        if self.is_in(&peer) {
+            self.close_gate(peer);
+        }
         if let Some(entry) = self.peers.entry(peer, false) {
             entry.failed(reason, now());
         }
         self.peers.set_trust(&peer, Trust::Rejected, Some(reason));
         self.end_session(&peer);
-        // Whoever was let in is put out at once. A stranger's gate was never open, and closing its connection now could
-        // overtake the answer that tells it why; its deadline closes it.
-        if was_in {
-            let net = self.net.clone();
-            self.tasks.spawn(async move {
-                if let Err(error) = net.close_gate(peer).await {
-                    tracing::debug!(%peer, %error, "the gate was not closed");
-                }
-            });
-        }
+    }
+
+    pub(crate) fn close_gate(&mut self, peer: NodeId) {
+        let net = self.net.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = net.close_gate(peer).await {
+                tracing::debug!(%peer, %error, "the gate was not closed");
+            }
+        });
     }
 
     fn failed(&mut self, peer: NodeId, reason: Reason) {
@@ -246,9 +293,13 @@ impl Engine {
         self.peers.set_trust(&peer, trust, Some(reason));
     }
 
-    /// Ends everything with a peer that may not be spoken to any more.
+    /// Ends everything with a peer that may not be spoken to any more. Its gate may be open although we do not count it
+    /// as let in yet: the handshake opens it before its outcome comes here.
     pub(crate) fn put_out(&mut self, peer: NodeId, reason: Reason) {
         tracing::warn!(%peer, reason = reason.name(), "put out");
+        if !self.is_in(&peer) {
+            self.close_gate(peer);
+        }
         self.reject(peer, reason);
         self.keep_peer(&peer);
     }
@@ -269,5 +320,20 @@ pub(crate) const fn reason_of(refusal: Refusal) -> Reason {
         Refusal::NotAMember => Reason::NotAMember,
         Refusal::Expired => Reason::GrantExpired,
         Refusal::Revoked => Reason::Revoked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_addresses_those_that_others_can_use_are_told() {
+        let listen: Vec<String> =
+            ["/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1", "/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.2/tcp/1"]
+                .map(str::to_owned)
+                .into();
+        assert_eq!(told(&listen, 3), ["/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.2/tcp/1", "/ip4/127.0.0.1/tcp/1"]);
+        assert_eq!(told(&listen, 9).len(), 4);
     }
 }

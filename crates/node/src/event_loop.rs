@@ -20,6 +20,7 @@ use crate::held::Held;
 use crate::inputs::{Command, Input};
 use crate::peers::Registry;
 use crate::ports::Ports;
+use crate::rows::{self, Unkept};
 use crate::session::{Epoch, Live};
 use crate::tasks::Tasks;
 use crate::team::TeamState;
@@ -50,6 +51,10 @@ pub(crate) struct Engine {
     /// Sessions so far.
     pub(crate) epochs: u64,
     pub(crate) agent_version: String,
+    /// How often the node has moved to another team. What was begun before the last move counts no more.
+    pub(crate) moves: u64,
+    /// Peers of which more is known than the database has.
+    pub(crate) unkept: Unkept,
     /// A commit is being read.
     pub(crate) reading: bool,
     /// Another commit came meanwhile.
@@ -94,11 +99,13 @@ impl Engine {
         self.stop().await;
     }
 
-    async fn stop(self) {
+    async fn stop(mut self) {
         tracing::info!("stopping");
-        drop(self.sessions);
+        self.sessions.clear();
         self.net.shutdown().await;
-        self.tasks.end().await;
+        std::mem::take(&mut self.tasks).end().await;
+        let rest = self.rest_of_unkept();
+        rows::keep(&self.store, rest).await;
         self.store.close().await;
     }
 
@@ -116,17 +123,18 @@ impl Engine {
 
     fn on_input(&mut self, input: Input) {
         match input {
-            Input::Handshake { peer, outcome, reply } => self.greeted(peer, outcome, reply),
+            Input::Handshake { peer, outcome, moves, reply } => self.greeted(peer, outcome, moves, reply),
             Input::Stream { peer, stream } => self.on_stream(peer, stream),
             Input::Frame { peer, epoch, message } => self.drive(peer, epoch, Heard::Message(message)),
             Input::Session { peer, epoch, input } => self.drive(peer, epoch, input),
             Input::SessionEnded { peer, epoch, reason } => self.session_ended(peer, epoch, reason),
             Input::Applied { peer, log, applied } => self.on_applied(peer, log, &applied),
-            Input::Committed { held, team } => self.on_committed(*held, team),
+            Input::Committed { held, team, moves } => self.on_committed(*held, team, moves),
             Input::CommitUnread(error) => {
                 tracing::error!(%error, "what was committed could not be read");
                 self.reading = false;
             }
+            Input::Kept => self.kept(),
         }
     }
 
@@ -144,6 +152,7 @@ impl Engine {
     }
 
     fn keep_house(&mut self) {
+        self.enforce_charter();
         let at = now();
         for (peer, addresses) in self.peers.due(&self.team.membership, &self.sessions, at) {
             if peer != self.team.own.node && !self.greeting.contains(&peer) {

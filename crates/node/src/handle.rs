@@ -151,11 +151,14 @@ impl Handle {
     /// Does a handshake with the node at `address`, a multiaddress that ends in `/p2p/PEER`, and says how it ended.
     ///
     /// # Errors
-    /// [`Error::Address`]; a refusal is no error but an outcome.
+    /// [`Error::Address`], [`Error::OwnAddress`]; a refusal is no error but an outcome.
     pub async fn handshake(&self, address: &str) -> Result<HandshakeView, Error> {
         let wrong = || Error::Address(address.chars().take(200).collect());
         let peer = address.rsplit_once("/p2p/").and_then(|(_, peer)| peer.parse().ok()).ok_or_else(wrong)?;
         let address: Multiaddr = address.parse().map_err(|_| wrong())?;
+        if peer == self.shared.key.node_id() {
+            return Err(Error::OwnAddress);
+        }
         self.ask(|reply| Command::Handshake { peer, address, reply }).await
     }
 
@@ -176,7 +179,9 @@ impl Handle {
 
     async fn resolve_peer(&self, text: &str) -> Result<NodeId, Error> {
         let peers = self.peers().await?;
-        let named = |peer: &&PeerView| peer.name == text || peer.peer_id.to_string().starts_with(text);
+        // Every id begins with nothing, but nobody who says nothing means somebody.
+        let begins = |id: String| !text.is_empty() && id.starts_with(text);
+        let named = |peer: &&PeerView| (!text.is_empty() && peer.name == text) || begins(peer.peer_id.to_string());
         let found: Vec<NodeId> = peers.iter().filter(named).map(|peer| peer.peer_id).collect();
         let text = text.chars().take(64).collect::<String>();
         match found.as_slice() {
@@ -216,7 +221,7 @@ impl Handle {
         let answer = joins::ask(&self.shared.net, &self.shared.key, name.clone(), ticket).await?;
         let moved = moving::run(self.store(), &team, &answer, name, bring).await?;
         let version = self.shared.agent_version.clone();
-        let fresh = self.store().read(move |reader| TeamState::read(reader, &version, &[])).await?;
+        let fresh = self.store().read(move |reader| TeamState::read(reader, &version)).await?;
         let shown = fresh.shown();
         self.tell(Command::Moved(Box::new(fresh))).await?;
         self.tell(Command::Meet { peer: steward, addresses }).await?;

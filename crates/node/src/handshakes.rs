@@ -3,14 +3,15 @@
 //! The answer to a handshake is sent only after our own gate is open, because the peer may open its first stream the
 //! moment it reads the answer.
 
+use std::sync::Arc;
+
 use antiphon_core::ids::NodeId;
 use antiphon_net::{Multiaddr, NetHandle, Protocol, Responder};
-use antiphon_protocol::handshake::{Answerer, Initiator, Input, Known, Output, Rejected, Verified};
+use antiphon_protocol::handshake::{Answerer, Initiator, Input, Known, Local, Output, Rejected, Verified};
 use antiphon_protocol::reason::Reason;
 
 use crate::clock::now;
 use crate::reasons;
-use crate::team::TeamState;
 
 /// How a handshake ended.
 #[derive(Debug, Clone)]
@@ -26,12 +27,12 @@ pub(crate) enum Outcome {
 /// Asks `known` to verify us, and verifies it by its answer.
 pub(crate) async fn initiate(
     net: &NetHandle,
-    team: &TeamState,
+    local: Arc<Local>,
     known: Known,
     addresses: Vec<Multiaddr>,
     nonce: [u8; 32],
 ) -> Outcome {
-    let mut machine = Initiator::new(team.local.clone(), known);
+    let mut machine = Initiator::new(local, known);
     let mut outputs = machine.handle(Input::Start { nonce }, now());
     if let Some(Output::Send(bytes)) = outputs.first() {
         let answer = net.request(known.node, Protocol::Handshake, addresses, bytes.clone()).await;
@@ -47,12 +48,12 @@ pub(crate) async fn initiate(
 /// Answers a request of `known`.
 pub(crate) async fn answer(
     net: &NetHandle,
-    team: &TeamState,
+    local: Arc<Local>,
     known: Known,
     request: Vec<u8>,
     responder: Responder,
 ) -> Outcome {
-    let outputs = Answerer::new(team.local.clone(), known).handle(Input::Request(request), now());
+    let outputs = Answerer::new(local, known).handle(Input::Request(request), now());
     let (answer, outcome) = settle(net, known.node, outputs).await;
     if let Some(bytes) = answer
         && let Err(error) = responder.respond(bytes).await

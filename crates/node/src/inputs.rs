@@ -24,6 +24,8 @@ pub(crate) enum Input {
     Handshake {
         peer: NodeId,
         outcome: Outcome,
+        /// See [`crate::event_loop::Engine::moves`], when it began.
+        moves: u64,
         /// Somebody waits for the outcome.
         reply: Option<oneshot::Sender<HandshakeView>>,
     },
@@ -37,10 +39,12 @@ pub(crate) enum Input {
     SessionEnded { peer: NodeId, epoch: Epoch, reason: Option<Reason> },
     /// A page of a peer was stored.
     Applied { peer: NodeId, log: LogId, applied: Applied },
-    /// What is held, and the team if its charter changed, after a commit.
-    Committed { held: Box<Held>, team: Option<Box<TeamState>> },
+    /// What is held, and the team if its charter changed, after a commit; `moves` as in a handshake.
+    Committed { held: Box<Held>, team: Option<Box<TeamState>>, moves: u64 },
     /// Reading after a commit failed.
     CommitUnread(antiphon_store::Error),
+    /// Peers were kept, or could not be.
+    Kept,
 }
 
 /// Something a handle asks.

@@ -9,12 +9,13 @@ use antiphon_protocol::join::{
     Joined, Joiner, JoinerInput, JoinerOutput, Refusal, Steward, StewardInput, StewardLocal, StewardOutput, secret_hash,
 };
 use antiphon_protocol::sync::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
-use antiphon_protocol::ticket::Ticket;
+use antiphon_protocol::ticket::{ADDRESSES_MAX, Ticket};
 use antiphon_store::{Draft, Invite, InviteUse, Reader, Store};
 use antiphon_vault::{NodeKey, random};
 
 use crate::api::{Error, Invitation};
 use crate::clock::now;
+use crate::connect::told;
 use crate::reasons;
 use crate::team::TeamState;
 
@@ -36,7 +37,7 @@ pub(crate) async fn invite(
         team: team.own.team,
         team_name: team.constitution.name.clone(),
         steward: team.own.node,
-        addresses,
+        addresses: told(&addresses, ADDRESSES_MAX),
         roles: vec![role.to_owned()],
         expires,
         secret,

@@ -1,9 +1,10 @@
 //! Moving from a team of one into the team of a ticket.
 
+use antiphon_core::fact::stream_of;
 use antiphon_core::log::{LogId, Stream};
 use antiphon_protocol::join::Joined;
 use antiphon_protocol::ticket::Ticket;
-use antiphon_store::{Bring, Counts, FactFilter, Identity, LogRun, Reader, Store};
+use antiphon_store::{Bring, Counts, FactFilter, FactView, Identity, LogRun, Reader, Store};
 use antiphon_vault::random;
 
 use crate::api::Error;
@@ -28,9 +29,8 @@ pub(crate) async fn may_move(
     ticket: &Ticket,
     bring: Option<Bring>,
 ) -> Result<Bring, Error> {
-    let others = team.others();
-    if others > 0 {
-        return Err(Error::InAnotherTeam { team: team.constitution.name.clone(), others });
+    if team.others() > 0 {
+        return Err(in_another(team));
     }
     let (counts, shared) = count(store).await?;
     match bring {
@@ -55,7 +55,11 @@ fn count_shared(reader: &Reader<'_>) -> Result<u64, antiphon_store::Error> {
         let facts = reader.facts(&filter, FACTS_AT_A_TIME, after)?;
         let Some(last) = facts.last() else { return Ok(shared) };
         after = Some(last.fact.id);
-        shared += facts.iter().filter(|view| view.stream == Stream::Shared).count() as u64;
+        // One that was shared and is private by now does not come along.
+        let comes = |view: &&FactView| {
+            view.stream == Stream::Shared && stream_of(view.fact.level, view.fact.private) == Stream::Shared
+        };
+        shared += facts.iter().filter(comes).count() as u64;
     }
 }
 
@@ -67,7 +71,6 @@ pub(crate) async fn run(
     name: String,
     bring: Bring,
 ) -> Result<Moved, Error> {
-    let (counts, shared) = count(store).await?;
     let identity = Identity { node: team.own.node, name, nonce: fresh_ulid()?, previous: None };
     let charter = joined.charter.iter().map(|log| LogRun {
         log: LogId::new(log.store, Stream::Charter),
@@ -75,7 +78,20 @@ pub(crate) async fn run(
         events: log.events.clone(),
     });
     let (charter, genome, seed) = (charter.collect(), joined.genome.clone(), random::bytes()?);
-    store.write(move |db| db.move_to_team(&identity, &genome, charter, bring, now(), seed)).await?;
-    let brought = if bring == Bring::Shared { shared } else { 0 };
-    Ok(Moved { brought, kept_local: counts.facts.saturating_sub(brought) })
+    let moved = store.write(move |db| {
+        // Facts were written and somebody may have joined while the steward was asked. Now nothing comes in between.
+        let present = TeamState::read(&db.reader(), "")?;
+        if present.others() > 0 {
+            return Ok(Err(in_another(&present)));
+        }
+        let (counts, shared) = (db.reader().counts()?, count_shared(&db.reader())?);
+        db.move_to_team(&identity, &genome, charter, bring, now(), seed)?;
+        let brought = if bring == Bring::Shared { shared } else { 0 };
+        Ok(Ok(Moved { brought, kept_local: counts.facts.saturating_sub(brought) }))
+    });
+    moved.await?
+}
+
+fn in_another(team: &TeamState) -> Error {
+    Error::InAnotherTeam { team: team.constitution.name.clone(), others: team.others() }
 }

@@ -82,6 +82,12 @@ impl Peer {
         self.addresses = addresses;
     }
 
+    /// Puts addresses that anybody could have named behind those that are known; they take the place of none.
+    pub(crate) fn hear_addresses(&mut self, named: &[String]) {
+        let known = std::mem::take(&mut self.addresses);
+        self.learn_addresses(known.into_iter().chain(named.iter().cloned()));
+    }
+
     /// An attempt to reach it failed: the next one waits longer.
     pub(crate) fn failed(&mut self, reason: Reason, now: UnixMillis) {
         self.reason = Some(reason);
@@ -140,6 +146,15 @@ impl Registry {
             tracing::info!(peer = %node, from, to, reason = reason.map(Reason::name), "trust changed");
         }
         (peer.trust, peer.reason) = (trust, reason);
+    }
+
+    /// Forgets what was learnt in the team that the node leaves: all but who is connected, and where it is.
+    pub(crate) fn leave_team(&mut self) {
+        self.0.retain(|_, peer| peer.connected);
+        for peer in self.0.values_mut() {
+            let addresses = std::mem::take(&mut peer.addresses);
+            *peer = Peer { addresses, agent_version: peer.agent_version.take(), connected: true, ..Peer::default() };
+        }
     }
 
     /// Members to greet now: no session, a connection or an address to get one, and the wait is over.
@@ -239,6 +254,26 @@ mod tests {
         }
         assert!(registry.entry(NodeId([255; 32]), false).is_none());
         assert!(registry.entry(NodeId([255; 32]), true).is_some());
+    }
+
+    #[test]
+    fn a_node_that_moves_takes_no_pins_and_no_trust_along() {
+        let mut registry = Registry::default();
+        let pinned = Peer { trust: Trust::Verified, store: Some(StoreId([7; 16])), ..Peer::default() };
+        registry.insert(NodeId([3; 32]), pinned.clone());
+        registry.insert(BOB, Peer { connected: true, addresses: vec!["/a".to_owned()], ..pinned });
+        registry.leave_team();
+        let bob = Peer { connected: true, addresses: vec!["/a".to_owned()], ..Peer::default() };
+        assert_eq!(registry.iter().collect::<Vec<_>>(), [(&BOB, &bob)]);
+    }
+
+    #[test]
+    fn whoever_invents_addresses_drives_out_no_known_one() {
+        let mut peer = Peer::default();
+        peer.learn_addresses(["/home".to_owned(), "/work".to_owned()]);
+        peer.hear_addresses(&(0..40).map(|n| format!("/eve/{n}")).collect::<Vec<_>>());
+        assert_eq!(peer.addresses.len(), ADDRESSES_MAX);
+        assert_eq!(peer.addresses[..3], ["/home", "/work", "/eve/0"]);
     }
 
     #[test]

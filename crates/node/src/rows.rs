@@ -1,14 +1,20 @@
 //! Peers as the database keeps them, and back.
 
+use std::collections::VecDeque;
+
 use antiphon_core::ids::NodeId;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::reason::Reason;
-use antiphon_store::{Health, HealthError, PeerRow};
+use antiphon_store::{Health, HealthError, PeerRow, Store};
 
 use crate::api::Trust;
 use crate::clock::now;
 use crate::event_loop::Engine;
+use crate::inputs::Input;
 use crate::peers::Peer;
+
+/// Most peers that are written at a time, so that writes of facts need not wait long for them.
+const KEPT_AT_A_TIME_MAX: usize = 16;
 
 /// Both enumerations list the states in one order, which the database numbers them by.
 fn trust_to_row(trust: Trust) -> antiphon_store::Trust {
@@ -66,17 +72,89 @@ fn fill(row: &mut PeerRow, peer: &Peer, now: UnixMillis) {
     };
 }
 
+/// Peers that are to be written.
+///
+/// One write at a time, and each peer waits at most once: an older state never overwrites a newer one, and a peer that
+/// comes and goes all the time costs no more than one that stays.
+#[derive(Debug, Default)]
+pub(crate) struct Unkept {
+    waiting: VecDeque<NodeId>,
+    writing: Vec<NodeId>,
+}
+
+impl Unkept {
+    /// Something about `node` changed.
+    fn note(&mut self, node: NodeId) {
+        if !self.waiting.contains(&node) {
+            self.waiting.push_back(node);
+        }
+    }
+
+    /// The next peers to write; none while a write is under way.
+    fn next(&mut self) -> Vec<NodeId> {
+        if !self.writing.is_empty() {
+            return Vec::new();
+        }
+        self.writing = self.waiting.drain(..self.waiting.len().min(KEPT_AT_A_TIME_MAX)).collect();
+        self.writing.clone()
+    }
+
+    /// The write that was under way has ended.
+    fn done(&mut self) {
+        self.writing.clear();
+    }
+
+    /// Every peer that may not be written.
+    fn rest(&mut self) -> Vec<NodeId> {
+        self.writing.drain(..).chain(self.waiting.drain(..)).collect()
+    }
+}
+
+/// Writes what is known of `peers`.
+pub(crate) async fn keep(store: &Store, peers: Vec<(NodeId, Peer)>) {
+    let at = now();
+    let kept = store.write(move |db| {
+        peers.iter().try_for_each(|(node, peer)| db.update_peer(node, |row| fill(row, peer, at)).map(drop))
+    });
+    if let Err(error) = kept.await {
+        tracing::warn!(%error, "what is known of peers could not be kept");
+    }
+}
+
 impl Engine {
     /// Keeps what is known of a peer, so that it is known after a restart too.
     pub(crate) fn keep_peer(&mut self, node: &NodeId) {
-        let Some(peer) = self.peers.get(node).cloned() else { return };
-        let (store, node, at) = (self.store.clone(), *node, now());
+        self.unkept.note(*node);
+        self.keep_next();
+    }
+
+    /// A write of peers has ended.
+    pub(crate) fn kept(&mut self) {
+        self.unkept.done();
+        self.keep_next();
+    }
+
+    fn keep_next(&mut self) {
+        let nodes = self.unkept.next();
+        if nodes.is_empty() {
+            return;
+        }
+        let (store, inputs, peers) = (self.store.clone(), self.inputs.clone(), self.peers_of(nodes));
         self.tasks.spawn(async move {
-            let kept = store.write(move |db| db.update_peer(&node, |row| fill(row, &peer, at))).await;
-            if let Err(error) = kept {
-                tracing::warn!(peer = %node, %error, "what is known of a peer could not be kept");
-            }
+            keep(&store, peers).await;
+            // Only a stopping node does not want to know.
+            let _ = inputs.send(Input::Kept).await;
         });
+    }
+
+    /// What is still to be written when the node stops.
+    pub(crate) fn rest_of_unkept(&mut self) -> Vec<(NodeId, Peer)> {
+        let nodes = self.unkept.rest();
+        self.peers_of(nodes)
+    }
+
+    fn peers_of(&self, nodes: Vec<NodeId>) -> Vec<(NodeId, Peer)> {
+        nodes.into_iter().filter_map(|node| Some((node, self.peers.get(&node)?.clone()))).collect()
     }
 }
 
@@ -90,6 +168,24 @@ mod tests {
             assert_eq!(trust_from_row(trust_to_row(trust)), trust);
             assert_eq!(format!("{:?}", trust_to_row(trust)), format!("{trust:?}"));
         }
+    }
+
+    #[test]
+    fn a_peer_that_changes_all_the_time_waits_once_and_is_written_in_order() {
+        let peers: Vec<NodeId> = (0..20).map(|n| NodeId([n; 32])).collect();
+        let mut unkept = Unkept::default();
+        for _ in 0..1_000 {
+            peers.iter().for_each(|peer| unkept.note(*peer));
+        }
+        assert_eq!(unkept.next(), peers[..KEPT_AT_A_TIME_MAX]);
+        unkept.note(peers[0]);
+        assert_eq!(unkept.next(), []);
+        unkept.done();
+        let then = [&peers[KEPT_AT_A_TIME_MAX..], &peers[..1]].concat();
+        assert_eq!(unkept.next(), then);
+        unkept.note(peers[7]);
+        assert_eq!(unkept.rest(), [then, vec![peers[7]]].concat());
+        assert_eq!(unkept.rest(), []);
     }
 
     #[test]

@@ -42,14 +42,13 @@ pub struct Initialized {
     pub phrase: Zeroizing<String>,
 }
 
-/// A running node. Dropping it does not stop it in order; ask its [`Handle`] to shut down and wait for
-/// [`Node::stopped`].
+/// A running node. It runs, and holds its home, until a [`Handle`] shuts it down or the last one is dropped; only
+/// [`Node::stopped`] tells when everything is put away.
 #[derive(Debug)]
 pub struct Node {
     handle: Handle,
     initialized: Option<Initialized>,
     engine: tokio::task::JoinHandle<()>,
-    _lock: Lock,
 }
 
 /// Makes a key, a store and a team of one in a new home.
@@ -122,8 +121,8 @@ impl Node {
         let source = random::Source::new()?;
         let options = StoreOptions::new(move || source.draw());
         let store = Store::open(config.home.path(), options, Some(key.clone() as Arc<dyn Signer>))?;
-        let (handle, engine) = assemble(&config, key, store).await?;
-        Ok(Self { handle, initialized, engine, _lock: lock })
+        let (handle, engine) = assemble(&config, key, store, lock).await?;
+        Ok(Self { handle, initialized, engine })
     }
 
     /// The door to the node.
@@ -158,11 +157,12 @@ async fn assemble(
     config: &Config,
     key: Arc<NodeKey>,
     store: Store,
+    lock: Lock,
 ) -> Result<(Handle, tokio::task::JoinHandle<()>), Error> {
     let version = config.agent_version.clone();
     let read_version = version.clone();
     let (team, held, peers) = store
-        .read(move |reader| Ok((TeamState::read(reader, &read_version, &[])?, Held::read(reader)?, reader.peers()?)))
+        .read(move |reader| Ok((TeamState::read(reader, &read_version)?, Held::read(reader)?, reader.peers()?)))
         .await?;
     let mut net_config = antiphon_net::Config::new(key.libp2p_seed(), version.clone());
     net_config.mdns = config.mdns;
@@ -199,6 +199,8 @@ async fn assemble(
         ports,
         ports_file: config.home.ports(),
         epochs: 0,
+        moves: 0,
+        unkept: rows::Unkept::default(),
         agent_version: version,
         reading: false,
         read_again: false,
@@ -206,7 +208,11 @@ async fn assemble(
         tasks,
     };
     let sources = Sources { events, inputs: inputs_out, commands: commands_out, commits };
-    let engine = Tasks::detach(engine.run(sources));
+    let engine = Tasks::detach(async move {
+        engine.run(sources).await;
+        // Not before: nobody else may open the database while the loop has it, whoever holds on to the node.
+        drop(lock);
+    });
     Ok((Handle { shared: Arc::new(shared) }, engine))
 }
 

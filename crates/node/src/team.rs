@@ -26,12 +26,8 @@ pub(crate) struct TeamState {
 }
 
 impl TeamState {
-    /// Reads the snapshot. `addresses` are where this node listens.
-    pub(crate) fn read(
-        reader: &Reader<'_>,
-        agent_version: &str,
-        addresses: &[String],
-    ) -> Result<Self, antiphon_store::Error> {
+    /// Reads the snapshot. Where this node listens is not known to the database, the loop adds it.
+    pub(crate) fn read(reader: &Reader<'_>, agent_version: &str) -> Result<Self, antiphon_store::Error> {
         let own = reader.own()?.ok_or(antiphon_store::Error::NoTeam)?;
         let genome = reader.genome()?;
         let constitution = genome.constitution()?;
@@ -50,7 +46,7 @@ impl TeamState {
             store: own.store,
             opening: opening.map(antiphon_core::event::Event::into_unverified),
             agent_version: agent_version.to_owned(),
-            addresses: addresses.to_vec(),
+            addresses: Vec::new(),
         });
         Ok(Self { own, genome, constitution, membership, local })
     }

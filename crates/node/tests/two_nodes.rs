@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
+use antiphon_core::charter::Grant;
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
-use antiphon_node::{Bring, Config, Draft, Error, Handle, Home, Joined, Node, RecallQuery, Trust};
+use antiphon_node::home;
+use antiphon_node::{Bring, Config, Draft, Error, FactFilter, Handle, Home, Joined, Node, RecallQuery, Trust};
+use antiphon_vault::NodeKey;
 use tempfile::TempDir;
 
 struct Machine {
@@ -150,4 +153,101 @@ async fn a_ticket_serves_one_machine_once() {
     for machine in [&mut eve, &mut carol, &mut bob, &mut alice] {
         machine.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alice_knows_where_bob_listens_as_soon_as_he_has_joined() {
+    let (mut alice, mut bob) = team_of_two().await;
+    let listens = bob.handle.status().await.unwrap().listen;
+    assert!(!listens.is_empty());
+    until("alice knows an address of bob", async || {
+        let known = alice.handle.peers().await.unwrap().remove(0).addresses;
+        listens.iter().any(|address| known.contains(address))
+    })
+    .await;
+    bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_whose_grant_runs_out_is_put_out_although_nobody_writes() {
+    let (mut alice, mut bob) = team_of_two().await;
+    until("they are connected", async || alice.handle.peers().await.unwrap()[0].trust == Trust::Verified).await;
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let not_after = UnixMillis(u64::try_from(clock.as_millis()).unwrap() + 2_000);
+    let (key, _) = NodeKey::generate().unwrap();
+    let node = bob.handle.status().await.unwrap().node_id;
+    let grant =
+        Grant { node, recipient: key.age_recipient(), roles: vec!["observer".into()], not_after, name: "bob".into() };
+    for written in alice.handle.author(vec![Draft::Grant(grant)]).await.unwrap() {
+        let _authored = written.unwrap();
+    }
+    until("bob is put out", async || {
+        let bob = alice.handle.peers().await.unwrap().remove(0);
+        bob.reason.is_some_and(|reason| reason.name() == "grant_expired") && !bob.connected
+    })
+    .await;
+    bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_joins_at_once_one_moves_the_node() {
+    let (mut alice, mut carol, mut bob) =
+        (Machine::start("alice").await, Machine::start("carol").await, Machine::start("bob").await);
+    let mut tickets = Vec::new();
+    for steward in [&alice, &carol] {
+        until("the steward listens", async || !steward.handle.status().await.unwrap().listen.is_empty()).await;
+        tickets.push(steward.handle.invite("observer", 60_000).await.unwrap().ticket);
+    }
+    let (first, second) =
+        tokio::join!(bob.handle.join(&tickets[0], None, None), bob.handle.join(&tickets[1], None, None));
+    let moved = [&first, &second].iter().filter(|joined| matches!(joined, Ok(Joined::Member { .. }))).count();
+    let refused = [&first, &second].iter().filter(|joined| matches!(joined, Err(Error::InAnotherTeam { .. }))).count();
+    assert_eq!((moved, refused), (1, 1), "{first:?} {second:?}");
+    for machine in [&mut bob, &mut carol, &mut alice] {
+        machine.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_that_became_private_are_not_counted_as_brought() {
+    let mut alice = Machine::start("alice").await;
+    until("alice listens", async || !alice.handle.status().await.unwrap().listen.is_empty()).await;
+    let ticket = alice.handle.invite("observer", 60_000).await.unwrap().ticket;
+    let mut bob = Machine::start("bob").await;
+    bob.remember("the salary of carol").await;
+    let fact = bob.handle.facts(FactFilter::default(), 1, None).await.unwrap().remove(0).fact.id;
+    let edit = Edit::new().set(Field::Private, Value::Bool(true));
+    for written in bob.handle.author(vec![Draft::Edit { fact, edit, provenance: Provenance::default() }]).await.unwrap()
+    {
+        let _authored = written.unwrap();
+    }
+    let joined = bob.handle.join(&ticket, None, Some(Bring::Shared)).await.unwrap();
+    assert!(matches!(joined, Joined::Member { brought: 0, kept_local: 1, .. }), "{joined:?}");
+    bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_names_nobody_removes_nobody() {
+    let (mut alice, mut bob) = team_of_two().await;
+    let refused = alice.handle.revoke("", "a variable that was not set", false).await;
+    assert!(matches!(refused, Err(Error::PeerNotFound(_))), "{refused:?}");
+    let own = alice.handle.status().await.unwrap().listen.remove(0);
+    let refused = alice.handle.handshake(&own).await;
+    assert!(matches!(refused, Err(Error::OwnAddress)), "{refused:?}");
+    bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_home_is_held_for_as_long_as_anybody_writes_into_it() {
+    let mut alice = Machine::start("alice").await;
+    let home = Home::new(alice.dir.path().join("home"));
+    drop(alice.node.take());
+    alice.remember("still here").await;
+    assert!(matches!(home.lock(), Err(home::Error::Held { .. })));
+    alice.handle.shutdown().await;
+    until("the home is free", async || home.lock().is_ok()).await;
 }

@@ -29,6 +29,9 @@ impl From<Error> for Problem {
                 .hint("check that it runs and that the address is right: antiphon status, on the other machine"),
             Error::Address(_) => Self::new(Code::Invalid, what)
                 .hint("write it as antiphon status shows it on the other machine: /ip4/ADDRESS/tcp/PORT/p2p/PEER"),
+            Error::OwnAddress => Self::new(Code::Invalid, what)
+                .why("a node does not greet itself")
+                .hint("give the address of another node; antiphon peers list shows them"),
             Error::Home(error) => about_home(what, &error),
             Error::Key(_) | Error::SecretFile(_) => about_secret_file(what),
             Error::Secret(_) | Error::Random(_) => Self::new(Code::Failed, what),
@@ -195,6 +198,7 @@ mod tests {
         let late = ticket::Error::Expired { expired: UnixMillis(1), now: UnixMillis(2) };
         check(late, Code::Refused, &["expired", "antiphon invite"]);
         check(Error::Stopped, Code::Busy, &["up --detach"]);
+        check(Error::OwnAddress, Code::Invalid, &["own", "another node"]);
         check(Error::Address("x".into()), Code::Invalid, &["/p2p/PEER"]);
         let held = antiphon_node::home::Error::Held { path: PathBuf::from("/h"), holder: Some(7) };
         check(held, Code::Failed, &["process 7", "antiphon --home /h status"]);
