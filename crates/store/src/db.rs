@@ -41,6 +41,8 @@ pub struct Db {
     pub(crate) frequencies: Frequencies,
     /// Transactions that are open: 1 for a transaction, more for savepoints inside it.
     depth: usize,
+    /// Whether the cache could not be read back after a failure, so that it may hold what is not on disk.
+    stale: bool,
 }
 
 impl std::fmt::Debug for Db {
@@ -65,7 +67,7 @@ impl Db {
         let search = Indexer::open(dir)?;
         search.prune(&conn)?;
         let dir = dir.to_owned();
-        Ok(Self { conn, dir, signer, cache, search, frequencies: Frequencies::default(), depth: 0 })
+        Ok(Self { conn, dir, signer, cache, search, frequencies: Frequencies::default(), depth: 0, stale: false })
     }
 
     /// Whose database this is, if it has a team.
@@ -122,6 +124,9 @@ impl Db {
 
     /// Begins gathering jobs into one transaction.
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        if self.stale {
+            self.read_back()?;
+        }
         self.conn.execute_batch("BEGIN IMMEDIATE")?;
         self.depth = 1;
         Ok(())
@@ -129,6 +134,10 @@ impl Db {
 
     /// Signs and commits what was gathered; on failure nothing of it is there.
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
+        if self.lost_transaction() {
+            self.roll_back()?;
+            return Err(Error::damaged("a failure ended the transaction before it was committed"));
+        }
         let done = self.finish().and_then(|()| Ok(self.conn.execute_batch("COMMIT")?));
         match done {
             Ok(()) => self.depth = 0,
@@ -147,9 +156,18 @@ impl Db {
         self.depth = 0;
         // SQLite has already rolled back after some failures, a full disk among them.
         if !self.conn.is_autocommit() {
+            self.stale = true;
             self.conn.execute_batch("ROLLBACK")?;
         }
+        self.read_back()
+    }
+
+    /// Reads the cache from the database. Until that succeeds nothing may be written: an event that follows a head
+    /// which was never committed would break its log for good.
+    fn read_back(&mut self) -> Result<(), Error> {
+        self.stale = true;
         self.cache = Cache::load(&self.conn)?;
+        self.stale = false;
         Ok(())
     }
 
@@ -179,8 +197,9 @@ impl Db {
         });
         self.depth -= 1;
         if done.is_err() && !self.conn.is_autocommit() {
+            self.stale = true;
             self.conn.execute_batch("ROLLBACK TO job; RELEASE job")?;
-            self.cache = Cache::load(&self.conn)?;
+            self.read_back()?;
             self.cache.small = before;
         }
         done
@@ -188,7 +207,7 @@ impl Db {
 
     /// Whether a failure ended the whole transaction and not only the job that met it.
     pub(crate) fn lost_transaction(&self) -> bool {
-        self.depth > 0 && self.conn.is_autocommit()
+        self.depth > 0 && (self.stale || self.conn.is_autocommit())
     }
 
     /// Signs the last event of every own log that ends without a signature.

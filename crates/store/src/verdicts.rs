@@ -90,7 +90,6 @@ impl Db {
             entry.verdict = verdict;
         }
         self.cache.dirty.insert(log);
-        self.cache.small.unsigned.remove(&log);
         if log.stream == Stream::Charter {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::view::{Draft, Identity};
+use antiphon_core::charter::Revoke;
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::genome::Genome;
@@ -101,5 +102,35 @@ fn a_commit_that_fails_is_as_if_it_had_not_been() {
     db.signer = signer;
     check(&db, 0);
     remember(&mut db, 2).unwrap();
+    check(&db, 1);
+}
+
+#[test]
+fn a_head_that_was_never_committed_is_not_followed_even_when_the_disk_cannot_be_read() {
+    let home = tempfile::tempdir().unwrap();
+    let mut db = alice(home.path());
+    remember(&mut db, 1).unwrap();
+    db.begin().unwrap();
+    remember(&mut db, 2).unwrap();
+    // The disk takes the transaction back, and then cannot be read for a while.
+    db.conn.execute_batch("ROLLBACK").unwrap();
+    let other = Connection::open(home.path().join(schema::MAIN_FILE)).unwrap();
+    other.execute_batch("ALTER TABLE logs RENAME TO unreadable").unwrap();
+    assert!(db.roll_back().is_err());
+    assert!(db.begin().is_err(), "nothing is written on top of what may not be there");
+    other.execute_batch("ALTER TABLE unreadable RENAME TO logs").unwrap();
+    remember(&mut db, 3).unwrap();
+    check(&db, 2);
+}
+
+#[test]
+fn what_was_written_before_the_own_log_was_closed_is_signed() {
+    let home = tempfile::tempdir().unwrap();
+    let mut db = alice(home.path());
+    db.begin().unwrap();
+    remember(&mut db, 1).unwrap();
+    let revoke = Revoke { node: key().node_id(), reason: "lost".into(), compromised: false, cuts: vec![] };
+    assert!(db.author(&[Draft::Revoke(revoke)], NOW, [9; 32]).unwrap()[0].is_ok());
+    db.commit().unwrap();
     check(&db, 1);
 }
