@@ -8,7 +8,7 @@
 //! A different event where one is held means that the author signed two branches. Both are kept as evidence, and from
 //! there on nothing of that log counts.
 
-use antiphon_core::charter::{CHARTER_EVENTS_MAX, CHARTER_EVENTS_RESERVED, Entry, Record};
+use antiphon_core::charter::{CHARTER_EVENTS_MAX, CHARTER_EVENTS_RESERVED, Entry, Membership, Record};
 use antiphon_core::event::{Action, Event};
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::log::{LogId, Stream};
@@ -141,6 +141,11 @@ impl Db {
             open.node == node && antiphon_core::ids::StoreId::derive(&team, &node, &open.nonce) == log.store
         });
         let open = open.ok_or(Error::OtherLog(log))?;
+        // Nothing in such a log counts, and the room for charter events is small and everybody's.
+        let steward = self.cache.membership.as_ref().map(Membership::first_steward);
+        if log.stream == Stream::Charter && steward != Some(node) {
+            return Err(Error::NotASteward(node));
+        }
         let of_stream = |other: &&LogId| other.stream == log.stream;
         if self.cache.logs.keys().filter(of_stream).count() >= LOGS_MAX {
             return Err(Error::TooManyLogs);
@@ -183,11 +188,14 @@ impl Db {
     fn keep_fork(&mut self, log: LogId, branch: Vec<Event>, applied: &mut Applied) -> Result<(), Error> {
         let Some(seq) = branch.first().map(|event| event.header().seq) else { return Ok(()) };
         let id = self.entry(log)?.id;
-        let kept: u64 = {
-            let mut count = self.conn.prepare_cached("SELECT count(*) FROM forks WHERE log = ?1")?;
-            count.query_row([id], |row| row.get::<_, i64>(0))?.cast_unsigned()
+        let (kept, first): (i64, Option<i64>) = {
+            let mut kept = self.conn.prepare_cached("SELECT count(*), min(seq) FROM forks WHERE log = ?1")?;
+            kept.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?
         };
-        let room = usize::try_from(FORK_EVENTS_MAX.saturating_sub(kept)).unwrap_or(usize::MAX);
+        // Evidence of an earlier parting moves the quarantine, so its first event is kept whatever there is already.
+        let earlier = first.is_some_and(|first| sql(seq) < first);
+        let room = usize::try_from(FORK_EVENTS_MAX.saturating_sub(kept.cast_unsigned())).unwrap_or(usize::MAX);
+        let room = room.max(usize::from(earlier));
         let mut insert = self.conn.prepare_cached(
             "INSERT OR IGNORE INTO forks (log, seq, hash, header, payload, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;

@@ -97,6 +97,9 @@ pub enum Error {
     /// A key opened more stores than it may.
     #[error("key {0} opened more than {max} stores", max = crate::STORES_PER_KEY_MAX)]
     TooManyStores(NodeId),
+    /// A key that may not sign membership opened a charter log.
+    #[error("key {0} is no steward, and its charter log is not taken in")]
+    NotASteward(NodeId),
     /// There are more logs than a node clock may list.
     #[error("more than {max} logs", max = crate::LOGS_MAX)]
     TooManyLogs,

@@ -61,7 +61,7 @@ impl Db {
             return Err(Error::HasTeam(own.team));
         }
         // A genome that names no steward is refused before anything is written.
-        genome.constitution()?;
+        let steward = genome.constitution()?.steward;
         let team = genome.team();
         let store = StoreId::derive(&team, &identity.node, &identity.nonce);
         let own = Own { team, node: identity.node, name: identity.name.clone(), store };
@@ -70,7 +70,7 @@ impl Db {
         charter::write_genome(&self.conn, genome)?;
         self.cache.own = Some(own.clone());
         self.cache.membership = Some(charter::membership(&self.conn)?);
-        for run in charter.iter().cloned() {
+        for run in charter.iter().filter(|run| run.node == steward).cloned() {
             let _applied: Applied = self.apply_run(run.log, run.node, run.events, None, now)?;
         }
         let mut scene = Scene { now, random: Random::new(random.draw()) };

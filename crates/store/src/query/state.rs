@@ -1,7 +1,10 @@
 //! The state hash, computed from the database.
 //!
 //! A forked or cut log is hashed by the last event of it that counts, not by how much of the rest happens to be held
-//! here, so two nodes that agree on what counts have the same hash.
+//! here, so two nodes that agree on what counts have the same hash. Of a forked charter log both branches count, and
+//! which of them came first here must not matter: all its events from the fork on are hashed as a set.
+
+use std::collections::BTreeSet;
 
 use antiphon_core::event::{Header, Subject};
 use antiphon_core::frontier::{Edit, Frontier};
@@ -58,10 +61,28 @@ fn edit(found: &rusqlite::Row<'_>) -> Result<Edit, Error> {
 
 fn counted_head(conn: &Connection, view: &LogView) -> Result<Head, Error> {
     let seq = counted(view.head.seq, view.verdict);
-    if seq == view.head.seq || view.log.stream == Stream::Charter {
+    if seq == view.head.seq {
         return Ok(view.head);
     }
-    head_at(conn, view.log, seq)
+    let head = head_at(conn, view.log, seq)?;
+    if view.log.stream == Stream::Charter { with_branches(conn, view.log, head) } else { Ok(head) }
+}
+
+/// A head that stands for every held event after `head`, whichever branch it is of.
+fn with_branches(conn: &Connection, log: LogId, head: Head) -> Result<Head, Error> {
+    let mut query = conn.prepare_cached(
+        "SELECT v.header FROM logs l JOIN events v ON v.log = l.id
+         WHERE l.stream = ?1 AND l.store = ?2 AND v.seq > ?3
+         UNION ALL
+         SELECT f.header FROM logs l JOIN forks f ON f.log = l.id WHERE l.stream = ?1 AND l.store = ?2 AND f.seq > ?3",
+    )?;
+    let mut rows = query.query(rusqlite::params![log.stream.number(), log.store.0, row::sql(head.seq)])?;
+    let mut hashes = BTreeSet::from([head.hash]);
+    while let Some(found) = rows.next()? {
+        hashes.insert(Hash::of(found.get_ref(0)?.as_blob().map_err(|error| Error::damaged(error.to_string()))?));
+    }
+    let all: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+    Ok(Head { seq: head.seq, hash: Hash::of(&all) })
 }
 
 fn head_at(conn: &Connection, log: LogId, seq: u64) -> Result<Head, Error> {

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use antiphon_core::charter::{GRANT_LIFE_MS, Grant};
-use antiphon_core::event::{Event, Provenance, SourceKind, verify_run};
+use antiphon_core::event::{Action, Event, Header, Open, Payload, Provenance, SourceKind, Subject, verify_run};
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::genome::Genome;
-use antiphon_core::ids::{FactId, NodeId};
+use antiphon_core::ids::{EventId, FactId, Hash, NodeId};
 use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::sign::{Signature, Signer};
-use antiphon_core::time::UnixMillis;
+use antiphon_core::time::{Hlc, UnixMillis};
 use antiphon_core::value::Value;
+use antiphon_core::vclock::VClock;
 use antiphon_store::{Applied, Authored, Db, Draft, Identity, LogRun, Options};
 use ed25519_dalek::Signer as _;
 
@@ -40,7 +41,7 @@ pub struct Machine {
     pub db: Db,
     pub now: UnixMillis,
     draws: u64,
-    tag: u8,
+    pub tag: u8,
 }
 
 impl Machine {
@@ -115,6 +116,33 @@ impl Machine {
 
     pub fn content(&self, fact: FactId) -> Option<String> {
         self.db.reader().fact(fact).unwrap()?.fact.content
+    }
+
+    /// A signed opening of `log`, made outside the database.
+    pub fn opening(&mut self, log: LogId, nonce: [u8; 16]) -> Event {
+        let open = Open { node: self.node(), nonce, name: "eve".into(), previous: None };
+        let fields = open.to_fields();
+        let bits = fields.keys().fold(0, |bits, bit| bits | 1 << bit);
+        let payload = Payload { salt: [1; 16], provenance: no_provenance(), fields }.encode(log.stream).unwrap();
+        let header = Header {
+            team: self.db.own().unwrap().team,
+            id: EventId([1; 16]),
+            store: log.store,
+            stream: log.stream,
+            seq: 1,
+            prev: Head::EMPTY.hash,
+            hlc: Hlc(1),
+            action: Action::Open,
+            subject: Subject::Store(log.store),
+            version: VClock::new(),
+            fields: bits,
+            payload_hash: Hash::of(&payload),
+            payload_len: payload.len() as u64,
+            seal: None,
+        };
+        let mut event = Event::author(header, payload).unwrap();
+        event.sign(self.key.as_ref());
+        event
     }
 
     /// Every log that is handed out, page by page, as another machine would get it.

@@ -3,15 +3,16 @@
 use antiphon_core::charter::{Cut, Revoke};
 use antiphon_core::event::{Action, Event, Header, Subject};
 use antiphon_core::fact::{Field, Level};
-use antiphon_core::ids::{EventId, Hash};
-use antiphon_core::log::{Head, Stream};
+use antiphon_core::ids::{EventId, Hash, StoreId};
+use antiphon_core::log::{Head, LogId, Stream};
+use antiphon_core::sign::Signer;
 use antiphon_core::state::Verdict;
 use antiphon_core::time::Hlc;
 use antiphon_core::value::Value;
 use antiphon_core::vclock::VClock;
 use antiphon_store::{Cause, Draft, Error, FactFilter, Outcome};
 
-use crate::common::{Machine, NOW, alice, grant, join, no_provenance, text};
+use crate::common::{Key, Machine, NOW, alice, grant, join, no_provenance, text};
 
 pub fn check(machine: &Machine) {
     let report = machine.db.reader().verify().unwrap();
@@ -64,7 +65,7 @@ fn local_facts_never_leave() {
     exchange(&mut alice, &mut bob);
     assert_eq!(bob.content(fact), None);
     assert!(alice.db.reader().clock().unwrap().keys().all(|log| log.stream != Stream::Local));
-    let local = antiphon_core::log::LogId::new(alice.db.own().unwrap().store, Stream::Local);
+    let local = LogId::new(alice.db.own().unwrap().store, Stream::Local);
     assert!(alice.db.reader().page(local, 0, 512, 1 << 20, None).unwrap().is_empty());
 }
 
@@ -210,7 +211,7 @@ fn twin(of: &Machine) -> Machine {
             std::fs::copy(from, home.path().join(file)).unwrap();
         }
     }
-    let mut twin = Machine::at(2, home);
+    let mut twin = Machine::at(of.tag, home);
     // The random bytes of the twin must not repeat those of the original.
     for _ in 0..500 {
         twin.random();
@@ -408,6 +409,43 @@ fn a_store_that_was_restored_from_a_copy_adopts_what_it_had_written() {
 }
 
 #[test]
+fn whoever_heard_either_branch_of_a_charter_first_comes_to_one_state() {
+    let (mut alice, genome) = alice();
+    let mut bob = join(2, "bob", &mut alice, &genome);
+    let mut carol = join(3, "carol", &mut alice, &genome);
+    let mut twin = twin(&alice);
+    alice.write(grant(Key::new(7).node_id(), "dave"));
+    twin.write(grant(Key::new(8).node_id(), "erin"));
+    bob.pull(&alice);
+    carol.pull(&twin);
+    let (log, key) = (alice.charter(), alice.node());
+    let page = |from: &Machine| from.db.reader().page(log, 0, 512, 1 << 20, None).unwrap();
+    let (bobs, carols) = (page(&bob), page(&carol));
+    assert!(bob.db.apply_run(log, key, carols, None, NOW).unwrap().fork.is_some());
+    assert!(carol.db.apply_run(log, key, bobs, None, NOW).unwrap().fork.is_some());
+    bob.pull(&carol);
+    carol.pull(&bob);
+    for machine in [&bob, &carol] {
+        assert_eq!(machine.db.reader().membership().unwrap().members().count(), 5);
+    }
+    agree(&bob, &carol);
+}
+
+#[test]
+fn eve_cannot_fill_the_charter() {
+    let (mut alice, genome) = alice();
+    let mut eve = join(3, "eve", &mut alice, &genome);
+    let nonce = [9; 16];
+    let store = StoreId::derive(&alice.db.own().unwrap().team, &eve.node(), &nonce);
+    let log = LogId::new(store, Stream::Charter);
+    let opening = eve.opening(log, nonce);
+    let refused = alice.db.apply_run(log, eve.node(), vec![opening], Some(eve.node()), NOW);
+    assert!(matches!(refused, Err(Error::NotASteward(key)) if key == eve.node()), "{refused:?}");
+    assert!(!alice.db.reader().clock().unwrap().contains_key(&log));
+    alice.pull(&eve);
+}
+
+#[test]
 fn a_store_that_forked_itself_goes_on_under_a_new_name() {
     let (mut alice, genome) = alice();
     let mut bob = join(2, "bob", &mut alice, &genome);
@@ -429,7 +467,7 @@ fn a_store_that_forked_itself_goes_on_under_a_new_name() {
     bob.write(draft);
     let mine = bob.db.reader().page(log, 0, 512, 1 << 20, None).unwrap();
     let _ = alice.db.apply_run(log, key, mine, None, NOW).unwrap();
-    let next = antiphon_core::log::LogId::new(own.store, Stream::Shared);
+    let next = LogId::new(own.store, Stream::Shared);
     let page = bob.db.reader().page(next, 0, 512, 1 << 20, None).unwrap();
     assert_eq!(page[0].opening().unwrap().previous.unwrap().0, log.store);
     let _ = alice.db.apply_run(next, key, page, None, NOW).unwrap();
