@@ -102,6 +102,11 @@ impl Frontier {
         edits
     }
 
+    /// The fields for which the edit of this hash stands; none when it is superseded or unknown.
+    pub fn standing_of(&self, hash: &Hash) -> u64 {
+        self.0.iter().find(|edit| edit.hash == *hash).map_or(0, |edit| edit.standing)
+    }
+
     /// Fields for which more than one edit stands: a divergence where their values differ.
     pub fn contested(&self) -> u64 {
         let (mut once, mut twice) = (0, 0);

@@ -496,13 +496,9 @@ fn stream_after(id: FactId, values: &BTreeMap<Field, Value>, edit: &Edit) -> Str
 fn before_forgotten(conn: &Connection, id: FactId, stream: Stream) -> Result<BTreeMap<Field, Value>, Error> {
     let mut edits = project::all(conn, id, stream)?;
     edits.retain(|stored| stored.header.action == Action::Set);
-    let mut frontier = Frontier::default();
-    for stored in &edits {
-        let _stands_or_not = frontier.insert(stored.edit.clone());
-    }
+    let frontier = project::merged_anew(&edits);
     for stored in &mut edits {
-        let standing = frontier.edits().iter().find(|edit| edit.hash == stored.edit.hash);
-        stored.edit.standing = standing.map_or(0, |edit| edit.standing);
+        stored.edit.standing = frontier.standing_of(&stored.edit.hash);
     }
     Ok(project::merge(&edits).values)
 }

@@ -145,10 +145,9 @@ fn merge_edit(conn: &Connection, fact: FactId, pos: i64, event: &Event) -> Resul
     let before = standing(conn, fact, header.stream)?;
     let mut frontier = Frontier::from_edits(before.iter().map(|stored| stored.edit.clone()).collect());
     let _stands_or_not = frontier.insert(frontier_edit(header, event.hash()));
-    let bits_of = |hash: Hash| frontier.edits().iter().find(|edit| edit.hash == hash).map_or(0, |edit| edit.standing);
-    insert_edit(conn, fact, header.stream, pos, bits_of(event.hash()))?;
+    insert_edit(conn, fact, header.stream, pos, frontier.standing_of(&event.hash()))?;
     for stored in before {
-        let bits = bits_of(stored.edit.hash);
+        let bits = frontier.standing_of(&stored.edit.hash);
         if bits != stored.edit.standing {
             set_standing(conn, fact, header.stream, stored.pos, bits)?;
         }
@@ -189,6 +188,15 @@ fn load(conn: &Connection, fact: FactId, stream: Stream, which: &str) -> Result<
         found.push(Stored { pos: next.get(0)?, log: next.get(1)?, edit, header, payload });
     }
     Ok(found)
+}
+
+/// The frontier of these edits, whatever they were found to stand for before.
+pub(crate) fn merged_anew(edits: &[Stored]) -> Frontier {
+    let mut frontier = Frontier::default();
+    for stored in edits {
+        let _stands_or_not = frontier.insert(stored.edit.clone());
+    }
+    frontier
 }
 
 /// What standing edits amount to.
@@ -327,12 +335,9 @@ pub(crate) fn withdraw(conn: &Connection, fact: FactId, stream: Stream, position
             .execute(params![fact.0, stream.number(), pos])?;
     }
     let edits = all(conn, fact, stream)?;
-    let mut frontier = Frontier::default();
+    let frontier = merged_anew(&edits);
     for stored in &edits {
-        let _stands_or_not = frontier.insert(stored.edit.clone());
-    }
-    for stored in &edits {
-        let bits = frontier.edits().iter().find(|edit| edit.hash == stored.edit.hash).map_or(0, |edit| edit.standing);
+        let bits = frontier.standing_of(&stored.edit.hash);
         if bits != stored.edit.standing {
             set_standing(conn, fact, stream, stored.pos, bits)?;
         }

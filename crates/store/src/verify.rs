@@ -1,7 +1,7 @@
 //! Checking the whole database against what it must be.
 //!
 //! Chains, signatures and payload hashes prove that the log is what its authors signed; the projection is compared
-//! with the log by counting and by computing the row of every fact's frontier again; SQLite checks its own pages.
+//! with the log by counting and by merging the edits of every fact again; SQLite checks its own pages.
 
 use antiphon_core::event::{Event, signed_message};
 use antiphon_core::ids::TeamId;
@@ -13,7 +13,7 @@ use crate::PROBLEMS_MAX;
 use crate::error::Error;
 use crate::row;
 use crate::view::{LogView, Report};
-use crate::{cache, charter, query};
+use crate::{cache, charter, project, query};
 
 impl Report {
     /// Whether nothing is wrong.
@@ -41,6 +41,7 @@ pub(crate) fn verify(conn: &Connection) -> Result<Report, Error> {
         check_log(conn, &own.team, &view, &mut report)?;
     }
     check_projection(conn, &mut report)?;
+    check_frontiers(conn, &mut report)?;
     Ok(report)
 }
 
@@ -135,6 +136,23 @@ fn check_every_event_is_accounted_for(conn: &Connection, report: &mut Report) ->
     let lost: i64 = query.query_row([Stream::Charter.number()], |row| row.get(0))?;
     if lost > 0 {
         report.add(format!("{lost} events are neither projected nor quarantined"));
+    }
+    Ok(())
+}
+
+/// Every edit must stand for the fields that are left to it when all edits of its fact are merged anew.
+fn check_frontiers(conn: &Connection, report: &mut Report) -> Result<(), Error> {
+    let mut query = conn.prepare("SELECT DISTINCT id, stream FROM edits WHERE kind = 1 ORDER BY id, stream")?;
+    let mut rows = query.query([])?;
+    while let Some(found) = rows.next()? {
+        let (fact, stream) = (row::fact(found, 0)?, row::stream(found, 1)?);
+        let edits = project::all(conn, fact, stream)?;
+        let frontier = project::merged_anew(&edits);
+        let wrong = edits.iter().filter(|stored| frontier.standing_of(&stored.edit.hash) != stored.edit.standing);
+        let wrong = wrong.count();
+        if wrong > 0 {
+            report.add(format!("fact {fact}: {wrong} edits do not stand as the log says"));
+        }
     }
     Ok(())
 }

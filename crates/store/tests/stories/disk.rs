@@ -50,6 +50,20 @@ fn a_directory_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_check_finds_a_frontier_that_does_not_follow_from_the_log() {
+    let (mut alice, _) = alice();
+    let fact = alice.remember("first");
+    alice.edit(fact, Field::Content, "second".into());
+    let path = alice.home.path().join("antiphon.db");
+    let tampered = rusqlite::Connection::open(path).unwrap();
+    tampered.execute("UPDATE edits SET standing = 1", []).unwrap();
+    let report = alice.db.reader().verify().unwrap();
+    assert_eq!(report.problems, [format!("fact {fact}: 1 edits do not stand as the log says")]);
+    alice.db.rebuild().unwrap();
+    check(&alice);
+}
+
+#[test]
 fn what_was_acknowledged_survives_a_kill() {
     let (mut alice, genome) = alice();
     let fact = alice.remember("acknowledged");
