@@ -90,8 +90,11 @@ impl Db {
             Error::io(&path, std::io::Error::new(std::io::ErrorKind::InvalidFilename, "the path is not UTF-8"))
         })?;
         self.conn.execute("VACUUM INTO ?1", [name])?;
-        let file = std::fs::File::open(&path).and_then(|file| file.sync_all());
-        file.map_err(|error| Error::io(&path, error))?;
+        // The old database is emptied next, so the copy and its name must both be on disk before that.
+        for synced in [&path, &self.dir] {
+            let done = std::fs::File::open(synced).and_then(|file| file.sync_all());
+            done.map_err(|error| Error::io(synced, error))?;
+        }
         Ok(path)
     }
 }
