@@ -92,7 +92,7 @@ pub struct Status {
 }
 
 /// What an invitation prints.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Invitation {
     /// The ticket, as text. It holds a secret: whoever has it can join once.
     pub ticket: String,
@@ -100,6 +100,14 @@ pub struct Invitation {
     pub role: String,
     /// When it ends.
     pub expires: UnixMillis,
+}
+
+/// Without the ticket, which must not get into a log.
+impl std::fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct("Invitation");
+        out.field("role", &self.role).field("expires", &self.expires).finish_non_exhaustive()
+    }
 }
 
 /// How a join ended.
@@ -260,4 +268,16 @@ pub enum Error {
     /// The home already holds a node.
     #[error("{0} already holds a node")]
     Initialized(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ticket_of_an_invitation_is_not_printed() {
+        let role = "observer".to_owned();
+        let text = format!("{:?}", Invitation { ticket: "antiphon1secret".into(), role, expires: UnixMillis(7) });
+        assert!(text.contains("observer") && !text.contains("secret"), "{text}");
+    }
 }

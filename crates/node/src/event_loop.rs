@@ -10,12 +10,12 @@ use std::time::Duration;
 use antiphon_core::ids::NodeId;
 use antiphon_core::time::UnixMillis;
 use antiphon_net::NetHandle;
-use antiphon_protocol::sync::Input as Heard;
+use antiphon_protocol::sync::{IDLE_MS, Input as Heard};
 use antiphon_store::{Committed, Store};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use crate::clock::now;
+use crate::clock::{has_come, now};
 use crate::held::Held;
 use crate::inputs::{Command, Input};
 use crate::peers::Registry;
@@ -139,13 +139,15 @@ impl Engine {
     }
 
     fn next_wake(&self) -> Instant {
-        let at = self.timers.first().map_or(HOUSEKEEPING_MS, |(at, ..)| at.since(now()));
+        // No later than the next look around the house, which notices a clock that was set back.
+        let at = self.timers.first().map_or(HOUSEKEEPING_MS, |(at, ..)| at.since(now()).min(HOUSEKEEPING_MS));
         Instant::now() + Duration::from_millis(at)
     }
 
     fn wake_sessions(&mut self) {
         let at = now();
-        while let Some((_, peer, epoch)) = self.timers.first().copied().filter(|(due, ..)| *due <= at) {
+        while let Some((_, peer, epoch)) = self.timers.first().copied().filter(|(due, ..)| has_come(*due, at, IDLE_MS))
+        {
             self.timers.pop_first();
             self.drive(peer, epoch, Heard::Wake);
         }

@@ -12,6 +12,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_protocol::reason::Reason;
 
 use crate::api::{PEER_TIMEOUT_MS, PeerView, Trust};
+use crate::clock::has_come;
 
 /// Most peers that are remembered: the members of the largest team, and as many strangers again.
 pub(crate) const PEERS_MAX: usize = 1_024;
@@ -166,7 +167,10 @@ impl Registry {
     ) -> Vec<(NodeId, Vec<String>)> {
         let wanted = self.0.iter().filter(|(node, peer)| {
             let reachable = peer.connected || !peer.addresses.is_empty();
-            !sessions.contains_key(node) && reachable && peer.dial_at <= now && members.check(node, now).is_ok()
+            !sessions.contains_key(node)
+                && reachable
+                && has_come(peer.dial_at, now, REDIAL_LONGEST_MS)
+                && members.check(node, now).is_ok()
         });
         wanted.map(|(node, peer)| (*node, peer.addresses.clone())).collect()
     }

@@ -30,7 +30,6 @@ use crate::team::TeamState;
 const COMMANDS_MAX: usize = 64;
 
 /// What a new home was given.
-#[derive(Debug)]
 pub struct Initialized {
     /// Its key.
     pub node_id: NodeId,
@@ -40,6 +39,14 @@ pub struct Initialized {
     pub team: Team,
     /// The words from which the key can be derived again. This is the only time they are handed out.
     pub phrase: Zeroizing<String>,
+}
+
+/// Without the phrase, which must not get into a log.
+impl std::fmt::Debug for Initialized {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct("Initialized");
+        out.field("node_id", &self.node_id).field("name", &self.name).field("team", &self.team).finish_non_exhaustive()
+    }
 }
 
 /// A running node. It runs, and holds its home, until a [`Handle`] shuts it down or the last one is dropped; only
@@ -240,4 +247,17 @@ fn listen(
 
 fn parse_address(text: &str) -> Result<Multiaddr, Error> {
     text.parse().map_err(|_| Error::Address(text.chars().take(200).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_phrase_of_a_new_home_is_not_printed() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = init(&Config::new(Home::new(dir.path().join("home")))).unwrap();
+        let text = format!("{made:?}");
+        assert!(text.contains(&made.name) && !text.contains(made.phrase.as_str()), "{text}");
+    }
 }
