@@ -81,10 +81,15 @@ pub(crate) async fn start(settings: &Settings, session: &Session) -> Result<Runn
     // The doors close when they are told to, and also when whoever should tell them is gone.
     let closing = async move { drop(closing.await) };
     match door::serve(handle.clone(), options, closing).await {
-        Ok(doors) => {
-            let status = first_status(&Client::new(session.home.socket())).await?;
-            Ok(Running { status, handle, node, doors, close_doors, signals })
-        }
+        Ok(doors) => match first_status(&Client::new(session.home.socket())).await {
+            Ok(status) => Ok(Running { status, handle, node, doors, close_doors, signals }),
+            Err(problem) => {
+                drop(close_doors);
+                handle.shutdown().await;
+                tokio::join!(doors.finished(), node.stopped());
+                Err(problem.into())
+            }
+        },
         Err(error) => {
             handle.shutdown().await;
             node.stopped().await;
