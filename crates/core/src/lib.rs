@@ -13,5 +13,6 @@ pub mod merkle;
 pub mod sign;
 pub mod state;
 pub mod time;
+pub mod trust;
 pub mod value;
 pub mod vclock;

@@ -3,7 +3,7 @@
 use antiphon_core::fact;
 use antiphon_core::ids::{Hash, NodeId, StoreId, TeamId};
 use antiphon_core::time::UnixMillis;
-pub use antiphon_protocol::handshake::Trust;
+pub use antiphon_core::trust::Trust;
 pub use antiphon_protocol::join::Refusal;
 pub use antiphon_protocol::reason::Reason;
 use antiphon_protocol::ticket;

@@ -16,21 +16,10 @@ use crate::peers::Peer;
 /// Most peers that are written at a time, so that writes of facts need not wait long for them.
 const KEPT_AT_A_TIME_MAX: usize = 16;
 
-/// Both enumerations list the states in one order, which the database numbers them by.
-fn trust_to_row(trust: Trust) -> antiphon_store::Trust {
-    let at = Trust::ALL.iter().position(|known| *known == trust);
-    at.and_then(|at| antiphon_store::Trust::ALL.get(at).copied()).unwrap_or_default()
-}
-
-fn trust_from_row(trust: antiphon_store::Trust) -> Trust {
-    let at = antiphon_store::Trust::ALL.iter().position(|known| *known == trust);
-    at.and_then(|at| Trust::ALL.get(at).copied()).unwrap_or(Trust::Unknown)
-}
-
 /// The peer of a row.
 pub(crate) fn from_row(row: PeerRow) -> (NodeId, Peer) {
     let named = row.reason.as_deref().or(row.health.last_error.as_ref().map(|error| error.reason.as_str()));
-    let trust = match trust_from_row(row.trust) {
+    let trust = match row.trust {
         // The handshake that was under way when the node stopped is not any more.
         Trust::Pending => Trust::Unknown,
         trust => trust,
@@ -54,7 +43,7 @@ pub(crate) fn from_row(row: PeerRow) -> (NodeId, Peer) {
 /// Writes what is known of a peer into its row; what other parts keep there stays.
 fn fill(row: &mut PeerRow, peer: &Peer, now: UnixMillis) {
     row.name.clone_from(&peer.name);
-    row.trust = trust_to_row(peer.trust);
+    row.trust = peer.trust;
     let reason = peer.reason.map(|reason| reason.name().to_owned());
     row.reason.clone_from(&reason);
     row.addresses.clone_from(&peer.addresses);
@@ -161,14 +150,6 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_state_of_trust_is_kept_as_it_is() {
-        for trust in Trust::ALL {
-            assert_eq!(trust_from_row(trust_to_row(trust)), trust);
-            assert_eq!(format!("{:?}", trust_to_row(trust)), format!("{trust:?}"));
-        }
-    }
 
     #[test]
     fn a_peer_that_changes_all_the_time_waits_once_and_is_written_in_order() {

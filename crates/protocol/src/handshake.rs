@@ -24,6 +24,7 @@ use antiphon_core::ids::{Hash, NodeId, StoreId, TeamId};
 use antiphon_core::log::NodeClock;
 
 pub use answerer::Answerer;
+use antiphon_core::trust::Trust;
 pub use initiator::Initiator;
 pub use wire::{Proof, Request, Response};
 
@@ -166,46 +167,4 @@ pub enum By {
     Us,
     /// The peer does not accept us.
     Peer,
-}
-
-/// How far a peer is trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Trust {
-    /// Never seen.
-    Unknown,
-    /// Asked, no answer yet.
-    Pending,
-    /// Proved.
-    Verified,
-    /// Refused, with a reason.
-    Rejected,
-    /// Was verified, then silent for too long; only a new handshake helps.
-    Expired,
-}
-
-impl Trust {
-    /// Every state.
-    pub const ALL: [Self; 5] = [Self::Unknown, Self::Pending, Self::Verified, Self::Rejected, Self::Expired];
-
-    /// The stable name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "UNKNOWN",
-            Self::Pending => "PENDING",
-            Self::Verified => "VERIFIED",
-            Self::Rejected => "REJECTED",
-            Self::Expired => "EXPIRED",
-        }
-    }
-
-    /// The state of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|trust| trust.name() == name)
-    }
-}
-
-impl std::fmt::Display for Trust {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
 }

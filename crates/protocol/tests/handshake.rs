@@ -9,8 +9,9 @@ use antiphon_core::ids::{Hash, NodeId, StoreId};
 use antiphon_core::log::Stream;
 use antiphon_core::sign::Signer;
 use antiphon_core::time::UnixMillis;
+use antiphon_core::trust::Trust;
 use antiphon_protocol::handshake::{
-    Answerer, By, HANDSHAKE_BYTES_MAX, Initiator, Input, Known, Local, Output, Pin, Rejected, Request, Response, Trust,
+    Answerer, By, HANDSHAKE_BYTES_MAX, Initiator, Input, Known, Local, Output, Pin, Rejected, Request, Response,
     Verified,
 };
 use antiphon_protocol::reason::Reason;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use antiphon_core::charter::Refusal;
 use antiphon_core::ids::NodeId;
-use antiphon_protocol::handshake::{Answerer, By, Initiator, Input, Known, Output, Trust, Verified};
+use antiphon_core::trust::Trust;
+use antiphon_protocol::handshake::{Answerer, By, Initiator, Input, Known, Output, Verified};
 use antiphon_protocol::reason::Reason;
 
 use crate::agenda::{Event, Inside};

@@ -7,7 +7,7 @@ use antiphon_core::charter::Grant;
 use antiphon_core::event::Event;
 use antiphon_core::ids::{Hash, NodeId, StoreId};
 use antiphon_core::log::{LogId, Stream};
-use antiphon_protocol::handshake::Trust;
+use antiphon_core::trust::Trust;
 use antiphon_protocol::join::{Joined, StewardInput};
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{self, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
@@ -168,8 +168,6 @@ impl World {
 
     fn keep_peer(&mut self, node: usize, peer: NodeId, store: Option<StoreId>, trust: Trust) -> Step {
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
-        let index = Trust::ALL.iter().position(|known| *known == trust).unwrap_or(0);
-        let trust = antiphon_store::Trust::ALL.get(index).copied().unwrap_or_default();
         match up.db.update_peer(&peer, |row| (row.store, row.trust) = (store, trust)) {
             Ok(_) => Ok(()),
             Err(error) if error.is_full() => Ok(()),

@@ -121,6 +121,6 @@ trait Trusts {
 
 impl Trusts for Response {
     fn matches_trust(&self) -> bool {
-        self.trust == antiphon_protocol::handshake::Trust::Verified
+        self.trust == antiphon_core::trust::Trust::Verified
     }
 }

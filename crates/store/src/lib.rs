@@ -42,7 +42,7 @@ mod writer;
 pub use db::{Db, Options};
 pub use error::{AuthorError, Error};
 pub use invites::{Invite, InviteUse};
-pub use peers::{Health, HealthError, PeerMode, PeerRow, Trust};
+pub use peers::{Health, HealthError, PeerMode, PeerRow};
 pub use reader::Reader;
 pub use store::{Committed, RandomSource, Store, StoreOptions};
 pub use view::*;

@@ -7,6 +7,7 @@ use antiphon_core::cbor;
 use antiphon_core::ids::{EventId, Hash, NodeId, StoreId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
+use antiphon_core::trust::Trust;
 use minicbor::{Decoder, Encoder};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
@@ -21,27 +22,6 @@ const ENTRIES_MAX: usize = 64;
 const CLOCK_LOGS_MAX: usize = 2 * crate::LOGS_MAX;
 /// Longest text of a peer, in bytes.
 const TEXT_BYTES_MAX: usize = 1_024;
-
-/// How far a peer has been found to belong to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum Trust {
-    /// Never met.
-    #[default]
-    Unknown,
-    /// A handshake was sent and not answered yet.
-    Pending,
-    /// It proved its membership.
-    Verified,
-    /// It was refused.
-    Rejected,
-    /// It was verified and has been silent for too long.
-    Expired,
-}
-
-impl Trust {
-    /// Every state; its position is its number in the database.
-    pub const ALL: [Self; 5] = [Self::Unknown, Self::Pending, Self::Verified, Self::Rejected, Self::Expired];
-}
 
 /// Whether we exchange events with a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -6,10 +6,9 @@ use antiphon_core::fact::Field;
 use antiphon_core::ids::Hash;
 use antiphon_core::log::{Head, Stream};
 use antiphon_core::time::UnixMillis;
+use antiphon_core::trust::Trust;
 use antiphon_core::value::Value;
-use antiphon_store::{
-    Bring, Db, Draft, Error, Health, HealthError, Invite, InviteUse, Options, PeerRow, RecallQuery, Trust,
-};
+use antiphon_store::{Bring, Db, Draft, Error, Health, HealthError, Invite, InviteUse, Options, PeerRow, RecallQuery};
 
 use crate::common::{Machine, NOW, alice, charter_runs, founder, grant, join, no_provenance, text};
 use crate::sync::check;
