@@ -66,11 +66,8 @@ impl Engine {
     }
 
     fn listening(&mut self, address: &Multiaddr) {
-        if self.ports.note(&address.to_string())
-            && let Err(error) = self.ports.save(&self.ports_file)
-        {
-            tracing::warn!(%error, "the ports could not be noted; another start may pick others");
-        }
+        // A task beside the loop writes them, since the loop does not wait for the disk.
+        self.ports.send_if_modified(|ports| ports.note(&address.to_string()));
         let address = self.with_peer_id(address);
         tracing::info!(%address, "listening");
         if !self.listen.contains(&address) {
@@ -248,16 +245,14 @@ impl Engine {
             entry.agent_version = Some(verified.agent_version.clone());
             entry.learn_addresses(verified.addresses.iter().cloned());
             entry.reached(at);
-            entry.connected = true;
         }
         self.peers.set_trust(&peer, Trust::Verified, None);
         self.open_stream(peer);
     }
 
-    /// The peers that were let in.
+    /// The peers that were let in, also those that are away.
     pub(crate) fn let_in(&self) -> Vec<NodeId> {
-        let connected = self.peers.iter().filter(|(_, peer)| peer.connected).map(|(node, _)| *node);
-        connected.filter(|node| self.is_in(node)).collect()
+        self.peers.iter().map(|(node, _)| *node).filter(|node| self.is_in(node)).collect()
     }
 
     fn is_in(&self, peer: &NodeId) -> bool {

@@ -4,7 +4,6 @@
 //! back as an [`Input`]; every channel is bounded, and a full one makes its sender wait, never the loop.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use antiphon_core::ids::NodeId;
@@ -45,9 +44,8 @@ pub(crate) struct Engine {
     pub(crate) timers: BTreeSet<(UnixMillis, NodeId, Epoch)>,
     /// Where this node listens, with its peer id.
     pub(crate) listen: Vec<String>,
-    /// The ports of those addresses, and where they are kept for the next start.
-    pub(crate) ports: Ports,
-    pub(crate) ports_file: PathBuf,
+    /// The ports of those addresses; a task keeps them for the next start.
+    pub(crate) ports: watch::Sender<Ports>,
     /// Sessions so far.
     pub(crate) epochs: u64,
     pub(crate) agent_version: String,

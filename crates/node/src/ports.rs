@@ -5,7 +5,9 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tokio::sync::watch;
 
 /// Longest file that is read, in bytes.
 const FILE_BYTES_MAX: usize = 256;
@@ -35,9 +37,9 @@ impl Ports {
     }
 
     /// Writes the file.
-    pub(crate) fn save(self, path: &Path) -> io::Result<()> {
+    async fn save(self, path: &Path) -> io::Result<()> {
         let line = |name, port: Option<u16>| port.map(|port| format!("{name} {port}\n")).unwrap_or_default();
-        fs::write(path, line("tcp", self.tcp) + &line("udp", self.udp))
+        tokio::fs::write(path, line("tcp", self.tcp) + &line("udp", self.udp)).await
     }
 
     /// Notes the port of an address that is listened at; says whether that is news.
@@ -73,12 +75,22 @@ impl Ports {
     }
 }
 
+/// Writes the file whenever the ports change, until nobody can change them any more.
+pub(crate) async fn keep(path: PathBuf, mut ports: watch::Receiver<Ports>) {
+    while ports.changed().await.is_ok() {
+        let now = *ports.borrow_and_update();
+        if let Err(error) = now.save(&path).await {
+            tracing::warn!(%error, "the ports could not be noted; another start may pick others");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_node_that_picks_its_port_picks_the_same_one_again() {
+    #[tokio::test]
+    async fn a_node_that_picks_its_port_picks_the_same_one_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ports");
         let mut ports = Ports::load(&path);
@@ -86,7 +98,7 @@ mod tests {
         assert!(ports.note("/ip4/127.0.0.1/tcp/4001"));
         assert!(ports.note("/ip4/127.0.0.1/udp/4002/quic-v1"));
         assert!(!ports.note("/ip4/10.0.0.1/tcp/4001"));
-        ports.save(&path).unwrap();
+        ports.save(&path).await.unwrap();
         let again = Ports::load(&path);
         assert_eq!(again.apply("/ip4/0.0.0.0/tcp/0"), "/ip4/0.0.0.0/tcp/4001");
         assert_eq!(again.apply("/ip4/0.0.0.0/udp/0/quic-v1"), "/ip4/0.0.0.0/udp/4002/quic-v1");

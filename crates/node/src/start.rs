@@ -9,7 +9,7 @@ use antiphon_core::sign::Signer;
 use antiphon_net::{Multiaddr, NetHandle};
 use antiphon_store::{Db, Draft, Identity, Options, Own, Store, StoreOptions};
 use antiphon_vault::{NodeKey, file, random, secret_file};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use crate::api::{Error, Team};
@@ -21,7 +21,7 @@ use crate::held::Held;
 use crate::home::{Home, Lock};
 use crate::inputs::INPUTS_MAX;
 use crate::peers::Registry;
-use crate::ports::Ports;
+use crate::ports::{self, Ports};
 use crate::rows;
 use crate::tasks::Tasks;
 use crate::team::TeamState;
@@ -175,6 +175,8 @@ async fn assemble(
     net_config.mdns = config.mdns;
     let mut tasks = Tasks::default();
     let ports = Ports::load(&config.home.ports());
+    let (ports_noted, ports_seen) = watch::channel(ports);
+    tasks.spawn(ports::keep(config.home.ports(), ports_seen));
     let (net, events) = listen(config, net_config, ports, &mut tasks)?;
     let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
@@ -203,8 +205,7 @@ async fn assemble(
         opening: std::collections::BTreeSet::new(),
         timers: std::collections::BTreeSet::new(),
         listen: Vec::new(),
-        ports,
-        ports_file: config.home.ports(),
+        ports: ports_noted,
         epochs: 0,
         moves: 0,
         unkept: rows::Unkept::default(),
