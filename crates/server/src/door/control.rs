@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::upgrade;
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixSocket};
 
 use super::Error;
 use super::tasks::Tasks;
@@ -23,6 +23,9 @@ use crate::service::Service;
 
 /// What the control socket's MCP stream calls itself in an HTTP upgrade.
 pub const MCP_PROTOCOL: &str = "antiphon-mcp";
+
+/// Connections that wait until they are taken.
+const WAITING_CONNECTIONS_MAX: u32 = 1_024;
 
 /// The socket's file.
 #[derive(Debug)]
@@ -40,10 +43,12 @@ impl Socket {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        let listener = UnixListener::bind(path).map_err(failed)?;
-        // Until here the home's own mode, 0700, keeps others out.
+        let socket = UnixSocket::new_stream().map_err(failed)?;
+        socket.bind(path).map_err(failed)?;
+        // The home may have been made by somebody who lets others in. Nobody can connect before the socket listens.
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
         let file = file_of(path).map_err(failed)?;
+        let listener = socket.listen(WAITING_CONNECTIONS_MAX).map_err(failed)?;
         Ok((Self { path: path.to_owned(), file }, listener))
     }
 
