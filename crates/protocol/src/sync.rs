@@ -14,7 +14,7 @@
 //! - **Nothing is assumed to have arrived.** Every 30 s the sides compare one hash of their clocks, and the clocks
 //!   themselves if it differs. What was lost is sent again, what came twice is skipped.
 //! - **Forks.** Where two clocks contradict each other the log is not synced with this peer; each side sends the
-//!   signed events of its branch once, so that both can prove the equivocation. Relaying that proof is the node's.
+//!   signed events of its branch, at most [`BRANCH_SHOWS_MAX`] times, so that both can prove the equivocation. Relaying that proof is the node's.
 //!   Branches that parted more than [`BRANCH_PAGES_MAX`] pages ago are proved from there on only.
 //!
 //! The rule that authors and stores keep for this: an author signs at least every [`PAGE_EVENTS_MAX`] events and
@@ -49,6 +49,8 @@ pub const PAGES_UNACKED_MAX: usize = 4;
 pub const PAGES_QUEUED_MAX: usize = 2 * PAGES_UNACKED_MAX;
 /// Most pages of a forked log that one side shows the other: how far back the place is looked for where they part.
 pub const BRANCH_PAGES_MAX: u32 = 4;
+/// How often the branch of a log is shown in one session: nothing says that it arrived, and a frame may be lost.
+pub const BRANCH_SHOWS_MAX: u32 = 5;
 /// Most logs of one clock: charter and shared of 4,096 stores.
 pub const LOGS_MAX: usize = 8_192;
 /// Most stores of one key.

@@ -12,8 +12,8 @@ use super::message::digest;
 use super::outbox::{Loaded, Outbox};
 use super::timer::Timer;
 use super::{
-    BRANCH_PAGES_MAX, Clock, Closed, Input, LOGS_MAX, Message, Mode, Opened, Output, PAGE_BYTES_MAX, PAGE_EVENTS_MAX,
-    Page,
+    BRANCH_PAGES_MAX, BRANCH_SHOWS_MAX, Clock, Closed, Input, LOGS_MAX, Message, Mode, Opened, Output, PAGE_BYTES_MAX,
+    PAGE_EVENTS_MAX, Page,
 };
 use crate::reason::Reason;
 
@@ -429,11 +429,16 @@ impl Open {
         self.outbox.forget(log);
         self.inbox.forget(log);
         if self.forked.insert(log) {
-            let common = self.head(&log).seq.min(self.outbox.held_of(&log).seq);
+            let common = self.common(&log);
             self.outbox.add_branch(log, common);
             self.out.push(Output::Problem { log, reason: Reason::Equivocation });
         }
         self.note_missing(log);
+    }
+
+    /// How many events of a log both sides hold, whether or not they are the same.
+    fn common(&self, log: &LogId) -> u64 {
+        self.head(log).seq.min(self.outbox.held_of(log).seq)
     }
 
     /// The peer shows its branch of a log.
@@ -443,7 +448,7 @@ impl Open {
             return;
         }
         let shown = self.branched.entry(log).or_insert(0);
-        if *shown >= BRANCH_PAGES_MAX {
+        if *shown >= BRANCH_PAGES_MAX * BRANCH_SHOWS_MAX {
             return;
         }
         *shown += 1;
@@ -470,6 +475,10 @@ impl Open {
         if self.timer.must_compare(now) {
             self.timer.compared(now);
             (self.strikes, self.answers) = (0, 0);
+            for log in self.forked.clone() {
+                let common = self.common(&log);
+                self.outbox.show_branch(log, common);
+            }
         }
         Ok(())
     }
