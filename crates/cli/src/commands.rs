@@ -15,3 +15,4 @@ pub(crate) mod status;
 pub(crate) mod team;
 pub(crate) mod up;
 pub(crate) mod verify;
+mod which;

@@ -4,6 +4,7 @@ use antiphon_server::client::{Client, ClientError};
 use antiphon_server::dto::{ActorDto, Change, EditDto, FactDto, FactFilterDto};
 use clap::{Args, Subcommand};
 
+use super::which::Which;
 use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem};
 use crate::render;
@@ -47,24 +48,9 @@ pub(crate) struct ListArgs {
     /// Most facts to list
     #[arg(long, short = 'n', value_name = "N", default_value_t = 100)]
     pub(crate) limit: usize,
-    /// Only this level: 0-3, project, domain, module, snippet
-    #[arg(long)]
-    pub(crate) level: Option<String>,
-    /// Only this domain
-    #[arg(long)]
-    pub(crate) domain: Option<String>,
-    /// Only this module
-    #[arg(long)]
-    pub(crate) module: Option<String>,
-    /// Only with this tag
-    #[arg(long)]
-    pub(crate) tag: Option<String>,
-    /// Only written on this node: a name, a peer id or the beginning of one
-    #[arg(long, value_name = "PEER")]
-    pub(crate) author: Option<String>,
-    /// Archived facts too
-    #[arg(long)]
-    pub(crate) archived: bool,
+    /// Which facts
+    #[command(flatten)]
+    pub(crate) which: Which,
 }
 
 /// Options of `facts edit`: what is not named stays as it is, and an empty text clears domain, module or source.
@@ -142,12 +128,12 @@ pub(crate) async fn run(command: FactsCommand, session: &Session) -> Outcome {
 
 async fn list(args: ListArgs, session: &Session) -> Outcome {
     let filter = FactFilterDto {
-        level: args.level,
-        domain: args.domain,
-        module: args.module,
-        tag: args.tag,
-        author: args.author,
-        archived: args.archived.then_some(true),
+        level: args.which.level,
+        domain: args.which.domain,
+        module: args.which.module,
+        tag: args.which.tag,
+        author: args.which.author,
+        archived: args.which.archived.then_some(true),
         ..FactFilterDto::default()
     };
     let (facts, more) = collect(&session.node().await?, filter, args.limit).await?;

@@ -16,7 +16,7 @@ pub struct InviteDto {
 }
 
 /// A ticket. It holds a secret: whoever has it can join once.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct InvitationDto {
     /// The ticket, as text.
     pub ticket: String,
@@ -27,7 +27,7 @@ pub struct InvitationDto {
 }
 
 /// A ticket to be used.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinDto {
     /// The ticket.
@@ -38,6 +38,20 @@ pub struct JoinDto {
     /// `shared` or `none`: which facts come along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bring: Option<String>,
+}
+
+// A ticket is a secret, and what is debugged may be logged.
+impl std::fmt::Debug for InvitationDto {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("InvitationDto");
+        shown.field("role", &self.role).field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for JoinDto {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JoinDto").field("name", &self.name).field("bring", &self.bring).finish_non_exhaustive()
+    }
 }
 
 /// How a join ended.

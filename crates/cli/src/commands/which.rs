@@ -1,0 +1,26 @@
+//! Options that say which facts are meant, for every command that lists some.
+
+use clap::Args;
+
+/// A filter; without options it lets every fact pass that is not archived.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// Only this level: 0-3, project, domain, module, snippet
+    #[arg(long)]
+    pub(crate) level: Option<String>,
+    /// Only this domain
+    #[arg(long)]
+    pub(crate) domain: Option<String>,
+    /// Only this module
+    #[arg(long)]
+    pub(crate) module: Option<String>,
+    /// Only with this tag
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// Only written on this node: a name, a peer id or the beginning of one
+    #[arg(long, value_name = "PEER")]
+    pub(crate) author: Option<String>,
+    /// Archived facts too
+    #[arg(long)]
+    pub(crate) archived: bool,
+}
