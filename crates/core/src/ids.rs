@@ -218,14 +218,14 @@ impl FactId {
         Self(ulid_bytes(at, random))
     }
 
-    /// The id of an imported fact: the same source text always gets the same id, so that importing a file twice
-    /// does not double it.
-    pub fn of_source(at: UnixMillis, namespace: &str, key: &str) -> Self {
+    /// The id of an imported fact: the same source text always gets the same id, so that importing a file twice does
+    /// not double it. All 128 bits come from the source, so the time in it means nothing.
+    pub fn of_source(namespace: &str, key: &str) -> Self {
         let digest = Sha256::new().chain_update(b"antiphon/import/1").chain_update(namespace.as_bytes());
         let digest: [u8; 32] = digest.chain_update([0]).chain_update(key.as_bytes()).finalize().into();
-        let mut random = [0; 10];
-        random.copy_from_slice(&digest[..10]);
-        Self::new(at, random)
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        Self(id)
     }
 
     /// The time in the ULID.
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn the_same_source_gets_the_same_fact_id() {
-        let id = |key| FactId::of_source(UnixMillis(5), "memory-server", key);
+        let id = |key| FactId::of_source("memory-server", key);
         assert_eq!(id("a"), id("a"));
         assert_ne!(id("a"), id("b"));
     }

@@ -12,7 +12,6 @@ pub use memory_server::{BadLine, Parsed, memory_server};
 
 use antiphon_core::fact::{CONTENT_BYTES_MAX, escape};
 use antiphon_core::ids::FactId;
-use antiphon_core::time::UnixMillis;
 
 use crate::dto::NewFactDto;
 use crate::text::{cut, split};
@@ -22,9 +21,9 @@ const TAG_BYTES_MAX: usize = 64;
 /// Room for the marks that follow escaping and numbering a part, in bytes.
 const MARK_BYTES: usize = 32;
 
-/// The id of an imported fact. The time in it is fixed: when something is imported must not decide what it is.
+/// The id of an imported fact: when something is imported must not decide what it is.
 fn id_of(namespace: &str, key: &str) -> String {
-    FactId::of_source(UnixMillis(0), namespace, key).to_string()
+    FactId::of_source(namespace, key).to_string()
 }
 
 /// A name as a tag: on one line, visible and short. `None` when nothing is left.

@@ -64,7 +64,7 @@ fn a_forgotten_fact_can_be_restored_as_it_was() {
 #[test]
 fn a_repeated_import_and_a_repeated_key_do_not_double() {
     let (mut alice, _) = alice();
-    let id = FactId::of_source(NOW, "memory-server", "alpha");
+    let id = FactId::of_source("memory-server", "alpha");
     let draft = |id, key: Option<&str>| Draft::Remember {
         id,
         edit: text("imported"),
