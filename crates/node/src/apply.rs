@@ -12,7 +12,7 @@ use antiphon_core::ids::{NodeId, StoreId};
 use antiphon_core::log::{LogId, NodeClock};
 use antiphon_net::SyncStream;
 use antiphon_protocol::reason::Reason;
-use antiphon_protocol::sync::{Input as Heard, Mode, Opened, Output, Session};
+use antiphon_protocol::sync::{Branching, Input as Heard, Mode, Opened, Output, Session};
 use antiphon_store::{Applied, Store};
 use antiphon_vault::random;
 
@@ -66,6 +66,7 @@ impl Engine {
         let opened = Opened {
             clock: self.held.clock.clone(),
             keys: self.held.keys.clone(),
+            partings: self.held.partings.clone(),
             members: self.held.members.clone(),
             mode: Mode::BOTH,
             seed,
@@ -97,7 +98,22 @@ impl Engine {
                 });
             }
             Output::Store { log, key, events } => self.store_page(peer, epoch, log, key, events),
-            Output::Branch { log, events } => self.keep_branch(peer, log, events),
+            Output::Branch { log, events } => self.keep_branch(peer, epoch, log, events),
+            Output::LoadHeads { log, seqs } => {
+                let store = self.store.clone();
+                self.ask_session(peer, epoch, async move {
+                    let places = seqs.clone();
+                    let heads = store.read(move |reader| reader.heads_at(log, &places)).await;
+                    vec![Heard::Heads { log, seqs, heads: or_none(log, heads) }]
+                });
+            }
+            Output::LoadProof { log } => {
+                let store = self.store.clone();
+                self.ask_session(peer, epoch, async move {
+                    let branches = store.read(move |reader| reader.proof(log)).await;
+                    vec![Heard::Proof { log, branches: or_none(log, branches) }]
+                });
+            }
             Output::Problem { log, reason } => {
                 tracing::warn!(%peer, %log, reason = reason.name(), "a log cannot be synced");
                 self.note_failure(&peer, reason);
@@ -142,14 +158,23 @@ impl Engine {
         });
     }
 
-    fn keep_branch(&mut self, peer: NodeId, log: LogId, events: Vec<Event>) {
+    fn keep_branch(&mut self, peer: NodeId, epoch: Epoch, log: LogId, events: Vec<Event>) {
         let Some(key) = self.held.keys.get(&log.store).copied() else { return };
-        let (store, inputs) = (self.store.clone(), self.inputs.clone());
-        self.tasks.spawn(async move {
-            match store.apply_run(log, key, events, Some(peer), now()).await {
-                Ok(applied) => drop(inputs.send(Input::Applied { peer, log, applied }).await),
-                Err(error) => tracing::warn!(%peer, %log, %error, "a branch could not be kept"),
-            }
+        let store = self.store.clone();
+        self.ask_session(peer, epoch, async move {
+            let branching = match store.write(move |db| db.keep_branch(log, key, events)).await {
+                Ok(antiphon_store::Branching::Parted(head)) => {
+                    tracing::error!(%peer, %log, seq = head.seq + 1, "the log has two branches: its author signed both");
+                    Branching::Parted(head)
+                }
+                Ok(antiphon_store::Branching::Same) => Branching::Same,
+                Ok(antiphon_store::Branching::Detached) => Branching::Detached,
+                Err(error) => {
+                    tracing::warn!(%peer, %log, %error, "a branch could not be kept");
+                    Branching::Failed
+                }
+            };
+            vec![Heard::Branched { log, branching }]
         });
     }
 
@@ -233,10 +258,14 @@ impl Engine {
         let known = |(store, key): (&StoreId, &NodeId)| (!self.held.keys.contains_key(store)).then_some((*store, *key));
         let keys: BTreeMap<StoreId, NodeId> = held.keys.iter().filter_map(known).collect();
         let members = (held.members != self.held.members).then(|| held.members.clone());
+        let partings = (held.partings != self.held.partings).then(|| held.partings.clone());
         self.held = held;
         for (peer, epoch) in self.sessions.iter().map(|(peer, live)| (*peer, live.epoch)).collect::<Vec<_>>() {
             if let Some(members) = &members {
                 self.drive(peer, epoch, Heard::Members(members.clone()));
+            }
+            if let Some(partings) = &partings {
+                self.drive(peer, epoch, Heard::Partings(partings.clone()));
             }
             if !heads.is_empty() {
                 self.drive(peer, epoch, Heard::LocalClock { heads: heads.clone(), keys: keys.clone() });
@@ -309,6 +338,14 @@ async fn load(store: &Store, peer: NodeId, log: LogId, after: u64, most: (usize,
     page.unwrap_or_else(|error| {
         tracing::error!(%log, after, %error, "a page could not be read");
         Vec::new()
+    })
+}
+
+/// What was read of a log. A failure reads as nothing: the session asks again later, and the log says why.
+fn or_none<T: Default>(log: LogId, read: Result<T, antiphon_store::Error>) -> T {
+    read.unwrap_or_else(|error| {
+        tracing::error!(%log, %error, "a log could not be read");
+        T::default()
     })
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Held {
     pub(crate) clock: NodeClock,
     /// The key of every store whose logs are held.
     pub(crate) keys: BTreeMap<StoreId, NodeId>,
+    /// Where the branches of forked logs part.
+    pub(crate) partings: NodeClock,
     /// Keys that the charter ever granted something.
     pub(crate) members: BTreeSet<NodeId>,
 }
@@ -20,12 +22,12 @@ pub(crate) struct Held {
 impl Held {
     /// Reads the snapshot.
     pub(crate) fn read(reader: &Reader<'_>) -> Result<Self, antiphon_store::Error> {
-        let clock = reader.clock()?;
+        let (clock, partings) = (reader.clock()?, reader.partings()?);
         let keys = reader.logs()?.into_iter().map(|log| (log.log.store, log.node)).collect();
         let membership = reader.membership()?;
         let members = membership.members().map(|(node, _)| *node).chain(membership.revoked());
         let members = members.chain([membership.first_steward()]).collect();
-        Ok(Self { clock, keys, members })
+        Ok(Self { clock, keys, partings, members })
     }
 
     /// The heads of the charter logs.

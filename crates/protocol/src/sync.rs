@@ -13,13 +13,14 @@
 //!   exchange of clocks, all others go on.
 //! - **Nothing is assumed to have arrived.** Every 30 s the sides compare one hash of their clocks, and the clocks
 //!   themselves if it differs. What was lost is sent again, what came twice is skipped.
-//! - **Forks.** Where two clocks contradict each other the log is not synced with this peer; each side sends the
-//!   signed events of its branch, at most [`BRANCH_SHOWS_MAX`] times, so that both can prove the equivocation. Relaying that proof is the node's.
-//!   Branches that parted more than [`BRANCH_PAGES_MAX`] pages ago are proved from there on only.
+//! - **Forks.** Where two clocks contradict each other the log is not synced with this peer; the sides find the first
+//!   event that differs and show each other their signed events from there, so that both can prove the equivocation.
+//!   Who has the proof says so in its clock and shows it to whoever lacks it. See `forks.rs`.
 //!
 //! The rule that authors and stores keep for this: an author signs at least every [`PAGE_EVENTS_MAX`] events and
 //! every [`PAGE_BYTES_MAX`] bytes of a log, so that every page can end with a signed event.
 
+mod forks;
 mod inbox;
 mod message;
 mod outbox;
@@ -47,10 +48,17 @@ pub const PAGE_BYTES_MAX: usize = 1024 * 1024;
 pub const PAGES_UNACKED_MAX: usize = 4;
 /// Most pages that wait while another one is being stored; a peer that sends more is not ours.
 pub const PAGES_QUEUED_MAX: usize = 2 * PAGES_UNACKED_MAX;
-/// Most pages of a forked log that one side shows the other: how far back the place is looked for where they part.
+/// Most pages of branches of one log that are taken in from a peer in [`FORKS_EVERY_MS`].
 pub const BRANCH_PAGES_MAX: u32 = 4;
-/// How often the branch of a log is shown in one session: nothing says that it arrived, and a frame may be lost.
-pub const BRANCH_SHOWS_MAX: u32 = 5;
+/// Most events that one trace of a branch names.
+pub const TRACE_POINTS_MAX: usize = 34;
+/// Most traces of one log that are begun or answered in [`FORKS_EVERY_MS`].
+pub const TRACES_MAX: u32 = 16;
+/// Most logs about whose branches something is done in [`FORKS_EVERY_MS`].
+pub const FORKS_AT_ONCE_MAX: usize = 8;
+/// Time after which what could not be settled about a forked log is tried again, in milliseconds; that happens when
+/// clocks are compared.
+pub const FORKS_EVERY_MS: u64 = COMPARE_EVERY_MS / 2;
 /// Most logs of one clock: charter and shared of 4,096 stores.
 pub const LOGS_MAX: usize = 8_192;
 /// Most stores of one key.
@@ -71,6 +79,8 @@ pub struct Opened {
     pub clock: NodeClock,
     /// Keys of the stores whose logs are held.
     pub keys: BTreeMap<StoreId, NodeId>,
+    /// Logs that can be proved to have branches, with the last event that these share.
+    pub partings: NodeClock,
     /// Keys that the charter grants or ever granted something.
     pub members: BTreeSet<NodeId>,
     /// What may flow.
@@ -132,6 +142,31 @@ pub enum Input {
         /// Why.
         reason: Reason,
     },
+    /// Answers [`Output::Branch`].
+    Branched {
+        /// The log.
+        log: LogId,
+        /// What the branch turned out to be.
+        branching: Branching,
+    },
+    /// Logs were found to have branches, by what another peer sent: each with the last event that these share.
+    Partings(NodeClock),
+    /// Answers [`Output::LoadHeads`].
+    Heads {
+        /// The log.
+        log: LogId,
+        /// The places that were asked for.
+        seqs: Vec<u64>,
+        /// What is held there.
+        heads: Vec<Head>,
+    },
+    /// Answers [`Output::LoadProof`].
+    Proof {
+        /// The log.
+        log: LogId,
+        /// Its branches, each from where they part up to a signature; none when there is no proof.
+        branches: Vec<Vec<Event<Verified>>>,
+    },
     /// The charter changed.
     Members(BTreeSet<NodeId>),
     /// What may flow changed.
@@ -140,6 +175,19 @@ pub enum Input {
     Wake,
     /// Say goodbye.
     Close,
+}
+
+/// What a branch that the peer showed turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Branching {
+    /// The log has branches, and this is the last event that they share.
+    Parted(Head),
+    /// It says the same as what is held.
+    Same,
+    /// It does not follow anything that is held.
+    Detached,
+    /// It could not be looked at.
+    Failed,
 }
 
 /// What must be done, in this order.
@@ -176,12 +224,25 @@ pub enum Output {
         reason: Reason,
     },
     /// Events of a log that contradict ours may stand in the peer's branch: compare them with the held ones at the
-    /// same sequence numbers, and keep a [`antiphon_core::event::Fork`] as evidence where they differ.
+    /// same sequence numbers, keep them as evidence from the first that differs if they follow one that is held, and
+    /// answer with [`Input::Branched`].
     Branch {
         /// The log.
         log: LogId,
         /// The peer's branch, verified by itself.
         events: Vec<Event<Verified>>,
+    },
+    /// Read the hashes of events and hand them in as [`Input::Heads`], leaving out what is not held.
+    LoadHeads {
+        /// The log.
+        log: LogId,
+        /// Their places.
+        seqs: Vec<u64>,
+    },
+    /// Read the branches of a log from where they part and hand them in as [`Input::Proof`].
+    LoadProof {
+        /// The log.
+        log: LogId,
     },
     /// Both sides hold the same, but for logs with a problem.
     CaughtUp,

@@ -133,6 +133,15 @@ pub(crate) fn write_clock(out: &mut Out<'_>, clock: &NodeClock) {
 
 /// Reads a clock of at most `limit` logs, each listed once, in order, with at least one event.
 pub(crate) fn read_clock(input: &mut Decoder<'_>, limit: usize) -> Result<NodeClock, Error> {
+    let clock = read_heads(input, limit)?;
+    if clock.values().any(|head| head.seq == 0) {
+        return Err(Error::Value("a clock lists only logs with events"));
+    }
+    Ok(clock)
+}
+
+/// Reads heads of at most `limit` logs, each listed once, in order, empty ones included.
+pub(crate) fn read_heads(input: &mut Decoder<'_>, limit: usize) -> Result<NodeClock, Error> {
     let mut clock = NodeClock::new();
     for _ in 0..cbor::read_list(input, limit)? {
         if cbor::read_list(input, 4)? != 4 {
@@ -140,8 +149,11 @@ pub(crate) fn read_clock(input: &mut Decoder<'_>, limit: usize) -> Result<NodeCl
         }
         let log = log_of(input)?;
         let head = Head { seq: input.u64()?, hash: Hash(cbor::read_array(input)?) };
-        if head.seq == 0 || clock.last_key_value().is_some_and(|(last, _)| *last >= log) {
-            return Err(Error::Value("a clock lists its logs once, in order, with their last events"));
+        if (head.seq == 0) != (head == Head::EMPTY) {
+            return Err(Error::Value("a head without events has no hash"));
+        }
+        if clock.last_key_value().is_some_and(|(last, _)| *last >= log) {
+            return Err(Error::Value("a clock lists its logs once, in order"));
         }
         clock.insert(log, head);
     }

@@ -13,7 +13,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_protocol::frame;
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{
-    Clock, Closed, Input, Message, Mode, Opened, Output, PAGE_EVENTS_MAX, PAGES_QUEUED_MAX, Page, Session,
+    Branching, Clock, Closed, Input, Message, Mode, Opened, Output, PAGE_EVENTS_MAX, PAGES_QUEUED_MAX, Page, Session,
 };
 use common::{Author, Key, LATER, NOW, Shelf, Team, unverified};
 use proptest::prelude::*;
@@ -34,6 +34,8 @@ impl Dice {
 /// One node: what it holds, what it writes, and whom it talks to.
 struct Node {
     shelf: Shelf,
+    /// Other branches of logs, from where they part from what the shelf has.
+    evidence: BTreeMap<LogId, Vec<Event<Verified>>>,
     author: Author,
     talks: BTreeMap<usize, Talk>,
     mode: Mode,
@@ -48,10 +50,52 @@ struct Talk {
     work: VecDeque<Output>,
     wake: Option<UnixMillis>,
     problems: BTreeSet<(LogId, Reason)>,
-    branches: Vec<Vec<Event<Verified>>>,
     caught_up: bool,
     holds: NodeClock,
     log: Vec<Output>,
+}
+
+impl Node {
+    /// Keeps a branch as a store does: only if it follows what is held, and from the first event that differs.
+    fn keep_branch(&mut self, log: LogId, events: &[Event<Verified>]) -> Branching {
+        let held = &self.shelf.logs[&log];
+        let at = |seq: u64| held.get(usize::try_from(seq).unwrap().checked_sub(1)?).map(Event::head);
+        let first = events[0].header();
+        if at(first.seq - 1).unwrap_or(Head::EMPTY).hash != first.prev {
+            return Branching::Detached;
+        }
+        let differs = |event: &Event<Verified>| at(event.header().seq).is_some_and(|mine| mine != event.head());
+        let Some(from) = events.iter().position(differs) else { return Branching::Same };
+        let other = events[from..].to_vec();
+        let seq = other[0].header().seq;
+        if self.evidence.get(&log).is_none_or(|known| seq < known[0].header().seq) {
+            self.evidence.insert(log, other);
+        }
+        Branching::Parted(self.partings()[&log])
+    }
+
+    fn partings(&self) -> NodeClock {
+        let head = |event: &Event<Verified>| match event.header().seq {
+            1 => Head::EMPTY,
+            seq => Head { seq: seq - 1, hash: event.header().prev },
+        };
+        self.evidence.iter().map(|(log, events)| (*log, head(&events[0]))).collect()
+    }
+
+    fn proof(&self, log: LogId) -> Vec<Vec<Event<Verified>>> {
+        let Some(other) = self.evidence.get(&log) else { return Vec::new() };
+        let from = usize::try_from(other[0].header().seq).unwrap() - 1;
+        let signed = |events: &[Event<Verified>]| {
+            let end = events.iter().position(|event| event.signature().is_some()).unwrap();
+            events[..=end].to_vec()
+        };
+        vec![signed(&self.shelf.logs[&log][from..]), signed(other)]
+    }
+
+    /// The first event of a log of which two are known.
+    fn parted(&self, log: LogId) -> Option<u64> {
+        self.partings().get(&log).map(|head| head.seq + 1)
+    }
 }
 
 struct World {
@@ -82,7 +126,7 @@ impl World {
             .map(|mut author| {
                 let mut shelf = shelf.clone();
                 shelf.put(author.open(Stream::Shared));
-                Node { shelf, author, talks: BTreeMap::new(), mode: Mode::BOTH }
+                Node { shelf, evidence: BTreeMap::new(), author, talks: BTreeMap::new(), mode: Mode::BOTH }
             })
             .collect();
         Self { team, nodes, now: NOW, seed: 0, bytes: 0, pages: 0 }
@@ -96,6 +140,7 @@ impl World {
             let opened = Opened {
                 clock: node.shelf.clock(),
                 keys: node.shelf.keys(),
+                partings: node.partings(),
                 members: node.shelf.members(),
                 mode: node.mode,
                 seed: self.seed,
@@ -103,8 +148,7 @@ impl World {
             let out = session.handle(Input::Opened(opened), self.now);
             let (wire, work) = (VecDeque::new(), VecDeque::new());
             let (problems, holds) = (BTreeSet::new(), NodeClock::new());
-            let (branches, log) = (Vec::new(), Vec::new());
-            let talk = Talk { session, wire, work, wake: None, problems, branches, caught_up: false, holds, log };
+            let talk = Talk { session, wire, work, wake: None, problems, caught_up: false, holds, log: Vec::new() };
             node.talks.insert(to, talk);
             self.apply(from, to, out);
         }
@@ -127,9 +171,12 @@ impl World {
                     self.bytes += bytes.len();
                     talk.wire.push_back(bytes);
                 }
-                Output::LoadPage { .. } | Output::Store { .. } => talk.work.push_back(output),
+                Output::LoadPage { .. }
+                | Output::Store { .. }
+                | Output::Branch { .. }
+                | Output::LoadHeads { .. }
+                | Output::LoadProof { .. } => talk.work.push_back(output),
                 Output::Problem { log, reason } => drop(talk.problems.insert((log, reason))),
-                Output::Branch { events, .. } => talk.branches.push(events),
                 Output::CaughtUp => talk.caught_up = true,
                 Output::PeerHolds(heads) => talk.holds.extend(heads),
                 Output::WakeAt(at) => talk.wake = Some(at),
@@ -177,6 +224,22 @@ impl World {
                 }
                 self.input(node, peer, Input::Stored { log, head });
                 self.tell_grown(node, log, Some(peer));
+            }
+            Output::Branch { log, events } => {
+                let branching = self.nodes[node].keep_branch(log, &events);
+                self.input(node, peer, Input::Branched { log, branching });
+                let partings = self.nodes[node].partings();
+                self.tell_all(node, &Input::Partings(partings));
+            }
+            Output::LoadHeads { log, seqs } => {
+                let held = &self.nodes[node].shelf.logs[&log];
+                let at = |seq: &u64| held.get(usize::try_from(*seq).ok()?.checked_sub(1)?).map(Event::head);
+                let heads = seqs.iter().filter_map(at).collect();
+                self.input(node, peer, Input::Heads { log, seqs, heads });
+            }
+            Output::LoadProof { log } => {
+                let branches = self.nodes[node].proof(log);
+                self.input(node, peer, Input::Proof { log, branches });
             }
             _ => unreachable!("only work is queued"),
         }
@@ -412,7 +475,7 @@ fn fork(world: &mut World, hers: usize, his: usize) -> LogId {
 
 #[test]
 fn both_sides_of_a_fork_are_shown_and_nothing_else_is_held_up() {
-    for (hers, his) in [(1, 1), (3, 1), (1, 3), (600, 2), (5, 4), (900, 700)] {
+    for (hers, his) in [(1, 1), (3, 1), (1, 3), (600, 2), (5, 4), (900, 700), (5_000, 4_000)] {
         let mut world = World::new(2);
         let log = fork(&mut world, hers, his);
         world.write(BOB, 2);
@@ -421,14 +484,7 @@ fn both_sides_of_a_fork_are_shown_and_nothing_else_is_held_up() {
         for (node, peer) in [(ALICE, BOB), (BOB, ALICE)] {
             let talk = world.talk(node, peer);
             assert!(talk.problems.contains(&(log, Reason::Equivocation)), "{hers} and {his}");
-            let held = &world.shared(node).logs[&log];
-            let differs = |event: &Event<Verified>| {
-                held.get(usize::try_from(event.header().seq).unwrap() - 1)
-                    .is_some_and(|mine| mine.hash() != event.hash())
-            };
-            let forked = talk.branches.iter().flatten().filter(|event| differs(event));
-            let first = forked.map(|event| event.header().seq).min();
-            assert_eq!(first, Some(4), "{node} can prove where {hers} and {his} part");
+            assert_eq!(world.nodes[node].parted(log), Some(4), "{node} can prove where {hers} and {his} part");
             assert!(talk.caught_up, "a fork does not keep the rest from being done");
         }
         let bobs = world.nodes[BOB].author.log(Stream::Shared);
@@ -443,8 +499,11 @@ fn opened(world: &World, peer_clock: NodeClock) -> (Session, Vec<Output>) {
     let shelf = world.shared(BOB);
     let (clock, keys, members) = (shelf.clock(), shelf.keys(), shelf.members());
     let mut session = Session::new(world.team);
-    let mut out = session.handle(Input::Opened(Opened { clock, keys, members, mode: Mode::BOTH, seed: 1 }), NOW);
-    let clock = Clock { heads: peer_clock, takes: true, asks: false };
+    let mut out = session.handle(
+        Input::Opened(Opened { clock, keys, partings: NodeClock::new(), members, mode: Mode::BOTH, seed: 1 }),
+        NOW,
+    );
+    let clock = Clock { heads: peer_clock, takes: true, asks: false, partings: NodeClock::new() };
     out.extend(session.handle(Input::Message(Message::Clock(clock)), NOW));
     (session, out)
 }
@@ -519,7 +578,10 @@ fn a_peer_that_floods_or_does_not_greet_is_closed() {
     let mut fresh = Session::new(world.team);
     let shelf = world.shared(BOB);
     let (clock, keys, members) = (shelf.clock(), shelf.keys(), shelf.members());
-    let _ = fresh.handle(Input::Opened(Opened { clock, keys, members, mode: Mode::BOTH, seed: 1 }), NOW);
+    let _ = fresh.handle(
+        Input::Opened(Opened { clock, keys, partings: NodeClock::new(), members, mode: Mode::BOTH, seed: 1 }),
+        NOW,
+    );
     assert!(closes(fresh.handle(Input::Message(Message::Digest(Hash([0; 32]))), NOW)));
 }
 
@@ -569,31 +631,112 @@ fn questions_and_lies_of_a_peer_cost_bounded_answers_and_memory() {
 }
 
 #[test]
-fn eve_is_shown_a_branch_once_however_often_she_contradicts() {
+fn eve_makes_bob_work_little_however_often_she_contradicts() {
     let mut world = World::new(2);
     world.write(BOB, 5);
     let log = world.nodes[BOB].author.log(Stream::Shared);
     let (mut session, _) = opened(&world, world.shared(BOB).clock());
-    let say = |session: &mut Session, hash: Option<Hash>| {
+    let page = world.shared(BOB).page(log, 2, 512, 1 << 20).iter().map(unverified).collect();
+    let says = |hash: Option<Hash>| {
         let mut heads = world.shared(BOB).clock();
         let head = heads.get_mut(&log).unwrap();
         head.hash = hash.unwrap_or(head.hash);
-        session.handle(Input::Message(Message::Clock(Clock { heads, takes: true, asks: false })), NOW)
+        Message::Clock(Clock { heads, takes: true, asks: false, partings: NodeClock::new() })
     };
-    let mut loads = 0;
-    for _ in 0..50 {
-        for hash in [Some(Hash([7; 32])), None] {
-            let mut out = say(&mut session, hash);
-            while let Some(Output::LoadPage { log, after, .. }) =
-                out.iter().find(|output| matches!(output, Output::LoadPage { .. })).cloned()
-            {
-                loads += 1;
-                let events = world.shared(BOB).page(log, after, 512, 1 << 20);
-                out = session.handle(Input::Page { log, after, events }, NOW);
+    let lies = [
+        says(Some(Hash([7; 32]))),
+        says(None),
+        Message::Trace { log, points: vec![Head { seq: 4, hash: Hash([7; 32]) }] },
+        Message::Trace { log, points: vec![Head { seq: u64::MAX, hash: Hash([7; 32]) }] },
+        Message::Branch(Page { log, events: page }),
+    ];
+    let mut work = 0;
+    for _ in 0..100 {
+        for lie in &lies {
+            let mut todo = session.handle(Input::Message(lie.clone()), NOW);
+            while let Some(output) = todo.pop() {
+                work += usize::from(!matches!(output, Output::PeerHolds(_) | Output::CaughtUp));
+                let answer = match output {
+                    Output::LoadPage { log, after, .. } => {
+                        let events = world.shared(BOB).page(log, after, 512, 1 << 20);
+                        Input::Page { log, after, events }
+                    }
+                    Output::LoadHeads { log, seqs } => {
+                        let held = &world.shared(BOB).logs[&log];
+                        let heads = held.iter().map(Event::head).filter(|head| seqs.contains(&head.seq)).collect();
+                        Input::Heads { log, seqs, heads }
+                    }
+                    Output::Branch { log, .. } => Input::Branched { log, branching: Branching::Detached },
+                    _ => continue,
+                };
+                todo.extend(session.handle(answer, NOW));
             }
         }
     }
-    assert_eq!(loads, 2, "bob shows the last page and the one before it, once");
+    assert!(work > 0 && work < 300, "{work} things to do for 500 lies");
+}
+
+/// Lets bob meet carol, who holds what alice holds.
+fn acquaint(world: &mut World, log: LogId) {
+    let hers = world.shared(ALICE).logs[&log].clone();
+    world.nodes[CAROL].shelf.append(hers);
+    world.connect(BOB, CAROL);
+    world.settle();
+}
+
+#[test]
+fn whoever_never_met_the_other_branch_is_shown_it() {
+    for (hers, his) in [(1, 1), (3, 700), (700, 1)] {
+        let mut world = World::new(3);
+        let log = fork(&mut world, hers, his);
+        acquaint(&mut world, log);
+        world.drop_stream(BOB, CAROL);
+        assert_eq!(world.nodes[CAROL].parted(log), Some(4));
+        world.connect(ALICE, CAROL);
+        world.settle();
+        assert_eq!(world.nodes[ALICE].parted(log), Some(4), "carol shows alice both branches");
+        assert!(world.talk(ALICE, CAROL).problems.is_empty(), "the two say the same of the log itself");
+    }
+}
+
+#[test]
+fn an_earlier_parting_that_somebody_learns_of_reaches_all() {
+    let mut world = World::new(3);
+    let log = fork(&mut world, 3, 2);
+    let mut late = world.nodes[ALICE].author.clone();
+    world.write(ALICE, 2);
+    let other = late.fact("a third branch", true);
+    assert!(matches!(world.nodes[ALICE].keep_branch(log, &[other]), Branching::Parted(head) if head.seq == 6));
+    world.connect(ALICE, CAROL);
+    world.settle();
+    world.connect(BOB, CAROL);
+    world.settle();
+    assert_eq!(world.nodes[CAROL].parted(log), Some(4));
+    world.pass(2 * 60_000);
+    for node in [ALICE, BOB, CAROL] {
+        assert_eq!(world.nodes[node].parted(log), Some(4), "{node}");
+    }
+}
+
+#[test]
+fn a_proof_that_was_lost_is_shown_again() {
+    let mut world = World::new(2);
+    let log = fork(&mut world, 4, 3);
+    world.connect(ALICE, BOB);
+    for _ in 0..1_000 {
+        for (from, to) in [(ALICE, BOB), (BOB, ALICE)] {
+            let lost =
+                |bytes: &Vec<u8>| matches!(frame::decode(bytes).unwrap(), Message::Branch(_) | Message::Trace { .. });
+            world.nodes[from].talks.get_mut(&to).unwrap().wire.retain(|bytes| !lost(bytes));
+            world.deliver(from, to);
+            world.work(from, to);
+        }
+    }
+    assert_eq!(world.nodes[ALICE].parted(log), None);
+    world.pass(2 * 60_000);
+    for node in [ALICE, BOB] {
+        assert_eq!(world.nodes[node].parted(log), Some(4), "{node}");
+    }
 }
 
 #[test]

@@ -52,8 +52,15 @@ fn samples() -> Vec<Message> {
     let head = Head { seq: 3, hash: Hash([4; 32]) };
     let heads = NodeClock::from([(log, head), (LogId::new(StoreId([1; 16]), Stream::Charter), head)]);
     vec![
-        Message::Clock(Clock { heads, takes: true, asks: true }),
-        Message::Clock(Clock { heads: NodeClock::new(), takes: false, asks: false }),
+        Message::Clock(Clock { heads: heads.clone(), takes: true, asks: true, partings: NodeClock::new() }),
+        Message::Clock(Clock {
+            partings: heads.keys().map(|log| (*log, Head::EMPTY)).collect(),
+            heads: heads.clone(),
+            takes: true,
+            asks: true,
+        }),
+        Message::Trace { log: *heads.keys().next().unwrap(), points: heads.values().copied().collect() },
+        Message::Clock(Clock { heads: NodeClock::new(), takes: false, asks: false, partings: NodeClock::new() }),
         Message::Digest(Hash([5; 32])),
         Message::Page(mixed_page()),
         Message::Branch(facts_page(3, |n| format!("fact {n}"))),
@@ -181,7 +188,7 @@ fn changes() -> impl Strategy<Value = Vec<(prop::sample::Index, u8)>> {
 
 proptest! {
     #[test]
-    fn hostile_bytes_are_read_or_refused(which in 0..11_usize, plain in any::<bool>(), changes in changes(), cut in any::<prop::sample::Index>()) {
+    fn hostile_bytes_are_read_or_refused(which in 0..13_usize, plain in any::<bool>(), changes in changes(), cut in any::<prop::sample::Index>()) {
         let sample = &samples()[which];
         if plain {
             let bytes = mutate(sample.encode(), &changes, cut);
@@ -200,13 +207,14 @@ proptest! {
     }
 
     #[test]
-    fn hostile_messages_do_not_break_a_session(messages in prop::collection::vec((0..11_usize, changes(), any::<prop::sample::Index>()), 1..12)) {
+    fn hostile_messages_do_not_break_a_session(messages in prop::collection::vec((0..13_usize, changes(), any::<prop::sample::Index>()), 1..12)) {
         let team = author().team;
         let key = Key::of(1).node_id();
         let mut session = Session::new(team);
         let opened = Opened {
             clock: NodeClock::new(),
             keys: [(author().store, key)].into(),
+            partings: NodeClock::new(),
             members: [key].into(),
             mode: Mode::BOTH,
             seed: 1,

@@ -11,7 +11,7 @@ use antiphon_core::trust::Trust;
 use antiphon_protocol::join::{Joined, StewardInput};
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{self, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
-use antiphon_store::{AuthorError, Authored, Bring, Db, Draft, Identity, InviteUse, LogRun, Reader};
+use antiphon_store::{AuthorError, Authored, Branching, Bring, Db, Draft, Identity, InviteUse, LogRun, Reader};
 
 use crate::agenda::{Event as Happening, Inside};
 use crate::failure::{Broken, Law, Step, need};
@@ -25,7 +25,13 @@ pub(crate) enum Job {
     /// Write events of our own.
     Author(Vec<Draft>),
     /// Store a page of a session.
-    Apply { peer: usize, epoch: u64, log: LogId, key: NodeId, events: Vec<Event>, branch: bool },
+    Apply { peer: usize, epoch: u64, log: LogId, key: NodeId, events: Vec<Event> },
+    /// Keep the other branch of a log as evidence.
+    Branch { peer: usize, epoch: u64, log: LogId, key: NodeId, events: Vec<Event> },
+    /// Read the hashes of some events for a session.
+    LoadHeads { peer: usize, epoch: u64, log: LogId, seqs: Vec<u64> },
+    /// Read the branches of a log for a session.
+    LoadProof { peer: usize, epoch: u64, log: LogId },
     /// Read a page for a session.
     Load { peer: usize, epoch: u64, log: LogId, after: u64, max_events: usize, max_bytes: usize },
     /// Keep what is known of a peer.
@@ -39,11 +45,11 @@ pub(crate) enum Job {
 impl Job {
     /// Whether it is one transaction that a crash may tear apart.
     pub(crate) fn can_tear(&self) -> bool {
-        matches!(self, Self::Author(_) | Self::Apply { .. })
+        matches!(self, Self::Author(_) | Self::Apply { .. } | Self::Branch { .. })
     }
 
     fn writes(&self) -> bool {
-        !matches!(self, Self::Load { .. })
+        !matches!(self, Self::Load { .. } | Self::LoadHeads { .. } | Self::LoadProof { .. })
     }
 }
 
@@ -93,8 +99,19 @@ impl World {
     pub(crate) fn work(&mut self, node: usize, job: Job) -> Step {
         match job {
             Job::Author(drafts) => self.author(node, drafts),
-            Job::Apply { peer, epoch, log, key, events, branch } => {
-                self.apply(node, (peer, epoch), log, key, events, branch)
+            Job::Apply { peer, epoch, log, key, events } => self.apply(node, (peer, epoch), log, key, events),
+            Job::Branch { peer, epoch, log, key, events } => self.keep_branch(node, (peer, epoch), log, key, events),
+            Job::LoadHeads { peer, epoch, log, seqs } => {
+                let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
+                let heads = up.db.reader().heads_at(log, &seqs)?;
+                self.tell_session(node, peer, epoch, vec![sync::Input::Heads { log, seqs, heads }]);
+                Ok(())
+            }
+            Job::LoadProof { peer, epoch, log } => {
+                let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
+                let branches = up.db.reader().proof(log)?;
+                self.tell_session(node, peer, epoch, vec![sync::Input::Proof { log, branches }]);
+                Ok(())
             }
             Job::Load { peer, epoch, log, after, max_events, max_bytes } => {
                 let for_peer = self.nodes[peer].id;
@@ -133,7 +150,6 @@ impl World {
         log: LogId,
         key: NodeId,
         mut events: Vec<Event>,
-        branch: bool,
     ) -> Step {
         let (now, from) = (self.nodes[node].clock(self.at), self.nodes[peer].id);
         let may_fork = self.may_fork(&log);
@@ -158,11 +174,36 @@ impl World {
         let members = if applied.changed_charter { Some(Held::read(&up.db.reader())?.members) } else { None };
         self.tally.applied += applied.stored as u64;
         self.committed(node)?;
-        if !branch {
-            let stored = sync::Input::Stored { log, head: applied.head };
-            let inputs = members.map(sync::Input::Members).into_iter().chain([stored]).collect();
-            self.tell_session(node, peer, epoch, inputs);
-        }
+        let stored = sync::Input::Stored { log, head: applied.head };
+        let inputs = members.map(sync::Input::Members).into_iter().chain([stored]).collect();
+        self.tell_session(node, peer, epoch, inputs);
+        Ok(())
+    }
+
+    fn keep_branch(
+        &mut self,
+        node: usize,
+        (peer, epoch): (usize, u64),
+        log: LogId,
+        key: NodeId,
+        events: Vec<Event>,
+    ) -> Step {
+        let may_fork = self.may_fork(&log);
+        let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
+        let branching = match up.db.keep_branch(log, key, events) {
+            Ok(Branching::Parted(head)) => sync::Branching::Parted(head),
+            Ok(Branching::Same) => sync::Branching::Same,
+            Ok(Branching::Detached) => sync::Branching::Detached,
+            Err(error) if error.is_full() => sync::Branching::Failed,
+            Err(error) => {
+                return Err(Broken(Law::StoreWorks, format!("n{node} cannot keep a branch of {log}: {error}")));
+            }
+        };
+        let fits = !matches!(branching, sync::Branching::Parted(_)) || may_fork;
+        need(fits, Law::NoFalseAlarm, || format!("n{node} sees a fork of {log}"))?;
+        self.note(node, "branch", &[], || format!("of n{peer}, {log}: {branching:?}"));
+        self.committed(node)?;
+        self.tell_session(node, peer, epoch, vec![sync::Input::Branched { log, branching }]);
         Ok(())
     }
 
@@ -241,6 +282,7 @@ impl World {
         let done = match job {
             Job::Author(drafts) => up.db.author(&drafts, now, random).map(drop),
             Job::Apply { log, key, events, .. } => up.db.apply_run(log, key, events, None, now).map(drop),
+            Job::Branch { log, key, events, .. } => up.db.keep_branch(log, key, events).map(drop),
             _ => Ok(()),
         };
         match done {

@@ -184,17 +184,18 @@ impl TeamState {
 pub(crate) struct Held {
     pub(crate) clock: NodeClock,
     pub(crate) keys: BTreeMap<StoreId, NodeId>,
+    pub(crate) partings: NodeClock,
     pub(crate) members: BTreeSet<NodeId>,
 }
 
 impl Held {
     pub(crate) fn read(reader: &Reader<'_>) -> Step<Self> {
-        let clock = reader.clock()?;
+        let (clock, partings) = (reader.clock()?, reader.partings()?);
         let keys = reader.logs()?.into_iter().map(|log| (log.log.store, log.node)).collect();
         let membership = reader.membership()?;
         let members = membership.members().map(|(node, _)| *node).chain(membership.revoked());
         let members = members.chain([membership.first_steward()]).collect();
-        Ok(Self { clock, keys, members })
+        Ok(Self { clock, keys, partings, members })
     }
 
     pub(crate) fn charter(&self) -> NodeClock {

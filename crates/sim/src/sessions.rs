@@ -43,10 +43,10 @@ impl World {
         up.epochs += 1;
         let epoch = up.epochs;
         up.sessions.insert(peer, Live::new(epoch, stream, Session::new(team)));
-        let (clock, keys, members) = (up.held.clock.clone(), up.held.keys.clone(), up.held.members.clone());
+        let Held { clock, keys, partings, members } = up.held.clone();
         self.tally.sessions += 1;
         self.note(node, "session", &seed.to_le_bytes(), || format!("with n{peer}, stream {stream}"));
-        self.drive(node, peer, epoch, Input::Opened(Opened { clock, keys, members, mode, seed }))
+        self.drive(node, peer, epoch, Input::Opened(Opened { clock, keys, partings, members, mode, seed }))
     }
 
     /// Gives a session what happened and carries out what it decides.
@@ -89,14 +89,16 @@ impl World {
                 {
                     return self.drive(node, peer, epoch, Input::Stored { log, head });
                 }
-                self.give(node, Job::Apply { peer, epoch, log, key, events, branch: false });
+                self.give(node, Job::Apply { peer, epoch, log, key, events });
             }
             Output::Branch { log, events } => {
                 let key = self.nodes[node].up.as_ref().and_then(|up| up.held.keys.get(&log.store).copied());
                 if let Some(key) = key {
-                    self.give(node, Job::Apply { peer, epoch, log, key, events, branch: true });
+                    self.give(node, Job::Branch { peer, epoch, log, key, events });
                 }
             }
+            Output::LoadHeads { log, seqs } => self.give(node, Job::LoadHeads { peer, epoch, log, seqs }),
+            Output::LoadProof { log } => self.give(node, Job::LoadProof { peer, epoch, log }),
             Output::Problem { log, reason } => self.problem(node, peer, log, reason)?,
             Output::CaughtUp => self.caught_up(node, peer),
             Output::PeerHolds(clock) => self.model.check_holds(node, peer, &clock)?,
@@ -244,11 +246,15 @@ impl World {
         let fresh = held.keys.iter().filter(|(store, _)| !up.held.keys.contains_key(store));
         let keys: BTreeMap<_, _> = fresh.map(|(store, key)| (*store, *key)).collect();
         let members = (held.members != up.held.members).then(|| held.members.clone());
+        let partings = (held.partings != up.held.partings).then(|| held.partings.clone());
         up.held = held;
         let sessions: Vec<(usize, u64)> = up.sessions.iter().map(|(peer, live)| (*peer, live.epoch)).collect();
         for (peer, epoch) in sessions {
             if let Some(members) = &members {
                 self.drive(node, peer, epoch, Input::Members(members.clone()))?;
+            }
+            if let Some(partings) = &partings {
+                self.drive(node, peer, epoch, Input::Partings(partings.clone()))?;
             }
             if !heads.is_empty() {
                 self.drive(node, peer, epoch, Input::LocalClock { heads: heads.clone(), keys: keys.clone() })?;

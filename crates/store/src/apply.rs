@@ -85,6 +85,14 @@ impl Db {
         let fresh = events.split_off(fresh_from);
         let mut applied = self.nothing(log);
         if let Some(at) = self.compare_held(log, &events, &mut applied)? {
+            // Of events that follow nothing held it is not known where they part from it.
+            let first = &events[0];
+            if at == 0 && first.header().seq > 1 {
+                let before = held(&self.conn, self.entry(log)?.id, first.header().seq - 1)?;
+                if before.hash != first.header().prev {
+                    return Err(Error::OtherBranch { log, held: before.hash });
+                }
+            }
             events.extend(fresh);
             self.keep_fork(log, events.split_off(at), &mut applied)?;
             return Ok(applied);
@@ -116,7 +124,7 @@ impl Db {
     }
 
     /// Whether the events are consecutive ones of this log, key and team.
-    fn check_run(&self, log: LogId, node: NodeId, events: &[Event]) -> Result<(), Error> {
+    pub(crate) fn check_run(&self, log: LogId, node: NodeId, events: &[Event]) -> Result<(), Error> {
         let team = self.cache.own()?.team;
         let ours = events.iter().all(|event| event.log() == log && event.header().team == team);
         let key = self.cache.logs.get(&log).is_none_or(|entry| entry.node == node);
@@ -187,15 +195,30 @@ impl Db {
     /// Keeps the other branch as evidence and stops believing the log from there on.
     fn keep_fork(&mut self, log: LogId, branch: Vec<Event>, applied: &mut Applied) -> Result<(), Error> {
         let Some(seq) = branch.first().map(|event| event.header().seq) else { return Ok(()) };
+        applied.fork = Some(ForkFound { log, seq });
+        applied.changed_charter |= log.stream == Stream::Charter;
+        self.keep_evidence(log, branch)
+    }
+
+    /// Keeps events as evidence. The first of them must stand where they and what is held part.
+    pub(crate) fn keep_evidence(&mut self, log: LogId, branch: Vec<Event>) -> Result<(), Error> {
+        let Some(seq) = branch.first().map(|event| event.header().seq) else { return Ok(()) };
         let id = self.entry(log)?.id;
-        let (kept, first): (i64, Option<i64>) = {
+        let (mut kept, first): (i64, Option<i64>) = {
             let mut kept = self.conn.prepare_cached("SELECT count(*), min(seq) FROM forks WHERE log = ?1")?;
             kept.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?
         };
-        // Evidence of an earlier parting moves the quarantine, so its first event is kept whatever there is already.
+        // Evidence of an earlier parting moves the quarantine. What was kept before proves nothing more then; but of a
+        // charter every record counts.
         let earlier = first.is_some_and(|first| sql(seq) < first);
+        if earlier && log.stream != Stream::Charter {
+            self.conn.prepare_cached("DELETE FROM forks WHERE log = ?1")?.execute([id])?;
+            kept = 0;
+        }
         let room = usize::try_from(FORK_EVENTS_MAX.saturating_sub(kept.cast_unsigned())).unwrap_or(usize::MAX);
-        let room = room.max(usize::from(earlier));
+        // Nobody else could believe it without the signature that covers it.
+        let signed = branch.iter().position(|event| event.signature().is_some()).map_or(0, |last| last + 1);
+        let room = if earlier { room.max(signed) } else { room };
         let mut insert = self.conn.prepare_cached(
             "INSERT OR IGNORE INTO forks (log, seq, hash, header, payload, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
@@ -205,13 +228,8 @@ impl Db {
             insert.execute(params![id, seq, hash, event.header_bytes(), event.payload(), signature])?;
         }
         drop(insert);
-        applied.fork = Some(ForkFound { log, seq });
-        if log.stream == Stream::Charter {
-            applied.changed_charter = true;
-            self.judge(log)?;
-            return self.charter_changed();
-        }
-        self.judge(log)
+        self.judge(log)?;
+        if log.stream == Stream::Charter { self.charter_changed() } else { Ok(()) }
     }
 
     fn take_fresh(&mut self, log: LogId, fresh: &[Event], now: UnixMillis, applied: &mut Applied) -> Result<(), Error> {

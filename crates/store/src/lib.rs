@@ -14,6 +14,7 @@
 
 mod apply;
 mod author;
+mod branch;
 mod cache;
 mod charter;
 mod db;
@@ -39,6 +40,7 @@ mod verify;
 pub mod view;
 mod writer;
 
+pub use branch::Branching;
 pub use db::{Db, Options};
 pub use error::{AuthorError, Error};
 pub use invites::{Invite, InviteUse};

@@ -7,7 +7,7 @@ use antiphon_core::charter::{Entry, GrantPath, Membership};
 use antiphon_core::event::Event;
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{FactId, Hash, NodeId, StoreId};
-use antiphon_core::log::{LogId, NodeClock};
+use antiphon_core::log::{Head, LogId, NodeClock};
 use rusqlite::{Connection, Transaction};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,7 @@ use crate::view::{
     Counts, EditView, FactFilter, FactView, ForkView, LogView, MissingPayload, Own, Quarantined, Recall, RecallQuery,
     Report, Resolved, Side,
 };
-use crate::{cache, charter, invites, page, payloads, peers, query, verify};
+use crate::{branch, cache, charter, invites, page, payloads, peers, query, verify};
 
 /// See the module.
 #[derive(Debug)]
@@ -147,6 +147,31 @@ impl<'a> Reader<'a> {
     /// When the database fails.
     pub fn forks(&self) -> Result<Vec<ForkView>, Error> {
         query::logs::forks(self.main)
+    }
+
+    /// The last event that all known branches of each forked log share; [`Head::EMPTY`] where they share none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn partings(&self) -> Result<NodeClock, Error> {
+        branch::partings(self.main)
+    }
+
+    /// The events at these places of a log, as far as they are held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn heads_at(&self, log: LogId, seqs: &[u64]) -> Result<Vec<Head>, Error> {
+        branch::heads_at(self.main, log, seqs)
+    }
+
+    /// Two branches of a forked log from where they part, each up to a signature: what any member can be shown. Texts
+    /// of the shared stream are left out. Empty when the log has one branch.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn proof(&self, log: LogId) -> Result<Vec<Vec<Event>>, Error> {
+        branch::proof(self.main, log)
     }
 
     /// One fact, forgotten ones included.

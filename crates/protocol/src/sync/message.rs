@@ -2,12 +2,13 @@
 //!
 //! | kind (key 0) | other keys |
 //! |---|---|
-//! | 0 clock | 1 heads, 2 takes shared events, 3 asks for ours |
+//! | 0 clock | 1 heads, 2 takes shared events, 3 asks for ours, 4 where forked logs part |
 //! | 1 digest | 1 hash |
 //! | 2 page, 3 branch | 1 log, 2 events, see `compact.rs` |
 //! | 4 ack | 1 log, 2 head |
 //! | 5 nack | 1 log, 2 head, 3 reason |
 //! | 6 bye | |
+//! | 7 trace | 1 log, 2 list of heads |
 //!
 //! A kind that a newer version added is read as [`Message::Unknown`] and ignored.
 
@@ -17,11 +18,12 @@ use antiphon_core::ids::Hash;
 use antiphon_core::log::{Head, LogId, NodeClock};
 use minicbor::Decoder;
 
-use super::LOGS_MAX;
+use super::{LOGS_MAX, TRACE_POINTS_MAX};
 use crate::compact;
 use crate::reason::Reason;
 use crate::wire::{
-    Fields, read_clock, read_fields, read_head, read_log, read_reason, required, write_clock, write_head, write_log,
+    Fields, read_clock, read_fields, read_head, read_heads, read_log, read_reason, required, write_clock, write_head,
+    write_log,
 };
 
 /// What separates the digest of a clock from every other hash.
@@ -54,6 +56,13 @@ pub enum Message {
         /// Why; without a reason the page did not begin where the sender's log ends.
         reason: Option<Reason>,
     },
+    /// Events of the sender's branch of a log, by which the receiver can tell where its own one parts from it.
+    Trace {
+        /// The log.
+        log: LogId,
+        /// Their places and hashes, at most [`super::TRACE_POINTS_MAX`].
+        points: Vec<Head>,
+    },
     /// The sender closes the session.
     Bye,
     /// A kind of a newer version.
@@ -69,6 +78,8 @@ pub struct Clock {
     pub takes: bool,
     /// Whether it asks for the receiver's clock.
     pub asks: bool,
+    /// The logs that it can prove to have branches, with the last event that these share.
+    pub partings: NodeClock,
 }
 
 /// Consecutive events of one log.
@@ -81,9 +92,10 @@ pub struct Page {
 }
 
 /// The hash by which two clocks are compared.
-pub(super) fn digest(heads: &NodeClock) -> Hash {
-    let bytes = cbor::encode(|out| write_clock(out, heads));
-    Hash::of(&[DIGEST_DOMAIN, &bytes].concat())
+pub(super) fn digest(heads: &NodeClock, partings: &NodeClock) -> Hash {
+    let bytes = |clock| cbor::encode(|out| write_clock(out, clock));
+    let partings = if partings.is_empty() { Vec::new() } else { bytes(partings) };
+    Hash::of(&[DIGEST_DOMAIN, &bytes(heads), &partings].concat())
 }
 
 impl Message {
@@ -96,6 +108,7 @@ impl Message {
             Self::Ack { .. } => 4,
             Self::Nack { .. } => 5,
             Self::Bye => 6,
+            Self::Trace { .. } => 7,
             Self::Unknown(kind) => *kind,
         }
     }
@@ -109,6 +122,9 @@ impl Message {
                 fields.put(1, |out| write_clock(out, &clock.heads));
                 fields.put(2, |out| cbor::bool(out, clock.takes));
                 fields.put(3, |out| cbor::bool(out, clock.asks));
+                if !clock.partings.is_empty() {
+                    fields.put(4, |out| write_clock(out, &clock.partings));
+                }
             }
             Self::Digest(hash) => fields.put(1, |out| cbor::bytes(out, &hash.0)),
             Self::Page(page) | Self::Branch(page) => {
@@ -123,6 +139,13 @@ impl Message {
                 fields.put(1, |out| write_log(out, *log));
                 fields.put(2, |out| write_head(out, *head));
                 fields.put_some(3, *reason, |out, reason| cbor::text(out, reason.name()));
+            }
+            Self::Trace { log, points } => {
+                fields.put(1, |out| write_log(out, *log));
+                fields.put(2, |out| {
+                    cbor::array(out, points.len());
+                    points.iter().for_each(|head| write_head(out, *head));
+                });
             }
             Self::Bye | Self::Unknown(_) => {}
         }
@@ -154,6 +177,8 @@ struct Draft {
     reason: Option<Reason>,
     takes: bool,
     asks: bool,
+    partings: NodeClock,
+    points: Option<Vec<Head>>,
 }
 
 impl Draft {
@@ -163,10 +188,12 @@ impl Draft {
             (Some(0), 1) => self.heads = Some(read_clock(input, LOGS_MAX)?),
             (Some(0), 2) => self.takes = input.bool()?,
             (Some(0), 3) => self.asks = input.bool()?,
+            (Some(0), 4) => self.partings = read_heads(input, LOGS_MAX)?,
             (Some(1), 1) => self.hash = Some(Hash(cbor::read_array(input)?)),
-            (Some(2..=5), 1) => self.log = Some(read_log(input)?),
+            (Some(2..=5 | 7), 1) => self.log = Some(read_log(input)?),
             (Some(2..=3), 2) => self.events = Some(compact::read_events(input, required(self.log, 1)?)?),
             (Some(4..=5), 2) => self.head = Some(read_head(input)?),
+            (Some(7), 2) => self.points = Some(read_points(input)?),
             (Some(5), 3) => self.reason = Some(read_reason(input)?),
             _ => return Ok(false),
         }
@@ -176,14 +203,22 @@ impl Draft {
     fn finish(self) -> Result<Message, Error> {
         let log = || required(self.log, 1);
         Ok(match required(self.kind, 0)? {
-            0 => Message::Clock(Clock { heads: required(self.heads, 1)?, takes: self.takes, asks: self.asks }),
+            0 => {
+                let heads = required(self.heads, 1)?;
+                Message::Clock(Clock { heads, takes: self.takes, asks: self.asks, partings: self.partings })
+            }
             1 => Message::Digest(required(self.hash, 1)?),
             2 => Message::Page(Page { log: log()?, events: required(self.events, 2)? }),
             3 => Message::Branch(Page { log: log()?, events: required(self.events, 2)? }),
             4 => Message::Ack { log: log()?, head: required(self.head, 2)? },
             5 => Message::Nack { log: log()?, head: required(self.head, 2)?, reason: self.reason },
             6 => Message::Bye,
+            7 => Message::Trace { log: log()?, points: required(self.points, 2)? },
             kind => Message::Unknown(kind),
         })
     }
+}
+
+fn read_points(input: &mut Decoder<'_>) -> Result<Vec<Head>, Error> {
+    (0..cbor::read_list(input, TRACE_POINTS_MAX)?).map(|_| read_head(input)).collect()
 }

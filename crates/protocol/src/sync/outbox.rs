@@ -6,7 +6,7 @@ use std::ops::Bound;
 use antiphon_core::event::{Event, Verified};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 
-use super::{BRANCH_PAGES_MAX, BRANCH_SHOWS_MAX, PAGE_EVENTS_MAX, PAGES_UNACKED_MAX};
+use super::PAGES_UNACKED_MAX;
 
 /// The sending half of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,8 +25,6 @@ pub(super) struct Outbox {
     refused: BTreeSet<LogId>,
     /// Pages of branches that must be sent, and after which event they begin.
     branches: VecDeque<(LogId, u64)>,
-    /// How often the branch of a log was shown, or will be: a peer that contradicts again gets nothing more for that.
-    shown: BTreeMap<LogId, u32>,
     /// What is being loaded.
     loading: Option<Load>,
     /// The shared log that was served last, so that they take turns.
@@ -152,22 +150,10 @@ impl Outbox {
         self.loading = None;
     }
 
-    /// Sends our branch of a log that was not shown yet. Both sides hold `common` events, of which any number at the end may differ:
-    /// the pages reach back from there, and the oldest goes first, so that evidence begins where the branches part.
-    pub(super) fn add_branch(&mut self, log: LogId, common: u64) {
-        if !self.shown.contains_key(&log) {
-            self.show_branch(log, common);
-        }
-    }
-
-    /// Sends our branch of a log, again if it was shown, as long as it may be.
-    pub(super) fn show_branch(&mut self, log: LogId, common: u64) {
-        let shown = self.shown.entry(log).or_insert(0);
-        if *shown < BRANCH_SHOWS_MAX && self.branches.iter().all(|(waiting, _)| *waiting != log) {
-            *shown += 1;
-            let after = |page: u64| common.saturating_sub(1 + page * PAGE_EVENTS_MAX as u64);
-            let pages: BTreeSet<u64> = (0..BRANCH_PAGES_MAX.into()).map(after).collect();
-            self.branches.extend(pages.into_iter().map(|after| (log, after)));
+    /// Sends a page of our branch of a log, from behind the event `after`.
+    pub(super) fn add_branch(&mut self, log: LogId, after: u64) {
+        if !self.branches.contains(&(log, after)) {
+            self.branches.push_back((log, after));
         }
     }
 

@@ -7,13 +7,13 @@ use antiphon_core::ids::TeamId;
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
 
+use super::forks::{Forks, Step};
 use super::inbox::{Inbox, Judged};
 use super::message::digest;
 use super::outbox::{Loaded, Outbox};
 use super::timer::Timer;
 use super::{
-    BRANCH_PAGES_MAX, BRANCH_SHOWS_MAX, Clock, Closed, Input, LOGS_MAX, Message, Mode, Opened, Output, PAGE_BYTES_MAX,
-    PAGE_EVENTS_MAX, Page,
+    Branching, Clock, Closed, Input, LOGS_MAX, Message, Mode, Opened, Output, PAGE_BYTES_MAX, PAGE_EVENTS_MAX, Page,
 };
 use crate::reason::Reason;
 
@@ -50,8 +50,8 @@ struct Open {
     missing: BTreeSet<LogId>,
     /// Logs whose two sides contradict each other; not synced with this peer.
     forked: BTreeSet<LogId>,
-    /// Pages of its branch that the peer has shown, by log.
-    branched: BTreeMap<LogId, u32>,
+    /// What is known and done about logs with branches.
+    forks: Forks,
     /// Forged pages since clocks were last compared.
     strikes: u32,
     /// Clocks that the peer was answered with since then.
@@ -100,7 +100,7 @@ impl Session {
 
 impl Open {
     fn new(team: TeamId, opened: Opened, now: UnixMillis) -> Self {
-        let Opened { mut clock, keys, members, mode, seed } = opened;
+        let Opened { mut clock, keys, partings, members, mode, seed } = opened;
         clock.retain(|log, head| log.stream != Stream::Local && head.seq > 0);
         let mut open = Self {
             local: clock,
@@ -109,7 +109,7 @@ impl Open {
             inbox: Inbox::new(team, keys, members),
             missing: BTreeSet::new(),
             forked: BTreeSet::new(),
-            branched: BTreeMap::new(),
+            forks: Forks::default(),
             strikes: 0,
             answers: 0,
             refused: BTreeMap::new(),
@@ -117,6 +117,7 @@ impl Open {
             timer: Timer::new(seed, now),
             out: Vec::new(),
         };
+        open.add_partings(partings);
         open.send_clock(false);
         open
     }
@@ -140,6 +141,16 @@ impl Open {
                     self.refuse(log, reason);
                 }
             }
+            Input::Branched { log, branching } => self.branched(log, branching, now),
+            Input::Partings(partings) => self.add_partings(partings),
+            Input::Heads { log, seqs, heads } => {
+                if self.forks.contradicts(log, &seqs, &heads) {
+                    self.contradict(log);
+                }
+                let step = self.forks.answered(log, seqs, heads, self.head(&log).seq, now);
+                self.step(log, step);
+            }
+            Input::Proof { log, branches } => branches.into_iter().for_each(|events| self.send_branch(log, events)),
             Input::Members(members) => self.set_members(members),
             Input::Mode(mode) => {
                 let changed = self.mode.takes != mode.takes;
@@ -183,7 +194,8 @@ impl Open {
 
     fn send_clock(&mut self, asks: bool) {
         let heads = self.local.iter().take(LOGS_MAX).map(|(log, head)| (*log, *head)).collect();
-        self.send(Message::Clock(Clock { heads, takes: self.mode.takes, asks }));
+        let partings = self.forks.proved().clone();
+        self.send(Message::Clock(Clock { heads, takes: self.mode.takes, asks, partings }));
     }
 
     fn message(&mut self, message: Message, now: UnixMillis) -> Result<(), Closed> {
@@ -194,12 +206,17 @@ impl Open {
             Message::Unknown(_) => {}
             _ if !greeted => return Err(Closed::Violation("the first message is not a clock")),
             Message::Digest(hash) => {
-                if hash != digest(&self.local) {
+                if hash != digest(&self.local, self.forks.proved()) {
                     self.answer_clock(true);
                 }
             }
             Message::Page(page) => self.page(page)?,
-            Message::Branch(page) => self.branch(page),
+            Message::Branch(page) => self.branch(page, now),
+            Message::Trace { log, points } => {
+                let held = self.local.contains_key(&log);
+                let step = if held { self.forks.trace(log, &points, now) } else { None };
+                self.step(log, step);
+            }
             // About logs that we do not hold there is nothing to answer, and so nothing to remember.
             Message::Ack { log, .. } | Message::Nack { log, .. } if !self.local.contains_key(&log) => {}
             Message::Ack { log, head } => {
@@ -229,7 +246,7 @@ impl Open {
 
     /// The peer says how far it holds everything.
     fn clock(&mut self, clock: Clock, now: UnixMillis) {
-        let Clock { mut heads, takes, asks } = clock;
+        let Clock { mut heads, takes, asks, partings } = clock;
         self.timer.compared(now);
         heads.retain(|log, head| {
             let fits = head.seq <= SEQ_MAX;
@@ -244,13 +261,16 @@ impl Open {
         for (log, head) in &heads {
             let local = self.head(log);
             if local.seq == head.seq && local.hash != head.hash {
-                self.forks(*log);
+                self.contradict(*log);
             }
             self.note_missing(*log);
         }
+        self.forks.set_theirs(partings);
         for log in self.forked.clone() {
             self.outbox.forget(log);
         }
+        let logs: BTreeSet<LogId> = self.forked.iter().chain(self.forks.proved().keys()).copied().collect();
+        logs.into_iter().for_each(|log| self.deal(log, now));
         self.out.push(Output::PeerHolds(heads));
         if asks {
             self.answer_clock(false);
@@ -331,8 +351,8 @@ impl Open {
                 self.timer.moved(now);
                 self.send(Message::Page(page(events)));
             }
-            Loaded::Branch(events) => self.send(Message::Branch(page(events))),
-            Loaded::Forked => self.forks(log),
+            Loaded::Branch(events) => self.send_branch(log, events),
+            Loaded::Forked => self.contradicts(log, now),
             Loaded::Unsigned => self.out.push(Output::Problem { log, reason: Reason::BadSignature }),
         }
     }
@@ -341,7 +361,7 @@ impl Open {
         self.timer.moved(now);
         self.outbox.nacked(log, head, reason.is_some());
         match reason {
-            Some(Reason::Equivocation) => self.forks(log),
+            Some(Reason::Equivocation) => self.contradicts(log, now),
             Some(reason) => self.out.push(Output::Problem { log, reason }),
             None if !self.forked.contains(&log) => self.outbox.note_local(log, self.head(&log)),
             None => {}
@@ -395,7 +415,7 @@ impl Open {
                 let head = self.head(&log);
                 self.send(Message::Nack { log, head, reason: Some(Reason::Equivocation) });
                 self.out.push(Output::Branch { log, events });
-                self.forks(log);
+                self.contradict(log);
             }
         }
         Ok(())
@@ -424,39 +444,75 @@ impl Open {
         self.out.push(Output::Problem { log, reason });
     }
 
-    /// The two sides of a log contradict each other: stop syncing it, and show our branch once.
-    fn forks(&mut self, log: LogId) {
+    /// The two sides of a log contradict each other: stop syncing it.
+    fn contradict(&mut self, log: LogId) {
         self.outbox.forget(log);
         self.inbox.forget(log);
         if self.forked.insert(log) {
-            let common = self.common(&log);
-            self.outbox.add_branch(log, common);
             self.out.push(Output::Problem { log, reason: Reason::Equivocation });
         }
         self.note_missing(log);
     }
 
-    /// How many events of a log both sides hold, whether or not they are the same.
-    fn common(&self, log: &LogId) -> u64 {
-        self.head(log).seq.min(self.outbox.held_of(log).seq)
+    /// The two sides of a log contradict each other: stop syncing it, and find out where they part.
+    fn contradicts(&mut self, log: LogId, now: UnixMillis) {
+        self.contradict(log);
+        self.deal(log, now);
     }
 
-    /// The peer shows its branch of a log.
-    fn branch(&mut self, page: Page) {
+    /// Does what can be done about a log with branches.
+    fn deal(&mut self, log: LogId, now: UnixMillis) {
+        let heads = (self.head(&log), self.outbox.held_of(&log));
+        let step = self.forks.deal(log, heads, self.forked.contains(&log), now);
+        self.step(log, step);
+    }
+
+    fn step(&mut self, log: LogId, step: Option<Step>) {
+        match step {
+            Some(Step::Prove) => self.out.push(Output::LoadProof { log }),
+            Some(Step::Load(seqs)) => self.out.push(Output::LoadHeads { log, seqs }),
+            Some(Step::Trace(points)) => self.send(Message::Trace { log, points }),
+            Some(Step::Show(after)) => self.outbox.add_branch(log, after),
+            None => {}
+        }
+    }
+
+    /// The peer shows a branch of a log.
+    fn branch(&mut self, page: Page, now: UnixMillis) {
         let log = page.log;
-        if !self.local.contains_key(&log) {
-            return;
+        if self.local.contains_key(&log) && self.forks.may_take(log, now) {
+            let events = self.inbox.branch(page);
+            if !events.is_empty() {
+                self.out.push(Output::Branch { log, events });
+            }
         }
-        let shown = self.branched.entry(log).or_insert(0);
-        if *shown >= BRANCH_PAGES_MAX * BRANCH_SHOWS_MAX {
-            return;
+    }
+
+    /// A branch that the peer showed was looked at.
+    fn branched(&mut self, log: LogId, branching: Branching, now: UnixMillis) {
+        let step = match branching {
+            Branching::Parted(parted) => {
+                self.forks.prove(log, parted);
+                if self.forks.is_settled(&log) { None } else { self.forks.show(log, parted.seq, now) }
+            }
+            Branching::Detached => {
+                let head = self.head(&log).seq;
+                self.forks.begin(log, head, head, now)
+            }
+            Branching::Same | Branching::Failed => None,
+        };
+        self.step(log, step);
+    }
+
+    fn add_partings(&mut self, partings: NodeClock) {
+        for (log, parted) in partings.into_iter().filter(|(log, _)| log.stream != Stream::Local) {
+            self.forks.prove(log, parted);
         }
-        *shown += 1;
-        let events = self.inbox.branch(page);
-        if !events.is_empty() {
-            self.out.push(Output::Branch { log, events });
-            self.forks(log);
-        }
+    }
+
+    fn send_branch(&mut self, log: LogId, events: Vec<Event<Verified>>) {
+        let events = events.into_iter().map(Event::into_unverified).collect();
+        self.send(Message::Branch(Page { log, events }));
     }
 
     fn wake(&mut self, now: UnixMillis) -> Result<(), Closed> {
@@ -469,16 +525,12 @@ impl Open {
             self.outbox.reset();
             self.send_clock(true);
         } else if self.timer.must_compare(now) {
-            let hash = digest(&self.local);
+            let hash = digest(&self.local, self.forks.proved());
             self.send(Message::Digest(hash));
         }
         if self.timer.must_compare(now) {
             self.timer.compared(now);
             (self.strikes, self.answers) = (0, 0);
-            for log in self.forked.clone() {
-                let common = self.common(&log);
-                self.outbox.show_branch(log, common);
-            }
         }
         Ok(())
     }

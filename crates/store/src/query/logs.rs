@@ -6,6 +6,7 @@ use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::state::Verdict;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::branch;
 use crate::error::Error;
 use crate::row;
 use crate::view::{Cause, ForkView, LogView, Quarantined};
@@ -96,30 +97,7 @@ pub(crate) fn forks(conn: &Connection) -> Result<Vec<ForkView>, Error> {
     let mut forks = Vec::new();
     while let Some(found) = rows.next()? {
         let (log, seq) = (row::log(found, 0, 1)?, row::uint(found, 2)?);
-        forks.push(ForkView {
-            log,
-            seq,
-            held: branch(conn, log, seq, "events")?,
-            other: branch(conn, log, seq, "forks")?,
-        });
+        forks.push(ForkView { log, seq, held: branch::held(conn, log, seq)?, other: branch::other(conn, log, seq)? });
     }
     Ok(forks)
-}
-
-/// The events of one branch from `seq` up to the first signature.
-fn branch(conn: &Connection, log: LogId, seq: u64, table: &str) -> Result<Vec<Event>, Error> {
-    let mut query = conn.prepare_cached(&format!(
-        "SELECT v.header, v.payload, v.signature FROM {table} v JOIN logs l ON l.id = v.log
-         WHERE l.stream = ?1 AND l.store = ?2 AND v.seq >= ?3 ORDER BY v.seq LIMIT ?4"
-    ))?;
-    let limit = row::sql(crate::FORK_EVENTS_MAX);
-    let mut rows = query.query(params![log.stream.number(), log.store.0, row::sql(seq), limit])?;
-    let mut events: Vec<Event> = Vec::new();
-    while let Some(found) = rows.next()? {
-        events.push(row::event(found, 0)?);
-        if events.last().is_some_and(|event| event.signature().is_some()) {
-            break;
-        }
-    }
-    Ok(events)
 }

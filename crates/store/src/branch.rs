@@ -1,0 +1,157 @@
+//! The other branch of a log: taking it as evidence, and showing it to others.
+//!
+//! Where two branches part is a fact about the log, and every member must come to the same one. So evidence counts
+//! only if it follows an event that is held: then the first event that differs is where the two part. Anything that
+//! begins later proves that there is a fork and not where, and is not kept. Whoever holds both branches can show them
+//! to a member that met only one.
+
+use antiphon_core::event::{Action, Event};
+use antiphon_core::ids::NodeId;
+use antiphon_core::log::{Head, LogId, NodeClock, Stream};
+use rusqlite::{Connection, params};
+
+use crate::db::Db;
+use crate::error::Error;
+use crate::query::logs;
+use crate::row::{self, sql};
+
+/// Most bytes of headers and payloads of one branch that is shown as a proof.
+const PROOF_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a branch that was shown turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Branching {
+    /// The log has two branches, which part after this event; [`Head::EMPTY`] when they share none.
+    Parted(Head),
+    /// As far as the log is held here, it says the same.
+    Same,
+    /// It does not follow anything that is held: an earlier piece of it is needed.
+    Detached,
+}
+
+impl Db {
+    /// Compares verified, consecutive events of another branch of a log with what is held, and keeps them as evidence
+    /// from the first event that differs. Nothing of them becomes a part of the log.
+    ///
+    /// # Errors
+    /// [`Error::Gap`] and [`Error::OtherLog`] when they are not consecutive events of this log, and failures of the
+    /// database. Then nothing was written.
+    pub fn keep_branch(&mut self, log: LogId, node: NodeId, events: Vec<Event>) -> Result<Branching, Error> {
+        self.transaction(|db| db.keep_branch_inside(log, node, events))
+    }
+
+    fn keep_branch_inside(&mut self, log: LogId, node: NodeId, mut events: Vec<Event>) -> Result<Branching, Error> {
+        self.check_run(log, node, &events)?;
+        if log.stream == Stream::Charter {
+            // Of a charter both branches count, and a record without its text says nothing.
+            let whole = events.iter().position(|event| event.payload().is_none()).unwrap_or(events.len());
+            events.truncate(whole);
+        }
+        let Some(first) = events.first().map(Event::header) else { return Ok(Branching::Same) };
+        let before = first.seq.saturating_sub(1);
+        if self.held_hash(log, before)? != Some(first.prev) {
+            return Ok(Branching::Detached);
+        }
+        for at in 0..events.len() {
+            let event = &events[at];
+            let Some(held) = self.held_hash(log, event.header().seq)? else { break };
+            if held != event.hash() {
+                self.keep_evidence(log, events.split_off(at))?;
+                let parted = partings(&self.conn)?.get(&log).copied();
+                return parted.map(Branching::Parted).ok_or_else(|| Error::damaged(format!("a fork of {log} is lost")));
+            }
+        }
+        Ok(Branching::Same)
+    }
+
+    /// Hash of the held event at `seq`; what comes before the first one counts as held.
+    fn held_hash(&self, log: LogId, seq: u64) -> Result<Option<antiphon_core::ids::Hash>, Error> {
+        if seq == 0 { Ok(Some(Head::EMPTY.hash)) } else { logs::header_hash_at(&self.conn, log, seq) }
+    }
+}
+
+/// See [`crate::Reader::partings`].
+pub(crate) fn partings(conn: &Connection) -> Result<NodeClock, Error> {
+    let mut query = conn.prepare_cached(
+        "SELECT l.stream, l.store, min(f.seq) FROM forks f JOIN logs l ON l.id = f.log GROUP BY f.log",
+    )?;
+    let mut rows = query.query([])?;
+    let mut partings = NodeClock::new();
+    while let Some(found) = rows.next()? {
+        let (log, seq) = (row::log(found, 0, 1)?, row::uint(found, 2)?.saturating_sub(1));
+        let hash = logs::header_hash_at(conn, log, seq)?;
+        partings.insert(log, hash.map_or(Head::EMPTY, |hash| Head { seq, hash }));
+    }
+    Ok(partings)
+}
+
+/// See [`crate::Reader::heads_at`].
+pub(crate) fn heads_at(conn: &Connection, log: LogId, seqs: &[u64]) -> Result<Vec<Head>, Error> {
+    let mut heads = Vec::with_capacity(seqs.len());
+    for seq in seqs {
+        heads.extend(logs::header_hash_at(conn, log, *seq)?.map(|hash| Head { seq: *seq, hash }));
+    }
+    Ok(heads)
+}
+
+/// See [`crate::Reader::proof`].
+pub(crate) fn proof(conn: &Connection, log: LogId) -> Result<Vec<Vec<Event>>, Error> {
+    let Some(parted) = partings(conn)?.get(&log).copied() else { return Ok(Vec::new()) };
+    let branches = [held(conn, log, parted.seq + 1)?, other(conn, log, parted.seq + 1)?];
+    // The signed headers prove the fork, so texts that not everybody may read stay here.
+    let bare = |event: Event| {
+        let needed = log.stream == Stream::Charter || event.header().action == Action::Open;
+        if needed { event } else { event.without_payload() }
+    };
+    let branches = branches.map(|branch| branch.into_iter().map(bare).collect::<Vec<Event>>());
+    let size = |event: &Event| event.header_bytes().len() + event.payload().map_or(0, <[u8]>::len);
+    let fits = |branch: &Vec<Event>| !branch.is_empty() && branch.iter().map(size).sum::<usize>() <= PROOF_BYTES_MAX;
+    Ok(branches.into_iter().filter(fits).collect())
+}
+
+/// The branch that is held as the log, from `seq` up to the first signature.
+pub(crate) fn held(conn: &Connection, log: LogId, seq: u64) -> Result<Vec<Event>, Error> {
+    let mut query = conn.prepare_cached(
+        "SELECT v.header, v.payload, v.signature FROM events v JOIN logs l ON l.id = v.log
+         WHERE l.stream = ?1 AND l.store = ?2 AND v.seq >= ?3 ORDER BY v.seq LIMIT ?4",
+    )?;
+    let limit = row::sql(crate::FORK_EVENTS_MAX);
+    let mut rows = query.query(params![log.stream.number(), log.store.0, sql(seq), limit])?;
+    let mut events: Vec<Event> = Vec::new();
+    while let Some(found) = rows.next()? {
+        events.push(row::event(found, 0)?);
+        if events.last().is_some_and(|event| event.signature().is_some()) {
+            break;
+        }
+    }
+    Ok(events)
+}
+
+/// Another branch, from `seq` up to the first signature. Several may be kept, so the events are followed link by link.
+pub(crate) fn other(conn: &Connection, log: LogId, seq: u64) -> Result<Vec<Event>, Error> {
+    let mut query = conn.prepare_cached(
+        "SELECT v.header, v.payload, v.signature FROM forks v JOIN logs l ON l.id = v.log
+         WHERE l.stream = ?1 AND l.store = ?2 AND v.seq >= ?3 ORDER BY v.seq, v.hash",
+    )?;
+    let mut rows = query.query(params![log.stream.number(), log.store.0, sql(seq)])?;
+    let mut kept: Vec<Event> = Vec::new();
+    while let Some(found) = rows.next()? {
+        kept.push(row::event(found, 0)?);
+    }
+    let firsts = kept.iter().filter(|event| event.header().seq == seq);
+    let branches = firsts.map(|first| signed_branch(first, &kept));
+    Ok(branches.max_by_key(|branch| branch.last().is_some_and(|event| event.signature().is_some())).unwrap_or_default())
+}
+
+/// The events that follow `first`, itself included, up to the first signature.
+fn signed_branch(first: &Event, kept: &[Event]) -> Vec<Event> {
+    let mut branch = vec![first.clone()];
+    while let Some(last) = branch.last().filter(|last| last.signature().is_none()) {
+        let (seq, hash) = (last.header().seq + 1, last.hash());
+        let next = kept.iter().find(|event| event.header().seq == seq && event.header().prev == hash);
+        let Some(next) = next.cloned() else { break };
+        branch.push(next);
+    }
+    branch
+}
