@@ -39,7 +39,9 @@ impl Engine {
             Event::Connected { peer, address, outbound } => self.connected(peer, &address, outbound),
             Event::Disconnected { peer } => self.disconnected(&peer),
             Event::DialFailed { peer, reason } => {
-                if let Some(peer) = peer.and_then(|peer| self.peers.entry(peer, false)) {
+                // A dial for a handshake is counted when the handshake ends.
+                let other = peer.filter(|peer| !self.greeting.contains(peer));
+                if let Some(peer) = other.and_then(|peer| self.peers.entry(peer, false)) {
                     peer.failed(reasons::of_network(reason), now());
                 }
             }

@@ -36,7 +36,9 @@ fn world() -> World {
     let grants = [author.grant(alice.node_id(), LATER), author.grant(bob.node_id(), LATER)];
     shelf.put(open.clone());
     grants.iter().for_each(|grant| shelf.put(grant.clone()));
-    let stores = [author.store, Author::new(team.id, &bob, 1).store];
+    let mut authors = [Author::new(team.id, &alice, 1), Author::new(team.id, &bob, 1)];
+    let stores = authors.each_ref().map(|author| author.store);
+    let openings = authors.each_mut().map(|author| unverified(&author.open(Stream::Shared)));
     let local = |index: usize, key: &Key, name: &str| Local {
         node: key.node_id(),
         name: name.into(),
@@ -46,7 +48,7 @@ fn world() -> World {
         charter: shelf.charter_clock(),
         path: Some(path(&open, &grants[index])),
         store: stores[index],
-        opening: None,
+        opening: Some(openings[index].clone()),
         agent_version: "antiphon/0.1.0".into(),
         addresses: vec!["/ip4/127.0.0.1/tcp/4001".into()],
     };
@@ -135,11 +137,13 @@ fn a_new_member_is_believed_before_the_charter_arrives() {
     let carol = Key::of(3);
     let open = world.shelf.logs.values().next().unwrap()[0].clone();
     let grant = world.alice.grant(carol.node_id(), LATER);
+    let mut author = Author::new(world.team.id, &carol, 1);
     let carols = Local {
         node: carol.node_id(),
         name: "carol".into(),
         path: Some(path(&open, &grant)),
-        store: Author::new(world.team.id, &carol, 1).store,
+        store: author.store,
+        opening: Some(unverified(&author.open(Stream::Shared))),
         ..world.locals[1].clone()
     };
     let (carol_sees, bob_sees, _) = shake(&carols, &world.locals[1], NOW);
@@ -279,6 +283,9 @@ fn the_store_must_be_the_pinned_one_or_follow_it() {
     let stolen = Local { store: StoreId([8; 16]), opening: Some(opening), ..bob.clone() };
     assert_eq!(rejected(&verdict(&stolen, Some(bob.store))).1, Reason::IdentityMismatch);
     assert_eq!(rejected(&verdict(&stolen, None)).1, Reason::IdentityMismatch);
+    // Nor is a store believed that shows no opening at all.
+    let silent = Local { opening: None, ..bob.clone() };
+    assert_eq!(rejected(&verdict(&silent, None)).1, Reason::IdentityMissing);
 }
 
 #[test]

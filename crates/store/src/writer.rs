@@ -136,7 +136,10 @@ pub(crate) fn write(mut db: Db, mut jobs: mpsc::Receiver<Job>, outlets: &Outlets
             weight += job.weight();
             batch.push(job);
         }
-        run_batch(&mut db, batch, outlets);
+        // A batch that panics is rolled back and its callers get no answer; the next one begins from what is on disk.
+        if catch_unwind(AssertUnwindSafe(|| run_batch(&mut db, batch, outlets))).is_err() {
+            roll_back(&mut db, "a commit panicked and was rolled back");
+        }
     }
     // What is committed is safe in the write-ahead log too; this only leaves one whole file behind.
     if let Err(error) = db.fold_log() {
@@ -228,12 +231,14 @@ fn run_other(db: &mut Db, work: Work, outlets: &Outlets) {
             announce(db, 0, true, outlets);
             answer();
         }
-        Err(_) => {
-            tracing::error!("a write panicked and was rolled back");
-            if let Err(error) = db.roll_back() {
-                tracing::error!(%error, "the database cannot be read back");
-            }
-        }
+        Err(_) => roll_back(db, "a write panicked and was rolled back"),
+    }
+}
+
+fn roll_back(db: &mut Db, why: &str) {
+    tracing::error!("{why}");
+    if let Err(error) = db.roll_back() {
+        tracing::error!(%error, "the database cannot be read back");
     }
 }
 

@@ -75,18 +75,20 @@ fn check_store(
     store: StoreId,
     opening: Option<&Event<Unverified>>,
 ) -> Result<Pin, Reason> {
-    let from = match known.pinned {
-        Some(pinned) if pinned == store => return Ok(Pin::Same),
-        Some(pinned) => pinned,
-        None if opening.is_none() => return Ok(Pin::First),
-        None => {
-            let opened = opening.is_some_and(|event| opens(local, &known.node, store, event));
-            return if opened { Ok(Pin::First) } else { Err(Reason::IdentityMismatch) };
-        }
-    };
-    let event = opening.filter(|event| opens(local, &known.node, store, event)).ok_or(Reason::IdentityMismatch)?;
+    if known.pinned == Some(store) {
+        return Ok(Pin::Same);
+    }
+    // Any other store must show by its opening event that it is this key's own.
+    let event = opening.ok_or(Reason::IdentityMissing)?;
+    if !opens(local, &known.node, store, event) {
+        return Err(Reason::IdentityMismatch);
+    }
     let previous = event.opening().and_then(|open| open.previous).map(|(previous, _)| previous);
-    if previous == Some(from) { Ok(Pin::Moved { from }) } else { Err(Reason::IdentityMismatch) }
+    match known.pinned {
+        None => Ok(Pin::First),
+        Some(from) if previous == Some(from) => Ok(Pin::Moved { from }),
+        Some(_) => Err(Reason::IdentityMismatch),
+    }
 }
 
 /// Whether `event`, signed by `node`, opens `store` in this team.
