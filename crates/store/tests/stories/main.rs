@@ -9,6 +9,7 @@
     clippy::print_stdout
 )]
 
+mod branches;
 mod common;
 mod disk;
 mod laws;

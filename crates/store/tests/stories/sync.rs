@@ -203,7 +203,7 @@ fn a_header_without_its_text_counts_and_the_text_may_follow() {
 }
 
 /// A second home with the same key and store: what a restored snapshot would be.
-fn twin(of: &Machine) -> Machine {
+pub fn twin(of: &Machine) -> Machine {
     let home = tempfile::tempdir().unwrap();
     for file in ["antiphon.db", "antiphon.db-wal"] {
         let from = of.home.path().join(file);
