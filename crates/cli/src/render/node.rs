@@ -184,8 +184,10 @@ pub(crate) fn banner(status: &StatusDto, home: &Path) -> String {
         ("invite --role backend_developer", "bring a second machine in"),
     ];
     out.push_str("\nWhat next:\n");
-    for (arguments, what) in next {
-        out.push_str(&format!("  {:<45} {what}\n", format!("{program} {arguments}")));
+    let next = next.map(|(arguments, what)| (format!("{program} {arguments}"), what));
+    let width = next.iter().map(|(command, _)| command.chars().count()).max().unwrap_or_default();
+    for (command, what) in next {
+        out.push_str(&format!("  {command:<width$}    {what}\n"));
     }
     out
 }
