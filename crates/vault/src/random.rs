@@ -1,4 +1,4 @@
-//! Randomness from the operating system: the only place that asks for it, and every failure is returned.
+//! Randomness from the operating system for keys, salts and ids; every failure is returned.
 
 use data_encoding::HEXLOWER;
 use std::sync::atomic::{AtomicU64, Ordering};
