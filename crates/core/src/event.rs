@@ -33,7 +33,7 @@ pub use payload::{
     Provenance, SALT_BYTES, SourceKind, payload_bytes_max,
 };
 pub use run::{Reason, Refused, Run, verify_run};
-pub use subject::Subject;
+pub use subject::{SUBJECT_ID_BYTES_MAX, Subject};
 
 use crate::ids::{Hash, TeamId};
 use crate::log::{Head, LogId};

@@ -131,6 +131,9 @@ byte_id!(
     /// One fact: the ULID it got when it was first written; the same on every node.
     FactId, 16, "fact id");
 byte_id!(
+    /// One incident: the ULID it got when it was reported; the same on every node.
+    IncidentId, 16, "incident id");
+byte_id!(
     /// A SHA-256 digest (FIPS 180-4).
     Hash, 32, "hash");
 
@@ -139,6 +142,7 @@ hex_text!(Hash, "hash");
 ulid_text!(StoreId, "store id");
 ulid_text!(EventId, "event id");
 ulid_text!(FactId, "fact id");
+ulid_text!(IncidentId, "incident id");
 
 impl NodeId {
     /// The libp2p peer id of this key: an identity multihash, 38 bytes.
@@ -231,6 +235,13 @@ impl FactId {
     /// The time in the ULID.
     pub fn time(&self) -> UnixMillis {
         UnixMillis(Ulid::from_bytes(self.0).timestamp_ms())
+    }
+}
+
+impl IncidentId {
+    /// A fresh incident id from the time and 80 random bits.
+    pub fn new(at: UnixMillis, random: [u8; 10]) -> Self {
+        Self(ulid_bytes(at, random))
     }
 }
 

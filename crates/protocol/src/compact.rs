@@ -14,7 +14,7 @@
 //! `[id, hlc, action, kind, subject, version, fields, payload, signature, seal]`.
 
 use antiphon_core::cbor::{self, Error};
-use antiphon_core::event::{Action, Event, HEADER_BYTES_MAX, Header, Seal, Subject, Unverified};
+use antiphon_core::event::{Action, Event, HEADER_BYTES_MAX, Header, SUBJECT_ID_BYTES_MAX, Seal, Subject, Unverified};
 use antiphon_core::ids::{EventId, FactId, Hash, NodeId, StoreId, TeamId};
 use antiphon_core::log::{Head, LogId};
 use antiphon_core::sign::Signature;
@@ -35,8 +35,6 @@ const SHORT_PARTS: u64 = 10;
 const PARTS_MAX: usize = 16;
 /// Longest role name in a seal, in bytes.
 const ROLE_BYTES_MAX: usize = 64;
-/// Longest subject id, in bytes.
-const SUBJECT_BYTES_MAX: usize = 64;
 
 /// What the next event of a page is expected to continue.
 #[derive(Clone, Copy)]
@@ -213,19 +211,15 @@ fn write_subject(out: &mut Out<'_>, header: &Header) {
 }
 
 fn read_subject(input: &mut Decoder<'_>, store: StoreId, event: EventId) -> Result<Subject, Error> {
-    let wrong = |_| Error::Value("a subject id of the wrong length");
     let kind = input.u64()?;
     if kind == 1 {
         return Ok(Subject::Fact(FactId((read_number(input)? ^ number(&event.0)).to_be_bytes())));
     }
-    let id = cbor::read_option(input, |input| cbor::read_bytes(input, SUBJECT_BYTES_MAX))?;
-    Ok(match (kind, id) {
-        (0, None) => Subject::Store(store),
-        (0, Some(id)) => Subject::Store(StoreId::from_slice(&id).map_err(wrong)?),
-        (2, Some(id)) => Subject::Member(NodeId::from_slice(&id).map_err(wrong)?),
-        (kind, Some(id)) => Subject::Unknown { kind, id },
-        (_, None) => return Err(Error::Value("a subject without an id")),
-    })
+    match (kind, cbor::read_option(input, |input| cbor::read_bytes(input, SUBJECT_ID_BYTES_MAX))?) {
+        (0, None) => Ok(Subject::Store(store)),
+        (kind, Some(id)) => Subject::from_parts(kind, id),
+        (_, None) => Err(Error::Value("a subject without an id")),
+    }
 }
 
 /// A version is most often one counter of the log's own store.

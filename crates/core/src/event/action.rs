@@ -15,11 +15,36 @@ pub enum Action {
     Grant,
     /// Ends a membership for good.
     Revoke,
+    /// A new key of a role.
+    RoleKey,
+    /// Makes a member a steward, or ends that.
+    StewardChange,
+    /// Another steward's consent to a change of stewards.
+    Approve,
+    /// Adds a gene to the genome.
+    GeneAdd,
     /// Something a newer version knows.
     Unknown(u64),
 }
 
 impl Action {
+    /// Every action this version knows.
+    const KNOWN: [Self; 9] = [
+        Self::Open,
+        Self::Set,
+        Self::Forget,
+        Self::Grant,
+        Self::Revoke,
+        Self::RoleKey,
+        Self::StewardChange,
+        Self::Approve,
+        Self::GeneAdd,
+    ];
+
+    /// The bit of an action number that says: a node which does not know this action must not go on as if it had
+    /// not been there. It means something in the charter stream only.
+    pub const CRITICAL: u64 = 0x80;
+
     /// The number in a header.
     pub const fn number(self) -> u64 {
         match self {
@@ -28,14 +53,17 @@ impl Action {
             Self::Forget => 2,
             Self::Grant => 16,
             Self::Revoke => 17,
+            Self::RoleKey => 18,
+            Self::StewardChange => 19,
+            Self::Approve => 20,
+            Self::GeneAdd => 21,
             Self::Unknown(number) => number,
         }
     }
 
     /// The action of a number.
     pub fn from_number(number: u64) -> Self {
-        let known = [Self::Open, Self::Set, Self::Forget, Self::Grant, Self::Revoke];
-        known.into_iter().find(|action| action.number() == number).unwrap_or(Self::Unknown(number))
+        Self::KNOWN.into_iter().find(|action| action.number() == number).unwrap_or(Self::Unknown(number))
     }
 }
 
@@ -47,6 +75,10 @@ impl fmt::Display for Action {
             Self::Forget => f.write_str("forget"),
             Self::Grant => f.write_str("grant"),
             Self::Revoke => f.write_str("revoke"),
+            Self::RoleKey => f.write_str("role key"),
+            Self::StewardChange => f.write_str("steward change"),
+            Self::Approve => f.write_str("approve"),
+            Self::GeneAdd => f.write_str("gene add"),
             Self::Unknown(number) => write!(f, "unknown action {number}"),
         }
     }

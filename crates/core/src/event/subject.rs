@@ -3,10 +3,10 @@
 use minicbor::Decoder;
 
 use crate::cbor;
-use crate::ids::{FactId, NodeId, StoreId};
+use crate::ids::{FactId, Hash, IncidentId, NodeId, StoreId};
 
-/// Longest id of a subject kind this version does not know, in bytes.
-const UNKNOWN_ID_BYTES_MAX: usize = 64;
+/// Longest id of a subject, in bytes.
+pub const SUBJECT_ID_BYTES_MAX: usize = 64;
 
 /// The thing an event changes. Conflicts are found per subject.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +17,14 @@ pub enum Subject {
     Fact(FactId),
     /// A member: its key.
     Member(NodeId),
+    /// A charter record: its hash.
+    Record(Hash),
+    /// A role: its name.
+    Role(String),
+    /// A gene: its id.
+    Gene(String),
+    /// An incident.
+    Incident(IncidentId),
     /// Something a newer version knows.
     Unknown {
         /// The number of its kind.
@@ -33,6 +41,10 @@ impl Subject {
             Self::Store(id) => (0, &id.0),
             Self::Fact(id) => (1, &id.0),
             Self::Member(id) => (2, &id.0),
+            Self::Record(hash) => (3, &hash.0),
+            Self::Role(name) => (4, name.as_bytes()),
+            Self::Gene(id) => (5, id.as_bytes()),
+            Self::Incident(id) => (6, &id.0),
             Self::Unknown { kind, id } => (*kind, id),
         }
     }
@@ -54,12 +66,25 @@ impl Subject {
             return Err(cbor::Error::Value("a subject is a kind and an id"));
         }
         let kind = input.u64()?;
-        let id = cbor::read_bytes(input, UNKNOWN_ID_BYTES_MAX)?;
+        let id = cbor::read_bytes(input, SUBJECT_ID_BYTES_MAX)?;
+        Self::from_parts(kind, id)
+    }
+
+    /// Reads [`Subject::parts`].
+    ///
+    /// # Errors
+    /// When an id of a known kind has the wrong length or is no text.
+    pub fn from_parts(kind: u64, id: Vec<u8>) -> Result<Self, cbor::Error> {
         let wrong = |_| cbor::Error::Value("a subject id of the wrong length");
+        let text = |id| String::from_utf8(id).map_err(|_| cbor::Error::Value("a subject id that is no text"));
         Ok(match kind {
             0 => Self::Store(StoreId::from_slice(&id).map_err(wrong)?),
             1 => Self::Fact(FactId::from_slice(&id).map_err(wrong)?),
             2 => Self::Member(NodeId::from_slice(&id).map_err(wrong)?),
+            3 => Self::Record(Hash::from_slice(&id).map_err(wrong)?),
+            4 => Self::Role(text(id)?),
+            5 => Self::Gene(text(id)?),
+            6 => Self::Incident(IncidentId::from_slice(&id).map_err(wrong)?),
             _ => Self::Unknown { kind, id },
         })
     }
