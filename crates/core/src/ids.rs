@@ -243,6 +243,11 @@ impl IncidentId {
     pub fn new(at: UnixMillis, random: [u8; 10]) -> Self {
         Self(ulid_bytes(at, random))
     }
+
+    /// The time in the ULID.
+    pub fn time(&self) -> UnixMillis {
+        UnixMillis(Ulid::from_bytes(self.0).timestamp_ms())
+    }
 }
 
 impl EventId {

@@ -52,7 +52,15 @@ impl TextError {
 /// # Errors
 /// [`TextError`] when it is empty, too long or has characters that deceive.
 pub fn check_content(text: &str) -> Result<(), TextError> {
-    check("the fact", text, CONTENT_BYTES_MAX, true)
+    check_text("the fact", text, CONTENT_BYTES_MAX)
+}
+
+/// Checks a text of several lines: a description.
+///
+/// # Errors
+/// As [`check_content`].
+pub fn check_text(what: &'static str, text: &str, limit: usize) -> Result<(), TextError> {
+    check(what, text, limit, true)
 }
 
 /// Checks a short text on one line: a domain, a tag, a name.
