@@ -51,7 +51,7 @@ fn fill(row: &mut PeerRow, peer: &Peer, now: UnixMillis) {
     row.last_seen = peer.last_seen;
     row.last_sync = peer.last_success;
     row.acked = peer.holds.clone().unwrap_or_default();
-    let last_error = reason.map(|reason| HealthError { reason, event: None, observed_at: now });
+    let last_error = reason.map(|reason| HealthError { reason, event: None, fact: None, observed_at: now });
     row.health = Health {
         version: peer.agent_version.clone(),
         version_observed_at: peer.agent_version.is_some().then_some(now),

@@ -103,6 +103,14 @@ pub enum Error {
     /// There are more logs than a node clock may list.
     #[error("more than {max} logs", max = crate::LOGS_MAX)]
     TooManyLogs,
+    /// What is known of a peer is beyond its bounds.
+    #[error("the {what} of peer {node} are beyond what is kept of a peer")]
+    PeerTooLarge {
+        /// Which peer.
+        node: NodeId,
+        /// What is too long, or too many.
+        what: &'static str,
+    },
     /// The charter is full.
     #[error("the charter has {0} events, which is its limit")]
     CharterFull(u64),

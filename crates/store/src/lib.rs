@@ -13,7 +13,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod apply;
+mod audit;
 mod author;
+mod backups;
 mod branch;
 mod cache;
 mod charter;
@@ -40,6 +42,8 @@ mod verify;
 pub mod view;
 mod writer;
 
+pub use audit::{AUDIT_LINES_MAX, AuditLine};
+pub use backups::{BACKUPS_MAX, BackupReason, GeneBackup, Pinned};
 pub use branch::Branching;
 pub use db::{Db, Options};
 pub use error::{AuthorError, Error};

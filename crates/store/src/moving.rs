@@ -54,7 +54,7 @@ impl Db {
             db.conn.execute_batch(
                 "DELETE FROM edits; DELETE FROM facts; DELETE FROM quarantine; DELETE FROM touched; DELETE FROM forks;
                  DELETE FROM events; DELETE FROM logs; DELETE FROM genes; DELETE FROM peers; DELETE FROM invites;
-                 DELETE FROM meta WHERE key = 'own';",
+                 DELETE FROM backups; DELETE FROM meta WHERE key = 'own';",
             )?;
             let hlc = db.cache.small.hlc;
             db.cache = Cache::load(&db.conn)?;

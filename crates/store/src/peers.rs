@@ -4,7 +4,7 @@
 //! migration. A list that cannot be read counts as "no data yet": nothing in it may keep a node from starting.
 
 use antiphon_core::cbor;
-use antiphon_core::ids::{EventId, Hash, NodeId, StoreId};
+use antiphon_core::ids::{EventId, FactId, Hash, NodeId, StoreId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
 use antiphon_core::trust::Trust;
@@ -18,7 +18,8 @@ use crate::row::{self, sql};
 
 /// Most entries of one list of a peer.
 const ENTRIES_MAX: usize = 64;
-/// Most logs of an acknowledged clock.
+/// Most logs of a clock. Of an acknowledged one that lists more the first are kept: a peer is then believed to hold
+/// less than it does, which costs a question and loses nothing.
 const CLOCK_LOGS_MAX: usize = 2 * crate::LOGS_MAX;
 /// Longest text of a peer, in bytes.
 const TEXT_BYTES_MAX: usize = 1_024;
@@ -40,6 +41,8 @@ pub struct HealthError {
     pub reason: String,
     /// The event that could not be applied.
     pub event: Option<EventId>,
+    /// The fact it is about.
+    pub fact: Option<FactId>,
     /// When.
     pub observed_at: UnixMillis,
 }
@@ -70,6 +73,8 @@ pub struct PeerRow {
     pub trust: Trust,
     /// Stable name of the reason, when it was rejected.
     pub reason: Option<String>,
+    /// Whether it was the peer that rejected us.
+    pub by_peer: bool,
     /// Where it was reached.
     pub addresses: Vec<String>,
     /// The store it is pinned to.
@@ -106,6 +111,7 @@ impl PeerRow {
             name: name.into(),
             trust: Trust::Unknown,
             reason: None,
+            by_peer: false,
             addresses: Vec::new(),
             store: None,
             genome_hash: None,
@@ -127,8 +133,9 @@ impl Db {
     /// Keeps a peer as it is given.
     ///
     /// # Errors
-    /// When the database fails.
+    /// [`Error::PeerTooLarge`] when it could not be read back, and when the database fails.
     pub fn put_peer(&mut self, peer: &PeerRow) -> Result<(), Error> {
+        check(peer)?;
         self.transaction(|db| {
             let (store, seen) = (peer.store.map(|store| store.0), peer.last_seen.map(|at| sql(at.0)));
             db.conn
@@ -152,7 +159,7 @@ impl Db {
     /// Changes a peer, which is made when it is not known; returns it as it is kept.
     ///
     /// # Errors
-    /// When the database fails.
+    /// As [`Db::put_peer`].
     pub fn update_peer(&mut self, node: &NodeId, change: impl FnOnce(&mut PeerRow)) -> Result<PeerRow, Error> {
         self.transaction(|db| {
             let mut peer = get(&db.conn, node)?.unwrap_or_else(|| PeerRow::new(*node, node.short()));
@@ -170,17 +177,6 @@ impl Db {
         self.transaction(|db| {
             let mut delete = db.conn.prepare_cached("DELETE FROM peers WHERE node = ?1")?;
             Ok(delete.execute([node.0.as_slice()])? > 0)
-        })
-    }
-
-    /// Forgets peers that were not seen since `before`; returns how many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn remove_peers_unseen_since(&mut self, before: UnixMillis) -> Result<usize, Error> {
-        self.transaction(|db| {
-            let mut delete = db.conn.prepare_cached("DELETE FROM peers WHERE coalesce(last_seen, 0) < ?1")?;
-            Ok(delete.execute([sql(before.0)])?)
         })
     }
 }
@@ -219,19 +215,39 @@ fn read(found: &Row<'_>) -> Result<PeerRow, Error> {
     Ok(peer)
 }
 
+/// Whether a peer fits its bounds: what is beyond them could be written and not read back.
+fn check(peer: &PeerRow) -> Result<(), Error> {
+    let health = &peer.health;
+    let one = [
+        ("name", Some(&peer.name)),
+        ("reason", peer.reason.as_ref()),
+        ("version", health.version.as_ref()),
+        ("last error", health.last_error.as_ref().map(|error| &error.reason)),
+    ];
+    let many = [("addresses", &peer.addresses), ("domains", &peer.only_domains), ("domains", &peer.except_domains)];
+    let one = one.into_iter().filter_map(|(what, text)| Some((what, text?)));
+    let each = many.iter().flat_map(|(what, list)| list.iter().map(|text| (*what, text)));
+    let long = one.chain(each).find(|(_, text)| text.len() > TEXT_BYTES_MAX).map(|(what, _)| what);
+    let wide = many.iter().find(|(_, list)| list.len() > ENTRIES_MAX).map(|(what, _)| *what);
+    long.or(wide).map_or(Ok(()), |what| Err(Error::PeerTooLarge { node: peer.node, what }))
+}
+
 type Out<'a, 'b> = &'a mut Encoder<&'b mut Vec<u8>>;
+
+/// Fields of the list. The first version had one less.
+const FIELDS: usize = 17;
 
 fn encode(peer: &PeerRow) -> Vec<u8> {
     let health = &peer.health;
     cbor::encode(|out| {
-        cbor::array(out, 16);
+        cbor::array(out, FIELDS);
         put(out, peer.reason.as_deref(), cbor::text);
         texts(out, &peer.addresses);
         put(out, peer.genome_hash.as_ref(), |out, hash| cbor::bytes(out, &hash.0));
         put(out, peer.last_sync, |out, at| cbor::uint(out, at.0));
         put(out, peer.handshake_at, |out, at| cbor::uint(out, at.0));
         put(out, peer.last_event.as_ref(), |out, id| cbor::bytes(out, &id.0));
-        clock(out, &peer.acked);
+        encode_clock(out, &peer.acked);
         cbor::bool(out, peer.mode == PeerMode::Paused);
         texts(out, &peer.only_domains);
         texts(out, &peer.except_domains);
@@ -241,10 +257,12 @@ fn encode(peer: &PeerRow) -> Vec<u8> {
         cbor::uint(out, health.consecutive_failures);
         put(out, health.last_error.as_ref().map(|error| error.reason.as_str()), cbor::text);
         put(out, health.last_error.as_ref(), |out, error| {
-            cbor::array(out, 2);
+            cbor::array(out, 3);
             put(out, error.event.as_ref(), |out, id| cbor::bytes(out, &id.0));
             cbor::uint(out, error.observed_at.0);
+            put(out, error.fact.as_ref(), |out, id| cbor::bytes(out, &id.0));
         });
+        cbor::bool(out, peer.by_peer);
     })
 }
 
@@ -256,11 +274,12 @@ fn put<'b, T>(out: Out<'_, 'b>, value: Option<T>, write: impl FnOnce(Out<'_, 'b>
 }
 
 fn texts(out: Out<'_, '_>, texts: &[String]) {
-    cbor::array(out, texts.len().min(ENTRIES_MAX));
-    texts.iter().take(ENTRIES_MAX).for_each(|text| cbor::text(out, text));
+    cbor::array(out, texts.len());
+    texts.iter().for_each(|text| cbor::text(out, text));
 }
 
-fn clock(out: Out<'_, '_>, clock: &NodeClock) {
+/// Writes a clock.
+pub(crate) fn encode_clock(out: Out<'_, '_>, clock: &NodeClock) {
     cbor::array(out, clock.len().min(CLOCK_LOGS_MAX));
     for (log, head) in clock.iter().take(CLOCK_LOGS_MAX) {
         cbor::array(out, 4);
@@ -275,7 +294,7 @@ fn decode(input: &mut Decoder<'_>, blank: PeerRow) -> Result<PeerRow, cbor::Erro
     let text = |input: &mut Decoder<'_>| cbor::read_text(input, TEXT_BYTES_MAX);
     let time = |input: &mut Decoder<'_>| Ok(UnixMillis(input.u64()?));
     let event = |input: &mut Decoder<'_>| cbor::read_array(input).map(EventId);
-    cbor::read_list(input, ENTRIES_MAX)?;
+    let fields = cbor::read_list(input, ENTRIES_MAX)?;
     let mut peer = PeerRow {
         reason: cbor::read_option(input, text)?,
         addresses: read_texts(input)?,
@@ -298,11 +317,17 @@ fn decode(input: &mut Decoder<'_>, blank: PeerRow) -> Result<PeerRow, cbor::Erro
     };
     let reason = cbor::read_option(input, text)?;
     let rest = cbor::read_option(input, |input| {
-        cbor::read_list(input, 2)?;
-        Ok((cbor::read_option(input, event)?, time(input)?))
+        let parts = cbor::read_list(input, 3)?;
+        let (event, observed_at) = (cbor::read_option(input, event)?, time(input)?);
+        let fact = |input: &mut Decoder<'_>| cbor::read_array(input).map(FactId);
+        let fact = if parts > 2 { cbor::read_option(input, fact)? } else { None };
+        Ok((event, fact, observed_at))
     })?;
     peer.health.last_error =
-        reason.zip(rest).map(|(reason, (event, observed_at))| HealthError { reason, event, observed_at });
+        reason.zip(rest).map(|(reason, (event, fact, observed_at))| HealthError { reason, event, fact, observed_at });
+    if fields >= FIELDS as u64 {
+        peer.by_peer = input.bool()?;
+    }
     Ok(peer)
 }
 
@@ -311,7 +336,8 @@ fn read_texts(input: &mut Decoder<'_>) -> Result<Vec<String>, cbor::Error> {
     (0..len).map(|_| cbor::read_text(input, TEXT_BYTES_MAX)).collect()
 }
 
-fn read_clock(input: &mut Decoder<'_>) -> Result<NodeClock, cbor::Error> {
+/// Reads a clock.
+pub(crate) fn read_clock(input: &mut Decoder<'_>) -> Result<NodeClock, cbor::Error> {
     let len = cbor::read_list(input, CLOCK_LOGS_MAX)?;
     (0..len)
         .map(|_| {

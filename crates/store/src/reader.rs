@@ -36,6 +36,10 @@ impl<'a> Reader<'a> {
         Self { main, search, frequencies }
     }
 
+    pub(crate) const fn connection(&self) -> &Connection {
+        self.main
+    }
+
     /// Whose database this is, if it has a team.
     ///
     /// # Errors

@@ -223,10 +223,16 @@ fn peers_are_kept_as_they_were_given() {
     peer.fact_count = 7;
     peer.acked = [(alice.shared(), Head { seq: 3, hash: Hash([4; 32]) })].into_iter().collect();
     peer.except_domains = vec!["private".into()];
+    peer.by_peer = true;
     peer.health = Health {
         version: Some("0.1.0".into()),
         consecutive_failures: 2,
-        last_error: Some(HealthError { reason: "network_timeout".into(), event: None, observed_at: NOW }),
+        last_error: Some(HealthError {
+            reason: "network_timeout".into(),
+            event: None,
+            fact: Some(antiphon_core::ids::FactId([6; 16])),
+            observed_at: NOW,
+        }),
         ..Health::default()
     };
     alice.db.put_peer(&peer).unwrap();
@@ -239,8 +245,7 @@ fn peers_are_kept_as_they_were_given() {
     assert_eq!((read.trust, read.health, read.fact_count), (Trust::Verified, Health::default(), 7));
     alice.db.update_peer(&node, |peer| peer.trust = Trust::Expired).unwrap();
     assert_eq!(alice.db.reader().peers().unwrap()[0].trust, Trust::Expired);
-    assert_eq!(alice.db.remove_peers_unseen_since(NOW).unwrap(), 0);
-    assert_eq!(alice.db.remove_peers_unseen_since(NOW.after(1)).unwrap(), 1);
+    assert!(alice.db.remove_peer(&node).unwrap());
     assert!(!alice.db.remove_peer(&node).unwrap());
 }
 

@@ -17,3 +17,4 @@ mod memory;
 mod recall;
 mod store;
 mod sync;
+mod trust;
