@@ -142,7 +142,7 @@ fn derive(key: &'static str, root: &[u8; ROOT_BYTES], info: &[u8]) -> Result<Zer
 }
 
 /// An age identity from its 32 bytes. `age` takes only the text form, so it is written and read again.
-fn age_identity(secret: &[u8; 32]) -> Result<x25519::Identity, Error> {
+pub(crate) fn age_identity(secret: &[u8; 32]) -> Result<x25519::Identity, Error> {
     let failed = |reason: String| Error::Derive { key: "age identity", reason };
     let prefix = Hrp::parse(AGE_SECRET_PREFIX).map_err(|error| failed(error.to_string()))?;
     let mut text = Zeroizing::new(String::with_capacity(AGE_SECRET_CHARS));

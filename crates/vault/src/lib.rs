@@ -1,4 +1,4 @@
-//! Secrets of an Antiphon node: its key, the recovery phrase behind it, and what is sealed to it.
+//! Secrets of an Antiphon node: its key, the recovery phrase behind it, the keys of its roles, and what is sealed.
 //!
 //! A machine that is lost must not take its owner's identity with it. So everything secret about a node grows from
 //! one root: 256 random bits. The root can be written down as 24 words (BIP-39), it is what the key file holds, and
@@ -14,6 +14,9 @@
 //! beside this one. BIP-39's own seed function (PBKDF2 with a passphrase) is left out on purpose: the root is fully
 //! random, so stretching adds nothing, and a forgotten passphrase would lose everything.
 //!
+//! The keys of roles do not grow from it: a role is shared by its members, so each epoch of a role has a random key of
+//! its own that reaches a node wrapped to its age recipient; see [`role`].
+//!
 //! What this crate promises: secrets are wiped when dropped, never appear in `Debug` or in an error, and reach the
 //! disk only in files that nobody but their owner can read. What it cannot promise: that the operating system never
 //! swapped a page out, or that a copy made by moving a value on the stack is wiped as well.
@@ -21,12 +24,15 @@
 
 pub mod file;
 pub mod key;
+mod lean;
 pub mod phrase;
 pub mod private_file;
 pub mod random;
+pub mod role;
 pub mod seal;
 pub mod secret_file;
 
 pub use key::NodeKey;
 pub use phrase::Phrase;
+pub use role::RoleSecret;
 pub use seal::seal_to;

@@ -102,7 +102,7 @@ pub(crate) fn open(identity: &x25519::Identity, sealed: &[u8]) -> Result<Zeroizi
     Ok(plaintext)
 }
 
-fn check_size(what: &'static str, got: usize, limit: usize) -> Result<(), Error> {
+pub(crate) fn check_size(what: &'static str, got: usize, limit: usize) -> Result<(), Error> {
     if got > limit { Err(Error::TooLarge { what, got, limit }) } else { Ok(()) }
 }
 
@@ -123,7 +123,7 @@ fn explain(error: DecryptError) -> Error {
     }
 }
 
-fn parse_recipient(text: &str) -> Result<x25519::Recipient, Error> {
+pub(crate) fn parse_recipient(text: &str) -> Result<x25519::Recipient, Error> {
     let refuse = |reason| Error::Recipient { text: repeatable(text), reason };
     let recipient: x25519::Recipient = text.parse().map_err(refuse)?;
     let point = CheckedHrpstring::new::<Bech32>(text).map_err(|_| refuse("invalid Bech32 encoding"))?;
