@@ -30,6 +30,7 @@ pub mod private_file;
 pub mod random;
 pub mod role;
 pub mod seal;
+pub mod sealed_copy;
 pub mod secret_file;
 
 pub use key::NodeKey;
