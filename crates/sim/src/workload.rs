@@ -214,6 +214,8 @@ fn draft_name(draft: &Draft) -> &'static str {
         Draft::Edit { .. } => "edit",
         Draft::Forget { .. } => "forget",
         Draft::Restore { .. } => "restore",
+        Draft::ReportIncident { .. } => "report an incident",
+        Draft::UpdateIncident { .. } => "update an incident",
         Draft::Grant(_) => "grant",
         Draft::Revoke(_) => "revoke",
     }

@@ -25,9 +25,9 @@ use crate::{FORK_EVENTS_MAX, LOGS_MAX, STORES_PER_KEY_MAX, payloads, project};
 
 /// What became of one stored event.
 pub(crate) enum Done {
-    /// It has no part in the facts: an opening or a charter record.
+    /// It has no part in facts and incidents: an opening or a charter record.
     Record,
-    /// It is an edit of a fact; whether its payload could not be read.
+    /// It is an edit of a fact or an incident; whether its payload could not be read.
     Edit {
         /// Whether its payload could not be read.
         malformed: bool,
@@ -254,7 +254,7 @@ impl Db {
             match take_in(&self.conn, &entry, pos, event)? {
                 Done::Record => {}
                 Done::Edit { malformed } => {
-                    applied.facts += 1;
+                    applied.facts += usize::from(header.subject.fact().is_some());
                     applied.quarantined += usize::from(malformed);
                 }
                 Done::Deferred => applied.deferred += 1,

@@ -118,11 +118,16 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    fn authored(&self) -> Authored {
-        let header = self.event.header();
-        let log = self.event.log();
-        Authored { fact: header.subject.fact(), event: header.id, log, seq: header.seq, outcome: Outcome::Written }
+    pub(crate) fn authored(&self) -> Authored {
+        authored(self.event.header(), Outcome::Written)
     }
+}
+
+/// What a draft led to, by the event that stands for it.
+pub(crate) fn authored(header: &Header, outcome: Outcome) -> Authored {
+    let (fact, incident) = (header.subject.fact(), header.subject.incident());
+    let log = LogId::new(header.store, header.stream);
+    Authored { fact, incident, event: header.id, log, seq: header.seq, outcome }
 }
 
 impl Db {
@@ -159,6 +164,10 @@ impl Db {
             Draft::Edit { fact, edit, provenance } => self.edit(*fact, edit, provenance, scene),
             Draft::Forget { fact, provenance } => self.forget(*fact, provenance, scene),
             Draft::Restore { fact, provenance } => self.restore(*fact, provenance, scene),
+            Draft::ReportIncident { id, edit, provenance } => self.report_incident(*id, edit, provenance, scene),
+            Draft::UpdateIncident { incident, edit, provenance } => {
+                self.update_incident(*incident, edit, provenance, scene)
+            }
             Draft::Grant(grant) => self.record(&Record::Grant(grant.clone()), scene),
             Draft::Revoke(revoke) => self.record(&Record::Revoke(self.with_cuts(revoke)), scene),
         };
@@ -341,7 +350,7 @@ impl Db {
         self.write_projected(sketch, scene)
     }
 
-    fn write_projected(&mut self, sketch: Sketch, scene: &mut Scene) -> Result<Written, Stop> {
+    pub(crate) fn write_projected(&mut self, sketch: Sketch, scene: &mut Scene) -> Result<Written, Stop> {
         let written = self.write(sketch, scene)?;
         project::edit(&self.conn, written.pos, written.log, &written.event, Some(&written.payload))?;
         Ok(written)
@@ -512,9 +521,8 @@ fn last_event(conn: &Connection, id: FactId, outcome: Outcome) -> Result<Option<
     let mut query =
         conn.prepare_cached("SELECT v.header FROM facts f JOIN events v ON v.pos = f.pos WHERE f.id = ?1")?;
     let header: Option<Vec<u8>> = query.query_row([id.0.as_slice()], |row| row.get(0)).optional()?;
-    let Some(header) = header.map(|header| Header::decode(&header)).transpose()? else { return Ok(None) };
-    let log = LogId::new(header.store, header.stream);
-    Ok(Some(Authored { fact: Some(id), event: header.id, log, seq: header.seq, outcome }))
+    let header = header.map(|header| Header::decode(&header)).transpose()?;
+    Ok(header.map(|header| authored(&header, outcome)))
 }
 
 /// The fact that an idempotency key already made.

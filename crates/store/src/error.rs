@@ -10,7 +10,8 @@ use antiphon_core::cbor;
 use antiphon_core::event::{HeaderError, PayloadError};
 use antiphon_core::fact;
 use antiphon_core::genome;
-use antiphon_core::ids::{FactId, Hash, NodeId, StoreId, TeamId};
+use antiphon_core::ids::{FactId, Hash, IncidentId, NodeId, StoreId, TeamId};
+use antiphon_core::incident;
 use antiphon_core::log::LogId;
 use antiphon_core::vclock;
 
@@ -207,6 +208,20 @@ pub enum AuthorError {
     /// The fact was forgotten; it must be restored first.
     #[error("fact {0} was forgotten")]
     Forgotten(FactId),
+    /// There is no such incident.
+    #[error("there is no incident {0}")]
+    IncidentNotFound(IncidentId),
+    /// A value of an incident is unfit.
+    #[error(transparent)]
+    Incident(#[from] incident::Error),
+    /// The incident has been edited by too many stores.
+    #[error("incident {incident} cannot be edited any more: {source}")]
+    IncidentVersion {
+        /// Which incident.
+        incident: IncidentId,
+        /// Which limit is reached.
+        source: vclock::Error,
+    },
     /// A new fact needs a text.
     #[error("a fact needs a text")]
     NoContent,
@@ -247,6 +262,6 @@ pub enum AuthorError {
 impl AuthorError {
     /// Whether something that was named does not exist.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound(_))
+        matches!(self, Self::NotFound(_) | Self::IncidentNotFound(_))
     }
 }

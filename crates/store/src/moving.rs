@@ -22,6 +22,7 @@ use crate::cache::Cache;
 use crate::db::Db;
 use crate::error::{AuthorError, Error};
 use crate::query::facts::{COLUMNS, TABLES, values, view};
+use crate::query::incidents;
 use crate::view::{Bring, Identity, LogRun, Own};
 
 /// A fact as it is carried over.
@@ -51,6 +52,8 @@ impl Db {
         self.keep_copy()?;
         self.transaction(|db| {
             let carried = carried(&db.conn, bring)?;
+            // An incident is the team's or nobody's: without `Shared` they stay behind in the copy.
+            let incidents = if bring == Bring::Shared { incidents::every(&db.conn)? } else { Vec::new() };
             db.conn.execute_batch(
                 "DELETE FROM edits; DELETE FROM facts; DELETE FROM quarantine; DELETE FROM touched; DELETE FROM forks;
                  DELETE FROM events; DELETE FROM logs; DELETE FROM genes; DELETE FROM peers; DELETE FROM invites;
@@ -63,6 +66,7 @@ impl Db {
             let own = db.open_store(identity, genome, &charter, now, random)?;
             let mut scene = Scene { now, random: Random::new(random.draw()) };
             carried.iter().try_for_each(|fact| db.write_carried(fact, &mut scene))?;
+            incidents.into_iter().try_for_each(|incident| db.carry_incident(incident, &mut scene))?;
             db.new_epoch()?;
             Ok(own)
         })

@@ -9,9 +9,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::db::Db;
 use crate::error::Error;
-use crate::project;
 use crate::row::{self, sql};
 use crate::view::{Cause, MissingPayload};
+use crate::{edits, project};
 
 impl Db {
     /// Takes payloads for events that are held without them; returns how many were missing and fit.
@@ -44,16 +44,13 @@ impl Db {
 /// Puts a payload, which is the one the header names, where it was missing.
 pub(crate) fn fill(conn: &Connection, pos: i64, header: &Header, payload: &[u8]) -> Result<(), Error> {
     conn.prepare_cached("UPDATE events SET payload = ?2 WHERE pos = ?1")?.execute(params![pos, payload])?;
-    let Some(fact) = header.subject.fact() else { return Ok(()) };
-    let mut counts =
-        conn.prepare_cached("SELECT 1 FROM edits WHERE kind = 1 AND id = ?1 AND stream = ?2 AND pos = ?3")?;
-    let counts = counts.query_row(params![fact.0, header.stream.number(), pos], |_| Ok(())).optional()?.is_some();
-    if !counts {
+    if !edits::counts(conn, header, pos)? {
         return Ok(());
     }
     if project::read_payload(header, payload).is_err() {
         project::quarantine(conn, pos, Cause::MalformedPayload)?;
     }
+    let Some(fact) = header.subject.fact() else { return Ok(()) };
     project::refresh(conn, fact)?;
     project::touch(conn, fact)
 }

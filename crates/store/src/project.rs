@@ -1,4 +1,5 @@
-//! The projection of facts: from edits to what a fact says now.
+//! The projection of facts: from edits to what a fact says now. Edits of incidents pass through here as well, and stay
+//! edits.
 //!
 //! Every edit is merged into the frontier of its subject and stream, from its header alone, and the row of the fact
 //! is computed anew from the edits that stand. Reading them back for each event would make taking in a team's
@@ -11,17 +12,18 @@
 use std::collections::BTreeMap;
 
 use antiphon_core::cbor;
-use antiphon_core::event::{Action, Event, Header, Payload, PayloadError, Provenance, Subject};
+use antiphon_core::event::{Action, Event, Header, Payload, Provenance, Subject};
 use antiphon_core::fact::{Fact, Field, stream_of};
-use antiphon_core::frontier::{self, Frontier};
-use antiphon_core::ids::{FactId, Hash};
+use antiphon_core::ids::FactId;
 use antiphon_core::log::Stream;
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::edits;
+pub(crate) use crate::edits::{Stored, frontier_edit, merged_anew, read_payload};
 use crate::error::Error;
-use crate::row::{self, sql};
+use crate::row::sql;
 use crate::view::Cause;
 
 /// Bits of `facts.flags`.
@@ -37,64 +39,27 @@ pub(crate) mod flag {
 /// Fields that have a column of their own; the others go into `rest`.
 const COLUMN_FIELDS: u64 = Field::Content.mask() | Field::Level.mask() | Field::Domain.mask() | Field::Module.mask();
 
-/// An edit with what its event holds.
-#[derive(Debug, Clone)]
-pub(crate) struct Stored {
-    /// `events.pos`.
-    pub(crate) pos: i64,
-    /// `events.log`.
-    pub(crate) log: i64,
-    /// For the frontier.
-    pub(crate) edit: frontier::Edit,
-    /// The decoded header.
-    pub(crate) header: Header,
-    /// The decoded payload, where it is held and can be read.
-    pub(crate) payload: Option<Payload>,
-}
-
-impl Stored {
-    /// The value it sets for `field`: `Some(None)` when it clears it, `None` when that is not known.
-    pub(crate) fn value(&self, field: Field) -> Option<Option<&Value>> {
-        if self.header.action == Action::Forget {
-            return Some(None);
-        }
-        let payload = self.payload.as_ref()?;
-        Some(payload.fields.get(&field.bit()).filter(|value| field.kind().fits(value)))
-    }
-}
-
 /// What the standing edits of a fact amount to.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Merged {
-    /// The shown values.
-    pub(crate) values: BTreeMap<Field, Value>,
-    /// Fields for which distinct values stand.
-    pub(crate) diverged: u64,
-    /// Fields for which more than one edit stands, equal values included.
-    pub(crate) contested: u64,
-    /// Whether the shown text is "forgotten".
-    pub(crate) forgotten: bool,
-    /// Whether a value is not known.
-    pub(crate) incomplete: bool,
-    /// Which of the edits the shown text comes from, or the newest one.
-    pub(crate) shown: usize,
-}
+pub(crate) type Merged = edits::Merged<Field>;
 
 /// Why an event of the shared or local stream is not an edit that counts.
 pub(crate) fn unfit(header: &Header) -> Option<Cause> {
     match (&header.action, &header.subject) {
         (Action::Unknown(_), _) => Some(Cause::UnknownAction),
         (Action::Set | Action::Forget, Subject::Unknown { .. }) => Some(Cause::UnknownType),
-        (Action::Set | Action::Forget, Subject::Fact(_))
-            if header.fields != 0 && header.version.get(&header.store) > 0 =>
-        {
-            None
-        }
+        (Action::Set | Action::Forget, Subject::Fact(_)) if edits_something(header) => None,
+        // An incident is always the team's, and is closed rather than forgotten.
+        (Action::Set, Subject::Incident(_)) if header.stream == Stream::Shared && edits_something(header) => None,
         _ => Some(Cause::Malformed),
     }
 }
 
-/// Takes an edit of a fact into the projection. Its event is stored already.
+/// Whether it touches a field and counts itself among the edits it has seen.
+fn edits_something(header: &Header) -> bool {
+    header.fields != 0 && header.version.get(&header.store) > 0
+}
+
+/// Takes an edit into the projection. Its event is stored already.
 pub(crate) fn edit(
     conn: &Connection,
     pos: i64,
@@ -103,16 +68,21 @@ pub(crate) fn edit(
     payload: Option<&Payload>,
 ) -> Result<(), Error> {
     let header = event.header();
-    let Some(fact) = header.subject.fact() else { return Ok(()) };
+    let fact = match header.subject {
+        Subject::Fact(fact) => fact,
+        // What an incident says is merged whenever it is read: there are few, and no search follows them.
+        Subject::Incident(_) => return edits::merge_in(conn, pos, event),
+        _ => return Ok(()),
+    };
     let known = conn
         .prepare_cached("SELECT 1 FROM facts WHERE id = ?1")?
         .query_row([fact.0.as_slice()], |_| Ok(()))
         .optional()?;
     if known.is_some() {
-        merge_edit(conn, fact, pos, event)?;
+        edits::merge_in(conn, pos, event)?;
         return refresh(conn, fact);
     }
-    insert_edit(conn, fact, header.stream, pos, header.fields)?;
+    edits::insert(conn, header, pos, header.fields)?;
     let stored = Stored {
         pos,
         log,
@@ -123,108 +93,19 @@ pub(crate) fn edit(
     write_row(conn, fact, header.stream, &[stored], (pos, pos))
 }
 
-/// Reads the payload of an edit. A sealed one is not read here: to this projection it is as good as not held.
-pub(crate) fn read_payload(header: &Header, bytes: &[u8]) -> Result<Option<Payload>, PayloadError> {
-    if header.seal.is_some() { Ok(None) } else { Payload::decode(bytes, header.fields).map(Some) }
-}
-
-/// The edit of a header, standing for all its fields.
-pub(crate) fn frontier_edit(header: &Header, hash: Hash) -> frontier::Edit {
-    frontier::Edit::new(hash, header.hlc, header.store, header.version.clone(), header.fields)
-}
-
-fn insert_edit(conn: &Connection, fact: FactId, stream: Stream, pos: i64, standing: u64) -> Result<(), Error> {
-    conn.prepare_cached("INSERT INTO edits (kind, id, stream, pos, standing) VALUES (1, ?1, ?2, ?3, ?4)")?
-        .execute(params![fact.0, stream.number(), pos, sql(standing)])?;
-    Ok(())
-}
-
-/// Merges an edit into the frontier of its stream and writes back what changed.
-fn merge_edit(conn: &Connection, fact: FactId, pos: i64, event: &Event) -> Result<(), Error> {
-    let header = event.header();
-    let before = standing(conn, fact, header.stream)?;
-    let mut frontier = Frontier::from_edits(before.iter().map(|stored| stored.edit.clone()).collect());
-    let _stands_or_not = frontier.insert(frontier_edit(header, event.hash()));
-    insert_edit(conn, fact, header.stream, pos, frontier.standing_of(&event.hash()))?;
-    for stored in before {
-        let bits = frontier.standing_of(&stored.edit.hash);
-        if bits != stored.edit.standing {
-            set_standing(conn, fact, header.stream, stored.pos, bits)?;
-        }
-    }
-    Ok(())
-}
-
-fn set_standing(conn: &Connection, fact: FactId, stream: Stream, pos: i64, bits: u64) -> Result<(), Error> {
-    conn.prepare_cached("UPDATE edits SET standing = ?4 WHERE kind = 1 AND id = ?1 AND stream = ?2 AND pos = ?3")?
-        .execute(params![fact.0, stream.number(), pos, sql(bits)])?;
-    Ok(())
-}
-
 /// The edits of a fact that stand in a stream.
 pub(crate) fn standing(conn: &Connection, fact: FactId, stream: Stream) -> Result<Vec<Stored>, Error> {
-    let all = "AND e.standing <> 0";
-    load(conn, fact, stream, all)
+    edits::standing(conn, &Subject::Fact(fact), stream)
 }
 
 /// Every edit of a fact in a stream, in order of arrival.
 pub(crate) fn all(conn: &Connection, fact: FactId, stream: Stream) -> Result<Vec<Stored>, Error> {
-    load(conn, fact, stream, "")
+    edits::all(conn, &Subject::Fact(fact), stream)
 }
 
-fn load(conn: &Connection, fact: FactId, stream: Stream, which: &str) -> Result<Vec<Stored>, Error> {
-    let mut query = conn.prepare_cached(&format!(
-        "SELECT e.pos, v.log, e.standing, v.header, v.payload FROM edits e JOIN events v ON v.pos = e.pos
-         WHERE e.kind = 1 AND e.id = ?1 AND e.stream = ?2 {which} ORDER BY e.pos"
-    ))?;
-    let mut rows = query.query(params![fact.0, stream.number()])?;
-    let mut found = Vec::new();
-    while let Some(next) = rows.next()? {
-        let bytes = next.get_ref(3)?.as_blob().map_err(|error| Error::damaged(error.to_string()))?;
-        let header = Header::decode(bytes)?;
-        let payload = next.get_ref(4)?.as_blob_or_null().map_err(|error| Error::damaged(error.to_string()))?;
-        let edit = frontier::Edit { standing: row::uint(next, 2)?, ..frontier_edit(&header, Hash::of(bytes)) };
-        let payload = payload.and_then(|bytes| read_payload(&header, bytes).ok().flatten());
-        found.push(Stored { pos: next.get(0)?, log: next.get(1)?, edit, header, payload });
-    }
-    Ok(found)
-}
-
-/// The frontier of these edits, whatever they were found to stand for before.
-pub(crate) fn merged_anew(edits: &[Stored]) -> Frontier {
-    let mut frontier = Frontier::default();
-    for stored in edits {
-        let _stands_or_not = frontier.insert(stored.edit.clone());
-    }
-    frontier
-}
-
-/// What standing edits amount to.
+/// What standing edits of a fact amount to.
 pub(crate) fn merge(edits: &[Stored]) -> Merged {
-    let mut merged = Merged { incomplete: true, ..Merged::default() };
-    for field in Field::ALL {
-        let mut standing: Vec<(usize, &Stored)> =
-            edits.iter().enumerate().filter(|(_, stored)| stored.edit.standing & field.mask() != 0).collect();
-        standing.sort_by_key(|(_, stored)| (stored.edit.hlc, stored.edit.store, stored.edit.hash));
-        let Some((index, winner)) = standing.last().copied() else { continue };
-        let value = winner.value(*field);
-        if standing.len() > 1 {
-            merged.contested |= field.mask();
-            // Two values that are not held may be the same; they are shown as a divergence until they are known.
-            let same = value.is_some() && standing.iter().all(|(_, stored)| stored.value(*field) == value);
-            merged.diverged |= if same { 0 } else { field.mask() };
-        }
-        if *field == Field::Content {
-            (merged.shown, merged.incomplete) = (index, false);
-            merged.forgotten = value == Some(None);
-        }
-        match value {
-            Some(Some(value)) => drop(merged.values.insert(*field, value.clone())),
-            Some(None) => {}
-            None => merged.incomplete = true,
-        }
-    }
-    merged
+    edits::merge(edits)
 }
 
 /// Computes the row of a fact anew from the edits that stand.
@@ -328,20 +209,10 @@ pub(crate) fn read_rest(bytes: &[u8], values: &mut BTreeMap<Field, Value>) -> Re
     Ok(())
 }
 
-/// Takes an edit out of the projection and computes the frontier of its subject anew from the others.
-pub(crate) fn withdraw(conn: &Connection, fact: FactId, stream: Stream, positions: &[i64]) -> Result<(), Error> {
-    for pos in positions {
-        conn.prepare_cached("DELETE FROM edits WHERE kind = 1 AND id = ?1 AND stream = ?2 AND pos = ?3")?
-            .execute(params![fact.0, stream.number(), pos])?;
-    }
-    let edits = all(conn, fact, stream)?;
-    let frontier = merged_anew(&edits);
-    for stored in &edits {
-        let bits = frontier.standing_of(&stored.edit.hash);
-        if bits != stored.edit.standing {
-            set_standing(conn, fact, stream, stored.pos, bits)?;
-        }
-    }
+/// Takes edits out of the projection and computes what is left of their subject anew.
+pub(crate) fn withdraw(conn: &Connection, subject: &Subject, stream: Stream, positions: &[i64]) -> Result<(), Error> {
+    edits::take_out(conn, subject, stream, positions)?;
+    let Some(fact) = subject.fact() else { return Ok(()) };
     touch(conn, fact)?;
     refresh(conn, fact)?;
     touch(conn, fact)

@@ -1,7 +1,8 @@
-//! Questions about facts, logs and the whole.
+//! Questions about facts, incidents, logs and the whole.
 
 pub(crate) mod counts;
 pub(crate) mod facts;
 pub(crate) mod history;
+pub(crate) mod incidents;
 pub(crate) mod logs;
 pub(crate) mod state;

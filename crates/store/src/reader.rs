@@ -6,7 +6,8 @@
 use antiphon_core::charter::{Entry, GrantPath, Membership};
 use antiphon_core::event::Event;
 use antiphon_core::genome::Genome;
-use antiphon_core::ids::{FactId, Hash, NodeId, StoreId};
+use antiphon_core::ids::{FactId, Hash, IncidentId, NodeId, StoreId};
+use antiphon_core::incident;
 use antiphon_core::log::{Head, LogId, NodeClock};
 use rusqlite::{Connection, Transaction};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,8 +19,8 @@ use crate::invites::Invite;
 use crate::peers::PeerRow;
 use crate::search::{self, Frequencies};
 use crate::view::{
-    Counts, EditView, FactFilter, FactView, ForkView, LogView, MissingPayload, Own, Quarantined, Recall, RecallQuery,
-    Report, Resolved, Side,
+    Counts, EditView, FactFilter, FactView, ForkView, IncidentFilter, IncidentView, LogView, MissingPayload, Own,
+    Quarantined, Recall, RecallQuery, Report, Resolved, Side,
 };
 use crate::{branch, cache, charter, invites, page, payloads, peers, query, verify};
 
@@ -216,6 +217,43 @@ impl<'a> Reader<'a> {
     /// When the database fails.
     pub fn sides(&self, id: FactId) -> Result<Vec<Side>, Error> {
         query::history::sides(self.main, id)
+    }
+
+    /// One incident.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn incident(&self, id: IncidentId) -> Result<Option<IncidentView>, Error> {
+        query::incidents::get(self.main, id)
+    }
+
+    /// The incident whose id `text` is, or is the only beginning of.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn resolve_incident(&self, text: &str) -> Result<Resolved<IncidentId>, Error> {
+        query::incidents::resolve(self.main, text)
+    }
+
+    /// Incidents, the newest id first, at most `limit`, those before the id `after`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn incidents(
+        &self,
+        filter: &IncidentFilter,
+        limit: usize,
+        after: Option<IncidentId>,
+    ) -> Result<Vec<IncidentView>, Error> {
+        query::incidents::list(self.main, filter, limit, after)
+    }
+
+    /// Every edit of an incident, in the order of their clocks.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn incident_history(&self, id: IncidentId) -> Result<Vec<EditView<incident::Field>>, Error> {
+        query::history::of_incident(self.main, id)
     }
 
     /// The facts that fit a question best.

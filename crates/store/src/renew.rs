@@ -4,7 +4,7 @@
 //! its log, and nothing after the fork counts. The way out is a new store under the same key that names the old one.
 //! What this home had written beyond the fork is written again there, against what stands now, so nothing is lost.
 
-use antiphon_core::event::{Action, Event, Payload};
+use antiphon_core::event::{Action, Event, Payload, Subject};
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::StoreId;
 use antiphon_core::log::{Head, LogId, Stream};
@@ -16,7 +16,8 @@ use crate::author::{Random, Scene};
 use crate::cache::set_own;
 use crate::db::Db;
 use crate::error::Error;
-use crate::query::{facts, logs};
+use crate::incidents::draft_of as draft_of_incident;
+use crate::query::{facts, incidents, logs};
 use crate::row::{self, sql};
 use crate::view::{Draft, Identity, Own};
 
@@ -67,20 +68,37 @@ impl Db {
         let mut drafts: Vec<Draft> = Vec::new();
         while let Some(found) = rows.next()? {
             let event = row::event(found, 0)?;
-            let Some(fact) = event.header().subject.fact() else { continue };
-            let new = facts::get(&self.conn, fact)?.is_none()
-                && !drafts.iter().any(|draft| matches!(draft, Draft::Remember { id, .. } if *id == Some(fact)));
+            let new = self.is_new(&event.header().subject, &drafts)?;
             drafts.extend(draft_of(&event, new));
         }
         Ok(drafts)
+    }
+
+    /// Whether neither the projection nor an earlier draft knows the fact or incident.
+    fn is_new(&self, subject: &Subject, drafts: &[Draft]) -> Result<bool, Error> {
+        let known = match *subject {
+            Subject::Fact(fact) => {
+                facts::get(&self.conn, fact)?.is_some()
+                    || drafts.iter().any(|draft| matches!(draft, Draft::Remember { id, .. } if *id == Some(fact)))
+            }
+            Subject::Incident(known) => {
+                incidents::get(&self.conn, known)?.is_some()
+                    || drafts.iter().any(|one| matches!(one, Draft::ReportIncident { id, .. } if *id == Some(known)))
+            }
+            _ => false,
+        };
+        Ok(!known)
     }
 }
 
 /// The draft that says what an event said, if it is an edit whose text is held.
 fn draft_of(event: &Event, new: bool) -> Option<Draft> {
     let header = event.header();
-    let fact = header.subject.fact()?;
     let payload = Payload::decode(event.payload()?, header.fields).ok()?;
+    if let Some(incident) = header.subject.incident() {
+        return Some(draft_of_incident(incident, header, payload, new));
+    }
+    let fact = header.subject.fact()?;
     let provenance = payload.provenance;
     if header.action == Action::Forget {
         return Some(Draft::Forget { fact, provenance });

@@ -3,8 +3,8 @@
 //! SQLite's integers are signed; bitmaps and counters are stored by their bits. A column that does not hold what
 //! this crate writes is damage, and is reported as such.
 
-use antiphon_core::event::Event;
-use antiphon_core::ids::{FactId, Hash, NodeId, StoreId};
+use antiphon_core::event::{Event, Subject};
+use antiphon_core::ids::{FactId, Hash, IncidentId, NodeId, StoreId};
 use antiphon_core::log::{LogId, Stream};
 use antiphon_core::sign::Signature;
 use rusqlite::Row;
@@ -59,6 +59,16 @@ pub(crate) fn store(row: &Row<'_>, column: usize) -> Result<StoreId, Error> {
 /// A fact id.
 pub(crate) fn fact(row: &Row<'_>, column: usize) -> Result<FactId, Error> {
     array(row, column).map(FactId)
+}
+
+/// An incident id.
+pub(crate) fn incident(row: &Row<'_>, column: usize) -> Result<IncidentId, Error> {
+    array(row, column).map(IncidentId)
+}
+
+/// A subject from its kind and id columns.
+pub(crate) fn subject(row: &Row<'_>, kind_column: usize, id_column: usize) -> Result<Subject, Error> {
+    Ok(Subject::from_parts(uint(row, kind_column)?, row.get(id_column)?)?)
 }
 
 /// A stream.

@@ -11,8 +11,7 @@
 use std::collections::BTreeMap;
 
 use antiphon_core::charter::{Cut, Record, Revoke};
-use antiphon_core::event::{Event, Header};
-use antiphon_core::ids::FactId;
+use antiphon_core::event::{Event, Header, Subject};
 use antiphon_core::log::{LogId, Stream};
 use antiphon_core::state::Verdict;
 use rusqlite::params;
@@ -20,6 +19,7 @@ use rusqlite::params;
 use crate::apply::{beyond, take_in};
 use crate::cache::{LogEntry, counted};
 use crate::db::Db;
+use crate::edits::merges;
 use crate::error::Error;
 use crate::row::{self, sql};
 use crate::{charter, project};
@@ -99,7 +99,7 @@ impl Db {
 
     /// Takes every event after `last` out of the projection.
     fn withdraw(&self, entry: &LogEntry, last: u64) -> Result<(), Error> {
-        let mut edits: BTreeMap<(Stream, FactId), Vec<i64>> = BTreeMap::new();
+        let mut edits: BTreeMap<(Stream, Subject), Vec<i64>> = BTreeMap::new();
         let mut query = self.conn.prepare_cached("SELECT pos, header FROM events WHERE log = ?1 AND seq > ?2")?;
         let mut rows = query.query(params![entry.id, sql(last)])?;
         while let Some(found) = rows.next()? {
@@ -108,11 +108,11 @@ impl Db {
             if let Some(cause) = beyond(entry.verdict, header.seq) {
                 project::quarantine(&self.conn, pos, cause)?;
             }
-            if let Some(fact) = header.subject.fact() {
-                edits.entry((header.stream, fact)).or_default().push(pos);
+            if merges(&header.subject) {
+                edits.entry((header.stream, header.subject)).or_default().push(pos);
             }
         }
-        edits.iter().try_for_each(|((stream, fact), gone)| project::withdraw(&self.conn, *fact, *stream, gone))
+        edits.iter().try_for_each(|((stream, subject), gone)| project::withdraw(&self.conn, subject, *stream, gone))
     }
 
     /// Projects the events after `before` up to `after` again.

@@ -1,9 +1,9 @@
 //! Checking the whole database against what it must be.
 //!
 //! Chains, signatures and payload hashes prove that the log is what its authors signed; the projection is compared
-//! with the log by counting and by merging the edits of every fact again; SQLite checks its own pages.
+//! with the log by counting and by merging the edits of every fact and incident again; SQLite checks its own pages.
 
-use antiphon_core::event::{Event, signed_message};
+use antiphon_core::event::{Event, Subject, signed_message};
 use antiphon_core::ids::TeamId;
 use antiphon_core::log::{Head, Stream};
 use antiphon_core::sign;
@@ -13,7 +13,7 @@ use crate::PROBLEMS_MAX;
 use crate::error::Error;
 use crate::row;
 use crate::view::{LogView, Report};
-use crate::{cache, charter, project, query};
+use crate::{cache, charter, edits, query};
 
 impl Report {
     /// Whether nothing is wrong.
@@ -140,19 +140,27 @@ fn check_every_event_is_accounted_for(conn: &Connection, report: &mut Report) ->
     Ok(())
 }
 
-/// Every edit must stand for the fields that are left to it when all edits of its fact are merged anew.
+/// Every edit must stand for the fields that are left to it when all edits of its subject are merged anew.
 fn check_frontiers(conn: &Connection, report: &mut Report) -> Result<(), Error> {
-    let mut query = conn.prepare("SELECT DISTINCT id, stream FROM edits WHERE kind = 1 ORDER BY id, stream")?;
+    let mut query = conn.prepare("SELECT DISTINCT kind, id, stream FROM edits ORDER BY kind, id, stream")?;
     let mut rows = query.query([])?;
     while let Some(found) = rows.next()? {
-        let (fact, stream) = (row::fact(found, 0)?, row::stream(found, 1)?);
-        let edits = project::all(conn, fact, stream)?;
-        let frontier = project::merged_anew(&edits);
+        let (subject, stream) = (row::subject(found, 0, 1)?, row::stream(found, 2)?);
+        let edits = edits::all(conn, &subject, stream)?;
+        let frontier = edits::merged_anew(&edits);
         let wrong = edits.iter().filter(|stored| frontier.standing_of(&stored.edit.hash) != stored.edit.standing);
         let wrong = wrong.count();
         if wrong > 0 {
-            report.add(format!("fact {fact}: {wrong} edits do not stand as the log says"));
+            report.add(format!("{}: {wrong} edits do not stand as the log says", name(&subject)));
         }
     }
     Ok(())
+}
+
+fn name(subject: &Subject) -> String {
+    match subject {
+        Subject::Fact(id) => format!("fact {id}"),
+        Subject::Incident(id) => format!("incident {id}"),
+        other => format!("subject of kind {}", other.parts().0),
+    }
 }

@@ -3,7 +3,8 @@
 use antiphon_core::charter::{Grant, Revoke};
 use antiphon_core::event::{Action, Event, Provenance};
 use antiphon_core::fact::{Edit, Fact, Field, Level};
-use antiphon_core::ids::{EventId, FactId, Hash, NodeId, StoreId, TeamId};
+use antiphon_core::ids::{EventId, FactId, Hash, IncidentId, NodeId, StoreId, TeamId};
+use antiphon_core::incident::{self, Incident, IncidentEdit, Severity, Status};
 use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::state::Verdict;
 use antiphon_core::time::{Hlc, UnixMillis};
@@ -92,6 +93,24 @@ pub enum Draft {
         /// How it came to be.
         provenance: Provenance,
     },
+    /// A new incident.
+    ReportIncident {
+        /// Its id, where it was imported; else a fresh one.
+        id: Option<IncidentId>,
+        /// Its fields; the title is needed.
+        edit: IncidentEdit,
+        /// How it came to be.
+        provenance: Provenance,
+    },
+    /// Sets or clears fields of an incident.
+    UpdateIncident {
+        /// Which incident.
+        incident: IncidentId,
+        /// The fields.
+        edit: IncidentEdit,
+        /// How it came to be.
+        provenance: Provenance,
+    },
     /// Makes a node a member.
     Grant(Grant),
     /// Ends a membership.
@@ -103,17 +122,19 @@ pub enum Draft {
 pub enum Outcome {
     /// An event was written.
     Written,
-    /// The fact was there already; nothing was written.
+    /// The fact or incident was there already; nothing was written.
     Existed,
-    /// The fact says that already; nothing was written.
+    /// It says that already; nothing was written.
     Unchanged,
 }
 
-/// The event that stands for a draft: the one written, or the last one of the fact.
+/// The event that stands for a draft: the one written, or the last one of the fact or incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authored {
     /// The fact, if it is about one.
     pub fact: Option<FactId>,
+    /// The incident, if it is about one.
+    pub incident: Option<IncidentId>,
     /// The event.
     pub event: EventId,
     /// The log it stands in.
@@ -155,7 +176,7 @@ pub struct Applied {
     pub fork: Option<ForkFound>,
     /// Whether the charter has new records.
     pub changed_charter: bool,
-    /// Edits of facts among the new events.
+    /// Edits of facts among the new events; those of incidents are not counted.
     pub facts: usize,
 }
 
@@ -284,7 +305,7 @@ pub struct FactView {
 
 /// One edit of a fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EditView {
+pub struct EditView<F = Field> {
     /// The event.
     pub event: EventId,
     /// The log it stands in.
@@ -298,18 +319,18 @@ pub struct EditView {
     /// What it did.
     pub action: Action,
     /// Fields it set, with their values, and fields it cleared. Empty when the payload is not held.
-    pub fields: Vec<(Field, Option<Value>)>,
+    pub fields: Vec<(F, Option<Value>)>,
     /// How it came to be; `None` when the payload is not held.
     pub provenance: Option<Provenance>,
     /// Fields for which it still stands.
-    pub standing: Vec<Field>,
+    pub standing: Vec<F>,
 }
 
 /// One of several values that stand for a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Side {
+pub struct Side<F = Field> {
     /// The field.
-    pub field: Field,
+    pub field: F,
     /// Its value: `Some(None)` when cleared, `None` when the payload is not held.
     pub value: Option<Option<Value>>,
     /// The event that says so.
@@ -320,15 +341,53 @@ pub struct Side {
     pub hlc: Hlc,
 }
 
-/// What a text stands for, when it should name a fact.
+/// What a text stands for, when it should name a fact or an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolved {
-    /// Exactly one fact.
-    One(FactId),
-    /// Several facts begin like this; some of them.
-    Ambiguous(Vec<FactId>),
-    /// No fact.
+pub enum Resolved<Id = FactId> {
+    /// Exactly one.
+    One(Id),
+    /// Several begin like this; some of them.
+    Ambiguous(Vec<Id>),
+    /// None.
     None,
+}
+
+impl<Id: Copy> Resolved<Id> {
+    pub(crate) fn from_ids(ids: Vec<Id>) -> Self {
+        match ids.as_slice() {
+            [] => Self::None,
+            [id] => Self::One(*id),
+            _ => Self::Ambiguous(ids),
+        }
+    }
+}
+
+/// An incident with where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentView {
+    /// Its standing values.
+    pub incident: Incident,
+    /// Who reported it: the author of its first edit that counts.
+    pub reporter: Author,
+    /// How the title that is shown came to be, as far as its payload is held.
+    pub provenance: Provenance,
+    /// When it was last edited, by that author's clock.
+    pub updated_at: UnixMillis,
+    /// The values that stand for each diverged field, the shown one of each field first.
+    pub diverged: Vec<Side<incident::Field>>,
+    /// Whether a value is not known: the report or the payload of a standing edit is not held.
+    pub incomplete: bool,
+}
+
+/// Which incidents to list. The default lists all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IncidentFilter {
+    /// Only of this status.
+    pub status: Option<Status>,
+    /// Only of this severity.
+    pub severity: Option<Severity>,
+    /// Only those with a divergence.
+    pub diverged: bool,
 }
 
 /// Which facts to list. The default lists all that are neither forgotten nor archived.
@@ -410,6 +469,8 @@ pub struct Counts {
     pub forgotten: u64,
     /// Facts with a divergence.
     pub diverged: u64,
+    /// Incidents, closed ones included.
+    pub incidents: u64,
     /// Events of all logs.
     pub events: u64,
     /// Logs.

@@ -54,6 +54,11 @@ impl Subject {
         if let Self::Fact(id) = self { Some(*id) } else { None }
     }
 
+    /// The incident, if it is one.
+    pub fn incident(&self) -> Option<IncidentId> {
+        if let Self::Incident(id) = self { Some(*id) } else { None }
+    }
+
     pub(super) fn encode(&self, out: &mut minicbor::Encoder<&mut Vec<u8>>) {
         let (kind, id) = self.parts();
         cbor::array(out, 2);

@@ -14,6 +14,7 @@ pub(crate) fn counts(conn: &Connection) -> Result<Counts, Error> {
         facts: count("SELECT count(*) FROM facts WHERE flags & 8 = 0")?,
         forgotten: count("SELECT count(*) FROM facts WHERE flags & 8")?,
         diverged: count("SELECT count(*) FROM facts WHERE diverged <> 0")?,
+        incidents: count("SELECT count(DISTINCT id) FROM edits WHERE kind = 6")?,
         events: count("SELECT coalesce(sum(head_seq), 0) FROM logs")?,
         logs: count("SELECT count(*) FROM logs")?,
         quarantined: count("SELECT count(*) FROM quarantine")?,

@@ -9,13 +9,14 @@ use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use rusqlite::{Connection, Row, params};
 
+use crate::edits;
 use crate::error::Error;
 use crate::project::{flag, read_rest};
 use crate::row::{self, sql};
 use crate::view::{Author, FactFilter, FactView, Resolved};
 
-/// Most facts that an ambiguous beginning lists.
-const AMBIGUOUS_MAX: i64 = 10;
+/// Most ids that an ambiguous beginning lists.
+pub(crate) const AMBIGUOUS_MAX: i64 = 10;
 /// Characters of a ULID.
 const ULID_CHARS: usize = 26;
 
@@ -81,24 +82,25 @@ fn passes(view: &FactView, filter: &FactFilter) -> bool {
 
 /// See [`crate::Reader::resolve_fact`].
 pub(crate) fn resolve(conn: &Connection, text: &str) -> Result<Resolved, Error> {
-    let text = text.trim().to_ascii_uppercase();
-    if text.is_empty() || text.len() > ULID_CHARS || !text.is_ascii() {
-        return Ok(Resolved::None);
-    }
-    // Every id that begins like this lies between the beginning filled up with the lowest and the highest digit.
-    let filled = |digit: &str| (text.clone() + &digit.repeat(ULID_CHARS - text.len())).parse::<FactId>();
-    let (Ok(first), Ok(last)) = (filled("0"), filled("Z")) else { return Ok(Resolved::None) };
+    let Some((first, last)) = ulids_beginning(text) else { return Ok(Resolved::None) };
     let mut query = conn.prepare_cached("SELECT id FROM facts WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3")?;
-    let mut rows = query.query(params![first.0, last.0, AMBIGUOUS_MAX])?;
+    let mut rows = query.query(params![first, last, AMBIGUOUS_MAX])?;
     let mut ids = Vec::new();
     while let Some(found) = rows.next()? {
         ids.push(row::fact(found, 0)?);
     }
-    Ok(match ids.as_slice() {
-        [] => Resolved::None,
-        [id] => Resolved::One(*id),
-        _ => Resolved::Ambiguous(ids),
-    })
+    Ok(Resolved::from_ids(ids))
+}
+
+/// The lowest and the highest ULID that begin with `text`, in any case; `None` when none can.
+pub(crate) fn ulids_beginning(text: &str) -> Option<([u8; 16], [u8; 16])> {
+    let text = text.trim().to_ascii_uppercase();
+    if text.is_empty() || text.len() > ULID_CHARS || !text.is_ascii() {
+        return None;
+    }
+    // Every id that begins like this lies between the beginning filled up with the lowest and the highest digit.
+    let filled = |digit: &str| (text.clone() + &digit.repeat(ULID_CHARS - text.len())).parse::<FactId>();
+    Some((filled("0").ok()?.0, filled("Z").ok()?.0))
 }
 
 /// The values of a row of [`COLUMNS`].
@@ -130,15 +132,10 @@ pub(crate) fn view(found: &Row<'_>) -> Result<FactView, Error> {
         author: Author { store: row::store(found, 13)?, node: row::node(found, 14)?, name: found.get(15)? },
         provenance: provenance.unwrap_or(columns),
         updated_at: UnixMillis(row::uint(found, 9)?),
-        diverged: fields_of(diverged),
+        diverged: edits::fields_of(diverged),
         forgotten: flags & flag::FORGOTTEN != 0,
         incomplete: flags & flag::INCOMPLETE != 0,
         hits: row::maybe_uint(found, 16)?.unwrap_or(0),
         last_hit: row::maybe_uint(found, 17)?.map(UnixMillis),
     })
-}
-
-/// The known fields of a bitmap.
-pub(crate) fn fields_of(bits: u64) -> Vec<Field> {
-    Field::ALL.iter().copied().filter(|field| bits & field.mask() != 0).collect()
 }

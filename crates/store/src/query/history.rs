@@ -1,14 +1,14 @@
-//! What happened to a fact.
+//! What happened to a fact or an incident.
 
-use antiphon_core::event::Action;
-use antiphon_core::fact::Field;
-use antiphon_core::ids::FactId;
+use antiphon_core::event::{Action, Subject};
+use antiphon_core::ids::{FactId, IncidentId};
 use antiphon_core::log::{LogId, Stream};
+use antiphon_core::{fact, incident};
 use rusqlite::Connection;
 
-use super::facts::fields_of;
+use crate::edits::{self, Fields, Stored, fields_of};
 use crate::error::Error;
-use crate::project::{self, Stored};
+use crate::project;
 use crate::row;
 use crate::view::{Author, EditView, Side};
 
@@ -16,15 +16,25 @@ use crate::view::{Author, EditView, Side};
 pub(crate) fn history(conn: &Connection, id: FactId) -> Result<Vec<EditView>, Error> {
     let mut edits = project::all(conn, id, Stream::Shared)?;
     edits.extend(project::all(conn, id, Stream::Local)?);
+    views(conn, edits)
+}
+
+/// See [`crate::Reader::incident_history`].
+pub(crate) fn of_incident(conn: &Connection, id: IncidentId) -> Result<Vec<EditView<incident::Field>>, Error> {
+    views(conn, edits::all(conn, &Subject::Incident(id), Stream::Shared)?)
+}
+
+/// The edits in the order of their clocks.
+fn views<F: Fields>(conn: &Connection, mut edits: Vec<Stored>) -> Result<Vec<EditView<F>>, Error> {
     edits.sort_by_key(|stored| (stored.edit.hlc, stored.edit.store, stored.edit.hash));
     edits.iter().map(|stored| edit_view(conn, stored)).collect()
 }
 
-fn edit_view(conn: &Connection, stored: &Stored) -> Result<EditView, Error> {
+fn edit_view<F: Fields>(conn: &Connection, stored: &Stored) -> Result<EditView<F>, Error> {
     let header = &stored.header;
     let held = stored.payload.is_some() && header.action != Action::Forget;
     let touched = if held { fields_of(header.fields) } else { Vec::new() };
-    let value = |field: &Field| stored.value(*field).flatten().cloned();
+    let value = |field: F| stored.value(field).flatten().cloned();
     Ok(EditView {
         event: header.id,
         log: LogId::new(header.store, header.stream),
@@ -32,7 +42,7 @@ fn edit_view(conn: &Connection, stored: &Stored) -> Result<EditView, Error> {
         author: author(conn, stored.log)?,
         hlc: header.hlc,
         action: header.action,
-        fields: touched.into_iter().map(|field| (field, value(&field))).collect(),
+        fields: touched.into_iter().map(|field| (field, value(field))).collect(),
         provenance: stored.payload.as_ref().map(|payload| payload.provenance.clone()),
         standing: fields_of(stored.edit.standing),
     })
@@ -42,8 +52,13 @@ fn edit_view(conn: &Connection, stored: &Stored) -> Result<EditView, Error> {
 pub(crate) fn sides(conn: &Connection, id: FactId) -> Result<Vec<Side>, Error> {
     let shared = project::standing(conn, id, Stream::Shared)?;
     let edits = if shared.is_empty() { project::standing(conn, id, Stream::Local)? } else { shared };
+    sides_of::<fact::Field>(conn, &edits, project::merge(&edits).diverged)
+}
+
+/// The values that stand for these fields, the shown one of each field first.
+pub(crate) fn sides_of<F: Fields>(conn: &Connection, edits: &[Stored], diverged: u64) -> Result<Vec<Side<F>>, Error> {
     let mut sides = Vec::new();
-    for field in fields_of(project::merge(&edits).diverged) {
+    for field in fields_of::<F>(diverged) {
         let mut standing: Vec<&Stored> =
             edits.iter().filter(|stored| stored.edit.standing & field.mask() != 0).collect();
         standing.sort_by_key(|stored| std::cmp::Reverse((stored.edit.hlc, stored.edit.store, stored.edit.hash)));
@@ -60,7 +75,8 @@ pub(crate) fn sides(conn: &Connection, id: FactId) -> Result<Vec<Side>, Error> {
     Ok(sides)
 }
 
-fn author(conn: &Connection, log: i64) -> Result<Author, Error> {
+/// Whose log this is.
+pub(crate) fn author(conn: &Connection, log: i64) -> Result<Author, Error> {
     let mut query = conn.prepare_cached("SELECT store, node, name FROM logs WHERE id = ?1")?;
     let mut rows = query.query([log])?;
     let found = rows.next()?.ok_or_else(|| Error::damaged(format!("log {log} is missing")))?;

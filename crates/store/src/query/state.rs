@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use antiphon_core::event::{Header, Subject};
 use antiphon_core::frontier::{Edit, Frontier};
-use antiphon_core::ids::{FactId, Hash};
+use antiphon_core::ids::Hash;
 use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::state::StateHasher;
 use rusqlite::Connection;
@@ -27,18 +27,18 @@ pub(crate) fn state_hash(conn: &Connection) -> Result<Hash, Error> {
         hasher.log(&view.log, &counted_head(conn, view)?, view.verdict);
     }
     let mut query = conn.prepare_cached(
-        "SELECT e.id, e.standing, v.header FROM edits e JOIN events v ON v.pos = e.pos
-         WHERE e.kind = 1 AND e.stream = 1 AND e.standing <> 0 ORDER BY e.kind, e.id",
+        "SELECT e.kind, e.id, e.standing, v.header FROM edits e JOIN events v ON v.pos = e.pos
+         WHERE e.stream = 1 AND e.standing <> 0 ORDER BY e.kind, e.id",
     )?;
     let mut rows = query.query([])?;
-    let mut subject: Option<(FactId, Vec<Edit>)> = None;
+    let mut subject: Option<(Subject, Vec<Edit>)> = None;
     while let Some(found) = rows.next()? {
-        let (id, edit) = (row::fact(found, 0)?, edit(found)?);
+        let (next, edit) = (row::subject(found, 0, 1)?, edit(found)?);
         match &mut subject {
-            Some((last, edits)) if *last == id => edits.push(edit),
+            Some((last, edits)) if *last == next => edits.push(edit),
             _ => {
                 finish(&mut hasher, subject.take());
-                subject = Some((id, vec![edit]));
+                subject = Some((next, vec![edit]));
             }
         }
     }
@@ -46,17 +46,17 @@ pub(crate) fn state_hash(conn: &Connection) -> Result<Hash, Error> {
     Ok(hasher.finish())
 }
 
-fn finish(hasher: &mut StateHasher, subject: Option<(FactId, Vec<Edit>)>) {
-    if let Some((id, edits)) = subject {
-        hasher.subject(&Subject::Fact(id), &Frontier::from_edits(edits));
+fn finish(hasher: &mut StateHasher, subject: Option<(Subject, Vec<Edit>)>) {
+    if let Some((subject, edits)) = subject {
+        hasher.subject(&subject, &Frontier::from_edits(edits));
     }
 }
 
 fn edit(found: &rusqlite::Row<'_>) -> Result<Edit, Error> {
-    let bytes: Vec<u8> = found.get(2)?;
+    let bytes: Vec<u8> = found.get(3)?;
     let header = Header::decode(&bytes)?;
     let edit = crate::project::frontier_edit(&header, Hash::of(&bytes));
-    Ok(Edit { standing: row::uint(found, 1)?, ..edit })
+    Ok(Edit { standing: row::uint(found, 2)?, ..edit })
 }
 
 fn counted_head(conn: &Connection, view: &LogView) -> Result<Head, Error> {

@@ -12,6 +12,7 @@
 mod branches;
 mod common;
 mod disk;
+mod incidents;
 mod laws;
 mod memory;
 mod recall;
