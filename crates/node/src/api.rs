@@ -1,15 +1,21 @@
 //! What goes in and out of a [`Handle`](crate::Handle): plain data, and one error.
 
+mod trust;
+
 use antiphon_core::fact;
-use antiphon_core::ids::{Hash, NodeId, StoreId, TeamId};
+use antiphon_core::ids::{EventId, Hash, NodeId, StoreId, TeamId};
 use antiphon_core::time::UnixMillis;
 pub use antiphon_core::trust::Trust;
 pub use antiphon_protocol::join::Refusal;
 pub use antiphon_protocol::reason::Reason;
 use antiphon_protocol::ticket;
+use antiphon_store::PeerMode;
+pub use trust::{BackupView, Counters, HealthErrorView, HealthView, PeerStats};
 
-/// How long a verified peer may be silent before it counts as expired, in milliseconds.
+/// How long a verified peer may be silent before it counts as expired, in milliseconds, if nobody says otherwise.
 pub const PEER_TIMEOUT_MS: u64 = 30 * 60 * 1_000;
+/// How long a stranger is remembered after it was last heard of, in milliseconds: 30 days.
+pub const PEER_TTL_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 
 /// A team, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +47,18 @@ pub struct PeerView {
     pub agent_version: Option<String>,
     /// Its store, pinned at the first handshake.
     pub store_id: Option<StoreId>,
+    /// The genome hash it named in its last handshake.
+    pub genome_hash: Option<Hash>,
+    /// Whether events are exchanged with it.
+    pub mode: PeerMode,
+    /// When the last handshake with it ended, well or not.
+    pub handshake_at: Option<UnixMillis>,
+    /// When events were last exchanged, or both sides found that they hold the same.
+    pub last_sync_at: Option<UnixMillis>,
+    /// The last event received from it.
+    pub last_event: Option<EventId>,
+    /// How sync with it goes.
+    pub health: HealthView,
     /// Facts received from it so far.
     pub fact_count: u64,
     /// Events we hold and it has not confirmed; `None` before its first clock.
@@ -49,8 +67,10 @@ pub struct PeerView {
     pub last_seen: Option<UnixMillis>,
     /// When a sync with it last succeeded.
     pub last_success: Option<UnixMillis>,
-    /// Why the last attempt failed.
+    /// Why it was refused, or else why the last attempt failed.
     pub reason: Option<Reason>,
+    /// Whether it was the peer that refused this node.
+    pub refused_by_peer: bool,
 }
 
 /// Something a person should mend.
@@ -178,6 +198,15 @@ pub enum Error {
         /// How many there are.
         count: usize,
     },
+    /// A member is not forgotten, it would be known again at once.
+    #[error("{0} is a member of the team")]
+    PeerIsMember(String),
+    /// Nothing of the peer's own logs is held, so there is nothing to keep for it.
+    #[error("this node holds nothing that {0} wrote")]
+    NothingToBackUp(String),
+    /// There is no gene backup of this peer.
+    #[error("there is no gene backup of {0}")]
+    NoBackup(String),
     /// Only a steward may do this.
     #[error("this node is no steward of {team}")]
     NotASteward {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon_core::charter::Refusal;
 use antiphon_core::event::Event;
-use antiphon_core::ids::{NodeId, StoreId};
+use antiphon_core::ids::{EventId, NodeId, StoreId};
 use antiphon_core::log::{LogId, NodeClock};
 use antiphon_net::SyncStream;
 use antiphon_protocol::reason::Reason;
@@ -119,7 +119,7 @@ impl Engine {
                 self.note_failure(&peer, reason);
             }
             Output::CaughtUp => self.note_success(&peer),
-            Output::PeerHolds(clock) => self.note_clock(&peer, clock),
+            Output::PeerHolds(clock) => self.note_clock(peer, clock),
             Output::WakeAt(at) => {
                 self.timers.retain(|(_, node, _)| *node != peer);
                 self.timers.insert((at, peer, epoch));
@@ -143,6 +143,7 @@ impl Engine {
 
     fn store_page(&mut self, peer: NodeId, epoch: Epoch, log: LogId, key: NodeId, events: Vec<Event>) {
         let (store, inputs) = (self.store.clone(), self.inputs.clone());
+        let last = events.last().map(|event| event.header().id);
         self.ask_session(peer, epoch, async move {
             let applied = match store.apply_run(log, key, events, Some(peer), now()).await {
                 Ok(applied) => applied,
@@ -153,7 +154,7 @@ impl Engine {
             };
             let head = applied.head;
             let members = if applied.changed_charter { read_members(&store).await } else { None };
-            let _ = inputs.send(Input::Applied { peer, log, applied }).await;
+            let _ = inputs.send(Input::Applied { peer, log, applied, last }).await;
             members.map(Heard::Members).into_iter().chain([Heard::Stored { log, head }]).collect()
         });
     }
@@ -179,14 +180,15 @@ impl Engine {
     }
 
     /// A page of a peer was stored.
-    pub(crate) fn on_applied(&mut self, peer: NodeId, log: LogId, applied: &Applied) {
+    pub(crate) fn on_applied(&mut self, peer: NodeId, log: LogId, applied: &Applied, last: Option<EventId>) {
         if let Some(fork) = applied.fork {
             tracing::error!(%peer, %log, seq = fork.seq, "the log has two branches: its author signed both");
             self.note_failure(&peer, Reason::Equivocation);
         }
-        let Some(entry) = self.peers.get_mut(&peer) else { return };
-        entry.facts = entry.facts.saturating_add(applied.facts as u64);
-        entry.last_seen = Some(now());
+        self.peers.record_sync(&peer, applied.facts as u64, now());
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            entry.last_event = last.or(entry.last_event);
+        }
     }
 
     /// The stream of a session ended.
@@ -302,7 +304,10 @@ impl Engine {
             self.end_session(&peer);
             self.close_gate(peer);
         }
-        self.peers.leave_team();
+        for peer in self.peers.leave_team() {
+            self.keep_peer(&peer);
+        }
+        self.backups.clear();
         self.moves += 1;
         self.team = team;
         self.refresh_local();
@@ -317,18 +322,25 @@ impl Engine {
 
     fn note_success(&mut self, peer: &NodeId) {
         if let Some(entry) = self.peers.get_mut(peer) {
-            entry.last_success = Some(now());
-            entry.reason = None;
-            entry.reached(now());
+            entry.succeeded(now());
         }
+        self.peers.record_sync(peer, 0, now());
         self.keep_peer(peer);
     }
 
-    fn note_clock(&mut self, peer: &NodeId, clock: NodeClock) {
-        if let Some(entry) = self.peers.get_mut(peer) {
-            entry.holds.get_or_insert_default().extend(clock);
-            entry.last_seen = Some(now());
+    fn note_clock(&mut self, peer: NodeId, clock: NodeClock) {
+        // The first one of a session is all of its clock. What it said in an earlier session counts no more: it may
+        // have lost its disk since.
+        let first = self.sessions.get_mut(&peer).is_some_and(|live| !std::mem::replace(&mut live.heard, true));
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            let holds = entry.holds.get_or_insert_default();
+            if first {
+                holds.clear();
+            }
+            holds.extend(clock);
         }
+        self.peers.touch(&peer, now());
+        self.returned(peer, first);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a node is started with.
 
+use crate::api::PEER_TIMEOUT_MS;
 use crate::home::Home;
 
 /// Settings of a node. The defaults suit a machine on a local network.
@@ -15,6 +16,8 @@ pub struct Config {
     pub listen: Vec<String>,
     /// Whether to look for members on the local network by multicast DNS.
     pub mdns: bool,
+    /// How long a verified peer may be silent before it counts as expired, in milliseconds.
+    pub peer_timeout_ms: u64,
     /// Program and version that peers are told.
     pub agent_version: String,
 }
@@ -28,6 +31,7 @@ impl Config {
             team: None,
             listen: vec!["/ip4/0.0.0.0/tcp/0".to_owned(), "/ip4/0.0.0.0/udp/0/quic-v1".to_owned()],
             mdns: true,
+            peer_timeout_ms: PEER_TIMEOUT_MS,
             agent_version: concat!("antiphon/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

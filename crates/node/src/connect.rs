@@ -3,17 +3,18 @@
 use antiphon_core::charter::Refusal;
 use antiphon_core::ids::NodeId;
 use antiphon_net::{Event, Multiaddr, Protocol, Responder};
-use antiphon_protocol::handshake::{By, Known, Verified};
+use antiphon_protocol::handshake::{By, Known, Rejected, Verified};
 use antiphon_protocol::reason::Reason;
 use antiphon_vault::random;
 use tokio::sync::oneshot;
 
 use crate::api::{HandshakeView, PeerView, Trust};
+use crate::audit::Refused;
 use crate::clock::now;
 use crate::event_loop::Engine;
 use crate::handshakes::{self, Outcome};
 use crate::inputs::Input;
-use crate::{joins, reasons};
+use crate::{audit, joins, reasons};
 
 /// The addresses that can be read.
 pub(crate) fn parse_all(addresses: &[String]) -> Vec<Multiaddr> {
@@ -52,10 +53,16 @@ impl Engine {
                 self.answer_handshake(peer, bytes, responder);
             }
             Event::Request { peer, protocol: Protocol::Join, bytes, responder } => {
-                let (store, local) = (self.store.clone(), self.team.steward_local());
+                let (store, local, inputs) = (self.store.clone(), self.team.steward_local(), self.inputs.clone());
                 self.tasks.spawn(async move {
-                    if let Err(error) = joins::answer(&store, local, peer, bytes, responder).await {
-                        tracing::warn!(%peer, %error, "a joiner could not be answered");
+                    match joins::answer(&store, local, peer, bytes, responder).await {
+                        Ok(None) => {}
+                        Ok(Some(refusal)) => {
+                            let refused = refusal_of(audit::JOIN, peer, refusal.name(), "");
+                            // Only a stopping node does not want to know.
+                            let _ = inputs.send(Input::Refused(refused)).await;
+                        }
+                        Err(error) => tracing::warn!(%peer, %error, "a joiner could not be answered"),
                     }
                 });
             }
@@ -138,7 +145,7 @@ impl Engine {
     fn identified(&mut self, peer: NodeId, agent_version: String, addresses: &[Multiaddr]) {
         let member = self.team.check(&peer, now()).is_ok();
         if let Some(entry) = self.peers.entry(peer, member) {
-            entry.agent_version = Some(agent_version);
+            entry.runs(agent_version, now());
             if member {
                 entry.learn_addresses(addresses.iter().map(ToString::to_string));
             }
@@ -162,8 +169,8 @@ impl Engine {
         };
         self.greeting.insert(peer);
         let member = self.team.check(&peer, now()).is_ok();
-        let trusted = self.peers.entry(peer, member).is_some_and(|entry| entry.trust == Trust::Verified);
-        if !trusted {
+        let known = self.peers.entry(peer, member).is_some();
+        if known && !self.peers.is_trusted(&peer) {
             self.peers.set_trust(&peer, Trust::Pending, self.peers.get(&peer).and_then(|entry| entry.reason));
         }
         let (net, local, known, inputs) =
@@ -212,10 +219,15 @@ impl Engine {
             Outcome::Rejected(rejected) => {
                 let by = if rejected.by == By::Us { "this node" } else { "the peer" };
                 tracing::warn!(%peer, by, reason = rejected.reason.name(), "handshake refused");
+                self.refused(refusal_of(audit::HANDSHAKE, peer, rejected.reason.name(), &format!("by {by}")));
                 self.reject(peer, rejected.reason);
+                self.note_rejection(&rejected);
                 view(Trust::Rejected, Some(rejected.reason), rejected.theirs)
             }
             Outcome::Failed(reason) => {
+                if reason.is_identity() {
+                    self.refused(refusal_of(audit::HANDSHAKE, peer, reason.name(), "its answer proves nothing"));
+                }
                 self.failed(peer, reason);
                 view(self.peers.get(&peer).map_or(Trust::Unknown, |entry| entry.trust), Some(reason), None)
             }
@@ -244,7 +256,10 @@ impl Engine {
         if let Some(entry) = self.peers.entry(peer, true) {
             entry.name.clone_from(&verified.name);
             entry.store = Some(verified.store);
-            entry.agent_version = Some(verified.agent_version.clone());
+            entry.genome = Some(self.team.genome.hash());
+            entry.handshake_at = Some(at);
+            entry.by_peer = false;
+            entry.runs(verified.agent_version.clone(), at);
             entry.learn_addresses(verified.addresses.iter().cloned());
             entry.reached(at);
         }
@@ -257,8 +272,8 @@ impl Engine {
         self.peers.iter().map(|(node, _)| *node).filter(|node| self.is_in(node)).collect()
     }
 
-    fn is_in(&self, peer: &NodeId) -> bool {
-        self.sessions.contains_key(peer) || self.peers.get(peer).is_some_and(|entry| entry.trust == Trust::Verified)
+    pub(crate) fn is_in(&self, peer: &NodeId) -> bool {
+        self.sessions.contains_key(peer) || self.peers.is_trusted(peer)
     }
 
     fn reject(&mut self, peer: NodeId, reason: Reason) {
@@ -274,6 +289,14 @@ impl Engine {
         self.end_session(&peer);
     }
 
+    /// What a refused handshake tells beside the refusal.
+    fn note_rejection(&mut self, rejected: &Rejected) {
+        let Some(entry) = self.peers.get_mut(&rejected.node) else { return };
+        entry.handshake_at = Some(now());
+        entry.genome = rejected.theirs.or(entry.genome);
+        entry.by_peer = rejected.by == By::Peer;
+    }
+
     pub(crate) fn close_gate(&mut self, peer: NodeId) {
         let net = self.net.clone();
         self.tasks.spawn(async move {
@@ -286,18 +309,21 @@ impl Engine {
     fn failed(&mut self, peer: NodeId, reason: Reason) {
         let Some(entry) = self.peers.entry(peer, false) else { return };
         entry.failed(reason, now());
-        let trust = if entry.trust == Trust::Pending { Trust::Unknown } else { entry.trust };
-        self.peers.set_trust(&peer, trust, Some(reason));
+        self.peers.unsettled(&peer);
     }
 
     /// Ends everything with a peer that may not be spoken to any more. Its gate may be open although we do not count it
     /// as let in yet: the handshake opens it before its outcome comes here.
     pub(crate) fn put_out(&mut self, peer: NodeId, reason: Reason) {
         tracing::warn!(%peer, reason = reason.name(), "put out");
+        self.refused(refusal_of(audit::PUT_OUT, peer, reason.name(), ""));
         if !self.is_in(&peer) {
             self.close_gate(peer);
         }
         self.reject(peer, reason);
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            entry.by_peer = false;
+        }
         self.keep_peer(&peer);
     }
 
@@ -309,6 +335,10 @@ impl Engine {
         let others = nodes.into_iter().filter(|node| *node != self.team.own.node);
         others.map(|node| self.peers.view(&node, &self.team.membership, &self.held.clock)).collect()
     }
+}
+
+fn refusal_of(kind: &'static str, peer: NodeId, reason: &'static str, detail: &str) -> Refused {
+    Refused { kind, node: Some(peer), reason, detail: detail.to_owned() }
 }
 
 /// What a refusal by the charter is called.

@@ -14,6 +14,8 @@ use antiphon_store::{Committed, Store};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use crate::audit::{self, Audit};
+use crate::backups::Backups;
 use crate::clock::{has_come, now};
 use crate::held::Held;
 use crate::inputs::{Command, Input};
@@ -53,6 +55,13 @@ pub(crate) struct Engine {
     pub(crate) moves: u64,
     /// Peers of which more is known than the database has.
     pub(crate) unkept: Unkept,
+    /// Gene backups that stand.
+    pub(crate) backups: Backups,
+    pub(crate) audit: Audit,
+    /// How long a verified peer may be silent, in milliseconds.
+    pub(crate) peer_timeout_ms: u64,
+    /// When strangers that were not seen for long are forgotten next.
+    pub(crate) sweep_at: UnixMillis,
     /// A commit is being read.
     pub(crate) reading: bool,
     /// Another commit came meanwhile.
@@ -104,6 +113,7 @@ impl Engine {
         std::mem::take(&mut self.tasks).end().await;
         let rest = self.rest_of_unkept();
         rows::keep(&self.store, rest).await;
+        audit::write(&self.store, self.audit.rest()).await;
         self.store.close().await;
     }
 
@@ -114,6 +124,7 @@ impl Engine {
             Command::Team(reply) => drop(reply.send(self.team.clone())),
             Command::Handshake { peer, address, reply } => self.greet(peer, vec![address], Some(reply)),
             Command::Meet { peer, addresses } => self.meet(peer, addresses),
+            Command::Registry(ask) => self.on_ask(ask),
             Command::Moved(team) => self.moved(*team),
             Command::Stop => {}
         }
@@ -126,13 +137,16 @@ impl Engine {
             Input::Frame { peer, epoch, message } => self.drive(peer, epoch, Heard::Message(message)),
             Input::Session { peer, epoch, input } => self.drive(peer, epoch, input),
             Input::SessionEnded { peer, epoch, reason } => self.session_ended(peer, epoch, reason),
-            Input::Applied { peer, log, applied } => self.on_applied(peer, log, &applied),
+            Input::Applied { peer, log, applied, last } => self.on_applied(peer, log, &applied, last),
             Input::Committed { held, team, moves } => self.on_committed(*held, team, moves),
             Input::CommitUnread(error) => {
                 tracing::error!(%error, "what was committed could not be read");
                 self.reading = false;
             }
             Input::Kept => self.kept(),
+            Input::Refused(refused) => self.refused(refused),
+            Input::Audited => self.audited(),
+            Input::BackedUp { backup, gone } => self.backed_up(&backup, &gone),
         }
     }
 
@@ -159,8 +173,6 @@ impl Engine {
                 self.greet(peer, crate::connect::parse_all(&addresses), None);
             }
         }
-        for peer in self.peers.expire(at) {
-            self.keep_peer(&peer);
-        }
+        self.check_timeouts(at);
     }
 }

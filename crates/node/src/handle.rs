@@ -1,5 +1,7 @@
 //! The public door of a node: everything a program may ask of it.
 
+mod registry;
+
 use std::sync::Arc;
 
 use antiphon_core::charter::Revoke;
@@ -14,11 +16,11 @@ use antiphon_store::{
 use antiphon_vault::NodeKey;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::api::{Error, HandshakeView, Invitation, Joined, PeerView, Problem, Status, Trust};
+use crate::api::{Error, HandshakeView, Invitation, Joined, PeerView, Status};
 use crate::clock::now;
 use crate::inputs::Command;
 use crate::team::TeamState;
-use crate::{joins, moving};
+use crate::{joins, moving, problems};
 
 /// A running node, for programs. Cheap to clone; every method may be called from any task.
 ///
@@ -67,7 +69,7 @@ impl Handle {
         let team = self.team().await?;
         let counts = self.store().read(|reader| reader.counts()).await?;
         let member = team.membership.members().find(|(node, _)| **node == team.own.node).map(|(_, member)| member);
-        let problems = peers.iter().filter_map(problem_of).collect();
+        let problems = peers.iter().filter_map(|peer| problems::of_peer(peer, &team.own.name)).collect();
         Ok(Status {
             node_id: team.own.node,
             store_id: team.own.store,
@@ -279,17 +281,6 @@ impl Handle {
             tracing::debug!("the node has stopped already");
         }
     }
-}
-
-/// What is wrong with a peer, if a person should know.
-fn problem_of(peer: &PeerView) -> Option<Problem> {
-    let name = if peer.name.is_empty() { peer.peer_id.short() } else { peer.name.clone() };
-    let reason = peer.reason?;
-    if peer.trust != Trust::Rejected {
-        return None;
-    }
-    let fix = "antiphon peers list".to_owned();
-    Some(Problem { what: format!("{name} is refused: {}", reason.name()), fix })
 }
 
 impl From<AuthorError> for Error {

@@ -1,16 +1,18 @@
 //! What reaches the event loop from its own tasks and from handles.
 
-use antiphon_core::ids::NodeId;
+use antiphon_core::ids::{EventId, NodeId};
 use antiphon_core::log::LogId;
 use antiphon_net::{Multiaddr, SyncStream};
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync;
-use antiphon_store::Applied;
+use antiphon_store::{Applied, GeneBackup};
 use tokio::sync::oneshot;
 
 use crate::api::{HandshakeView, PeerView};
+use crate::audit::Refused;
 use crate::handshakes::Outcome;
 use crate::held::Held;
+use crate::registry::Ask;
 use crate::session::Epoch;
 use crate::team::TeamState;
 
@@ -37,14 +39,20 @@ pub(crate) enum Input {
     Session { peer: NodeId, epoch: Epoch, input: sync::Input },
     /// The stream of a session ended.
     SessionEnded { peer: NodeId, epoch: Epoch, reason: Option<Reason> },
-    /// A page of a peer was stored.
-    Applied { peer: NodeId, log: LogId, applied: Applied },
+    /// A page of a peer was stored; `last` is its last event.
+    Applied { peer: NodeId, log: LogId, applied: Applied, last: Option<EventId> },
     /// What is held, and the team if its charter changed, after a commit; `moves` as in a handshake.
     Committed { held: Box<Held>, team: Option<Box<TeamState>>, moves: u64 },
     /// Reading after a commit failed.
     CommitUnread(antiphon_store::Error),
     /// Peers were kept, or could not be.
     Kept,
+    /// Something was refused.
+    Refused(Refused),
+    /// Refusals were written down, or could not be.
+    Audited,
+    /// A gene backup was made, in the place of others if there were too many.
+    BackedUp { backup: Box<GeneBackup>, gone: Vec<NodeId> },
 }
 
 /// Something a handle asks.
@@ -58,6 +66,8 @@ pub(crate) enum Command {
     Meet { peer: NodeId, addresses: Vec<String> },
     /// The node has moved to another team.
     Moved(Box<TeamState>),
+    /// Something about the registry.
+    Registry(Ask),
     /// The team as the loop knows it.
     Team(oneshot::Sender<TeamState>),
     /// Stops the node.

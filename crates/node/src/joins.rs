@@ -75,14 +75,15 @@ pub(crate) async fn ask(net: &NetHandle, key: &NodeKey, name: String, ticket: Ti
     }
 }
 
-/// Answers somebody who holds a ticket, or says that it holds none.
+/// Answers somebody who holds a ticket, or says that it holds none; returns why it was refused.
 pub(crate) async fn answer(
     store: &Store,
     local: std::sync::Arc<StewardLocal>,
     peer: NodeId,
     request: Vec<u8>,
     responder: Responder,
-) -> Result<(), Error> {
+) -> Result<Option<Refusal>, Error> {
+    let (mut responder, mut refused) = (Some(responder), None);
     let mut machine = Steward::new(local.clone(), peer);
     let mut inputs = vec![StewardInput::Request(request)];
     while let Some(input) = inputs.pop() {
@@ -103,15 +104,19 @@ pub(crate) async fn answer(
                     }));
                 }
                 StewardOutput::Send(bytes) => {
-                    responder.respond(bytes).await?;
-                    return Ok(());
+                    if let Some(responder) = responder.take() {
+                        responder.respond(bytes).await?;
+                    }
                 }
-                StewardOutput::Refused(refusal) => tracing::info!(%peer, %refusal, "refused to join"),
+                StewardOutput::Refused(refusal) => {
+                    tracing::info!(%peer, %refusal, "refused to join");
+                    refused = Some(refusal);
+                }
                 StewardOutput::Answered(node) => tracing::info!(peer = %node, "joined"),
             }
         }
     }
-    Ok(())
+    Ok(refused)
 }
 
 fn shown(invite: Invite) -> antiphon_protocol::join::Invite {

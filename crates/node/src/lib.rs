@@ -22,6 +22,8 @@
 
 pub mod api;
 mod apply;
+mod audit;
+mod backups;
 mod clock;
 mod config;
 mod connect;
@@ -35,7 +37,9 @@ mod joins;
 mod moving;
 mod peers;
 mod ports;
+mod problems;
 mod reasons;
+mod registry;
 mod rows;
 mod session;
 mod start;
@@ -44,8 +48,8 @@ mod team;
 
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
-    Author, AuthorError, Authored, Bring, Draft, EditView, Error as StoreError, FactFilter, FactView, Hit, Outcome,
-    Recall, RecallQuery, Report,
+    AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Draft, EditView, Error as StoreError, FactFilter,
+    FactView, GeneBackup, Hit, Outcome, PeerMode, Recall, RecallQuery, Report,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::private_file::Error as PrivateFileError;

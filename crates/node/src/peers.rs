@@ -1,17 +1,20 @@
 //! The peer registry: what this node knows of every other one, and what it thinks of it.
 //!
-//! Trust changes in one place, [`Registry::set_trust`], so that every transition is logged and none goes around the
-//! rules. What a peer claims about itself is bounded by the network side before it comes here.
+//! Trust changes in one place, [`Registry::set_trust`], so that every transition is logged and counted and none goes
+//! around the rules: a peer that was refused or has expired is that until a handshake with it succeeds. What a peer
+//! claims about itself is bounded by the network side before it comes here.
 
 use std::collections::BTreeMap;
 
 use antiphon_core::charter::Membership;
-use antiphon_core::ids::{NodeId, StoreId};
+use antiphon_core::ids::{EventId, Hash, NodeId, StoreId};
 use antiphon_core::log::NodeClock;
 use antiphon_core::time::UnixMillis;
+use antiphon_protocol::handshake::ADDRESS_BYTES_MAX;
 use antiphon_protocol::reason::Reason;
+use antiphon_store::PeerMode;
 
-use crate::api::{PEER_TIMEOUT_MS, PeerView, Trust};
+use crate::api::{HealthErrorView, HealthView, PeerStats, PeerView, Trust};
 use crate::clock::has_come;
 
 /// Most peers that are remembered: the members of the largest team, and as many strangers again.
@@ -24,59 +27,65 @@ const REDIAL_FIRST_MS: u64 = 500;
 const REDIAL_LONGEST_MS: u64 = 30_000;
 
 /// One peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Peer {
     /// Its name, as the charter or its handshake says.
     pub(crate) name: String,
     /// How far it is trusted.
     pub(crate) trust: Trust,
-    /// Why the last attempt failed; `None` after a success.
+    /// How far it was trusted before the handshake that is under way; read while it is [`Trust::Pending`] only.
+    pub(crate) before: Trust,
+    /// Why it was refused, or else why the last attempt failed; `None` after a success.
     pub(crate) reason: Option<Reason>,
+    /// Whether it was the peer that refused us.
+    pub(crate) by_peer: bool,
     /// Where it may be reached, the most recently confirmed first.
     pub(crate) addresses: Vec<String>,
     pub(crate) agent_version: Option<String>,
+    /// When that was seen.
+    pub(crate) version_observed_at: Option<UnixMillis>,
     /// The store that was pinned at the first handshake.
     pub(crate) store: Option<StoreId>,
+    /// The genome hash it named last.
+    pub(crate) genome: Option<Hash>,
+    /// The last handshake that it answered, or asked for.
+    pub(crate) handshake_at: Option<UnixMillis>,
     /// Facts received from it so far.
     pub(crate) facts: u64,
     pub(crate) last_seen: Option<UnixMillis>,
+    /// The last time events were exchanged, or both sides found that they hold the same.
+    pub(crate) last_sync: Option<UnixMillis>,
+    /// The last time both sides held the same.
     pub(crate) last_success: Option<UnixMillis>,
+    /// The last event received from it.
+    pub(crate) last_event: Option<EventId>,
     /// What it has confirmed to hold.
     pub(crate) holds: Option<NodeClock>,
+    pub(crate) mode: PeerMode,
+    /// Failed attempts since the last success.
+    pub(crate) errors: u64,
+    /// The last failure, also after a success.
+    pub(crate) last_error: Option<HealthErrorView>,
     /// Whether there is a connection now; never persisted.
     pub(crate) connected: bool,
-    /// Failed attempts in a row; never persisted.
+    /// Failed attempts in a row since the start, for the waits between them; never persisted.
     pub(crate) failures: u32,
     /// When it may be dialled again; never persisted.
     pub(crate) dial_at: UnixMillis,
 }
 
-impl Default for Peer {
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            trust: Trust::Unknown,
-            reason: None,
-            addresses: Vec::new(),
-            agent_version: None,
-            store: None,
-            facts: 0,
-            last_seen: None,
-            last_success: None,
-            holds: None,
-            connected: false,
-            failures: 0,
-            dial_at: UnixMillis(0),
-        }
-    }
-}
-
 impl Peer {
+    /// How far it is trusted, leaving out a handshake that is under way.
+    pub(crate) fn settled(&self) -> Trust {
+        if self.trust == Trust::Pending { self.before } else { self.trust }
+    }
+
     /// Puts addresses in front of those that are known.
     pub(crate) fn learn_addresses(&mut self, fresh: impl IntoIterator<Item = String>) {
         let mut addresses: Vec<String> = Vec::with_capacity(ADDRESSES_MAX);
         for address in fresh.into_iter().chain(std::mem::take(&mut self.addresses)) {
-            if addresses.len() < ADDRESSES_MAX && !addresses.contains(&address) {
+            let fits = addresses.len() < ADDRESSES_MAX && address.len() <= ADDRESS_BYTES_MAX;
+            if fits && !addresses.contains(&address) {
                 addresses.push(address);
             }
         }
@@ -91,7 +100,12 @@ impl Peer {
 
     /// An attempt to reach it failed: the next one waits longer.
     pub(crate) fn failed(&mut self, reason: Reason, now: UnixMillis) {
-        self.reason = Some(reason);
+        // That it cannot be reached now is no news about a peer that was refused.
+        if self.settled() != Trust::Rejected || !reason.is_network() {
+            self.reason = Some(reason);
+        }
+        self.errors = self.errors.saturating_add(1);
+        self.last_error = Some(HealthErrorView { reason, event: None, fact: None, observed_at: now });
         let wait = REDIAL_FIRST_MS.saturating_mul(1 << self.failures.min(16)).min(REDIAL_LONGEST_MS);
         self.failures = self.failures.saturating_add(1);
         self.dial_at = now.after(wait);
@@ -108,54 +122,175 @@ impl Peer {
         self.dial_at = now;
         self.last_seen = Some(now);
     }
+
+    /// It said which version it runs.
+    pub(crate) fn runs(&mut self, version: String, now: UnixMillis) {
+        self.agent_version = Some(version);
+        self.version_observed_at = Some(now);
+    }
+
+    /// All went well.
+    pub(crate) fn succeeded(&mut self, now: UnixMillis) {
+        self.reached(now);
+        self.reason = None;
+        self.errors = 0;
+        self.last_success = Some(now);
+    }
+
+    /// A person accepts whatever store it comes with next: forgets the pin and what the pinned store held.
+    pub(crate) fn reset(&mut self, now: UnixMillis) {
+        (self.store, self.holds, self.last_event, self.last_seen) = (None, None, None, None);
+        self.failures = 0;
+        self.dial_at = now;
+    }
+
+    fn health(&self) -> HealthView {
+        HealthView {
+            version: self.agent_version.clone(),
+            version_observed_at: self.version_observed_at,
+            last_success: self.last_success,
+            consecutive_failures: self.errors,
+            last_error: self.last_error.clone(),
+        }
+    }
 }
 
 /// Every known peer, ordered by id.
 #[derive(Debug, Default)]
-pub(crate) struct Registry(BTreeMap<NodeId, Peer>);
+pub(crate) struct Registry {
+    peers: BTreeMap<NodeId, Peer>,
+    /// How often trust changed from what to what.
+    transitions: BTreeMap<(Trust, Trust), u64>,
+}
 
 impl Registry {
     pub(crate) fn get(&self, node: &NodeId) -> Option<&Peer> {
-        self.0.get(node)
+        self.peers.get(node)
     }
 
     pub(crate) fn get_mut(&mut self, node: &NodeId) -> Option<&mut Peer> {
-        self.0.get_mut(node)
+        self.peers.get_mut(node)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Peer)> {
-        self.0.iter()
+        self.peers.iter()
     }
 
     pub(crate) fn insert(&mut self, node: NodeId, peer: Peer) {
-        self.0.insert(node, peer);
+        self.peers.insert(node, peer);
     }
 
     /// The entry of `node`, made if there is room or `member` says that it matters.
     pub(crate) fn entry(&mut self, node: NodeId, member: bool) -> Option<&mut Peer> {
-        if !self.0.contains_key(&node) && self.0.len() >= PEERS_MAX && !member {
+        if !self.peers.contains_key(&node) && self.peers.len() >= PEERS_MAX && !member {
             return None;
         }
-        Some(self.0.entry(node).or_default())
+        Some(self.peers.entry(node).or_default())
     }
 
-    /// Changes trust and logs it.
+    /// Forgets a peer; says whether it was known.
+    pub(crate) fn remove(&mut self, node: &NodeId) -> bool {
+        self.peers.remove(node).is_some()
+    }
+
+    /// Changes trust, logs it and counts it.
     pub(crate) fn set_trust(&mut self, node: &NodeId, trust: Trust, reason: Option<Reason>) {
-        let Some(peer) = self.0.get_mut(node) else { return };
-        if peer.trust != trust || peer.reason != reason {
-            let (from, to) = (peer.trust.name(), trust.name());
-            tracing::info!(peer = %node, from, to, reason = reason.map(Reason::name), "trust changed");
+        let Some(peer) = self.peers.get_mut(node) else { return };
+        let (from, to) = (peer.trust, trust);
+        if from != to {
+            *self.transitions.entry((from, to)).or_default() += 1;
+        }
+        let why = reason.map(Reason::name);
+        if from == Trust::Pending || to == Trust::Pending {
+            // Members that are away are greeted all the time.
+            tracing::debug!(peer = %node, %from, %to, reason = why, "trust changed");
+        } else if from != to || peer.reason != reason {
+            tracing::info!(peer = %node, %from, %to, reason = why, "trust changed");
+        }
+        if to == Trust::Pending {
+            peer.before = peer.settled();
+        } else if from == Trust::Pending && to != peer.before {
+            tracing::info!(peer = %node, from = %peer.before, %to, reason = why, "trust changed by a handshake");
         }
         (peer.trust, peer.reason) = (trust, reason);
     }
 
-    /// Forgets what was learnt in the team that the node leaves: all but who is connected, and where it is.
-    pub(crate) fn leave_team(&mut self) {
-        self.0.retain(|_, peer| peer.connected);
-        for peer in self.0.values_mut() {
-            let addresses = std::mem::take(&mut peer.addresses);
-            *peer = Peer { addresses, agent_version: peer.agent_version.take(), connected: true, ..Peer::default() };
+    /// A handshake that was under way told nothing: trust is what it was.
+    pub(crate) fn unsettled(&mut self, node: &NodeId) {
+        if let Some((trust, reason)) = self.get(node).map(|peer| (peer.settled(), peer.reason)) {
+            self.set_trust(node, trust, reason);
         }
+    }
+
+    /// How often trust changed from what to what.
+    pub(crate) fn transitions(&self) -> &BTreeMap<(Trust, Trust), u64> {
+        &self.transitions
+    }
+
+    /// Whether `node` proved that it belongs to the team, and was not silent for too long since.
+    pub(crate) fn is_trusted(&self, node: &NodeId) -> bool {
+        self.get(node).is_some_and(|peer| peer.trust == Trust::Verified)
+    }
+
+    /// `node` gave a sign of life.
+    pub(crate) fn touch(&mut self, node: &NodeId, now: UnixMillis) {
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.last_seen = Some(now);
+        }
+    }
+
+    /// Events were exchanged with `node`, `facts` facts of its among them.
+    pub(crate) fn record_sync(&mut self, node: &NodeId, facts: u64, now: UnixMillis) {
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.facts = peer.facts.saturating_add(facts);
+            (peer.last_sync, peer.last_seen) = (Some(now), Some(now));
+        }
+    }
+
+    /// Forgets those who are no members, are not connected and were last heard of before `before`; says whom.
+    pub(crate) fn forget_unseen(&mut self, members: &Membership, before: UnixMillis) -> Vec<NodeId> {
+        let is_member = |node: &NodeId| members.members().any(|(member, _)| member == node);
+        let heard = |peer: &Peer| peer.last_seen.max(peer.handshake_at);
+        let gone = |(node, peer): &(&NodeId, &Peer)| {
+            !peer.connected && heard(peer).is_none_or(|at| at < before) && !is_member(node)
+        };
+        let nodes: Vec<NodeId> = self.peers.iter().filter(gone).map(|(node, _)| *node).collect();
+        nodes.iter().for_each(|node| drop(self.peers.remove(node)));
+        nodes
+    }
+
+    /// The registry in numbers. Members that were never met count as unknown.
+    pub(crate) fn stats(&self, own: (NodeId, &str), members: &Membership, backups: usize) -> PeerStats {
+        let met = self.peers.iter().map(|(node, peer)| (*node, peer.trust));
+        let unmet = members.members().map(|(node, _)| (*node, Trust::Unknown));
+        // Whom we have met comes last and stays.
+        let mut all: BTreeMap<NodeId, Trust> = unmet.chain(met).collect();
+        all.remove(&own.0);
+        let mut by_trust: BTreeMap<Trust, usize> = Trust::ALL.into_iter().map(|trust| (trust, 0)).collect();
+        all.values().for_each(|trust| *by_trust.entry(*trust).or_default() += 1);
+        PeerStats {
+            self_id: own.0,
+            node_name: own.1.to_owned(),
+            total_peers: all.len(),
+            by_trust,
+            total_backups: backups,
+        }
+    }
+
+    /// Forgets what was learnt in the team that the node leaves: all but who is connected, and where it is. Says whom
+    /// it forgot altogether.
+    pub(crate) fn leave_team(&mut self) -> Vec<NodeId> {
+        let nodes: Vec<NodeId> = self.peers.keys().copied().collect();
+        for node in &nodes {
+            self.set_trust(node, Trust::Unknown, None);
+        }
+        self.peers.retain(|_, peer| peer.connected);
+        for peer in self.peers.values_mut() {
+            let (addresses, agent_version) = (std::mem::take(&mut peer.addresses), peer.agent_version.take());
+            let version_observed_at = peer.version_observed_at;
+            *peer = Peer { addresses, agent_version, version_observed_at, connected: true, ..Peer::default() };
+        }
+        nodes.into_iter().filter(|node| !self.peers.contains_key(node)).collect()
     }
 
     /// Members to greet now: no session, a connection or an address to get one, and the wait is over.
@@ -165,7 +300,7 @@ impl Registry {
         sessions: &BTreeMap<NodeId, S>,
         now: UnixMillis,
     ) -> Vec<(NodeId, Vec<String>)> {
-        let wanted = self.0.iter().filter(|(node, peer)| {
+        let wanted = self.peers.iter().filter(|(node, peer)| {
             let reachable = peer.connected || !peer.addresses.is_empty();
             !sessions.contains_key(node)
                 && reachable
@@ -175,11 +310,11 @@ impl Registry {
         wanted.map(|(node, peer)| (*node, peer.addresses.clone())).collect()
     }
 
-    /// Verified peers without a connection that have been silent for too long.
-    pub(crate) fn expire(&mut self, now: UnixMillis) -> Vec<NodeId> {
-        let silent = |peer: &Peer| peer.last_seen.is_none_or(|seen| now.since(seen) > PEER_TIMEOUT_MS);
+    /// Verified peers without a connection that have been silent for longer than `timeout_ms`; they are expired now.
+    pub(crate) fn expire(&mut self, now: UnixMillis, timeout_ms: u64) -> Vec<NodeId> {
+        let silent = |peer: &Peer| peer.last_seen.is_none_or(|seen| now.since(seen) > timeout_ms);
         let over = |peer: &Peer| peer.trust == Trust::Verified && !peer.connected && silent(peer);
-        let nodes: Vec<NodeId> = self.0.iter().filter(|(_, peer)| over(peer)).map(|(node, _)| *node).collect();
+        let nodes: Vec<NodeId> = self.peers.iter().filter(|(_, peer)| over(peer)).map(|(node, _)| *node).collect();
         for node in &nodes {
             self.set_trust(node, Trust::Expired, None);
         }
@@ -188,8 +323,9 @@ impl Registry {
 
     /// The peer as it is shown. `ours` is what we hold ourselves, for the lag.
     pub(crate) fn view(&self, node: &NodeId, members: &Membership, ours: &NodeClock) -> PeerView {
-        let peer = self.0.get(node).cloned().unwrap_or_default();
+        let peer = self.peers.get(node).cloned().unwrap_or_default();
         let member = members.members().find(|(key, _)| *key == node).map(|(_, member)| member);
+        let health = peer.health();
         let name = member.map(|member| member.grant.name.clone()).unwrap_or(peer.name);
         PeerView {
             peer_id: *node,
@@ -201,11 +337,18 @@ impl Registry {
             addresses: peer.addresses,
             agent_version: peer.agent_version,
             store_id: peer.store,
+            genome_hash: peer.genome,
+            mode: peer.mode,
+            handshake_at: peer.handshake_at,
+            last_sync_at: peer.last_sync,
+            last_event: peer.last_event,
+            health,
             fact_count: peer.facts,
             lag_events: peer.holds.map(|holds| lag(ours, &holds)),
             last_seen: peer.last_seen,
             last_success: peer.last_success,
             reason: peer.reason,
+            refused_by_peer: peer.by_peer,
         }
     }
 }
@@ -243,9 +386,74 @@ mod tests {
         let peer = Peer { trust: Trust::Verified, last_seen: Some(UnixMillis(0)), ..Peer::default() };
         registry.insert(BOB, peer.clone());
         registry.insert(NodeId([3; 32]), Peer { connected: true, ..peer });
-        assert_eq!(registry.expire(UnixMillis(PEER_TIMEOUT_MS)), []);
-        assert_eq!(registry.expire(UnixMillis(PEER_TIMEOUT_MS + 1)), [BOB]);
+        assert_eq!(registry.expire(UnixMillis(1_000), 1_000), []);
+        assert_eq!(registry.expire(UnixMillis(1_001), 1_000), [BOB]);
         assert_eq!(registry.get(&BOB).unwrap().trust, Trust::Expired);
+        assert!(!registry.is_trusted(&BOB) && registry.is_trusted(&NodeId([3; 32])));
+    }
+
+    #[test]
+    fn only_a_handshake_that_succeeds_makes_up_for_silence() {
+        let mut registry = Registry::default();
+        registry.insert(BOB, Peer { trust: Trust::Verified, ..Peer::default() });
+        assert_eq!(registry.expire(UnixMillis(1), 0), [BOB]);
+        for _ in 0..2 {
+            registry.set_trust(&BOB, Trust::Pending, None);
+            registry.set_trust(&BOB, Trust::Pending, None);
+            registry.unsettled(&BOB);
+            registry.touch(&BOB, UnixMillis(2));
+            assert_eq!(registry.get(&BOB).unwrap().trust, Trust::Expired);
+        }
+        registry.set_trust(&BOB, Trust::Pending, None);
+        registry.set_trust(&BOB, Trust::Verified, None);
+        assert!(registry.is_trusted(&BOB));
+        let counted: Vec<_> = registry.transitions().iter().map(|(way, count)| (*way, *count)).collect();
+        let want = [
+            ((Trust::Pending, Trust::Verified), 1),
+            ((Trust::Pending, Trust::Expired), 2),
+            ((Trust::Verified, Trust::Expired), 1),
+            ((Trust::Expired, Trust::Pending), 3),
+        ];
+        assert_eq!(counted, want);
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_reason_while_the_peer_cannot_be_reached() {
+        let mut registry = Registry::default();
+        let peer = registry.entry(BOB, true).unwrap();
+        peer.failed(Reason::IdentityMismatch, UnixMillis(1));
+        registry.set_trust(&BOB, Trust::Rejected, Some(Reason::IdentityMismatch));
+        registry.set_trust(&BOB, Trust::Pending, Some(Reason::IdentityMismatch));
+        registry.get_mut(&BOB).unwrap().failed(Reason::NetworkTimeout, UnixMillis(2));
+        registry.unsettled(&BOB);
+        let bob = registry.get(&BOB).unwrap();
+        assert_eq!((bob.trust, bob.reason), (Trust::Rejected, Some(Reason::IdentityMismatch)));
+        let health = bob.health();
+        assert_eq!((health.consecutive_failures, health.last_error.unwrap().reason), (2, Reason::NetworkTimeout));
+    }
+
+    #[test]
+    fn a_sync_is_recorded_and_facts_add_up() {
+        let mut registry = Registry::default();
+        registry.record_sync(&BOB, 1, UnixMillis(1));
+        assert_eq!(registry.get(&BOB), None);
+        registry.entry(BOB, true).unwrap();
+        registry.record_sync(&BOB, 2, UnixMillis(5));
+        registry.record_sync(&BOB, 3, UnixMillis(6));
+        registry.touch(&BOB, UnixMillis(9));
+        let bob = registry.get(&BOB).unwrap();
+        assert_eq!((bob.facts, bob.last_sync, bob.last_seen), (5, Some(UnixMillis(6)), Some(UnixMillis(9))));
+    }
+
+    #[test]
+    fn a_reset_forgets_the_pin_and_can_be_repeated() {
+        let mut peer = Peer { store: Some(StoreId([1; 16])), last_seen: Some(UnixMillis(1)), ..Peer::default() };
+        peer.holds = Some(NodeClock::new());
+        peer.reset(UnixMillis(7));
+        let once = peer.clone();
+        peer.reset(UnixMillis(7));
+        assert_eq!(peer, once);
+        assert_eq!(peer, Peer { dial_at: UnixMillis(7), ..Peer::default() });
     }
 
     #[test]
@@ -266,7 +474,7 @@ mod tests {
         let pinned = Peer { trust: Trust::Verified, store: Some(StoreId([7; 16])), ..Peer::default() };
         registry.insert(NodeId([3; 32]), pinned.clone());
         registry.insert(BOB, Peer { connected: true, addresses: vec!["/a".to_owned()], ..pinned });
-        registry.leave_team();
+        assert_eq!(registry.leave_team(), [NodeId([3; 32])]);
         let bob = Peer { connected: true, addresses: vec!["/a".to_owned()], ..Peer::default() };
         assert_eq!(registry.iter().collect::<Vec<_>>(), [(&BOB, &bob)]);
     }

@@ -3,12 +3,10 @@
 use std::collections::VecDeque;
 
 use antiphon_core::ids::NodeId;
-use antiphon_core::time::UnixMillis;
 use antiphon_protocol::reason::Reason;
 use antiphon_store::{Health, HealthError, PeerRow, Store};
 
-use crate::api::Trust;
-use crate::clock::now;
+use crate::api::{HealthErrorView, Trust};
 use crate::event_loop::Engine;
 use crate::inputs::Input;
 use crate::peers::Peer;
@@ -18,46 +16,71 @@ const KEPT_AT_A_TIME_MAX: usize = 16;
 
 /// The peer of a row.
 pub(crate) fn from_row(row: PeerRow) -> (NodeId, Peer) {
-    let named = row.reason.as_deref().or(row.health.last_error.as_ref().map(|error| error.reason.as_str()));
     let trust = match row.trust {
         // The handshake that was under way when the node stopped is not any more.
         Trust::Pending => Trust::Unknown,
         trust => trust,
     };
+    let last_error = row.health.last_error.map(|error| HealthErrorView {
+        reason: Reason::from_name(&error.reason).unwrap_or(Reason::Other),
+        event: error.event,
+        fact: error.fact,
+        observed_at: error.observed_at,
+    });
     let peer = Peer {
         name: row.name,
         trust,
-        reason: named.and_then(Reason::from_name),
+        reason: row.reason.as_deref().and_then(Reason::from_name),
+        by_peer: row.by_peer,
         addresses: row.addresses,
         agent_version: row.health.version,
+        version_observed_at: row.health.version_observed_at,
         store: row.store,
+        genome: row.genome_hash,
+        handshake_at: row.handshake_at,
         facts: row.fact_count,
         last_seen: row.last_seen,
+        last_sync: row.last_sync,
         last_success: row.health.last_success,
+        last_event: row.last_event,
         holds: (!row.acked.is_empty()).then_some(row.acked),
+        mode: row.mode,
+        errors: row.health.consecutive_failures,
+        last_error,
         ..Peer::default()
     };
     (row.node, peer)
 }
 
 /// Writes what is known of a peer into its row; what other parts keep there stays.
-fn fill(row: &mut PeerRow, peer: &Peer, now: UnixMillis) {
+fn fill(row: &mut PeerRow, peer: &Peer) {
     row.name.clone_from(&peer.name);
-    row.trust = peer.trust;
-    let reason = peer.reason.map(|reason| reason.name().to_owned());
-    row.reason.clone_from(&reason);
+    row.trust = peer.settled();
+    row.reason = peer.reason.map(|reason| reason.name().to_owned());
+    row.by_peer = peer.by_peer;
     row.addresses.clone_from(&peer.addresses);
     row.store = peer.store;
+    row.genome_hash = peer.genome;
+    row.handshake_at = peer.handshake_at;
     row.last_seen = peer.last_seen;
-    row.last_sync = peer.last_success;
+    row.last_sync = peer.last_sync;
+    row.last_event = peer.last_event;
+    // The database counts what it stores; what it stored before the peer had a row was counted here alone.
+    row.fact_count = row.fact_count.max(peer.facts);
     row.acked = peer.holds.clone().unwrap_or_default();
-    let last_error = reason.map(|reason| HealthError { reason, event: None, fact: None, observed_at: now });
+    row.mode = peer.mode;
+    let error = |error: &HealthErrorView| HealthError {
+        reason: error.reason.name().to_owned(),
+        event: error.event,
+        fact: error.fact,
+        observed_at: error.observed_at,
+    };
     row.health = Health {
         version: peer.agent_version.clone(),
-        version_observed_at: peer.agent_version.is_some().then_some(now),
+        version_observed_at: peer.version_observed_at,
         last_success: peer.last_success,
-        consecutive_failures: u64::from(peer.failures),
-        last_error,
+        consecutive_failures: peer.errors,
+        last_error: peer.last_error.as_ref().map(error),
     };
 }
 
@@ -99,11 +122,22 @@ impl Unkept {
     }
 }
 
-/// Writes what is known of `peers`.
-pub(crate) async fn keep(store: &Store, peers: Vec<(NodeId, Peer)>) {
-    let at = now();
+/// A peer as it is to be written; `None` for one that was forgotten.
+pub(crate) type Kept = (NodeId, Option<Peer>);
+
+/// Writes what is known of `peers`. One that cannot be written costs the others nothing.
+pub(crate) async fn keep(store: &Store, peers: Vec<Kept>) {
     let kept = store.write(move |db| {
-        peers.iter().try_for_each(|(node, peer)| db.update_peer(node, |row| fill(row, peer, at)).map(drop))
+        for (node, peer) in &peers {
+            let kept = match peer {
+                Some(peer) => db.update_peer(node, |row| fill(row, peer)).map(drop),
+                None => db.remove_peer(node).map(drop),
+            };
+            if let Err(error) = kept {
+                tracing::warn!(peer = %node, %error, "what is known of a peer could not be kept");
+            }
+        }
+        Ok(())
     });
     if let Err(error) = kept.await {
         tracing::warn!(%error, "what is known of peers could not be kept");
@@ -111,7 +145,7 @@ pub(crate) async fn keep(store: &Store, peers: Vec<(NodeId, Peer)>) {
 }
 
 impl Engine {
-    /// Keeps what is known of a peer, so that it is known after a restart too.
+    /// Keeps what is known of a peer, so that it is known after a restart too, or that it was forgotten.
     pub(crate) fn keep_peer(&mut self, node: &NodeId) {
         self.unkept.note(*node);
         self.keep_next();
@@ -137,18 +171,22 @@ impl Engine {
     }
 
     /// What is still to be written when the node stops.
-    pub(crate) fn rest_of_unkept(&mut self) -> Vec<(NodeId, Peer)> {
+    pub(crate) fn rest_of_unkept(&mut self) -> Vec<Kept> {
         let nodes = self.unkept.rest();
         self.peers_of(nodes)
     }
 
-    fn peers_of(&self, nodes: Vec<NodeId>) -> Vec<(NodeId, Peer)> {
-        nodes.into_iter().filter_map(|node| Some((node, self.peers.get(&node)?.clone()))).collect()
+    fn peers_of(&self, nodes: Vec<NodeId>) -> Vec<Kept> {
+        nodes.into_iter().map(|node| (node, self.peers.get(&node).cloned())).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use antiphon_core::ids::{EventId, Hash, StoreId};
+    use antiphon_core::time::UnixMillis;
+    use antiphon_store::PeerMode;
+
     use super::*;
 
     #[test]
@@ -171,12 +209,38 @@ mod tests {
 
     #[test]
     fn a_peer_is_the_same_after_a_restart() {
-        let node = NodeId([2; 32]);
-        let mut peer =
-            Peer { name: "bob".into(), trust: Trust::Rejected, reason: Some(Reason::Revoked), ..Peer::default() };
+        let (node, at) = (NodeId([2; 32]), Some(UnixMillis(5)));
+        let error = HealthErrorView { reason: Reason::Revoked, event: None, fact: None, observed_at: UnixMillis(6) };
+        let mut peer = Peer {
+            name: "bob".into(),
+            trust: Trust::Rejected,
+            reason: Some(Reason::Revoked),
+            by_peer: true,
+            agent_version: Some("antiphon/1".into()),
+            version_observed_at: at,
+            store: Some(StoreId([3; 16])),
+            genome: Some(Hash([4; 32])),
+            handshake_at: at,
+            facts: 7,
+            last_seen: at,
+            last_sync: at,
+            last_success: at,
+            last_event: Some(EventId([5; 16])),
+            mode: PeerMode::Paused,
+            errors: 3,
+            last_error: Some(error),
+            ..Peer::default()
+        };
         peer.learn_addresses(["/ip4/10.0.0.1/tcp/1".to_owned()]);
         let mut row = PeerRow::new(node, "");
-        fill(&mut row, &peer, UnixMillis(5));
+        fill(&mut row, &peer);
         assert_eq!(from_row(row), (node, peer));
+    }
+
+    #[test]
+    fn a_node_that_stops_during_a_handshake_remembers_how_things_stood_before() {
+        let mut row = PeerRow::new(NodeId([2; 32]), "");
+        fill(&mut row, &Peer { trust: Trust::Pending, before: Trust::Expired, ..Peer::default() });
+        assert_eq!(from_row(row).1.trust, Trust::Expired);
     }
 }

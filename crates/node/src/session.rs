@@ -29,6 +29,8 @@ pub(crate) struct Epoch(pub(crate) u64);
 pub(crate) struct Live {
     pub(crate) epoch: Epoch,
     pub(crate) machine: Session,
+    /// Whether the peer has said how much it holds.
+    pub(crate) heard: bool,
     frames: mpsc::Sender<Message>,
 }
 
@@ -46,7 +48,7 @@ impl Live {
         let (frames, waiting) = mpsc::channel(FRAMES_WAITING_MAX);
         tasks.spawn(write(writer, waiting));
         tasks.spawn(read(reader, peer, epoch, inputs));
-        Self { epoch, machine, frames }
+        Self { epoch, machine, heard: false, frames }
     }
 
     /// Hands a message to the writing task.

@@ -6,6 +6,7 @@ use antiphon_core::charter::{GRANT_LIFE_MS, Grant};
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{NodeId, ulid_bytes};
 use antiphon_core::sign::Signer;
+use antiphon_core::time::UnixMillis;
 use antiphon_net::{Multiaddr, NetHandle};
 use antiphon_store::{Db, Draft, Identity, Options, Own, Store, StoreOptions};
 use antiphon_vault::{NodeKey, file, random, secret_file};
@@ -13,6 +14,8 @@ use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use crate::api::{Error, Team};
+use crate::audit::Audit;
+use crate::backups::Backups;
 use crate::clock::now;
 use crate::config::Config;
 use crate::event_loop::{Engine, Sources};
@@ -168,8 +171,11 @@ async fn assemble(
 ) -> Result<(Handle, tokio::task::JoinHandle<()>), Error> {
     let version = config.agent_version.clone();
     let read_version = version.clone();
-    let (team, held, peers) = store
-        .read(move |reader| Ok((TeamState::read(reader, &read_version)?, Held::read(reader)?, reader.peers()?)))
+    let (team, held, (peers, backups)) = store
+        .read(move |reader| {
+            let kept = (reader.peers()?, reader.backups()?);
+            Ok((TeamState::read(reader, &read_version)?, Held::read(reader)?, kept))
+        })
         .await?;
     let mut net_config = antiphon_net::Config::new(key.libp2p_seed(), version.clone());
     net_config.mdns = config.mdns;
@@ -209,6 +215,10 @@ async fn assemble(
         epochs: 0,
         moves: 0,
         unkept: rows::Unkept::default(),
+        backups: Backups::load(backups),
+        audit: Audit::default(),
+        peer_timeout_ms: config.peer_timeout_ms,
+        sweep_at: UnixMillis(0),
         agent_version: version,
         reading: false,
         read_again: false,
