@@ -4,6 +4,7 @@
 pub(crate) mod facts;
 pub(crate) mod import;
 pub(crate) mod node;
+pub(crate) mod qr;
 pub(crate) mod time;
 
 use antiphon_core::fact::escape;

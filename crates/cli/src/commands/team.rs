@@ -11,6 +11,7 @@ use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem, Stop};
 use crate::output;
 use crate::render;
+use crate::render::qr::Ink;
 
 /// Facts that the preview of a join shows.
 const PREVIEW_FACTS_MAX: usize = 5;
@@ -26,13 +27,50 @@ pub(crate) struct InviteArgs {
     /// How long the ticket can be used, as in 30m, 24h, 7d
     #[arg(long, value_name = "DURATION", default_value = "24h")]
     pub(crate) ttl: String,
+    /// Draw the ticket as a QR code also where there is no terminal or no colour; then it is for this ground
+    #[arg(long, value_enum, value_name = "GROUND", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "dark")]
+    pub(crate) qr: Option<GroundArg>,
+}
+
+/// What a terminal without colours writes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GroundArg {
+    /// Light characters on dark
+    Dark,
+    /// Dark characters on light
+    Light,
 }
 
 /// Runs `invite`.
 pub(crate) async fn invite(args: InviteArgs, session: &Session) -> Outcome {
     let request = InviteDto { role: args.role, ttl: Some(args.ttl.into()) };
     let invitation = session.node().await?.invite(&request).await?;
-    session.output.result(&invitation, render::node::invitation)
+    let ink = ink(args.qr, output::is_shown(), output::has_colours());
+    session.output.result(&invitation, |invitation| {
+        let words = render::node::invitation(invitation);
+        let Some(ink) = ink else { return words };
+        match render::qr::draw(&invitation.ticket, ink, output::columns()) {
+            Ok(drawing) => format!("{words}\n{drawing}"),
+            Err(unfit) => format!("{words}\n{unfit}\n"),
+        }
+    })
+}
+
+/// How a ticket is drawn, if it is. Without colours nobody but the person knows which of the two grounds it is.
+fn ink(asked: Option<GroundArg>, is_shown: bool, has_colours: bool) -> Option<Ink> {
+    match asked {
+        Some(_) if has_colours => Some(Ink::Coloured),
+        Some(GroundArg::Dark) => Some(Ink::Light),
+        Some(GroundArg::Light) => Some(Ink::Dark),
+        None => (is_shown && has_colours).then_some(Ink::Coloured),
+    }
+}
+
+/// A ticket as it was printed. A QR code holds it in capitals, because they take less room.
+fn as_printed(ticket: &str) -> String {
+    let ticket = ticket.trim();
+    if ticket.bytes().any(|byte| byte.is_ascii_lowercase()) { ticket.to_owned() } else { ticket.to_ascii_lowercase() }
 }
 
 /// What comes along into the new team.
@@ -70,7 +108,7 @@ pub(crate) struct JoinArgs {
 pub(crate) async fn join(args: JoinArgs, session: &Session) -> Outcome {
     let node = session.node().await?;
     let mut request =
-        JoinDto { ticket: args.ticket.trim().to_owned(), name: args.name, bring: args.bring.map(BringArg::name) };
+        JoinDto { ticket: as_printed(&args.ticket), name: args.name, bring: args.bring.map(BringArg::name) };
     let joined = match node.join(&request).await {
         Err(ClientError::Problem(problem)) if problem.code == Code::Undecided && output::is_interactive() => {
             request.bring = Some(ask(&node, &problem, session).await?.name());
@@ -139,5 +177,30 @@ pub(crate) async fn run(command: TeamCommand, session: &Session) -> Outcome {
             let revoked = session.node().await?.revoke(&request).await?;
             session.output.result(&revoked, render::node::revoked)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_drawn_on_request_and_where_its_colours_show() {
+        assert_eq!(ink(None, true, true), Some(Ink::Coloured));
+        assert_eq!(ink(None, true, false), None);
+        assert_eq!(ink(None, false, false), None);
+        // `CLICOLOR_FORCE` is no wish to find a picture in a file.
+        assert_eq!(ink(None, false, true), None);
+        assert_eq!(ink(Some(GroundArg::Dark), false, false), Some(Ink::Light));
+        assert_eq!(ink(Some(GroundArg::Light), true, false), Some(Ink::Dark));
+        assert_eq!(ink(Some(GroundArg::Light), true, true), Some(Ink::Coloured));
+    }
+
+    #[test]
+    fn a_scanned_ticket_is_the_printed_one() {
+        assert_eq!(as_printed(" ANTIPHON1MFRGG\n"), "antiphon1mfrgg");
+        assert_eq!(as_printed("antiphon1mfrgg"), "antiphon1mfrgg");
+        // One capital among small letters is damage, and the node says so.
+        assert_eq!(as_printed("antiphon1Mfrgg"), "antiphon1Mfrgg");
     }
 }
