@@ -173,7 +173,7 @@ fn fact_path(id: &str, rest: &str) -> String {
     format!("/api/v1/facts/{}{rest}", percent_encoded(id))
 }
 
-fn with_query(path: &str, query: &impl Serialize) -> String {
+pub(super) fn with_query(path: &str, query: &impl Serialize) -> String {
     match serde_urlencoded::to_string(query) {
         Ok(query) if !query.is_empty() => format!("{path}?{query}"),
         _ => path.to_owned(),
@@ -181,7 +181,7 @@ fn with_query(path: &str, query: &impl Serialize) -> String {
 }
 
 /// What a person types as an id may hold anything; in a path only plain characters may stand.
-fn percent_encoded(text: &str) -> String {
+pub(super) fn percent_encoded(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) {
             out.push(char::from(byte));

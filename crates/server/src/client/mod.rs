@@ -6,6 +6,7 @@
 mod calls;
 mod error;
 mod stdio;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -2,10 +2,12 @@
 
 mod draft;
 mod page;
+mod trust;
 mod view;
 
 pub(crate) use draft::{Actor, after_of, duration_of, edit_of, filter_of, provenance_of, query_of, remember_of};
 pub(crate) use page::{node_named, page};
+pub(crate) use trust::{audit_line, backup, counters, peer_stats};
 pub(crate) use view::{
     Seen, fact, genes, handshake, history, invitation, joined, peer, recall, status, verify, written,
 };

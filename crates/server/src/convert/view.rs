@@ -86,7 +86,7 @@ fn permille(permille: u64) -> f64 {
     permille.min(1_000) as f64 / 1_000.0
 }
 
-const fn stream(stream: Stream) -> &'static str {
+pub(super) const fn stream(stream: Stream) -> &'static str {
     match stream {
         Stream::Charter => "charter",
         Stream::Shared => "shared",
@@ -177,15 +177,22 @@ pub(crate) fn peer(peer: PeerView) -> PeerDto {
         addresses: peer.addresses,
         agent_version: peer.agent_version,
         store_id: peer.store_id.map(|id| id.to_string()),
+        genome_hash: peer.genome_hash.map(|hash| hash.to_string()),
+        mode: super::trust::mode(peer.mode).to_owned(),
+        handshake_at: peer.handshake_at.map(rfc3339),
+        last_sync_at: peer.last_sync_at.map(rfc3339),
+        last_event: peer.last_event.map(|id| id.to_string()),
+        health: super::trust::health(peer.health),
         fact_count: peer.fact_count,
         lag_events: peer.lag_events,
         last_seen: peer.last_seen.map(rfc3339),
         last_success: peer.last_success.map(rfc3339),
         reason: peer.reason.map(|reason| reason_dto(reason.name())),
+        refused_by_peer: peer.refused_by_peer,
     }
 }
 
-fn reason_dto(code: &str) -> ReasonDto {
+pub(super) fn reason_dto(code: &str) -> ReasonDto {
     ReasonDto { code: code.to_owned(), text: code.replace('_', " ") }
 }
 

@@ -9,6 +9,7 @@ mod fact;
 mod node;
 mod recall;
 mod team;
+mod trust;
 
 pub use arg::{Change, Scalar};
 pub use fact::{
@@ -21,3 +22,7 @@ pub use node::{
 };
 pub use recall::{HitDto, RecallDto, RecallRequestDto};
 pub use team::{InvitationDto, InviteDto, JoinDto, JoinedDto, RevokeDto, RevokedDto};
+pub use trust::{
+    AuditDto, AuditFilterDto, AuditLineDto, BackupDto, BackupsDto, CountersDto, HeadDto, HealthDto, HealthErrorDto,
+    PeerIdDto, PeerStatsDto, RefusalDto, TransitionDto,
+};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::HealthDto;
+
 /// A team.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TeamDto {
@@ -41,6 +43,18 @@ pub struct PeerDto {
     pub agent_version: Option<String>,
     /// Its store.
     pub store_id: Option<String>,
+    /// The genome hash it named in its last handshake.
+    pub genome_hash: Option<String>,
+    /// `sync`, or `paused`.
+    pub mode: String,
+    /// When the last handshake with it ended, well or not.
+    pub handshake_at: Option<String>,
+    /// When events were last exchanged, or both sides found that they hold the same.
+    pub last_sync_at: Option<String>,
+    /// The last event received from it.
+    pub last_event: Option<String>,
+    /// How sync with it goes.
+    pub health: HealthDto,
     /// Facts received from it so far.
     pub fact_count: u64,
     /// Events we hold and it has not confirmed; null before its first clock.
@@ -49,8 +63,10 @@ pub struct PeerDto {
     pub last_seen: Option<String>,
     /// When a sync with it last succeeded.
     pub last_success: Option<String>,
-    /// Why the last attempt failed.
+    /// Why it was refused, or else why the last attempt failed.
     pub reason: Option<ReasonDto>,
+    /// Whether it was the peer that refused this node.
+    pub refused_by_peer: bool,
 }
 
 /// Every peer.

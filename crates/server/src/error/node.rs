@@ -18,6 +18,7 @@ impl From<Error> for Problem {
             Error::PeerAmbiguous { .. } => {
                 Self::new(Code::Invalid, what).hint("give more characters of its id: antiphon peers list")
             }
+            Error::PeerIsMember(_) | Error::NothingToBackUp(_) | Error::NoBackup(_) => about_peer(what, &error),
             Error::Ticket(error) => about_ticket(what, &error),
             Error::NotASteward { .. }
             | Error::UnknownRole { .. }
@@ -56,6 +57,19 @@ fn about_fact(what: String, error: &Error) -> Problem {
             .hint(format!("bring it back first: antiphon facts restore {id}")),
         _ => Problem::new(Code::NotFound, what)
             .hint("antiphon facts list shows every fact, antiphon recall finds them by words"),
+    }
+}
+
+fn about_peer(what: String, error: &Error) -> Problem {
+    match error {
+        Error::PeerIsMember(name) => Problem::new(Code::Refused, what)
+            .why("the charter names it, so it would be known again at once")
+            .hint(format!("to remove it from the team for good: antiphon team revoke {name} --reason TEXT")),
+        Error::NoBackup(_) => Problem::new(Code::NotFound, what).hint("antiphon backup list shows every one"),
+        Error::NothingToBackUp(name) => Problem::new(Code::NotFound, what)
+            .why("a gene backup is a range of the peer's own log, and none of it was received yet")
+            .hint(format!("antiphon peers show {name} says when it was synced last")),
+        _ => Problem::new(Code::Failed, what),
     }
 }
 
@@ -197,6 +211,9 @@ mod tests {
         check(ticket::Error::Damaged, Code::Invalid, &["damaged", "antiphon invite --role ROLE"]);
         let late = ticket::Error::Expired { expired: UnixMillis(1), now: UnixMillis(2) };
         check(late, Code::Refused, &["expired", "antiphon invite"]);
+        check(Error::PeerIsMember("bob".into()), Code::Refused, &["bob", "antiphon team revoke bob --reason"]);
+        check(Error::NoBackup("bob".into()), Code::NotFound, &["bob", "antiphon backup list"]);
+        check(Error::NothingToBackUp("bob".into()), Code::NotFound, &["bob wrote", "antiphon peers show bob"]);
         check(Error::Stopped, Code::Busy, &["up --detach"]);
         check(Error::OwnAddress, Code::Invalid, &["own", "another node"]);
         check(Error::Address("x".into()), Code::Invalid, &["/p2p/PEER"]);

@@ -4,6 +4,7 @@ mod facts;
 mod input;
 mod node;
 mod problem;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,8 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/facts", get(facts::list))
         .route("/api/v1/facts/{id}", get(facts::show))
         .route("/api/v1/facts/{id}/history", get(facts::history))
-        .route("/api/v1/recall", post(facts::recall));
+        .route("/api/v1/recall", post(facts::recall))
+        .merge(trust::routes());
     let writes = Router::new()
         .route("/api/v1/facts", post(facts::remember))
         .route("/api/v1/facts/batch", post(facts::remember_all))
