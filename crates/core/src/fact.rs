@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 pub use edit::{Edit, Error};
 pub use field::{FIELDS_KNOWN, Field, Kind};
-pub use level::{Level, UnknownLevel};
+pub use level::{Level, Sharing, UnknownLevel};
 pub use text::{CONTENT_BYTES_MAX, TextError, check_content, check_label, check_text, escape};
 
 use crate::ids::FactId;

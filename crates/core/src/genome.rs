@@ -11,8 +11,11 @@
 use std::collections::BTreeMap;
 
 use crate::cbor;
+use crate::charter::{FOUNDING_STEWARDS_MAX, Founders, MEMBERS_MAX};
+use crate::fact::Sharing;
 use crate::ids::{Hash, NodeId, TeamId};
 use crate::merkle;
+use crate::roles::{PREDEFINED, ROLE_PREFIX, RoleRule, RuleError, is_role_name};
 
 /// Most genes of a genome.
 pub const GENES_MAX: usize = 1_024;
@@ -26,20 +29,13 @@ pub const TEAM_NAME_BYTES_MAX: usize = 64;
 const NAME_ID: &str = "team.name";
 const NONCE_ID: &str = "team.nonce";
 const STEWARD_ID: &str = "steward.first";
-const ROLE_PREFIX: &str = "role.";
+const THRESHOLD_ID: &str = "policy.steward_threshold";
+const SHARING_ID: &str = "policy.shared_up_to";
+const MEMBERS_ID: &str = "limit.members";
 
-/// Roles every team has unless it founds others: name and what it may do.
-const PREDEFINED_ROLES: [(&str, &str); 9] = [
-    ("admin", "authority: master; decrypts: *"),
-    ("senior_architect", "authority: decision; decrypts: *"),
-    ("devops_engineer", "authority: decision; decrypts: devops_engineer, backend_developer, frontend_developer"),
-    ("backend_developer", "authority: suggestion; decrypts: backend_developer"),
-    ("frontend_developer", "authority: suggestion; decrypts: frontend_developer"),
-    ("qa_engineer", "authority: suggestion; decrypts: qa_engineer"),
-    ("security_engineer", "authority: decision; decrypts: *"),
-    ("technical_writer", "authority: suggestion; decrypts: technical_writer"),
-    ("observer", "authority: read_only; decrypts: observer"),
-];
+/// Ids that begin so have a meaning of their own and can only be founded: who may sign membership must not change by
+/// the word of one steward.
+const FOUNDING_PREFIXES: [&str; 4] = ["team.", "steward.", "policy.", "limit."];
 
 /// Why genes are not a genome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +63,23 @@ pub enum Error {
     /// A team name that is empty, too long or not printable.
     #[error("a team name has 1 to {TEAM_NAME_BYTES_MAX} printable bytes")]
     Name,
+    /// A gene whose id can only be founded.
+    #[error("gene {0} has a meaning of its own and can only be set when a team is founded")]
+    Reserved(String),
+    /// A gene with an id that there is already.
+    #[error("there is a gene {0} already, and genes are never changed")]
+    Exists(String),
+    /// A role gene that is no rule.
+    #[error("gene {id}: {source}")]
+    Role {
+        /// Its id.
+        id: String,
+        /// What is wrong.
+        source: RuleError,
+    },
+    /// More genes than a genome may have.
+    #[error("a genome has at most {GENES_MAX} genes")]
+    TooMany,
 }
 
 /// A set of genes, ordered by the bytes of their ids.
@@ -94,15 +107,54 @@ impl Genome {
     /// # Errors
     /// [`Error::Name`] when the name is unfit.
     pub fn found(name: &str, nonce: &[u8; 32], steward: &NodeId) -> Result<Self, Error> {
-        if name.trim().is_empty() || name.len() > TEAM_NAME_BYTES_MAX || name.chars().any(char::is_control) {
-            return Err(Error::Name);
-        }
         let mut genes: BTreeMap<String, String> =
-            PREDEFINED_ROLES.iter().map(|(role, text)| (format!("{ROLE_PREFIX}{role}"), (*text).to_owned())).collect();
+            PREDEFINED.iter().map(|(role, text)| (format!("{ROLE_PREFIX}{role}"), (*text).to_owned())).collect();
         genes.insert(NAME_ID.to_owned(), name.to_owned());
         genes.insert(NONCE_ID.to_owned(), Hash(*nonce).to_string());
         genes.insert(STEWARD_ID.to_owned(), steward.to_string());
-        Ok(Self(genes))
+        let genome = Self(genes);
+        genome.constitution()?;
+        Ok(genome)
+    }
+
+    /// The genome of a new team with what its founder wants besides: more stewards, policies, limits, own roles, and
+    /// any other gene. A gene of the founder's replaces a predefined one.
+    ///
+    /// # Errors
+    /// [`Error`] for an unfit gene, or one of name, nonce and first steward, which are not the founder's to choose.
+    pub fn found_with(
+        name: &str,
+        nonce: &[u8; 32],
+        steward: &NodeId,
+        genes: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        let Self(mut founded) = Self::found(name, nonce, steward)?;
+        let Self(own) = Self::new(genes)?;
+        if let Some(id) = [NAME_ID, NONCE_ID, STEWARD_ID].into_iter().find(|id| own.contains_key(*id)) {
+            return Err(Error::Reserved(id.to_owned()));
+        }
+        founded.extend(own);
+        let genome = Self::new(founded)?;
+        genome.constitution()?;
+        Ok(genome)
+    }
+
+    /// This genome with genes that were added later. Ids that it has already, and genes beyond [`GENES_MAX`], are left
+    /// out.
+    #[must_use]
+    pub fn with<'a>(&self, added: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
+        let mut genes = self.0.clone();
+        for (id, text) in added {
+            if genes.len() < GENES_MAX && !genes.contains_key(id) {
+                genes.insert(id.clone(), text.clone());
+            }
+        }
+        Self(genes)
+    }
+
+    /// The text of a gene.
+    pub fn get(&self, id: &str) -> Option<&str> {
+        self.0.get(id).map(String::as_str)
     }
 
     /// Checks and collects genes.
@@ -112,15 +164,12 @@ impl Genome {
     pub fn new(genes: impl IntoIterator<Item = (String, String)>) -> Result<Self, Error> {
         let mut out = BTreeMap::new();
         for (id, text) in genes {
-            let fit = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
-            if id.is_empty() || id.len() > GENE_ID_BYTES_MAX || !id.chars().all(fit) {
-                return Err(Error::Id(id.chars().take(80).collect()));
-            }
-            if text.len() > GENE_TEXT_BYTES_MAX {
-                return Err(Error::TooLong { id, got: text.len() });
-            }
+            check_gene(&id, &text)?;
             if out.contains_key(&id) {
                 return Err(Error::Twice(id));
+            }
+            if out.len() >= GENES_MAX {
+                return Err(Error::TooMany);
             }
             out.insert(id, text);
         }
@@ -147,6 +196,11 @@ impl Genome {
         merkle::root(&self.leaf_hashes())
     }
 
+    /// The RFC 6962 leaf hash of every gene, in order.
+    pub fn leaves(&self) -> impl Iterator<Item = (&str, Hash)> {
+        self.genes().map(|(id, text)| (id, leaf_hash(id, text)))
+    }
+
     /// The team these genes found.
     pub fn team(&self) -> TeamId {
         TeamId(self.hash().0)
@@ -161,7 +215,7 @@ impl Genome {
     }
 
     fn leaf_hashes(&self) -> Vec<Hash> {
-        self.genes().map(|(id, text)| merkle::leaf_hash(&leaf(id, text))).collect()
+        self.leaves().map(|(_, hash)| hash).collect()
     }
 
     /// The canonical bytes: an array of `[id, text]`.
@@ -198,15 +252,74 @@ impl Genome {
     /// What the founding genes say.
     ///
     /// # Errors
-    /// [`Error::Founding`] when one is missing or malformed.
+    /// [`Error`] when one is missing or malformed.
     pub fn constitution(&self) -> Result<Constitution, Error> {
         let gene = |id: &'static str| self.0.get(id).ok_or(Error::Founding(id));
         let name = gene(NAME_ID)?.clone();
+        if name.trim().is_empty() || name.len() > TEAM_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            return Err(Error::Name);
+        }
         gene(NONCE_ID)?.parse::<Hash>().map_err(|_| Error::Founding(NONCE_ID))?;
-        let steward = gene(STEWARD_ID)?.parse().map_err(|_| Error::Founding(STEWARD_ID))?;
-        let roles = self.genes().filter_map(|(id, _)| id.strip_prefix(ROLE_PREFIX).map(str::to_owned)).collect();
-        Ok(Constitution { name, steward, roles })
+        let first = gene(STEWARD_ID)?.parse().map_err(|_| Error::Founding(STEWARD_ID))?;
+        let others = self.genes().filter(|(id, _)| id.starts_with("steward.") && *id != STEWARD_ID);
+        let others = others.map(|(_, text)| text.parse().map_err(|_| Error::Founding("steward.*")));
+        let mut stewards = vec![first];
+        for steward in others.collect::<Result<Vec<NodeId>, _>>()? {
+            if !stewards.contains(&steward) {
+                stewards.push(steward);
+            }
+        }
+        let number = |id: &'static str, most: usize| match self.0.get(id) {
+            None => Ok(None),
+            Some(text) => {
+                let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+                number.map(Some).ok_or(Error::Founding(id))
+            }
+        };
+        let threshold = number(THRESHOLD_ID, FOUNDING_STEWARDS_MAX)?;
+        if stewards.len() > FOUNDING_STEWARDS_MAX {
+            return Err(Error::Founding("steward.*"));
+        }
+        let members_max = number(MEMBERS_ID, MEMBERS_MAX)?.unwrap_or(MEMBERS_MAX);
+        let sharing = match self.0.get(SHARING_ID) {
+            None => Sharing::default(),
+            Some(text) => Sharing::parse(text).ok_or(Error::Founding(SHARING_ID))?,
+        };
+        Ok(Constitution { name, founders: Founders { stewards, threshold }, members_max, sharing })
     }
+}
+
+/// Whether a gene may be added to a genome that exists.
+///
+/// # Errors
+/// [`Error::Reserved`] for what can only be founded, [`Error::Role`] for a role that is no rule, and whatever makes a
+/// gene unfit.
+pub fn check_added(id: &str, text: &str) -> Result<(), Error> {
+    check_gene(id, text)?;
+    if FOUNDING_PREFIXES.iter().any(|prefix| id.starts_with(prefix)) {
+        return Err(Error::Reserved(id.to_owned()));
+    }
+    Ok(())
+}
+
+fn check_gene(id: &str, text: &str) -> Result<(), Error> {
+    let fit = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
+    if id.is_empty() || id.len() > GENE_ID_BYTES_MAX || !id.chars().all(fit) {
+        return Err(Error::Id(id.chars().take(80).collect()));
+    }
+    if text.len() > GENE_TEXT_BYTES_MAX {
+        return Err(Error::TooLong { id: id.to_owned(), got: text.len() });
+    }
+    match id.strip_prefix(ROLE_PREFIX) {
+        Some(role) if !is_role_name(role) => Err(Error::Id(id.to_owned())),
+        Some(_) => RoleRule::parse(text).map(drop).map_err(|source| Error::Role { id: id.to_owned(), source }),
+        None => Ok(()),
+    }
+}
+
+/// The RFC 6962 leaf hash of a gene: of the canonical `[id, text]`.
+pub fn leaf_hash(id: &str, text: &str) -> Hash {
+    merkle::leaf_hash(&leaf(id, text))
 }
 
 fn leaf(id: &str, text: &str) -> Vec<u8> {
@@ -230,10 +343,12 @@ impl Proof {
 pub struct Constitution {
     /// The team's name.
     pub name: String,
-    /// The first steward's key.
-    pub steward: NodeId,
-    /// Names of the roles, in order.
-    pub roles: Vec<String>,
+    /// Who may sign membership from the beginning.
+    pub founders: Founders,
+    /// Most members.
+    pub members_max: usize,
+    /// Which levels of facts are shared.
+    pub sharing: Sharing,
 }
 
 #[cfg(test)]
@@ -251,8 +366,8 @@ mod tests {
         assert_ne!(genome.team(), Genome::found("acme", &[8; 32], &NodeId([1; 32])).unwrap().team());
         assert_eq!(Genome::decode(&genome.encode()).unwrap(), genome);
         let constitution = genome.constitution().unwrap();
-        assert_eq!((constitution.name.as_str(), constitution.steward), ("acme", NodeId([1; 32])));
-        assert!(constitution.roles.contains(&"backend_developer".to_owned()));
+        assert_eq!((constitution.name.as_str(), constitution.founders.first()), ("acme", NodeId([1; 32])));
+        assert!(genome.get("role.backend_developer").is_some());
     }
 
     #[test]

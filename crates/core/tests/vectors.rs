@@ -9,7 +9,7 @@ mod make;
 
 use std::path::PathBuf;
 
-use antiphon_core::charter::{GrantPath, PathError};
+use antiphon_core::charter::{Charter, Founders, GrantPath, PathError};
 use antiphon_core::event::{Event, verify_run};
 use antiphon_core::genome::{Genome, Proof};
 use antiphon_core::ids::{Hash, NodeId, StoreId, TeamId};
@@ -83,9 +83,13 @@ fn grant_paths_keep_their_verdicts() {
         let id = |key: &str| case[key].as_str().unwrap();
         let team: TeamId = id("team").parse().unwrap();
         let (steward, node): (NodeId, NodeId) = (id("steward").parse().unwrap(), id("node").parse().unwrap());
-        let verdict = GrantPath::decode(&hex(&case["path"])).and_then(|path| path.verify(&team, &steward, &node));
+        let known = Charter::new(&Founders::one(steward), []);
+        let verdict = GrantPath::decode(&hex(&case["path"])).and_then(|path| path.verify(&team, &known, &node));
         let words = match verdict {
-            Ok(grant) => format!("{} until {}", grant.roles.join(", "), grant.not_after.0),
+            Ok(membership) => match membership.member(&node) {
+                Some(member) => format!("{} until {}", member.grant.roles.join(", "), member.grant.not_after.0),
+                None => "no member".to_owned(),
+            },
             Err(PathError::Cbor(_)) => "malformed".to_owned(),
             Err(error) => error.to_string(),
         };

@@ -4,7 +4,7 @@
 //! input of the same session; the machine asks for one page and one store at a time, so answers cannot overtake each
 //! other. What was stored is acknowledged only by the machine, and only once it has heard that it is durable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use antiphon_core::charter::Refusal;
 use antiphon_core::event::Event;
@@ -12,7 +12,7 @@ use antiphon_core::ids::{EventId, NodeId, StoreId};
 use antiphon_core::log::{LogId, NodeClock};
 use antiphon_net::SyncStream;
 use antiphon_protocol::reason::Reason;
-use antiphon_protocol::sync::{Branching, Input as Heard, Mode, Opened, Output, Session};
+use antiphon_protocol::sync::{Authors, Branching, Input as Heard, Mode, Opened, Output, Session};
 use antiphon_store::{Applied, Store};
 use antiphon_vault::random;
 
@@ -67,7 +67,7 @@ impl Engine {
             clock: self.held.clock.clone(),
             keys: self.held.keys.clone(),
             partings: self.held.partings.clone(),
-            members: self.held.members.clone(),
+            authors: self.held.authors.clone(),
             mode: Mode::BOTH,
             seed,
         };
@@ -153,9 +153,9 @@ impl Engine {
                 }
             };
             let head = applied.head;
-            let members = if applied.changed_charter { read_members(&store).await } else { None };
+            let authors = if applied.changed_charter { read_authors(&store).await } else { None };
             let _ = inputs.send(Input::Applied { peer, log, applied, last }).await;
-            members.map(Heard::Members).into_iter().chain([Heard::Stored { log, head }]).collect()
+            authors.map(Heard::Authors).into_iter().chain([Heard::Stored { log, head }]).collect()
         });
     }
 
@@ -259,12 +259,12 @@ impl Engine {
         let heads: NodeClock = held.clock.iter().filter_map(fresh).collect();
         let known = |(store, key): (&StoreId, &NodeId)| (!self.held.keys.contains_key(store)).then_some((*store, *key));
         let keys: BTreeMap<StoreId, NodeId> = held.keys.iter().filter_map(known).collect();
-        let members = (held.members != self.held.members).then(|| held.members.clone());
+        let authors = (held.authors != self.held.authors).then(|| held.authors.clone());
         let partings = (held.partings != self.held.partings).then(|| held.partings.clone());
         self.held = held;
         for (peer, epoch) in self.sessions.iter().map(|(peer, live)| (*peer, live.epoch)).collect::<Vec<_>>() {
-            if let Some(members) = &members {
-                self.drive(peer, epoch, Heard::Members(members.clone()));
+            if let Some(authors) = &authors {
+                self.drive(peer, epoch, Heard::Authors(authors.clone()));
             }
             if let Some(partings) = &partings {
                 self.drive(peer, epoch, Heard::Partings(partings.clone()));
@@ -361,8 +361,8 @@ fn or_none<T: Default>(log: LogId, read: Result<T, antiphon_store::Error>) -> T 
     })
 }
 
-async fn read_members(store: &Store) -> Option<BTreeSet<NodeId>> {
-    match store.read(|reader| Ok(Held::read(reader)?.members)).await {
+async fn read_authors(store: &Store) -> Option<Authors> {
+    match store.read(|reader| Ok(Held::read(reader)?.authors)).await {
         Ok(members) => Some(members),
         Err(error) => {
             tracing::error!(%error, "the members could not be read");

@@ -172,7 +172,7 @@ impl Handle {
         let team = self.team().await?;
         team.need_steward()?;
         let node = self.resolve_peer(peer).await?;
-        let revoke = Revoke { node, reason: reason.to_owned(), compromised, cuts: Vec::new() };
+        let revoke = Revoke { node, reason: reason.to_owned(), compromised, cuts: Vec::new(), role_keys: Vec::new() };
         for written in self.author(vec![Draft::Revoke(revoke)]).await? {
             let _authored = written?;
         }

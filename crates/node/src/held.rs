@@ -1,9 +1,10 @@
 //! What this node holds, as sync sessions need to know it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use antiphon_core::ids::{NodeId, StoreId};
 use antiphon_core::log::{NodeClock, Stream};
+use antiphon_protocol::sync::Authors;
 use antiphon_store::Reader;
 
 /// A snapshot of the logs.
@@ -15,8 +16,8 @@ pub(crate) struct Held {
     pub(crate) keys: BTreeMap<StoreId, NodeId>,
     /// Where the branches of forked logs part.
     pub(crate) partings: NodeClock,
-    /// Keys that the charter ever granted something.
-    pub(crate) members: BTreeSet<NodeId>,
+    /// Who may have written them, by the charter.
+    pub(crate) authors: Authors,
 }
 
 impl Held {
@@ -24,10 +25,7 @@ impl Held {
     pub(crate) fn read(reader: &Reader<'_>) -> Result<Self, antiphon_store::Error> {
         let (clock, partings) = (reader.clock()?, reader.partings()?);
         let keys = reader.logs()?.into_iter().map(|log| (log.log.store, log.node)).collect();
-        let membership = reader.membership()?;
-        let members = membership.members().map(|(node, _)| *node).chain(membership.revoked());
-        let members = members.chain([membership.first_steward()]).collect();
-        Ok(Self { clock, keys, partings, members })
+        Ok(Self { clock, keys, partings, authors: Authors::of(reader.membership()?.as_ref()) })
     }
 
     /// The heads of the charter logs.

@@ -1,12 +1,15 @@
 //! Joining and letting join: both ends of `/antiphon/join/1`, and the ticket between them.
 
+use std::collections::BTreeMap;
+
 use antiphon_core::charter::{GRANT_LIFE_MS, Grant};
 use antiphon_core::event::Event;
-use antiphon_core::ids::{Hash, NodeId};
-use antiphon_core::log::Stream;
+use antiphon_core::ids::{EventId, Hash, NodeId, StoreId};
+use antiphon_core::log::{NodeClock, Stream};
 use antiphon_net::{Multiaddr, NetHandle, Protocol, Responder};
 use antiphon_protocol::join::{
-    Joined, Joiner, JoinerInput, JoinerOutput, Refusal, Steward, StewardInput, StewardLocal, StewardOutput, secret_hash,
+    FORMER_STORES_MAX, FormerStore, Joined, Joiner, JoinerInput, JoinerOutput, Refusal, Steward, StewardInput,
+    StewardLocal, StewardOutput, secret_hash,
 };
 use antiphon_protocol::sync::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
 use antiphon_protocol::ticket::{ADDRESSES_MAX, Ticket};
@@ -28,8 +31,9 @@ pub(crate) async fn invite(
     addresses: Vec<String>,
 ) -> Result<Invitation, Error> {
     team.need_steward()?;
-    if !team.constitution.roles.iter().any(|known| known == role) {
-        return Err(Error::UnknownRole { role: role.to_owned(), known: team.constitution.roles.clone() });
+    if team.roles.get(role).is_none() {
+        let known = team.roles.names().map(str::to_owned).collect();
+        return Err(Error::UnknownRole { role: role.to_owned(), known });
     }
     let secret: [u8; 32] = random::bytes()?;
     let expires = now().after(ttl_ms);
@@ -96,10 +100,17 @@ pub(crate) async fn answer(
                 }
                 StewardOutput::Grant { invite, node, name, recipient, roles } => {
                     let not_after = now().after(GRANT_LIFE_MS);
-                    let grant = Grant { node, recipient, roles, not_after, name };
+                    let grant = Grant { node, recipient, roles, not_after, wraps: Vec::new(), name };
                     let granted = grant_by(store, local.node, invite, grant).await;
                     inputs.push(granted.unwrap_or_else(|error| {
                         tracing::error!(%peer, %error, "the grant could not be written");
+                        StewardInput::GrantFailed
+                    }));
+                }
+                StewardOutput::Gather(node) => {
+                    let gathered = gather(store, node, local.node).await;
+                    inputs.push(gathered.unwrap_or_else(|error| {
+                        tracing::error!(%peer, %error, "a member that comes back could not be answered");
                         StewardInput::GrantFailed
                     }));
                 }
@@ -143,9 +154,35 @@ async fn grant_by(store: &Store, steward: NodeId, invite: Hash, grant: Grant) ->
     for one in written {
         let _authored = one?;
     }
-    let (path, charter) = store.read(move |reader| Ok((reader.grant_path(&node)?, charter(reader, &steward)?))).await?;
-    let granted = path.map(|path| StewardInput::Granted { path: Box::new(path), charter });
+    gather(store, node, steward).await
+}
+
+/// What a new member gets, or one that comes back.
+async fn gather(store: &Store, node: NodeId, steward: NodeId) -> Result<StewardInput, Error> {
+    let gathered = store.read(move |reader| {
+        let (path, charter) = (reader.grant_path(&node)?, charter(reader, &steward)?);
+        Ok((path, charter, former_stores(reader, &node)?))
+    });
+    let (path, charter, stores) = gathered.await?;
+    let granted = path.map(|path| StewardInput::Granted { path: Box::new(path), charter, stores });
     Ok(granted.unwrap_or(StewardInput::GrantFailed))
+}
+
+/// The stores of a key as they are held here, the pinned one first, then the latest.
+fn former_stores(reader: &Reader<'_>, node: &NodeId) -> Result<Vec<FormerStore>, antiphon_store::Error> {
+    let pinned = reader.peers()?.into_iter().find(|peer| peer.node == *node).and_then(|peer| peer.store);
+    let mut stores: BTreeMap<StoreId, (FormerStore, Option<EventId>)> = BTreeMap::new();
+    for log in reader.logs()?.into_iter().filter(|log| log.node == *node) {
+        let store = log.log.store;
+        let opened = reader.event_at(log.log, 1)?.map(|event| event.header().id);
+        let former = FormerStore { store, pinned: pinned == Some(store), heads: NodeClock::new() };
+        let (former, first) = stores.entry(store).or_insert((former, None));
+        former.heads.insert(log.log, log.head);
+        *first = (*first).max(opened);
+    }
+    let mut stores: Vec<(FormerStore, Option<EventId>)> = stores.into_values().collect();
+    stores.sort_by_key(|(former, opened)| std::cmp::Reverse((former.pinned, *opened)));
+    Ok(stores.into_iter().take(FORMER_STORES_MAX).map(|(former, _)| former).collect())
 }
 
 /// Every charter event that is held, log by log, those of `first` before all others.

@@ -96,7 +96,14 @@ fn found(db: &mut Db, config: &Config, key: &NodeKey) -> Result<Own, Error> {
     let identity = Identity { node, name: name.clone(), nonce: fresh_ulid()?, previous: None };
     let own = db.found(&identity, &genome, now(), random::bytes()?)?;
     let not_after = now().after(GRANT_LIFE_MS);
-    let grant = Grant { node, recipient: key.age_recipient(), roles: vec!["admin".to_owned()], not_after, name };
+    let grant = Grant {
+        node,
+        recipient: key.age_recipient(),
+        roles: vec!["admin".to_owned()],
+        not_after,
+        wraps: Vec::new(),
+        name,
+    };
     for written in db.author(&[Draft::Grant(grant)], now(), random::bytes()?)? {
         let _authored = written?;
     }

@@ -6,6 +6,7 @@ use antiphon_core::charter::{Membership, Refusal};
 use antiphon_core::genome::{Constitution, Genome};
 use antiphon_core::ids::NodeId;
 use antiphon_core::log::{LogId, Stream};
+use antiphon_core::roles::Roles;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::handshake::Local;
 use antiphon_protocol::join::StewardLocal;
@@ -18,9 +19,12 @@ use crate::held::charter_of;
 #[derive(Debug, Clone)]
 pub(crate) struct TeamState {
     pub(crate) own: Own,
+    /// The current genome.
     pub(crate) genome: Genome,
+    pub(crate) founding: Genome,
     pub(crate) constitution: Constitution,
-    pub(crate) membership: Membership,
+    pub(crate) roles: Roles,
+    pub(crate) membership: Arc<Membership>,
     /// What a handshake brings.
     pub(crate) local: Arc<Local>,
 }
@@ -29,10 +33,11 @@ impl TeamState {
     /// Reads the snapshot. Where this node listens is not known to the database, the loop adds it.
     pub(crate) fn read(reader: &Reader<'_>, agent_version: &str) -> Result<Self, antiphon_store::Error> {
         let own = reader.own()?.ok_or(antiphon_store::Error::NoTeam)?;
-        let genome = reader.genome()?;
-        let constitution = genome.constitution()?;
-        let membership = reader.membership()?;
-        let charter = charter_of(&reader.clock()?);
+        let founding = reader.founding_genome()?;
+        let constitution = founding.constitution()?;
+        let records = reader.charter()?;
+        let membership = records.shared_membership();
+        let genome = founding.with(membership.genes());
         // The opening of the shared log, which every store has, shows whose store this is.
         let opening = reader.event_at(LogId::new(own.store, Stream::Shared), 1)?;
         let local = Arc::new(Local {
@@ -40,15 +45,16 @@ impl TeamState {
             name: own.name.clone(),
             team: own.team,
             genome: genome.hash(),
-            membership: membership.clone(),
-            charter,
+            records,
+            charter: charter_of(&reader.clock()?),
             path: reader.grant_path(&own.node)?,
             store: own.store,
             opening: opening.map(antiphon_core::event::Event::into_unverified),
             agent_version: agent_version.to_owned(),
             addresses: Vec::new(),
         });
-        Ok(Self { own, genome, constitution, membership, local })
+        let roles = Roles::of(&genome);
+        Ok(Self { own, genome, founding, constitution, roles, membership, local })
     }
 
     /// The team as it is shown.
@@ -67,8 +73,9 @@ impl TeamState {
             node: self.own.node,
             name: self.own.name.clone(),
             team: self.own.team,
-            genome: self.genome.encode(),
+            genome: self.founding.encode(),
             membership: self.membership.clone(),
+            members_max: self.constitution.members_max,
         })
     }
 

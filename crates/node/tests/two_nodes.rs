@@ -177,8 +177,14 @@ async fn a_member_whose_grant_runs_out_is_put_out_although_nobody_writes() {
     let not_after = UnixMillis(u64::try_from(clock.as_millis()).unwrap() + 2_000);
     let (key, _) = NodeKey::generate().unwrap();
     let node = bob.handle.status().await.unwrap().node_id;
-    let grant =
-        Grant { node, recipient: key.age_recipient(), roles: vec!["observer".into()], not_after, name: "bob".into() };
+    let grant = Grant {
+        node,
+        recipient: key.age_recipient(),
+        roles: vec!["observer".into()],
+        not_after,
+        wraps: Vec::new(),
+        name: "bob".into(),
+    };
     for written in alice.handle.author(vec![Draft::Grant(grant)]).await.unwrap() {
         let _authored = written.unwrap();
     }

@@ -15,7 +15,7 @@
 
 use antiphon_core::cbor::{self, Error};
 use antiphon_core::event::{Action, Event, HEADER_BYTES_MAX, Header, SUBJECT_ID_BYTES_MAX, Seal, Subject, Unverified};
-use antiphon_core::ids::{EventId, FactId, Hash, NodeId, StoreId, TeamId};
+use antiphon_core::ids::{EventId, FactId, Hash, StoreId, TeamId};
 use antiphon_core::log::{Head, LogId};
 use antiphon_core::sign::Signature;
 use antiphon_core::time::Hlc;

@@ -9,16 +9,18 @@
 //! peer is a member it knows; whoever answers shows its own only to somebody it has verified. A stranger who knows
 //! the team id therefore learns two hashes. Freshness is the nonce of the request, echoed in the answer.
 //!
-//! Limits: genome hashes that differ end the handshake. Where one side lacks a gene of the other, the missing charter
-//! events would have to travel first; the order of the proofs leaves room for that after the charter. A revoked node
-//! is told so, not shown the record.
+//! Genome hashes that differ while the charters do too mean that one side lacks genes that were added meanwhile. Then
+//! both are *out of step*: they may exchange the charter and nothing else, and greet each other again.
+//!
+//! Limits: a path shows how a steward got its right and not whether it lost it since; what a member does not know yet
+//! of a removal, it learns with the charter right after the handshake.
 
 mod answerer;
 mod check;
 mod initiator;
 mod wire;
 
-use antiphon_core::charter::{Grant, GrantPath, Membership};
+use antiphon_core::charter::{Charter, Grant, GrantPath, Membership};
 use antiphon_core::event::{Event, Unverified};
 use antiphon_core::ids::{Hash, NodeId, StoreId, TeamId};
 use antiphon_core::log::NodeClock;
@@ -26,7 +28,7 @@ use antiphon_core::log::NodeClock;
 pub use answerer::Answerer;
 use antiphon_core::trust::Trust;
 pub use initiator::Initiator;
-pub use wire::{Proof, Request, Response};
+pub use wire::{Proof, Removal, Request, Response};
 
 use crate::reason::Reason;
 
@@ -56,9 +58,9 @@ pub struct Local {
     pub team: TeamId,
     /// Hash of its current genome.
     pub genome: Hash,
-    /// Who is a member, by the charter events it holds.
-    pub membership: Membership,
-    /// Heads of the charter logs that `membership` was made of.
+    /// The charter records it holds, and who is a member by them.
+    pub records: Charter,
+    /// Heads of the charter logs that these stand in.
     pub charter: NodeClock,
     /// Its own grant path; without one no peer verifies it.
     pub path: Option<GrantPath>,
@@ -70,6 +72,13 @@ pub struct Local {
     pub agent_version: String,
     /// Where it listens, at most [`ADDRESSES_MAX`] multiaddr texts.
     pub addresses: Vec<String>,
+}
+
+impl Local {
+    /// Who is a member.
+    pub fn membership(&self) -> &Membership {
+        self.records.membership()
+    }
 }
 
 /// What is known of the peer before the handshake.
@@ -123,6 +132,10 @@ pub struct Verified {
     pub pin: Pin,
     /// Its standing grant: the latest that either side knows.
     pub grant: Grant,
+    /// Hash of its genome.
+    pub genome: Hash,
+    /// Whether the genomes are equal. While they are not, the charter is all that may be exchanged.
+    pub in_step: bool,
     /// The charter logs it says it holds.
     pub charter: NodeClock,
     /// Its program and version.
@@ -158,6 +171,8 @@ pub struct Rejected {
     pub ours: Hash,
     /// Hash of its genome, if it told.
     pub theirs: Option<Hash>,
+    /// The header of the steward's record that removed us, if the peer showed one that holds.
+    pub removal: Option<Box<Event<Unverified>>>,
 }
 
 /// Who rejects.

@@ -6,6 +6,9 @@
 //! while anybody else who saw the ticket comes too late. The joiner believes nothing: the genome must hash to the
 //! ticket's team, and the charter must carry a grant for its own key.
 //!
+//! A member whose disk is lost comes back the same way, with its key instead of a secret: any member that knows its
+//! grant answers, and tells which stores of that key it holds, so that the new one can name the one it follows.
+//!
 //! Limits: the answer is at most [`JOIN_RESPONSE_BYTES_MAX`] long. A charter that does not fit is sent as far as it
 //! does; the grant path alone proves the membership, and syncing brings the rest.
 
@@ -17,6 +20,7 @@ use antiphon_core::charter::{Grant, GrantPath};
 use antiphon_core::event::{Event, Verified};
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{Hash, NodeId, StoreId};
+use antiphon_core::log::NodeClock;
 use antiphon_core::time::UnixMillis;
 use sha2::{Digest, Sha256};
 
@@ -28,6 +32,8 @@ pub use wire::{Request, Response, Welcome};
 pub const JOIN_REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Longest answer, in bytes.
 pub const JOIN_RESPONSE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Most stores that one key had before.
+pub const FORMER_STORES_MAX: usize = 16;
 /// Longest age recipient, in bytes.
 pub const RECIPIENT_BYTES_MAX: usize = 128;
 
@@ -132,6 +138,17 @@ pub struct CharterLog {
     pub events: Vec<Event<Verified>>,
 }
 
+/// A store of the joiner's own key that the answering node holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerStore {
+    /// The store.
+    pub store: StoreId,
+    /// Whether the answering node has it pinned.
+    pub pinned: bool,
+    /// How much of its logs it holds.
+    pub heads: NodeClock,
+}
+
 /// What a joiner gets: everything is verified.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Joined {
@@ -145,4 +162,6 @@ pub struct Joined {
     pub path: GrantPath,
     /// The steward's name for people.
     pub steward_name: String,
+    /// Stores that this key had before, as the answering node knows them. Nothing proves these.
+    pub stores: Vec<FormerStore>,
 }

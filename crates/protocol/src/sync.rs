@@ -29,9 +29,10 @@ mod timer;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use antiphon_core::charter::Membership;
 use antiphon_core::event::{Event, Verified};
 use antiphon_core::ids::{NodeId, StoreId};
-use antiphon_core::log::{Head, LogId, NodeClock};
+use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
 
 pub use message::{Clock, Message, Page};
@@ -81,12 +82,34 @@ pub struct Opened {
     pub keys: BTreeMap<StoreId, NodeId>,
     /// Logs that can be proved to have branches, with the last event that these share.
     pub partings: NodeClock,
-    /// Keys that the charter grants or ever granted something.
-    pub members: BTreeSet<NodeId>,
+    /// Who may have written logs.
+    pub authors: Authors,
     /// What may flow.
     pub mode: Mode,
     /// Makes the jitter of the timers.
     pub seed: u64,
+}
+
+/// Who may have written logs, by the charter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Authors {
+    /// Keys that it grants or ever granted something.
+    pub members: BTreeSet<NodeId>,
+    /// Keys that were ever named as stewards: only they have charter logs.
+    pub stewards: BTreeSet<NodeId>,
+}
+
+impl Authors {
+    /// The authors that a membership allows.
+    pub fn of(membership: &Membership) -> Self {
+        Self { members: membership.ever_members().clone(), stewards: membership.ever_stewards().clone() }
+    }
+
+    /// Whether `key` may have written `log`.
+    pub fn may_write(&self, key: &NodeId, log: LogId) -> bool {
+        let keys = if log.stream == Stream::Charter { &self.stewards } else { &self.members };
+        keys.contains(key)
+    }
 }
 
 /// What may flow in the shared stream. The charter always flows.
@@ -101,6 +124,8 @@ pub struct Mode {
 impl Mode {
     /// Both ways.
     pub const BOTH: Self = Self { sends: true, takes: true };
+    /// The charter alone: between members whose genomes are not equal yet.
+    pub const CHARTER: Self = Self { sends: false, takes: false };
 }
 
 /// What happened.
@@ -128,7 +153,7 @@ pub enum Input {
     },
     /// Answers [`Output::Store`]: the log is now held durably up to `head`.
     ///
-    /// Where the events changed the charter, [`Input::Members`] comes first.
+    /// Where the events changed the charter, [`Input::Authors`] comes first.
     Stored {
         /// The log.
         log: LogId,
@@ -168,7 +193,7 @@ pub enum Input {
         branches: Vec<Vec<Event<Verified>>>,
     },
     /// The charter changed.
-    Members(BTreeSet<NodeId>),
+    Authors(Authors),
     /// What may flow changed.
     Mode(Mode),
     /// The time that [`Output::WakeAt`] named has come. An early one does no harm.

@@ -44,7 +44,7 @@ fn world() -> World {
         name: name.into(),
         team: team.id,
         genome: team.genome.hash(),
-        membership: shelf.membership(),
+        records: shelf.records(),
         charter: shelf.charter_clock(),
         path: Some(path(&open, &grants[index])),
         store: stores[index],
@@ -61,7 +61,7 @@ impl World {
     fn alice_learns(&mut self, change: impl FnOnce(&mut Author) -> antiphon_core::event::Event) {
         let event = change(&mut self.alice);
         self.shelf.put(event);
-        self.locals[0].membership = self.shelf.membership();
+        self.locals[0].records = self.shelf.records();
         self.locals[0].charter = self.shelf.charter_clock();
     }
 }
@@ -179,8 +179,7 @@ fn a_removed_stewards_key_makes_no_more_members() {
         store: Author::new(world.team.id, &eve, 1).store,
         ..world.locals[1].clone()
     };
-    let bob =
-        Local { membership: world.shelf.membership(), charter: world.shelf.charter_clock(), ..world.locals[1].clone() };
+    let bob = Local { records: world.shelf.records(), charter: world.shelf.charter_clock(), ..world.locals[1].clone() };
     let (_, bob_sees, _) = shake(&eves, &bob, NOW);
     assert_eq!(rejected(&bob_sees), (By::Us, Reason::NotAMember));
 }
@@ -242,7 +241,7 @@ fn another_team_is_rejected_on_both_sides_with_both_hashes() {
         node: eve.node_id(),
         team: team.id,
         genome: team.genome.hash(),
-        membership: shelf.membership(),
+        records: shelf.records(),
         charter: shelf.charter_clock(),
         path: Some(path(&open, &grant)),
         ..world.locals[1].clone()

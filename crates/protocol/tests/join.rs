@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use antiphon_core::charter::MEMBERS_MAX;
+use antiphon_core::charter::{Charter, Founders, MEMBERS_MAX};
 use antiphon_core::event::{Event, Verified};
 use antiphon_core::ids::NodeId;
 use antiphon_core::log::Stream;
@@ -59,6 +59,7 @@ impl World {
             team: self.team.id,
             genome: self.team.genome.encode(),
             membership: self.shelf.membership(),
+            members_max: antiphon_core::charter::MEMBERS_MAX,
         })
     }
 
@@ -78,7 +79,7 @@ impl World {
         }
         let charter = self.charter().clone();
         let grant = charter.iter().find(|event| event.header().subject == subject).unwrap();
-        StewardInput::Granted { path: Box::new(path(&charter[0], grant)), charter }
+        StewardInput::Granted { path: Box::new(path(&charter[0], grant)), charter, stores: Vec::new() }
     }
 
     /// Answers a request of `peer` the way a node would.
@@ -144,7 +145,9 @@ fn bob_joins_with_a_ticket() {
     assert_eq!(joined.steward_name, "alice");
     assert_eq!(joined.charter[0].events, *world.charter());
     let steward = world.alice.key.node_id();
-    assert!(joined.path.verify(&world.team.id, &steward, &bob.node_id()).is_ok());
+    let nothing = Charter::new(&Founders::one(steward), []);
+    let membership = joined.path.verify(&world.team.id, &nothing, &bob.node_id()).unwrap();
+    assert!(membership.check(&bob.node_id(), NOW).is_ok());
 }
 
 #[test]
@@ -277,8 +280,8 @@ fn a_charter_that_does_not_fit_is_cut_and_the_path_still_proves() {
 fn unfit_names_are_refused_and_debug_hides_the_secret() {
     let mut world = world();
     let request = Request {
-        team: world.team.id,
-        secret: [0x5e; 32],
+        team: Some(world.team.id),
+        secret: Some([0x5e; 32]),
         name: "bo\nb".into(),
         recipient: "age1bob".into(),
         nonce: [3; 32],

@@ -141,7 +141,7 @@ impl World {
                 clock: node.shelf.clock(),
                 keys: node.shelf.keys(),
                 partings: node.partings(),
-                members: node.shelf.members(),
+                authors: node.shelf.authors(),
                 mode: node.mode,
                 seed: self.seed,
             };
@@ -219,8 +219,8 @@ impl World {
             Output::Store { log, events, .. } => {
                 let head = self.nodes[node].shelf.append(events);
                 if log.stream == Stream::Charter {
-                    let members = self.nodes[node].shelf.members();
-                    self.tell_all(node, &Input::Members(members));
+                    let authors = self.nodes[node].shelf.authors();
+                    self.tell_all(node, &Input::Authors(authors));
                 }
                 self.input(node, peer, Input::Stored { log, head });
                 self.tell_grown(node, log, Some(peer));
@@ -497,10 +497,10 @@ fn both_sides_of_a_fork_are_shown_and_nothing_else_is_held_up() {
 /// A session of bob that has heard a clock of `peer_clock`, with what it said.
 fn opened(world: &World, peer_clock: NodeClock) -> (Session, Vec<Output>) {
     let shelf = world.shared(BOB);
-    let (clock, keys, members) = (shelf.clock(), shelf.keys(), shelf.members());
+    let (clock, keys, authors) = (shelf.clock(), shelf.keys(), shelf.authors());
     let mut session = Session::new(world.team);
     let mut out = session.handle(
-        Input::Opened(Opened { clock, keys, partings: NodeClock::new(), members, mode: Mode::BOTH, seed: 1 }),
+        Input::Opened(Opened { clock, keys, partings: NodeClock::new(), authors, mode: Mode::BOTH, seed: 1 }),
         NOW,
     );
     let clock = Clock { heads: peer_clock, takes: true, asks: false, partings: NodeClock::new() };
@@ -577,9 +577,9 @@ fn a_peer_that_floods_or_does_not_greet_is_closed() {
     assert!(closes(session.handle(Input::Message(Message::Page(Page { log: page.log, events: vec![] })), NOW)));
     let mut fresh = Session::new(world.team);
     let shelf = world.shared(BOB);
-    let (clock, keys, members) = (shelf.clock(), shelf.keys(), shelf.members());
+    let (clock, keys, authors) = (shelf.clock(), shelf.keys(), shelf.authors());
     let _ = fresh.handle(
-        Input::Opened(Opened { clock, keys, partings: NodeClock::new(), members, mode: Mode::BOTH, seed: 1 }),
+        Input::Opened(Opened { clock, keys, partings: NodeClock::new(), authors, mode: Mode::BOTH, seed: 1 }),
         NOW,
     );
     assert!(closes(fresh.handle(Input::Message(Message::Digest(Hash([0; 32]))), NOW)));

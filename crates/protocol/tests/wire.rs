@@ -215,7 +215,7 @@ proptest! {
             clock: NodeClock::new(),
             keys: [(author().store, key)].into(),
             partings: NodeClock::new(),
-            members: [key].into(),
+            authors: antiphon_protocol::sync::Authors { members: [key].into(), stewards: [key].into() },
             mode: Mode::BOTH,
             seed: 1,
         };

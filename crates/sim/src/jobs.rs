@@ -171,11 +171,11 @@ impl World {
         };
         let fits = applied.fork.is_none() || may_fork;
         need(fits, Law::NoFalseAlarm, || format!("n{node} sees a fork of {log}"))?;
-        let members = if applied.changed_charter { Some(Held::read(&up.db.reader())?.members) } else { None };
+        let authors = if applied.changed_charter { Some(Held::read(&up.db.reader())?.authors) } else { None };
         self.tally.applied += applied.stored as u64;
         self.committed(node)?;
         let stored = sync::Input::Stored { log, head: applied.head };
-        let inputs = members.map(sync::Input::Members).into_iter().chain([stored]).collect();
+        let inputs = authors.map(sync::Input::Authors).into_iter().chain([stored]).collect();
         self.tell_session(node, peer, epoch, inputs);
         Ok(())
     }
@@ -312,7 +312,7 @@ fn grant_by(
     }
     let reader = db.reader();
     Ok(match reader.grant_path(&node)? {
-        Some(path) => StewardInput::Granted { path: Box::new(path), charter: charter(&reader)? },
+        Some(path) => StewardInput::Granted { path: Box::new(path), charter: charter(&reader)?, stores: Vec::new() },
         None => StewardInput::GrantFailed,
     })
 }

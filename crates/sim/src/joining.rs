@@ -46,7 +46,7 @@ impl World {
 
     fn grant_for(&self, steward: usize, node: NodeId, recipient: String, name: String) -> Grant {
         let not_after = self.nodes[steward].clock(self.at).after(LONG_LIFE_MS);
-        Grant { node, recipient, roles: vec!["admin".to_owned()], not_after, name }
+        Grant { node, recipient, roles: vec!["admin".to_owned()], not_after, wraps: Vec::new(), name }
     }
 
     /// The steward invites everybody.
@@ -159,6 +159,8 @@ impl World {
                     let grant = Grant { roles, ..self.grant_for(node, joiner, recipient, name) };
                     self.give(node, Job::Grant { request: id, invite, grant });
                 }
+                // Nobody loses a disk and keeps its key in this world.
+                StewardOutput::Gather(_) => {}
                 StewardOutput::Send(bytes) => {
                     self.send(Packet { from: node, to: from, body: Body::Response { id, bytes } });
                 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use antiphon_core::charter::Membership;
+use antiphon_core::charter::{MEMBERS_MAX, Membership};
 use antiphon_core::event::Event;
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{NodeId, StoreId};
@@ -14,7 +14,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_core::trust::Trust;
 use antiphon_protocol::handshake::{Initiator, Local};
 use antiphon_protocol::join::{Joiner, Steward, StewardLocal};
-use antiphon_protocol::sync::{Mode, Session};
+use antiphon_protocol::sync::{Authors, Mode, Session};
 use antiphon_protocol::ticket::Ticket;
 use antiphon_store::{Db, Options, Own, Reader};
 use antiphon_vault::NodeKey;
@@ -142,7 +142,8 @@ impl Live {
 pub(crate) struct TeamState {
     pub(crate) own: Own,
     pub(crate) genome: Genome,
-    pub(crate) membership: Membership,
+    pub(crate) founding: Genome,
+    pub(crate) membership: Arc<Membership>,
     pub(crate) local: Arc<Local>,
 }
 
@@ -150,14 +151,15 @@ impl TeamState {
     pub(crate) fn read(reader: &Reader<'_>) -> Step<Option<Self>> {
         let Some(own) = reader.own()? else { return Ok(None) };
         let genome = reader.genome()?;
-        let membership = reader.membership()?;
+        let records = reader.charter()?;
+        let membership = records.shared_membership();
         let opening = reader.event_at(LogId::new(own.store, Stream::Shared), 1)?;
         let local = Arc::new(Local {
             node: own.node,
             name: own.name.clone(),
             team: own.team,
             genome: genome.hash(),
-            membership: membership.clone(),
+            records,
             charter: charter_of(&reader.clock()?),
             path: reader.grant_path(&own.node)?,
             store: own.store,
@@ -165,7 +167,7 @@ impl TeamState {
             agent_version: AGENT_VERSION.to_owned(),
             addresses: Vec::new(),
         });
-        Ok(Some(Self { own, genome, membership, local }))
+        Ok(Some(Self { own, genome, founding: reader.founding_genome()?, membership, local }))
     }
 
     pub(crate) fn steward_local(&self) -> Arc<StewardLocal> {
@@ -173,8 +175,9 @@ impl TeamState {
             node: self.own.node,
             name: self.own.name.clone(),
             team: self.own.team,
-            genome: self.genome.encode(),
+            genome: self.founding.encode(),
             membership: self.membership.clone(),
+            members_max: MEMBERS_MAX,
         })
     }
 }
@@ -185,17 +188,14 @@ pub(crate) struct Held {
     pub(crate) clock: NodeClock,
     pub(crate) keys: BTreeMap<StoreId, NodeId>,
     pub(crate) partings: NodeClock,
-    pub(crate) members: BTreeSet<NodeId>,
+    pub(crate) authors: Authors,
 }
 
 impl Held {
     pub(crate) fn read(reader: &Reader<'_>) -> Step<Self> {
         let (clock, partings) = (reader.clock()?, reader.partings()?);
         let keys = reader.logs()?.into_iter().map(|log| (log.log.store, log.node)).collect();
-        let membership = reader.membership()?;
-        let members = membership.members().map(|(node, _)| *node).chain(membership.revoked());
-        let members = members.chain([membership.first_steward()]).collect();
-        Ok(Self { clock, keys, partings, members })
+        Ok(Self { clock, keys, partings, authors: Authors::of(reader.membership()?.as_ref()) })
     }
 
     pub(crate) fn charter(&self) -> NodeClock {

@@ -43,10 +43,10 @@ impl World {
         up.epochs += 1;
         let epoch = up.epochs;
         up.sessions.insert(peer, Live::new(epoch, stream, Session::new(team)));
-        let Held { clock, keys, partings, members } = up.held.clone();
+        let Held { clock, keys, partings, authors } = up.held.clone();
         self.tally.sessions += 1;
         self.note(node, "session", &seed.to_le_bytes(), || format!("with n{peer}, stream {stream}"));
-        self.drive(node, peer, epoch, Input::Opened(Opened { clock, keys, partings, members, mode, seed }))
+        self.drive(node, peer, epoch, Input::Opened(Opened { clock, keys, partings, authors, mode, seed }))
     }
 
     /// Gives a session what happened and carries out what it decides.
@@ -245,13 +245,13 @@ impl World {
         let heads: NodeClock = fresh.map(|(log, head)| (*log, *head)).collect();
         let fresh = held.keys.iter().filter(|(store, _)| !up.held.keys.contains_key(store));
         let keys: BTreeMap<_, _> = fresh.map(|(store, key)| (*store, *key)).collect();
-        let members = (held.members != up.held.members).then(|| held.members.clone());
+        let authors = (held.authors != up.held.authors).then(|| held.authors.clone());
         let partings = (held.partings != up.held.partings).then(|| held.partings.clone());
         up.held = held;
         let sessions: Vec<(usize, u64)> = up.sessions.iter().map(|(peer, live)| (*peer, live.epoch)).collect();
         for (peer, epoch) in sessions {
-            if let Some(members) = &members {
-                self.drive(node, peer, epoch, Input::Members(members.clone()))?;
+            if let Some(authors) = &authors {
+                self.drive(node, peer, epoch, Input::Authors(authors.clone()))?;
             }
             if let Some(partings) = &partings {
                 self.drive(node, peer, epoch, Input::Partings(partings.clone()))?;

@@ -83,8 +83,8 @@ impl World {
         let recipient = self.nodes[eve].key.age_recipient();
         let team = own.unwrap_or(antiphon_core::ids::TeamId([0; 32]));
         let request = join::Request {
-            team,
-            secret: self.random.bytes(),
+            team: Some(team),
+            secret: Some(self.random.bytes()),
             name: "eve".to_owned(),
             recipient,
             nonce: self.random.bytes(),

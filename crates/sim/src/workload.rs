@@ -193,7 +193,8 @@ impl World {
         let logs = up.db.reader().logs()?;
         if logs.iter().any(|log| log.node == id && log.log.stream == Stream::Shared && log.head.seq > 0) {
             let compromised = self.random.chance(300);
-            let revoke = Revoke { node: id, reason: "left".to_owned(), compromised, cuts: Vec::new() };
+            let revoke =
+                Revoke { node: id, reason: "left".to_owned(), compromised, cuts: Vec::new(), role_keys: Vec::new() };
             self.note(0, "revoke", &[], || format!("n{node}"));
             self.give(0, Job::Author(vec![Draft::Revoke(revoke)]));
         }
@@ -218,5 +219,6 @@ fn draft_name(draft: &Draft) -> &'static str {
         Draft::UpdateIncident { .. } => "update an incident",
         Draft::Grant(_) => "grant",
         Draft::Revoke(_) => "revoke",
+        Draft::Record(_) => "charter record",
     }
 }

@@ -8,7 +8,7 @@
 //! A different event where one is held means that the author signed two branches. Both are kept as evidence, and from
 //! there on nothing of that log counts.
 
-use antiphon_core::charter::{CHARTER_EVENTS_MAX, CHARTER_EVENTS_RESERVED, Entry, Membership, Record};
+use antiphon_core::charter::{CHARTER_EVENTS_MAX, CHARTER_EVENTS_RESERVED, Entry, Record};
 use antiphon_core::event::{Action, Event};
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::log::{LogId, Stream};
@@ -150,8 +150,8 @@ impl Db {
         });
         let open = open.ok_or(Error::OtherLog(log))?;
         // Nothing in such a log counts, and the room for charter events is small and everybody's.
-        let steward = self.cache.membership.as_ref().map(Membership::first_steward);
-        if log.stream == Stream::Charter && steward != Some(node) {
+        let steward = self.cache.membership.as_ref().is_some_and(|members| members.ever_stewards().contains(&node));
+        if log.stream == Stream::Charter && !steward {
             return Err(Error::NotASteward(node));
         }
         let of_stream = |other: &&LogId| other.stream == log.stream;

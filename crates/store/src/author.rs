@@ -10,9 +10,9 @@
 
 use std::collections::BTreeMap;
 
-use antiphon_core::charter::{CHARTER_EVENTS_MAX, CHARTER_EVENTS_RESERVED, Entry, Record};
+use antiphon_core::charter::{Entry, Record};
 use antiphon_core::event::{Action, Event, Header, Payload, Provenance, SALT_BYTES, Subject, signed_message};
-use antiphon_core::fact::{Edit, FIELDS_KNOWN, Fact, Field, stream_of};
+use antiphon_core::fact::{Edit, FIELDS_KNOWN, Fact, Field, Sharing};
 use antiphon_core::frontier::Frontier;
 use antiphon_core::ids::{EventId, FactId, Hash};
 use antiphon_core::log::{LogId, Stream};
@@ -29,9 +29,7 @@ use crate::db::{Db, insert_event};
 use crate::error::{AuthorError, Error};
 use crate::project::{self, Merged, Stored};
 use crate::view::{Authored, Draft, Outcome, Own};
-use crate::{
-    BYTES_PER_SIGNATURE_MAX, EVENTS_PER_SIGNATURE_MAX, IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_LIFE_MS, charter, row,
-};
+use crate::{BYTES_PER_SIGNATURE_MAX, EVENTS_PER_SIGNATURE_MAX, IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_LIFE_MS, row};
 
 /// Idempotency keys that may be kept beyond their limit before that is noticed.
 const KEYS_PER_CHECK: u64 = 256;
@@ -157,6 +155,9 @@ impl Db {
         draft: &Draft,
         scene: &mut Scene,
     ) -> Result<Result<Authored, AuthorError>, Error> {
+        if let Some(number) = self.cache.membership.as_ref().and_then(|members| members.critical()) {
+            return Ok(Err(AuthorError::UpgradeNeeded(number)));
+        }
         let done = match draft {
             Draft::Remember { id, edit, provenance, idempotency_key } => {
                 self.remember(*id, edit, provenance, idempotency_key.as_deref(), scene)
@@ -170,6 +171,7 @@ impl Db {
             }
             Draft::Grant(grant) => self.record(&Record::Grant(grant.clone()), scene),
             Draft::Revoke(revoke) => self.record(&Record::Revoke(self.with_cuts(revoke)), scene),
+            Draft::Record(record) => self.record(record, scene),
         };
         match done {
             Ok(authored) => Ok(Ok(authored)),
@@ -200,7 +202,7 @@ impl Db {
             return Ok(authored);
         }
         let id = id.unwrap_or_else(|| FactId::new(scene.now, scene.random.draw()));
-        let stream = stream_after(id, &BTreeMap::new(), edit);
+        let stream = stream_after(id, &BTreeMap::new(), edit, self.cache.sharing);
         let mut version = VClock::new();
         version.increment(self.cache.own()?.store).map_err(|source| AuthorError::Version { fact: id, source })?;
         let written = self.write_edit(id, stream, version, edit, provenance, scene)?;
@@ -221,7 +223,7 @@ impl Db {
         if merged.forgotten {
             return Err(AuthorError::Forgotten(id).into());
         }
-        let target = stream_after(id, &merged.values, edit);
+        let target = stream_after(id, &merged.values, edit, self.cache.sharing);
         // A fact of a shared level may be kept local on purpose; only an edit that speaks of its reach publishes it.
         let reach = edit.0.contains_key(&Field::Level) || edit.0.contains_key(&Field::Private);
         if reach && stream == Stream::Local && target == Stream::Shared {
@@ -407,52 +409,6 @@ impl Db {
         self.cache.dirty.insert(log);
         Ok(Written { pos, log: log_id, event, payload })
     }
-
-    /// Writes a charter record, as a steward.
-    fn record(&mut self, record: &Record, scene: &mut Scene) -> Result<Authored, Stop> {
-        let own = self.cache.own()?.clone();
-        let steward = self.cache.membership.as_ref().is_some_and(|members| members.is_steward(&own.node));
-        if !steward {
-            return Err(AuthorError::NotASteward(own.node).into());
-        }
-        let (action, node, values, reserve) = match record {
-            Record::Grant(grant) => (Action::Grant, grant.node, grant.to_fields(), CHARTER_EVENTS_RESERVED),
-            Record::Revoke(revoke) => (Action::Revoke, revoke.node, revoke.to_fields(), 0),
-            Record::Open(_) | Record::Unknown(_) => return Err(AuthorError::Charter("not a record".into()).into()),
-        };
-        let held = self.cache.small.charter_events;
-        if held >= (CHARTER_EVENTS_MAX - reserve) as u64 {
-            return Err(AuthorError::CharterFull(held).into());
-        }
-        if !self.cache.logs.contains_key(&LogId::new(own.store, Stream::Charter)) {
-            return Err(AuthorError::LogClosed(own.store).into());
-        }
-        let sketch = Sketch {
-            stream: Stream::Charter,
-            action,
-            subject: Subject::Member(node),
-            version: self.charter_version()?,
-            fields: values.keys().fold(0, |bits, bit| bits | 1 << bit),
-            values,
-            provenance: Provenance::default(),
-        };
-        let written = self.write(sketch, scene)?;
-        self.charter_changed()?;
-        Ok(written.authored())
-    }
-
-    /// Everything this node has seen of the charter, and the next own event of it.
-    pub(crate) fn charter_version(&self) -> Result<VClock, Stop> {
-        let own = self.cache.own()?.store;
-        let mut version = VClock::new();
-        let full = |error: antiphon_core::vclock::Error| AuthorError::Charter(error.to_string());
-        let charter = self.cache.logs.iter().filter(|(log, _)| log.stream == Stream::Charter);
-        for (log, entry) in charter {
-            version.raise(log.store, entry.head.seq).map_err(full)?;
-        }
-        version.increment(own).map_err(full)?;
-        Ok(version)
-    }
 }
 
 /// Charter events and openings are signed one by one; of the others the one that would make a run too long.
@@ -485,7 +441,7 @@ pub(crate) fn sign_stored(conn: &Connection, own: &Own, pos: i64, signer: &dyn S
 }
 
 /// The stream of a fact once `edit` is made.
-fn stream_after(id: FactId, values: &BTreeMap<Field, Value>, edit: &Edit) -> Stream {
+fn stream_after(id: FactId, values: &BTreeMap<Field, Value>, edit: &Edit, sharing: Sharing) -> Stream {
     let mut after: BTreeMap<Field, Value> = [Field::Level, Field::Private]
         .into_iter()
         .filter_map(|field| Some((field, values.get(&field)?.clone())))
@@ -498,7 +454,7 @@ fn stream_after(id: FactId, values: &BTreeMap<Field, Value>, edit: &Edit) -> Str
         }
     }
     let fact = Fact::from_values(id, &after);
-    stream_of(fact.level, fact.private)
+    sharing.stream_of(fact.level, fact.private)
 }
 
 /// What a fact said before it was forgotten: the edits that would stand if nobody had forgotten it.
@@ -549,13 +505,4 @@ fn drop_keys(conn: &Connection, now: UnixMillis) -> Result<(), Error> {
     )?
     .execute([row::sql(IDEMPOTENCY_KEYS_MAX)])?;
     Ok(())
-}
-
-/// Makes the charter's view of things current after it changed.
-impl Db {
-    pub(crate) fn charter_changed(&mut self) -> Result<(), Error> {
-        self.cache.flush(&self.conn)?;
-        self.cache.membership = Some(charter::membership(&self.conn)?);
-        self.judge_revoked()
-    }
 }

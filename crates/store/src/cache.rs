@@ -5,9 +5,11 @@
 //! changed part of this away: the small part from a copy, the logs from the database.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use antiphon_core::charter::Membership;
 use antiphon_core::event::Header;
+use antiphon_core::fact::Sharing;
 use antiphon_core::ids::{EventId, NodeId};
 use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::state::Verdict;
@@ -86,7 +88,9 @@ pub(crate) struct Cache {
     /// Logs whose row must be written.
     pub(crate) dirty: BTreeSet<LogId>,
     /// Who is a member.
-    pub(crate) membership: Option<Membership>,
+    pub(crate) membership: Option<Arc<Membership>>,
+    /// Which levels are shared in this team.
+    pub(crate) sharing: Sharing,
     /// What a failed job puts back.
     pub(crate) small: Small,
 }
@@ -95,12 +99,12 @@ impl Cache {
     /// Reads everything from the database.
     pub(crate) fn load(conn: &Connection) -> Result<Self, Error> {
         let own = own(conn)?;
-        let membership = match &own {
-            Some(_) => Some(crate::charter::membership(conn)?),
-            None => None,
+        let (membership, sharing) = match &own {
+            Some(_) => (Some(crate::charter::membership(conn)?), crate::charter::constitution(conn)?.sharing),
+            None => (None, Sharing::default()),
         };
         let last: Option<i64> = conn.query_row("SELECT max(pos) FROM events", [], |row| row.get(0))?;
-        let mut cache = Self { logs: logs(conn)?, own, membership, ..Self::default() };
+        let mut cache = Self { logs: logs(conn)?, own, membership, sharing, ..Self::default() };
         cache.small.next_pos = last.unwrap_or(0) + 1;
         cache.small.charter_events =
             cache.logs.iter().filter(|(log, _)| log.stream == Stream::Charter).map(|(_, entry)| entry.head.seq).sum();

@@ -4,31 +4,79 @@
 //! there are at most 10,000, and they change seldom. Of a charter log that its author signed twice both branches
 //! count.
 
-use antiphon_core::charter::{Entry, GrantPath, Membership, Record};
+use std::sync::Arc;
+
+use antiphon_core::charter::{Charter, Entry, GrantPath, Membership};
 use antiphon_core::event::Event;
-use antiphon_core::genome::Genome;
-use antiphon_core::ids::NodeId;
-use antiphon_core::log::{LogId, Stream};
-use rusqlite::{Connection, params};
+use antiphon_core::fact::{Level, Sharing};
+use antiphon_core::genome::{self, Constitution, Genome};
+use antiphon_core::ids::{Hash, NodeId};
+use antiphon_core::log::Stream;
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Error;
 use crate::{cache, row};
 
-/// Writes the founding genes.
+/// Id of the gene that says which levels are shared.
+const SHARING_GENE: &str = "policy.shared_up_to";
+
+/// Writes the founding genes, and their hashes beside them.
 pub(crate) fn write_genome(conn: &Connection, genome: &Genome) -> Result<(), Error> {
-    let mut insert = conn.prepare_cached("INSERT INTO genes (id, text) VALUES (?1, ?2)")?;
-    for (id, text) in genome.genes() {
-        insert.execute(params![id, text])?;
+    let mut gene = conn.prepare_cached("INSERT INTO genes (id, text) VALUES (?1, ?2)")?;
+    let mut leaf = conn.prepare_cached("INSERT INTO gene_leaves (id, leaf) VALUES (?1, ?2)")?;
+    for ((id, text), (_, hash)) in genome.genes().zip(genome.leaves()) {
+        gene.execute(params![id, text])?;
+        leaf.execute(params![id, hash.0])?;
     }
     Ok(())
 }
 
-/// The genome, as the rows say it; whether that is the team's is for `verify` to say.
+/// The founding genes, as the rows say them; whether they are the team's is for `verify` to say.
 pub(crate) fn genome(conn: &Connection) -> Result<Option<Genome>, Error> {
     let mut query = conn.prepare_cached("SELECT id, text FROM genes ORDER BY id")?;
     let genes = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let genome = Genome::new(genes.collect::<Result<Vec<(String, String)>, _>>()?)?;
     Ok(if genome.is_empty() { None } else { Some(genome) })
+}
+
+/// The founding genes and those that the charter added.
+pub(crate) fn current_genome(conn: &Connection) -> Result<Genome, Error> {
+    let founding = team_genome(conn)?;
+    Ok(founding.with(charter(conn)?.membership().genes()))
+}
+
+/// What the founding genes say.
+pub(crate) fn constitution(conn: &Connection) -> Result<Constitution, Error> {
+    Ok(team_genome(conn)?.constitution()?)
+}
+
+/// Whether a fact of this level and reach is meant for others in this team.
+pub(crate) fn shares(conn: &Connection, level: Level, private: bool) -> Result<bool, Error> {
+    if private || level == Level::Project {
+        return Ok(!private);
+    }
+    let mut query = conn.prepare_cached("SELECT text FROM genes WHERE id = ?1")?;
+    let text: Option<String> = query.query_row([SHARING_GENE], |row| row.get(0)).optional()?;
+    let sharing = text.as_deref().and_then(Sharing::parse).unwrap_or_default();
+    Ok(sharing.stream_of(level, private) == Stream::Shared)
+}
+
+/// What is wrong with the founding genes, gene by gene as far as their hashes tell.
+pub(crate) fn tampered(conn: &Connection) -> Result<Vec<String>, Error> {
+    let mut query = conn.prepare_cached(
+        "SELECT id, text, leaf FROM genes LEFT JOIN gene_leaves USING (id)
+         UNION ALL SELECT id, NULL, leaf FROM gene_leaves WHERE id NOT IN (SELECT id FROM genes)",
+    )?;
+    let mut rows = query.query([])?;
+    let mut tampered = Vec::new();
+    while let Some(found) = rows.next()? {
+        let (id, text): (String, Option<String>) = (found.get(0)?, found.get(1)?);
+        let leaf: Option<[u8; 32]> = found.get(2)?;
+        if text.is_none_or(|text| leaf != Some(genome::leaf_hash(&id, &text).0)) {
+            tampered.push(id);
+        }
+    }
+    Ok(tampered)
 }
 
 /// Every charter event that can be read, with the key that signed it.
@@ -49,32 +97,34 @@ pub(crate) fn events(conn: &Connection) -> Result<Vec<(NodeId, Event)>, Error> {
     Ok(events)
 }
 
-/// Every charter record; events that are none are left out.
-pub(crate) fn entries(conn: &Connection) -> Result<Vec<Entry>, Error> {
-    Ok(events(conn)?.iter().filter_map(|(node, event)| Entry::read(event, *node).ok()).collect())
+/// Every charter record, with what they say together; events that are none are left out.
+pub(crate) fn charter(conn: &Connection) -> Result<Charter, Error> {
+    let founders = constitution(conn)?.founders;
+    let events = events(conn)?;
+    Ok(Charter::new(&founders, events.iter().filter_map(|(node, event)| Entry::read(event, *node).ok())))
 }
 
 /// Who is a member.
-pub(crate) fn membership(conn: &Connection) -> Result<Membership, Error> {
-    let genome = genome(conn)?.ok_or(Error::NoTeam)?;
-    Ok(Membership::of(genome.constitution()?.steward, &entries(conn)?))
+pub(crate) fn membership(conn: &Connection) -> Result<Arc<Membership>, Error> {
+    Ok(charter(conn)?.shared_membership())
 }
 
 /// The events that prove the membership of `node`, if it has one.
 pub(crate) fn grant_path(conn: &Connection, node: &NodeId) -> Result<Option<GrantPath>, Error> {
-    let members = membership(conn)?;
-    let Some((_, member)) = members.members().find(|(key, _)| *key == node) else { return Ok(None) };
+    let membership = membership(conn)?;
+    // Most of the work is reading the events, so nobody pays for it who has no path.
+    if membership.member(node).is_none() {
+        return Ok(None);
+    }
+    Ok(GrantPath::find(&membership, node, &events(conn)?))
+}
+
+/// The record with this hash and the opening of the log it stands in.
+pub(crate) fn record(conn: &Connection, hash: &Hash) -> Result<Option<(Event, Event)>, Error> {
     let events = events(conn)?;
-    let steward = members.first_steward();
-    let grants = |(author, event): &&(NodeId, Event)| {
-        let entry = Entry::read(event, *author).ok();
-        *author == steward
-            && entry.is_some_and(|entry| matches!(&entry.record, Record::Grant(grant) if *grant == member.grant))
-    };
-    let Some((_, grant)) = events.iter().rev().find(grants) else { return Ok(None) };
-    let log = LogId::new(grant.header().store, Stream::Charter);
-    let open = events.iter().find(|(_, event)| event.log() == log && event.header().seq == 1);
-    Ok(open.map(|(_, open)| GrantPath { open: open.clone().into_unverified(), grant: grant.clone().into_unverified() }))
+    let Some((_, record)) = events.iter().find(|(_, event)| event.hash() == *hash) else { return Ok(None) };
+    let opening = events.iter().find(|(_, event)| event.log() == record.log() && event.header().seq == 1);
+    Ok(opening.map(|(_, opening)| (opening.clone(), record.clone())))
 }
 
 /// The genome of the team, which there must be.
@@ -82,7 +132,7 @@ pub(crate) fn team_genome(conn: &Connection) -> Result<Genome, Error> {
     genome(conn)?.ok_or(Error::NoTeam)
 }
 
-/// Checks that the genes are still the team's.
+/// Checks that the founding genes are still the team's.
 pub(crate) fn genome_is_intact(conn: &Connection) -> Result<bool, Error> {
     let Some(own) = cache::own(conn)? else { return Ok(true) };
     Ok(team_genome(conn)?.team() == own.team)

@@ -242,6 +242,12 @@ pub enum AuthorError {
     /// The header cannot be written.
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// A gene that cannot be added.
+    #[error(transparent)]
+    Gene(#[from] genome::Error),
+    /// The charter holds a record of a kind that this version does not know and must not ignore.
+    #[error("the charter holds a record of kind {0}, which this version does not know and must not ignore")]
+    UpgradeNeeded(u64),
     /// A charter record that readers would refuse.
     #[error("the charter record is unfit: {0}")]
     Charter(String),

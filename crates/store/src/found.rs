@@ -1,6 +1,5 @@
 //! The beginning of a store: founding a team, or joining one that exists.
 
-use antiphon_core::charter::Membership;
 use antiphon_core::event::{Action, Open, Provenance, Subject};
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::StoreId;
@@ -61,7 +60,7 @@ impl Db {
             return Err(Error::HasTeam(own.team));
         }
         // A genome that names no steward is refused before anything is written.
-        let steward = genome.constitution()?.steward;
+        let constitution = genome.constitution()?;
         let team = genome.team();
         let store = StoreId::derive(&team, &identity.node, &identity.nonce);
         let own = Own { team, node: identity.node, name: identity.name.clone(), store };
@@ -70,18 +69,35 @@ impl Db {
         charter::write_genome(&self.conn, genome)?;
         self.cache.own = Some(own.clone());
         self.cache.membership = Some(charter::membership(&self.conn)?);
-        for run in charter.iter().filter(|run| run.node == steward).cloned() {
-            let _applied: Applied = self.apply_run(run.log, run.node, run.events, None, now)?;
-        }
+        self.cache.sharing = constitution.sharing;
+        self.apply_charter(charter.to_vec(), now)?;
         let mut scene = Scene { now, random: Random::new(random.draw()) };
         self.open_logs(identity, &mut scene)?;
         Ok(own)
     }
 
-    /// Opens the logs of the own store; a charter log only for the first steward.
+    /// Takes in charter logs. One log may make the author of another a steward, so they are tried again as long as
+    /// that helps; what is left over is of nobody who ever was one.
+    fn apply_charter(&mut self, mut runs: Vec<LogRun>, now: UnixMillis) -> Result<(), Error> {
+        loop {
+            let stewards = self.cache.membership.as_ref().map(|members| members.ever_stewards().clone());
+            let stewards = stewards.unwrap_or_default();
+            let (due, rest): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| stewards.contains(&run.node));
+            if due.is_empty() {
+                return Ok(());
+            }
+            for run in due {
+                let _applied: Applied = self.apply_run(run.log, run.node, run.events, None, now)?;
+            }
+            runs = rest;
+        }
+    }
+
+    /// Opens the logs of the own store; a charter log only for a founding steward. Who becomes one later opens it with
+    /// its first record.
     pub(crate) fn open_logs(&mut self, identity: &Identity, scene: &mut Scene) -> Result<(), Error> {
-        let steward = self.cache.membership.as_ref().map(Membership::first_steward);
-        if steward == Some(identity.node) {
+        let founders = self.cache.membership.as_ref().map(|members| members.founders().stewards.clone());
+        if founders.unwrap_or_default().contains(&identity.node) {
             self.open_log(identity, Stream::Charter, scene)?;
         }
         self.open_log(identity, Stream::Shared, scene)?;
@@ -89,7 +105,7 @@ impl Db {
         self.charter_changed()
     }
 
-    fn open_log(&mut self, identity: &Identity, stream: Stream, scene: &mut Scene) -> Result<(), Error> {
+    pub(crate) fn open_log(&mut self, identity: &Identity, stream: Stream, scene: &mut Scene) -> Result<(), Error> {
         let own = self.cache.own()?.clone();
         let open = Open {
             node: identity.node,

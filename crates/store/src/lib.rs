@@ -38,6 +38,7 @@ mod renew;
 mod row;
 mod schema;
 mod search;
+mod steward;
 mod store;
 mod verdicts;
 mod verify;

@@ -6,7 +6,7 @@
 //! look; nothing of it is served any more.
 
 use antiphon_core::event::Provenance;
-use antiphon_core::fact::{Edit, Field, stream_of};
+use antiphon_core::fact::{Edit, Field, Sharing};
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::FactId;
 use antiphon_core::log::Stream;
@@ -51,12 +51,13 @@ impl Db {
     ) -> Result<Own, Error> {
         self.keep_copy()?;
         self.transaction(|db| {
-            let carried = carried(&db.conn, bring)?;
+            let carried = carried(&db.conn, bring, genome.constitution()?.sharing)?;
             // An incident is the team's or nobody's: without `Shared` they stay behind in the copy.
             let incidents = if bring == Bring::Shared { incidents::every(&db.conn)? } else { Vec::new() };
             db.conn.execute_batch(
                 "DELETE FROM edits; DELETE FROM facts; DELETE FROM quarantine; DELETE FROM touched; DELETE FROM forks;
-                 DELETE FROM events; DELETE FROM logs; DELETE FROM genes; DELETE FROM peers; DELETE FROM invites;
+                 DELETE FROM events; DELETE FROM logs; DELETE FROM genes; DELETE FROM gene_leaves;
+                 DELETE FROM sealed_copies; DELETE FROM carried; DELETE FROM peers; DELETE FROM invites;
                  DELETE FROM backups; DELETE FROM meta WHERE key = 'own';",
             )?;
             let hlc = db.cache.small.hlc;
@@ -103,7 +104,7 @@ impl Db {
     }
 }
 
-fn carried(conn: &Connection, bring: Bring) -> Result<Vec<Carried>, Error> {
+fn carried(conn: &Connection, bring: Bring, sharing: Sharing) -> Result<Vec<Carried>, Error> {
     let mut query =
         conn.prepare(&format!("SELECT {COLUMNS} FROM {TABLES} WHERE f.content IS NOT NULL ORDER BY f.n"))?;
     let mut rows = query.query([])?;
@@ -112,7 +113,7 @@ fn carried(conn: &Connection, bring: Bring) -> Result<Vec<Carried>, Error> {
         let (view, mut values) = (view(found)?, values(found)?);
         values.insert(Field::CreatedAt, Value::Uint(view.fact.created_at.0));
         let shared = view.stream == Stream::Shared && bring == Bring::Shared;
-        let stream = if shared { stream_of(view.fact.level, view.fact.private) } else { Stream::Local };
+        let stream = if shared { sharing.stream_of(view.fact.level, view.fact.private) } else { Stream::Local };
         let edit = Edit(values.into_iter().map(|(field, value)| (field, Some(value))).collect());
         facts.push(Carried { id: view.fact.id, edit, provenance: view.provenance, stream });
     }

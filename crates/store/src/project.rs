@@ -13,13 +13,14 @@ use std::collections::BTreeMap;
 
 use antiphon_core::cbor;
 use antiphon_core::event::{Action, Event, Header, Payload, Provenance, Subject};
-use antiphon_core::fact::{Fact, Field, stream_of};
+use antiphon_core::fact::{Fact, Field};
 use antiphon_core::ids::FactId;
 use antiphon_core::log::Stream;
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::charter;
 use crate::edits;
 pub(crate) use crate::edits::{Stored, frontier_edit, merged_anew, read_payload};
 use crate::error::Error;
@@ -136,7 +137,7 @@ fn write_row(conn: &Connection, id: FactId, stream: Stream, edits: &[Stored], sp
     let none = Provenance::default();
     let provenance = shown.and_then(|stored| stored.payload.as_ref()).map_or(&none, |payload| &payload.provenance);
     let updated = edits.iter().map(|stored| stored.header.hlc.time()).max().unwrap_or(UnixMillis(0));
-    let withheld = stream == Stream::Shared && stream_of(fact.level, fact.private) == Stream::Local;
+    let withheld = stream == Stream::Shared && !charter::shares(conn, fact.level, fact.private)?;
     let flags = [
         (fact.stale, flag::STALE),
         (fact.archived, flag::ARCHIVED),

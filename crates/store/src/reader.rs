@@ -3,7 +3,7 @@
 //! The writer, the pool of readers and the simulator ask the same questions, so they are functions over a connection,
 //! and this is their list.
 
-use antiphon_core::charter::{Entry, GrantPath, Membership};
+use antiphon_core::charter::{Charter, GrantPath, Membership};
 use antiphon_core::event::Event;
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{FactId, Hash, IncidentId, NodeId, StoreId};
@@ -11,7 +11,7 @@ use antiphon_core::incident;
 use antiphon_core::log::{Head, LogId, NodeClock};
 use rusqlite::{Connection, Transaction};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
 use crate::error::Error;
@@ -49,28 +49,52 @@ impl<'a> Reader<'a> {
         cache::own(self.main)
     }
 
-    /// The genome of the team.
+    /// The founding genes of the team.
+    ///
+    /// # Errors
+    /// [`Error::NoTeam`] when there is none.
+    pub fn founding_genome(&self) -> Result<Genome, Error> {
+        charter::team_genome(self.main)
+    }
+
+    /// The founding genes and those that the charter added.
     ///
     /// # Errors
     /// [`Error::NoTeam`] when there is none.
     pub fn genome(&self) -> Result<Genome, Error> {
-        charter::team_genome(self.main)
+        charter::current_genome(self.main)
     }
 
-    /// Every charter record that is held.
+    /// Ids of founding genes that are not what they were when they were written.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn charter_entries(&self) -> Result<Vec<Entry>, Error> {
-        charter::entries(self.main)
+    pub fn tampered_genes(&self) -> Result<Vec<String>, Error> {
+        charter::tampered(self.main)
+    }
+
+    /// Every charter record that is held, and the membership they make.
+    ///
+    /// # Errors
+    /// [`Error::NoTeam`] when there is no team.
+    pub fn charter(&self) -> Result<Charter, Error> {
+        charter::charter(self.main)
     }
 
     /// Who is a member.
     ///
     /// # Errors
     /// [`Error::NoTeam`] when there is no team.
-    pub fn membership(&self) -> Result<Membership, Error> {
+    pub fn membership(&self) -> Result<Arc<Membership>, Error> {
         charter::membership(self.main)
+    }
+
+    /// The charter event with this hash, after the opening event of its log.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn charter_record(&self, hash: &Hash) -> Result<Option<(Event, Event)>, Error> {
+        charter::record(self.main, hash)
     }
 
     /// The events that prove the membership of `node`, if it has one.

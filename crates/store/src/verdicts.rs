@@ -4,15 +4,14 @@
 //! it changes, the edits that stopped counting are taken out of the projection and those that count again are put
 //! back, so the facts are always exactly what the counted events say.
 //!
-//! A revocation names the cuts of the logs its author knew. A log of the revoked key that no cut names is cut at what
-//! is held here when the revocation is applied: nodes that held different amounts of it then differ until a steward
-//! names a cut.
+//! A revocation names the cuts of the logs its author knew. Of a log of the revoked key that no cut names nothing
+//! counts, until a steward names a cut.
 
 use std::collections::BTreeMap;
 
-use antiphon_core::charter::{Cut, Record, Revoke};
+use antiphon_core::charter::{Choice, Cut, Revoke};
 use antiphon_core::event::{Event, Header, Subject};
-use antiphon_core::log::{LogId, Stream};
+use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::state::Verdict;
 use rusqlite::params;
 
@@ -22,7 +21,7 @@ use crate::db::Db;
 use crate::edits::merges;
 use crate::error::Error;
 use crate::row::{self, sql};
-use crate::{charter, project};
+use crate::{project, query};
 
 impl Db {
     /// Judges every log of every revoked key.
@@ -53,23 +52,31 @@ impl Db {
     /// The last sequence number that counts of a revoked key's log; charter logs are judged by their records' clocks.
     fn cut(&self, log: LogId, entry: &LogEntry) -> Result<Option<u64>, Error> {
         let Some(members) = &self.cache.membership else { return Ok(None) };
-        if log.stream == Stream::Charter || !members.is_revoked(&entry.node) {
+        let Some(removal) = members.removal(&entry.node).filter(|_| log.stream != Stream::Charter) else {
             return Ok(None);
-        }
-        let steward = members.first_steward();
-        let records = charter::entries(&self.conn)?.into_iter().filter(|record| record.author == steward);
-        let (mut marked, mut unmarked) = (Vec::new(), Vec::new());
-        for record in records {
-            let Record::Revoke(revoke) = record.record else { continue };
-            let cuts = revoke.cuts.iter().filter(|cut| revoke.node == entry.node && cut.log == log);
-            let seqs = cuts.map(|cut| cut.head.seq);
-            if revoke.compromised { marked.extend(seqs) } else { unmarked.extend(seqs) }
-        }
-        let held = match entry.verdict {
-            Verdict::Cut(seq) => seq,
-            Verdict::Good | Verdict::Forked(_) => entry.head.seq,
         };
-        Ok(Some(marked.into_iter().min().or(unmarked.into_iter().max()).unwrap_or(held)))
+        let place = |head: &Head| -> Result<u64, Error> {
+            if head.seq == 0 || head.seq > entry.head.seq {
+                return Ok(head.seq);
+            }
+            // A cut on another branch than the one that is held: what both have in common is what lies before the
+            // fork, which is not known before that branch has come.
+            let held = query::logs::header_hash_at(&self.conn, log, head.seq)?;
+            Ok(if held == Some(head.hash) { head.seq } else { self.before_fork(entry.id)? })
+        };
+        let places = |heads: &[Head]| heads.iter().map(place).collect::<Result<Vec<u64>, Error>>();
+        Ok(Some(match removal.cuts(&log) {
+            Choice::Unnamed => 0,
+            Choice::Lowest(heads) => places(&heads)?.into_iter().min().unwrap_or(0),
+            Choice::Highest(heads) => places(&heads)?.into_iter().max().unwrap_or(0),
+        }))
+    }
+
+    /// The last sequence number before the branches of a log part, as far as evidence is held.
+    fn before_fork(&self, log: i64) -> Result<u64, Error> {
+        let mut query = self.conn.prepare_cached("SELECT min(seq) FROM forks WHERE log = ?1")?;
+        let fork: Option<i64> = query.query_row([log], |row| row.get(0))?;
+        Ok(fork.map_or(0, |fork| fork.cast_unsigned().saturating_sub(1)))
     }
 
     /// A revocation with a cut for every log of the key that is held and not named yet.

@@ -1,6 +1,6 @@
 //! What callers give and get: plain data, no rows, no handles.
 
-use antiphon_core::charter::{Grant, Revoke};
+use antiphon_core::charter::{Grant, Record, Revoke};
 use antiphon_core::event::{Action, Event, Provenance};
 use antiphon_core::fact::{Edit, Fact, Field, Level};
 use antiphon_core::ids::{EventId, FactId, Hash, IncidentId, NodeId, StoreId, TeamId};
@@ -113,8 +113,10 @@ pub enum Draft {
     },
     /// Makes a node a member.
     Grant(Grant),
-    /// Ends a membership.
+    /// Ends a membership; logs of the member that the cuts do not name are cut at what is held here.
     Revoke(Revoke),
+    /// Writes any other charter record.
+    Record(Record),
 }
 
 /// What a draft led to.

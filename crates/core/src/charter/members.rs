@@ -1,9 +1,16 @@
 //! Membership as a function of the set of charter records.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::record::{Cut, Entry, Grant, Record};
-use crate::ids::{NodeId, StoreId};
+use super::cuts::Removal;
+use super::keys::RoleKeys;
+use super::record::{Entry, Record};
+use super::stewards::{Age, Founders, Pending, Stewards};
+use super::{CRITICAL, Grant};
+use crate::cbor;
+use crate::genome::GENES_MAX;
+use crate::ids::{Hash, NodeId, StoreId};
 use crate::time::UnixMillis;
 
 /// Why a node may not speak for the team.
@@ -25,6 +32,8 @@ pub enum Refusal {
 pub struct Member {
     /// Its standing grant.
     pub grant: Grant,
+    /// Hash of the record that granted it.
+    pub record: Hash,
     /// Whether it may sign membership.
     pub steward: bool,
 }
@@ -32,45 +41,59 @@ pub struct Member {
 /// Who is a member, by the records that are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
-    steward: NodeId,
+    founders: Founders,
     members: BTreeMap<NodeId, Member>,
-    revoked: BTreeMap<NodeId, Vec<Cut>>,
+    /// Stewards from the oldest right to the youngest.
+    stewards: Vec<NodeId>,
+    /// Keys that may have a charter log: those that a change ever named a steward.
+    ever_stewards: BTreeSet<NodeId>,
+    /// Keys that may have other logs: those that a grant ever named.
+    ever_members: BTreeSet<NodeId>,
+    /// Records that prove each member's grant.
+    grounds: BTreeMap<NodeId, Vec<Hash>>,
+    revoked: BTreeMap<NodeId, Removal>,
+    role_keys: Arc<RoleKeys>,
+    genes: BTreeMap<String, String>,
+    pending: Vec<Pending>,
+    critical: Option<u64>,
 }
 
 impl Membership {
-    /// The membership that `entries` make in a team whose first steward is `steward`. The order does not matter.
-    pub fn of(steward: NodeId, entries: &[Entry]) -> Self {
-        let by_steward: Vec<&Entry> = entries.iter().filter(|entry| entry.author == steward).collect();
-        let removals: Vec<&Entry> =
-            by_steward.iter().copied().filter(|entry| revokes(entry) == Some(steward)).collect();
-        // Strong removal: once the steward's key is revoked, only what every removal had seen counts.
-        let counts =
-            |entry: &&Entry| revokes(entry) == Some(steward) || removals.iter().all(|removal| removal.has_seen(entry));
-        let mut revoked: BTreeMap<NodeId, Vec<Cut>> = BTreeMap::new();
-        let mut grants: BTreeMap<NodeId, BTreeMap<StoreId, &Entry>> = BTreeMap::new();
-        for entry in by_steward.into_iter().filter(counts) {
-            match &entry.record {
-                Record::Revoke(revoke) => revoked.entry(revoke.node).or_default().extend(&revoke.cuts),
-                Record::Grant(grant) => {
-                    let held = grants.entry(grant.node).or_default().entry(entry.store).or_insert(entry);
-                    // Within one log the later event has seen the earlier; equal places come from a fork.
-                    if (entry.seq, held.hash) > (held.seq, entry.hash) {
-                        *held = entry;
-                    }
-                }
-                Record::Open(_) | Record::Unknown(_) => {}
+    /// The membership that `entries` make in a team that was founded with `founders`. The order does not matter.
+    pub fn of<'e>(founders: &Founders, entries: impl IntoIterator<Item = &'e Entry>) -> Self {
+        let entries = honest(entries);
+        let stewards = Stewards::of(founders, &entries);
+        let counted: Vec<(&Entry, Age)> =
+            entries.iter().filter_map(|entry| Some((*entry, stewards.weight(entry)?))).collect();
+        let mut revoked: BTreeMap<NodeId, Removal> = BTreeMap::new();
+        for (entry, age) in &counted {
+            if let Record::Revoke(revoke) = &entry.record {
+                revoked.entry(revoke.node).or_default().add(entry, revoke, *age);
             }
         }
-        let granted = grants.into_iter().filter(|(node, _)| !revoked.contains_key(node));
-        let members = granted.filter_map(|(node, by_store)| match &latest(&by_store)?.record {
-            Record::Grant(grant) => Some((node, Member { grant: grant.clone(), steward: node == steward })),
+        revoked.values_mut().for_each(Removal::settle);
+        let members = members(&counted, &revoked, &stewards);
+        let critical = counted.iter().filter_map(|(entry, _)| match &entry.record {
+            Record::Unknown(number) if number & CRITICAL != 0 => Some(*number),
             _ => None,
         });
-        let members = members.collect();
-        for cuts in revoked.values_mut() {
-            cuts.sort_by_key(|cut| (cut.log, cut.head));
+        let mut by_age: Vec<(Age, NodeId)> = stewards.now().into_iter().map(|(node, age)| (age, node)).collect();
+        by_age.sort_unstable();
+        let (ever_stewards, ever_members) = ever(founders, &entries);
+        let grounds = grounds(&members, &entries, &stewards);
+        Self {
+            founders: founders.clone(),
+            ever_stewards,
+            ever_members,
+            grounds,
+            stewards: by_age.into_iter().map(|(_, node)| node).collect(),
+            role_keys: Arc::new(RoleKeys::of(&counted)),
+            genes: genes(&counted),
+            pending: stewards.pending(),
+            critical: critical.min(),
+            members,
+            revoked,
         }
-        Self { steward, members, revoked }
     }
 
     /// Whether `node` may speak for the team at `now`.
@@ -85,19 +108,50 @@ impl Membership {
         if now > member.grant.not_after { Err(Refusal::Expired) } else { Ok(member) }
     }
 
+    /// A member that was not revoked, also one whose grant is over.
+    pub fn member(&self, node: &NodeId) -> Option<&Member> {
+        self.members.get(node)
+    }
+
     /// Whether `node` was removed.
     pub fn is_revoked(&self, node: &NodeId) -> bool {
         self.revoked.contains_key(node)
     }
 
-    /// Whether `node` may sign membership.
-    pub fn is_steward(&self, node: &NodeId) -> bool {
-        *node == self.steward && !self.is_revoked(node)
+    /// How `node` was removed, if it was.
+    pub fn removal(&self, node: &NodeId) -> Option<&Removal> {
+        self.revoked.get(node)
     }
 
-    /// The first steward.
-    pub fn first_steward(&self) -> NodeId {
-        self.steward
+    /// Whether `node` may sign membership.
+    pub fn is_steward(&self, node: &NodeId) -> bool {
+        self.stewards.contains(node)
+    }
+
+    /// The stewards, from the oldest right to the youngest.
+    pub fn stewards(&self) -> &[NodeId] {
+        &self.stewards
+    }
+
+    /// Keys that may have a charter log: those that were ever named as stewards, also in vain.
+    pub fn ever_stewards(&self) -> &BTreeSet<NodeId> {
+        &self.ever_stewards
+    }
+
+    /// Keys that may have logs: those that were ever granted something, also in vain. A log does not disappear from the
+    /// nodes that hold it because the grant of its author turns out to be void, so the others must take it in too.
+    pub fn ever_members(&self) -> &BTreeSet<NodeId> {
+        &self.ever_members
+    }
+
+    /// How many stewards must sign the appointment of one more.
+    pub fn needed(&self) -> usize {
+        self.founders.needed(self.stewards.len())
+    }
+
+    /// Who the team was founded with.
+    pub fn founders(&self) -> &Founders {
+        &self.founders
     }
 
     /// Every member that was not revoked, expired ones included, in the order of the keys.
@@ -109,123 +163,172 @@ impl Membership {
     pub fn revoked(&self) -> BTreeSet<NodeId> {
         self.revoked.keys().copied().collect()
     }
-}
 
-fn revokes(entry: &Entry) -> Option<NodeId> {
-    if let Record::Revoke(revoke) = &entry.record { Some(revoke.node) } else { None }
-}
-
-/// The grant that counts of the last ones of each store: one that no other has seen, and of those the one with the
-/// lowest hash. Comparing two at a time would not do: a later grant that loses to a concurrent one by its hash must
-/// not leave the field to the earlier grant that it had replaced.
-fn latest<'a>(by_store: &BTreeMap<StoreId, &'a Entry>) -> Option<&'a Entry> {
-    let seen_by = |entry: &Entry, other: &Entry| other.has_seen(entry) && !entry.has_seen(other);
-    let seen = |entry: &Entry| by_store.values().any(|other| seen_by(entry, other));
-    // Clocks that lie can see each other in a circle; then all of them are as good.
-    by_store.values().copied().min_by_key(|entry| (seen(entry), entry.hash))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::charter::Revoke;
-    use crate::ids::Hash;
-    use crate::vclock::VClock;
-    use proptest::prelude::*;
-
-    const ALICE: NodeId = NodeId([1; 32]);
-    const BOB: NodeId = NodeId([2; 32]);
-    const EVE: NodeId = NodeId([3; 32]);
-
-    fn entry(author: NodeId, store: u8, seq: u64, seen: &[(u8, u64)], record: Record) -> Entry {
-        let seen = seen.iter().map(|(store, seq)| (StoreId([*store; 16]), *seq)).collect::<VClock>();
-        let tag = format!("{author}{store}{seq}{seen:?}{record:?}");
-        Entry { hash: Hash::of(tag.as_bytes()), author, store: StoreId([store; 16]), seq, seen, record }
+    /// The keys of the roles.
+    pub fn role_keys(&self) -> &RoleKeys {
+        &self.role_keys
     }
 
-    fn grant(node: NodeId, roles: &[&str], not_after: u64) -> Record {
-        let roles = roles.iter().map(|role| (*role).to_owned()).collect();
-        let (recipient, name) = ("age1".to_owned(), "node".to_owned());
-        Record::Grant(Grant { node, recipient, roles, not_after: UnixMillis(not_after), name })
+    /// Genes that were added to the founding ones. One of a founding id among them changes nothing.
+    pub fn genes(&self) -> &BTreeMap<String, String> {
+        &self.genes
     }
 
-    fn revoke(node: NodeId) -> Record {
-        Record::Revoke(Revoke { node, reason: "lost".into(), compromised: false, cuts: vec![] })
+    /// Changes of stewards that wait for consent.
+    pub fn pending(&self) -> &[Pending] {
+        &self.pending
     }
 
-    #[test]
-    fn only_a_stewards_grant_makes_a_member_and_the_latest_counts() {
-        let entries = [
-            entry(ALICE, 1, 2, &[(1, 2)], grant(BOB, &["observer"], 10)),
-            entry(ALICE, 1, 3, &[(1, 3)], grant(BOB, &["admin"], 20)),
-            entry(EVE, 3, 2, &[(3, 2)], grant(EVE, &["admin"], 20)),
-        ];
-        let team = Membership::of(ALICE, &entries);
-        assert_eq!(team.check(&BOB, UnixMillis(15)).unwrap().grant.roles, ["admin"]);
-        assert_eq!(team.check(&BOB, UnixMillis(21)), Err(Refusal::Expired));
-        assert_eq!(team.check(&EVE, UnixMillis(0)), Err(Refusal::NotAMember));
+    /// The number of a record kind that this version does not know and must not ignore.
+    pub fn critical(&self) -> Option<u64> {
+        self.critical
     }
 
-    #[test]
-    fn a_revoked_key_never_returns() {
-        let entries =
-            [entry(ALICE, 1, 2, &[(1, 2)], revoke(BOB)), entry(ALICE, 1, 3, &[(1, 3)], grant(BOB, &["admin"], 20))];
-        assert_eq!(Membership::of(ALICE, &entries).check(&BOB, UnixMillis(0)), Err(Refusal::Revoked));
+    /// Hashes of the records that prove the grant of a member: the grant, and how its author became a steward.
+    pub(super) fn grounds(&self, node: &NodeId) -> Option<&[Hash]> {
+        self.grounds.get(node).map(Vec::as_slice)
     }
 
-    #[test]
-    fn what_a_removed_steward_did_unseen_is_void() {
-        let entries = [
-            entry(ALICE, 1, 2, &[(1, 2)], grant(BOB, &[], 20)),
-            entry(ALICE, 1, 3, &[(1, 3)], revoke(ALICE)),
-            entry(ALICE, 9, 2, &[(9, 2)], grant(EVE, &[], 20)),
-        ];
-        let team = Membership::of(ALICE, &entries);
-        assert!(team.check(&BOB, UnixMillis(0)).is_ok());
-        assert_eq!(team.check(&EVE, UnixMillis(0)), Err(Refusal::NotAMember));
-        assert!(!team.is_steward(&ALICE));
-    }
-
-    #[test]
-    fn three_grants_that_beat_each_other_in_a_circle_give_one_answer_in_every_order() {
-        let hashed = |n: u8, entry: Entry| Entry { hash: Hash([n; 32]), ..entry };
-        // The second has seen the first; the third has seen neither and stands between them by its hash.
-        let first = hashed(1, entry(ALICE, 1, 2, &[(1, 2)], grant(BOB, &["first"], 20)));
-        let second = hashed(3, entry(ALICE, 1, 3, &[(1, 3)], grant(BOB, &["second"], 20)));
-        let third = hashed(2, entry(ALICE, 9, 2, &[(9, 2)], grant(BOB, &["third"], 20)));
-        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-            let entries = order.map(|at: usize| [&first, &second, &third][at].clone());
-            let team = Membership::of(ALICE, &entries);
-            assert_eq!(team.check(&BOB, UnixMillis(0)).unwrap().grant.roles, ["third"], "{order:?}");
-        }
-    }
-
-    fn any_entry() -> impl Strategy<Value = Entry> {
-        let node = (1..5_u8).prop_map(|n| NodeId([n; 32]));
-        (node.clone(), node, 1..4_u8, 1..6_u64, prop::collection::vec((1..4_u8, 1..6_u64), 0..3), 0..3_u8).prop_map(
-            |(author, subject, store, seq, seen, kind)| {
-                let record = match kind {
-                    0 => revoke(subject),
-                    1 => grant(subject, &["a"], 5),
-                    _ => grant(subject, &["b"], 9),
-                };
-                entry(author, store, seq, &seen, record)
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn membership_is_a_function_of_the_set(entries in prop::collection::vec(any_entry(), 0..10), turn in 0..10_usize) {
-            let straight = Membership::of(ALICE, &entries);
-            let mut turned = entries.clone();
-            if !turned.is_empty() {
-                let by = turn % turned.len();
-                turned.rotate_left(by);
+    /// A hash over everything that members must agree on.
+    pub fn digest(&self) -> Hash {
+        let nodes = |out: &mut minicbor::Encoder<&mut Vec<u8>>, nodes: &[NodeId]| {
+            cbor::array(out, nodes.len());
+            nodes.iter().for_each(|node| cbor::bytes(out, &node.0));
+        };
+        let bytes = cbor::encode(|out| {
+            cbor::array(out, 6);
+            cbor::array(out, self.members.len());
+            for (node, member) in &self.members {
+                cbor::array(out, 2);
+                cbor::bytes(out, &node.0);
+                cbor::bytes(out, &member.record.0);
             }
-            prop_assert_eq!(&Membership::of(ALICE, &turned), &straight);
-            turned.reverse();
-            prop_assert_eq!(&Membership::of(ALICE, &turned), &straight);
+            nodes(out, &self.stewards);
+            nodes(out, &self.revoked.keys().copied().collect::<Vec<_>>());
+            let epochs: Vec<(&str, Hash)> = self.role_keys.epochs().map(|key| (key.role.as_str(), key.epoch)).collect();
+            cbor::array(out, epochs.len());
+            for (role, epoch) in epochs {
+                cbor::array(out, 2);
+                cbor::text(out, role);
+                cbor::bytes(out, &epoch.0);
+            }
+            cbor::array(out, self.genes.len());
+            for (id, text) in &self.genes {
+                cbor::array(out, 2);
+                cbor::text(out, id);
+                cbor::text(out, text);
+            }
+            cbor::uint(out, self.critical.unwrap_or(0));
+        });
+        Hash::of(&bytes)
+    }
+}
+
+/// The entries in one order, each once, without those whose clock forgets what their own log had seen before: nobody
+/// can write as if it did not know what it has shown to know.
+fn honest<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<&'e Entry> {
+    let by_hash: BTreeMap<Hash, &Entry> = entries.into_iter().map(|entry| (entry.hash, entry)).collect();
+    let forgets = |entry: &&&Entry| by_hash.get(&entry.prev).is_some_and(|prev| !entry.has_seen(prev));
+    by_hash.values().filter(|entry| !forgets(entry)).copied().collect()
+}
+
+/// Who was ever named as a steward, and who in any way.
+fn ever(founders: &Founders, entries: &[&Entry]) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
+    let mut stewards: BTreeSet<NodeId> = founders.stewards.iter().copied().collect();
+    let mut members = stewards.clone();
+    for entry in entries {
+        match &entry.record {
+            Record::StewardChange(change) if change.add => drop(stewards.insert(change.node)),
+            Record::Grant(grant) => drop(members.insert(grant.node)),
+            Record::Revoke(revoke) => drop(members.insert(revoke.node)),
+            _ => {}
         }
     }
+    members.extend(&stewards);
+    (stewards, members)
+}
+
+fn members(
+    counted: &[(&Entry, Age)],
+    revoked: &BTreeMap<NodeId, Removal>,
+    stewards: &Stewards<'_>,
+) -> BTreeMap<NodeId, Member> {
+    let mut grants: BTreeMap<NodeId, Vec<(&Entry, Age)>> = BTreeMap::new();
+    for (entry, age) in counted {
+        if let Record::Grant(grant) = &entry.record
+            && !revoked.contains_key(&grant.node)
+        {
+            grants.entry(grant.node).or_default().push((*entry, *age));
+        }
+    }
+    let now = stewards.now();
+    let members = grants.into_iter().filter_map(|(node, grants)| match last(grants)? {
+        Entry { record: Record::Grant(grant), hash, .. } => {
+            Some((node, Member { grant: grant.clone(), record: *hash, steward: now.contains_key(&node) }))
+        }
+        _ => None,
+    });
+    members.collect()
+}
+
+/// The record that counts of several about one thing. Of each log it can only be the last, or one of two that a fork put
+/// there; then it is one that no other has seen, of those the one of the oldest right, then the one of the lowest hash.
+fn last<'e>(records: Vec<(&'e Entry, Age)>) -> Option<&'e Entry> {
+    let mut ends: BTreeMap<StoreId, Vec<(&Entry, Age)>> = BTreeMap::new();
+    for (entry, age) in records {
+        let end = ends.entry(entry.store).or_default();
+        match end.first().map_or(0, |(held, _)| held.seq) {
+            seq if seq > entry.seq => {}
+            seq if seq == entry.seq => end.push((entry, age)),
+            _ => *end = vec![(entry, age)],
+        }
+    }
+    let ends: Vec<(&Entry, Age)> = ends.into_values().flatten().collect();
+    let standing = ends.iter().filter(|(entry, _)| !ends.iter().any(|(other, _)| other.has_seen(entry)));
+    standing.min_by_key(|(entry, age)| (*age, entry.hash)).map(|(entry, _)| *entry)
+}
+
+/// Genes by id: of several the causally first, then the one of the oldest right, then the lowest hash.
+fn genes(counted: &[(&Entry, Age)]) -> BTreeMap<String, String> {
+    let mut by_id: BTreeMap<&str, Vec<(&Entry, Age, &str)>> = BTreeMap::new();
+    for (entry, age) in counted {
+        if let Record::GeneAdd(gene) = &entry.record {
+            by_id.entry(&gene.id).or_default().push((entry, *age, &gene.text));
+        }
+    }
+    let mut first: Vec<(u64, Hash, &str, &str)> = by_id
+        .into_iter()
+        .filter_map(|(id, genes)| {
+            let unseen = genes.iter().filter(|(entry, ..)| !genes.iter().any(|(other, ..)| entry.has_seen(other)));
+            let (entry, _, text) = unseen.min_by_key(|(entry, age, _)| (*age, entry.hash))?;
+            Some((entry.depth(), entry.hash, id, *text))
+        })
+        .collect();
+    // A genome has room for so many; the earliest stay.
+    first.sort_unstable();
+    first.truncate(GENES_MAX);
+    first.into_iter().map(|(_, _, id, text)| (id.to_owned(), text.to_owned())).collect()
+}
+
+/// The records that prove each member's grant: the grant, and for every signature under it how its author became a
+/// steward, up to the founders.
+fn grounds(
+    members: &BTreeMap<NodeId, Member>,
+    entries: &[&Entry],
+    stewards: &Stewards<'_>,
+) -> BTreeMap<NodeId, Vec<Hash>> {
+    let by_hash: BTreeMap<Hash, &Entry> = entries.iter().map(|entry| (entry.hash, *entry)).collect();
+    let of = |member: &Member| {
+        let (mut grounds, mut next) = (Vec::new(), vec![by_hash.get(&member.record).copied()?]);
+        while let Some(entry) = next.pop() {
+            if grounds.contains(&entry.hash) {
+                continue;
+            }
+            grounds.push(entry.hash);
+            let age = stewards.counts(entry);
+            next.extend(age.and_then(|age| stewards.appointment(&entry.author, age)).into_iter().flatten());
+        }
+        Some(grounds)
+    };
+    members.iter().filter_map(|(node, member)| Some((*node, of(member)?))).collect()
 }

@@ -1,17 +1,23 @@
 //! The grant path: the few charter events that prove one node's membership to a stranger of the same team.
 //!
-//! It holds the opening event of the steward's charter log, which binds the steward's store to its key, and the
-//! grant. Charter events are signed one by one, so the path is checked without the log between them, and whoever
-//! gets it learns one member and nothing else.
+//! It holds the grant, how its author became a steward, and the opening event of every charter log that these stand
+//! in, which binds the log to its key. Charter events are signed one by one, so the path is checked without the logs
+//! between them, and whoever gets it learns one member, its stewards and nothing else. What it proves is decided by the
+//! same law as everything else: the membership that the records of the path make together with those already known.
 
-use super::record::{Entry, Grant, Record};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::record::Entry;
+use super::{Charter, Membership, Record};
 use crate::cbor;
-use crate::event::{Event, HeaderError, Unverified, signed_message};
-use crate::ids::{NodeId, StoreId, TeamId};
+use crate::event::{Action, Event, HeaderError, Unverified, signed_message};
+use crate::ids::{Hash, NodeId, StoreId, TeamId};
 use crate::sign::{self, Signature};
 
 /// Longest encoded path, in bytes.
 pub const GRANT_PATH_BYTES_MAX: usize = 64 * 1024;
+/// Most events of a path: each costs a signature to check.
+pub const GRANT_PATH_EVENTS_MAX: usize = 64;
 
 /// Why a path proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,29 +31,43 @@ pub enum PathError {
     /// It is longer than [`GRANT_PATH_BYTES_MAX`].
     #[error("a grant path of {0} bytes, the limit is {GRANT_PATH_BYTES_MAX}")]
     TooLong(usize),
-    /// An event is of another team, not signed by the steward, or not of the kind that is due.
-    #[error("the grant path is not signed by a steward of this team")]
+    /// An event is of another team, not signed by the key that opened its log, or no charter record.
+    #[error("the grant path holds an event that its author did not sign for this team")]
     NotSigned,
-    /// It grants another node.
-    #[error("the grant path names another node")]
+    /// It grants nothing to this node.
+    #[error("the grant path does not grant this node anything")]
     OtherNode,
 }
 
 /// The events of a path, as they are kept and sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantPath {
-    /// Opening event of the steward's charter log.
-    pub open: Event<Unverified>,
-    /// The grant.
-    pub grant: Event<Unverified>,
+    events: Vec<Event<Unverified>>,
 }
 
 impl GrantPath {
+    /// A path of these events.
+    pub fn new(events: Vec<Event<Unverified>>) -> Self {
+        Self { events }
+    }
+
+    /// The path of `node`, taken from all charter events with their authors; `None` when it is no member.
+    pub fn find(membership: &Membership, node: &NodeId, events: &[(NodeId, Event)]) -> Option<Self> {
+        let grounds: BTreeSet<&Hash> = membership.grounds(node)?.iter().collect();
+        let grounded = |event: &Event| grounds.contains(&event.hash());
+        let stores: BTreeSet<StoreId> =
+            events.iter().filter(|(_, event)| grounded(event)).map(|(_, event)| event.header().store).collect();
+        let opens = |event: &Event| event.header().action == Action::Open && stores.contains(&event.header().store);
+        let needed = events.iter().filter(|(_, event)| opens(event) || grounded(event));
+        let events: Vec<_> = needed.map(|(_, event)| event.clone().into_unverified()).collect();
+        (events.len() <= GRANT_PATH_EVENTS_MAX).then_some(Self { events })
+    }
+
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
         cbor::encode(|out| {
-            cbor::array(out, 2);
-            for event in [&self.open, &self.grant] {
+            cbor::array(out, self.events.len());
+            for event in &self.events {
                 cbor::array(out, 3);
                 cbor::bytes(out, event.header_bytes());
                 cbor::bytes(out, event.payload().unwrap_or_default());
@@ -65,9 +85,7 @@ impl GrantPath {
             return Err(PathError::TooLong(bytes.len()));
         }
         let raw = cbor::decode(bytes, |input| {
-            if cbor::read_list(input, 2)? != 2 {
-                return Err(cbor::Error::Value("a grant path has two events"));
-            }
+            let len = cbor::read_list(input, GRANT_PATH_EVENTS_MAX)?;
             let mut event = || {
                 if cbor::read_list(input, 3)? != 3 {
                     return Err(cbor::Error::Value("an event has three parts"));
@@ -76,35 +94,54 @@ impl GrantPath {
                 let payload = cbor::read_bytes(input, GRANT_PATH_BYTES_MAX)?;
                 Ok((header, payload, Signature(cbor::read_array(input)?)))
             };
-            Ok([event()?, event()?])
+            (0..len).map(|_| event()).collect::<Result<Vec<_>, _>>()
         })?;
-        let [open, grant] =
-            raw.map(|(header, payload, signature)| Event::parse(header, Some(payload), Some(signature)));
-        Ok(Self { open: open?, grant: grant? })
+        let events = raw
+            .into_iter()
+            .map(|(header, payload, signature)| Event::parse(header, Some(payload), Some(signature)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { events })
     }
 
-    /// The grant that the path proves for `node` in `team`, whose first steward is `steward`.
+    /// The records of the path, once every signature was checked.
     ///
     /// # Errors
-    /// [`PathError`] when it proves none.
-    pub fn verify(&self, team: &TeamId, steward: &NodeId, node: &NodeId) -> Result<Grant, PathError> {
-        let open = self.open.opening().ok_or(PathError::NotSigned)?;
-        let store = self.grant.header().store;
-        let bound = open.node == *steward && StoreId::derive(team, steward, &open.nonce) == store;
-        let one_log = self.open.log() == self.grant.log();
-        let signed = [&self.open, &self.grant].into_iter().all(|event| {
+    /// [`PathError::NotSigned`] when an event is not what it claims to be.
+    pub fn entries(&self, team: &TeamId) -> Result<Vec<Entry>, PathError> {
+        let mut keys: BTreeMap<StoreId, NodeId> = BTreeMap::new();
+        for event in self.events.iter().filter(|event| event.header().action == Action::Open) {
+            let open = event.opening().ok_or(PathError::NotSigned)?;
+            if StoreId::derive(team, &open.node, &open.nonce) != event.header().store {
+                return Err(PathError::NotSigned);
+            }
+            keys.insert(event.header().store, open.node);
+        }
+        let entry = |event: &Event<Unverified>| {
+            let key = keys.get(&event.header().store)?;
             let message = signed_message(team, event.header_bytes());
-            let valid = |signature| sign::verify(steward, &message, signature);
-            event.header().team == *team && event.signature().is_some_and(valid)
-        });
-        if !(bound && one_log && signed) {
-            return Err(PathError::NotSigned);
+            let signed = event.signature().is_some_and(|signature| sign::verify(key, &message, signature));
+            (signed && event.header().team == *team).then(|| Entry::read(event, *key).ok()).flatten()
+        };
+        self.events.iter().map(|event| entry(event).ok_or(PathError::NotSigned)).collect()
+    }
+
+    /// The membership that the path and what is known already make together, in which `node` is granted something by
+    /// the path or by what is known.
+    ///
+    /// # Errors
+    /// [`PathError`] when the path proves nothing for `node`.
+    pub fn verify(
+        &self,
+        team: &TeamId,
+        known: &Charter,
+        node: &NodeId,
+    ) -> Result<std::sync::Arc<Membership>, PathError> {
+        let entries = self.entries(team)?;
+        // By itself it must grant the node something, or a revoked steward's path could lean on what is known.
+        let grants = |entry: &Entry| matches!(&entry.record, Record::Grant(grant) if grant.node == *node);
+        if !entries.iter().any(grants) {
+            return Err(PathError::OtherNode);
         }
-        let entry = Entry::read(&self.grant, *steward).map_err(|_| PathError::NotSigned)?;
-        match entry.record {
-            Record::Grant(grant) if grant.node == *node => Ok(grant),
-            Record::Grant(_) => Err(PathError::OtherNode),
-            _ => Err(PathError::NotSigned),
-        }
+        Ok(known.membership_with(&entries))
     }
 }

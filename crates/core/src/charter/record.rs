@@ -1,21 +1,19 @@
-//! Charter records: what the events of the charter stream say.
+//! Charter records: what the events of the charter stream say, and how much their authors had seen.
 
 use std::collections::BTreeMap;
 
-use crate::event::{Action, Event, Open, Payload, PayloadError};
-use crate::fact::check_label;
+use super::changes::{Approve, GeneAdd, StewardChange};
+use super::grant::Grant;
+use super::revoke::Revoke;
+use super::role_key::RoleKey;
+use crate::event::{Action, Event, Open, Payload, PayloadError, Subject};
 use crate::ids::{Hash, NodeId, StoreId};
-use crate::log::{Head, LogId, Stream};
-use crate::time::UnixMillis;
+use crate::log::Stream;
 use crate::value::Value;
 use crate::vclock::VClock;
 
 /// Longest name of a role or a node, in bytes.
-const NAME_BYTES_MAX: usize = 64;
-/// Longest reason of a revocation, in bytes.
-const REASON_BYTES_MAX: usize = 1_024;
-/// Most roles of one grant.
-const ROLES_MAX: usize = 32;
+pub(super) const NAME_BYTES_MAX: usize = 64;
 
 /// Why an event of the charter stream is not a charter record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,46 +30,12 @@ pub enum RecordError {
     /// A field is missing or of the wrong kind.
     #[error("field {0} is missing or malformed")]
     Field(&'static str),
-    /// Its subject is not the node it speaks of.
-    #[error("its subject is not the node it speaks of")]
+    /// Its subject is not what it speaks of.
+    #[error("its subject is not what it speaks of")]
     Subject,
-}
-
-/// Makes a node a member until a time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// The member's key.
-    pub node: NodeId,
-    /// Its age recipient, to which role keys are wrapped.
-    pub recipient: String,
-    /// Its roles.
-    pub roles: Vec<String>,
-    /// When the grant ends.
-    pub not_after: UnixMillis,
-    /// Its name when it was granted.
-    pub name: String,
-}
-
-/// Ends a membership for good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revoke {
-    /// The key that is removed.
-    pub node: NodeId,
-    /// Why, for people.
-    pub reason: String,
-    /// Whether somebody else may hold the key.
-    pub compromised: bool,
-    /// Up to where its logs count.
-    pub cuts: Vec<Cut>,
-}
-
-/// The last event of a log that counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
-    /// The log.
-    pub log: LogId,
-    /// Its last event.
-    pub head: Head,
+    /// Its clock does not count the event itself.
+    #[error("its clock does not count the event itself")]
+    Clock,
 }
 
 /// What a charter event says.
@@ -79,12 +43,76 @@ pub struct Cut {
 pub enum Record {
     /// A store opens its charter log.
     Open(Open),
-    /// A grant.
+    /// Makes a node a member, or renews it.
     Grant(Grant),
-    /// A revocation.
+    /// Ends a membership for good.
     Revoke(Revoke),
+    /// A new key of a role.
+    RoleKey(RoleKey),
+    /// Makes somebody a steward, or ends that.
+    StewardChange(StewardChange),
+    /// Consents to another steward's record.
+    Approve(Approve),
+    /// Adds a gene.
+    GeneAdd(GeneAdd),
     /// A kind of a newer version; it is kept and not applied.
     Unknown(u64),
+}
+
+impl Record {
+    /// The action of its event.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Open(_) => Action::Open,
+            Self::Grant(_) => Action::Grant,
+            Self::Revoke(_) => Action::Revoke,
+            Self::RoleKey(_) => Action::RoleKey,
+            Self::StewardChange(_) => Action::StewardChange,
+            Self::Approve(_) => Action::Approve,
+            Self::GeneAdd(_) => Action::GeneAdd,
+            Self::Unknown(number) => Action::Unknown(*number),
+        }
+    }
+
+    /// The subject of its event; `None` for an opening, whose subject is the store, and for what is not known.
+    pub fn subject(&self) -> Option<Subject> {
+        match self {
+            Self::Open(_) | Self::Unknown(_) => None,
+            Self::Grant(grant) => Some(Subject::Member(grant.node)),
+            Self::Revoke(revoke) => Some(Subject::Member(revoke.node)),
+            Self::RoleKey(key) => Some(Subject::Role(key.role.clone())),
+            Self::StewardChange(change) => Some(Subject::Member(change.node)),
+            Self::Approve(approve) => Some(Subject::Record(approve.record)),
+            Self::GeneAdd(gene) => Some(Subject::Gene(gene.id.clone())),
+        }
+    }
+
+    /// The fields of its payload.
+    pub fn to_fields(&self) -> BTreeMap<u8, Value> {
+        match self {
+            Self::Open(open) => open.to_fields(),
+            Self::Grant(grant) => grant.to_fields(),
+            Self::Revoke(revoke) => revoke.to_fields(),
+            Self::RoleKey(key) => key.to_fields(),
+            Self::StewardChange(change) => change.to_fields(),
+            Self::Approve(approve) => approve.to_fields(),
+            Self::GeneAdd(gene) => gene.to_fields(),
+            Self::Unknown(_) => BTreeMap::new(),
+        }
+    }
+
+    fn from_fields(action: Action, fields: &BTreeMap<u8, Value>) -> Result<Self, RecordError> {
+        Ok(match action {
+            Action::Open => Self::Open(Open::from_fields(fields).map_err(|_| RecordError::Field("open"))?),
+            Action::Grant => Self::Grant(Grant::from_fields(fields)?),
+            Action::Revoke => Self::Revoke(Revoke::from_fields(fields)?),
+            Action::RoleKey => Self::RoleKey(RoleKey::from_fields(fields)?),
+            Action::StewardChange => Self::StewardChange(StewardChange::from_fields(fields)?),
+            Action::Approve => Self::Approve(Approve::from_fields(fields)?),
+            Action::GeneAdd => Self::GeneAdd(GeneAdd::from_fields(fields)?),
+            other => Self::Unknown(other.number()),
+        })
+    }
 }
 
 /// A charter event, decoded, with what decides its weight.
@@ -92,6 +120,8 @@ pub enum Record {
 pub struct Entry {
     /// Hash of its header.
     pub hash: Hash,
+    /// Hash of the header before it in its log, zeros for the first.
+    pub prev: Hash,
     /// The key that signed it.
     pub author: NodeId,
     /// The store it was written by.
@@ -114,114 +144,49 @@ impl Entry {
         if header.stream != Stream::Charter {
             return Err(RecordError::Stream);
         }
-        let payload = event.payload().ok_or(RecordError::NoPayload)?;
-        let fields = Payload::decode(payload, header.fields)?.fields;
-        let record = match header.action {
-            Action::Open => Open::from_fields(&fields).map(Record::Open).map_err(|_| RecordError::Field("open"))?,
-            Action::Grant => Record::Grant(Grant::from_fields(&fields)?),
-            Action::Revoke => Record::Revoke(Revoke::from_fields(&fields)?),
-            other => Record::Unknown(other.number()),
+        if header.version.get(&header.store) != header.seq {
+            return Err(RecordError::Clock);
+        }
+        let record = if let Action::Unknown(number) = header.action {
+            Record::Unknown(number)
+        } else {
+            let payload = event.payload().ok_or(RecordError::NoPayload)?;
+            Record::from_fields(header.action, &Payload::decode(payload, header.fields)?.fields)?
         };
-        let speaks_of = match &record {
-            Record::Grant(grant) => Some(grant.node),
-            Record::Revoke(revoke) => Some(revoke.node),
-            Record::Open(_) | Record::Unknown(_) => None,
-        };
-        if speaks_of.is_some_and(|node| header.subject != crate::event::Subject::Member(node)) {
+        if record.subject().is_some_and(|subject| header.subject != subject) {
             return Err(RecordError::Subject);
         }
-        let (hash, store, seq) = (event.hash(), header.store, header.seq);
-        Ok(Self { hash, author, store, seq, seen: header.version.clone(), record })
+        let (hash, prev, store, seq) = (event.hash(), header.prev, header.store, header.seq);
+        Ok(Self { hash, prev, author, store, seq, seen: header.version.clone(), record })
     }
 
-    /// Whether `self` was written by somebody who had seen `other`.
+    /// Whether `self` was written by somebody who had seen `other`, which is another record.
+    ///
+    /// A clock counts its own event, so a clock that covers another's counts that event too. Two branches of a fork
+    /// have equal clocks and have not seen each other. Being the order of the clocks, this has no circles, whatever
+    /// a clock claims.
     pub fn has_seen(&self, other: &Self) -> bool {
-        self.hash == other.hash || self.seen.get(&other.store) >= other.seq
+        self.seen != other.seen && self.seen.covers(&other.seen)
+    }
+
+    /// How much its author had seen: grows along every chain of [`Entry::has_seen`].
+    pub(super) fn depth(&self) -> u64 {
+        self.seen.iter().fold(0, |sum, (_, count)| count.saturating_add(sum))
     }
 }
 
-impl Grant {
-    /// The fields of the payload: 0 node key, 1 age recipient, 2 roles, 3 not after, 4 wrapped role keys, 5 name.
-    pub fn to_fields(&self) -> BTreeMap<u8, Value> {
-        BTreeMap::from([
-            (0, Value::Bytes(self.node.0.to_vec())),
-            (1, Value::Text(self.recipient.clone())),
-            (2, Value::texts(&self.roles)),
-            (3, Value::Uint(self.not_after.0)),
-            (4, Value::List(Vec::new())),
-            (5, Value::Text(self.name.clone())),
-        ])
-    }
-
-    fn from_fields(fields: &BTreeMap<u8, Value>) -> Result<Self, RecordError> {
-        let text = |bit, name| fields.get(&bit).and_then(Value::as_text).ok_or(RecordError::Field(name));
-        let roles = fields.get(&2).and_then(Value::as_texts).ok_or(RecordError::Field("roles"))?;
-        let fit = |role: &String| check_label("role", role, NAME_BYTES_MAX).is_ok();
-        if roles.len() > ROLES_MAX || !roles.iter().all(fit) {
-            return Err(RecordError::Field("roles"));
-        }
-        let name = text(5, "name")?;
-        check_label("name", name, NAME_BYTES_MAX).map_err(|_| RecordError::Field("name"))?;
-        let recipient = text(1, "recipient")?;
-        if recipient.len() > 128 || !recipient.is_ascii() {
-            return Err(RecordError::Field("recipient"));
-        }
-        Ok(Self {
-            node: node_of(fields)?,
-            recipient: recipient.to_owned(),
-            roles,
-            not_after: fields
-                .get(&3)
-                .and_then(Value::as_uint)
-                .map(UnixMillis)
-                .ok_or(RecordError::Field("not_after"))?,
-            name: name.to_owned(),
-        })
-    }
-}
-
-impl Revoke {
-    /// The fields of the payload: 0 node key, 1 reason, 2 compromised, 3 cuts, 4 new role keys.
-    pub fn to_fields(&self) -> BTreeMap<u8, Value> {
-        let cut = |cut: &Cut| {
-            Value::List(vec![
-                Value::Bytes(cut.log.store.0.to_vec()),
-                Value::Uint(cut.log.stream.number().into()),
-                Value::Uint(cut.head.seq),
-                Value::Bytes(cut.head.hash.0.to_vec()),
-            ])
-        };
-        BTreeMap::from([
-            (0, Value::Bytes(self.node.0.to_vec())),
-            (1, Value::Text(self.reason.clone())),
-            (2, Value::Bool(self.compromised)),
-            (3, Value::List(self.cuts.iter().map(cut).collect())),
-            (4, Value::List(Vec::new())),
-        ])
-    }
-
-    fn from_fields(fields: &BTreeMap<u8, Value>) -> Result<Self, RecordError> {
-        let reason = fields.get(&1).and_then(Value::as_text).ok_or(RecordError::Field("reason"))?;
-        if reason.len() > REASON_BYTES_MAX {
-            return Err(RecordError::Field("reason"));
-        }
-        let cuts = fields.get(&3).and_then(Value::as_list).ok_or(RecordError::Field("cuts"))?;
-        Ok(Self {
-            node: node_of(fields)?,
-            reason: reason.to_owned(),
-            compromised: fields.get(&2).and_then(Value::as_bool).unwrap_or(false),
-            cuts: cuts.iter().map(cut_of).collect::<Option<_>>().ok_or(RecordError::Field("cuts"))?,
-        })
-    }
-}
-
-fn node_of(fields: &BTreeMap<u8, Value>) -> Result<NodeId, RecordError> {
+/// The node key in field 0.
+pub(super) fn node_of(fields: &BTreeMap<u8, Value>) -> Result<NodeId, RecordError> {
     fields.get(&0).and_then(Value::as_array).map(NodeId).ok_or(RecordError::Field("node"))
 }
 
-fn cut_of(value: &Value) -> Option<Cut> {
-    let [store, stream, seq, hash] = value.as_list()? else { return None };
-    let stream = Stream::from_number(stream.as_uint()?)?;
-    let head = Head { seq: seq.as_uint()?, hash: Hash(hash.as_array()?) };
-    Some(Cut { log: LogId::new(StoreId(store.as_array()?), stream), head })
+/// A text of at most `limit` bytes.
+pub(super) fn text_of(
+    fields: &BTreeMap<u8, Value>,
+    bit: u8,
+    name: &'static str,
+    limit: usize,
+) -> Result<String, RecordError> {
+    let text = fields.get(&bit).and_then(Value::as_text).filter(|text| text.len() <= limit);
+    text.map(str::to_owned).ok_or(RecordError::Field(name))
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::log::Stream;
+
 /// Level of a fact. Project and domain facts are shared, module facts and snippets stay on the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Level {
@@ -50,6 +52,31 @@ impl Level {
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+/// Which levels of facts a team shares, as founded: every level up to one. The deeper ones stay on their node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sharing {
+    /// The deepest level that is shared.
+    pub up_to: Level,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self { up_to: Level::Domain }
+    }
+}
+
+impl Sharing {
+    /// Reads the text of the gene: the deepest level that is shared.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(Self { up_to: text.parse().ok()? })
+    }
+
+    /// The stream that a fact of this level is written to.
+    pub fn stream_of(self, level: Level, private: bool) -> Stream {
+        if level <= self.up_to && !private { Stream::Shared } else { Stream::Local }
     }
 }
 

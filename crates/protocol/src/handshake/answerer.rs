@@ -5,7 +5,7 @@ use std::sync::Arc;
 use antiphon_core::time::UnixMillis;
 
 use super::check::{Claim, check};
-use super::wire::{Proof, Request, Response};
+use super::wire::{Proof, Removal, Request, Response};
 use super::{By, Input, Known, Local, Output, Rejected, Trust, Verified};
 use crate::reason::Reason;
 
@@ -14,13 +14,20 @@ use crate::reason::Reason;
 pub struct Answerer {
     local: Arc<Local>,
     known: Known,
+    removal: Option<Removal>,
     done: bool,
 }
 
 impl Answerer {
     /// A handshake whose request has not come yet.
     pub fn new(local: Arc<Local>, known: Known) -> Self {
-        Self { local, known, done: false }
+        Self { local, known, removal: None, done: false }
+    }
+
+    /// The same, with the record that removed the peer, should it have been removed.
+    #[must_use]
+    pub fn with_removal(self, removal: Option<Removal>) -> Self {
+        Self { removal, ..self }
     }
 
     /// Takes what happened; says what must be done. Inputs that are not due change nothing.
@@ -38,17 +45,19 @@ impl Answerer {
             Claim { node: request.from, team: Some(request.team), genome: request.genome, proof: &request.proof };
         match check(&self.local, &self.known, &claim, now) {
             Err(reason) => {
-                let response = self.response(&request, Err(reason), now);
+                let response = self.refusal(&request, reason, now);
                 vec![Output::Send(response.encode()), self.rejected(reason, Some(request))]
             }
             Ok(proven) => {
-                let response = self.response(&request, Ok(()), now);
+                let response = self.welcome(&request, proven.in_step, now);
                 let verified = Verified {
                     node: self.known.node,
                     name: request.from_name,
                     store: proven.store,
                     pin: proven.pin,
                     grant: proven.grant,
+                    genome: request.genome,
+                    in_step: proven.in_step,
                     charter: request.proof.charter,
                     agent_version: request.agent_version,
                     addresses: request.proof.addresses,
@@ -58,27 +67,42 @@ impl Answerer {
         }
     }
 
-    /// The answer: to somebody who is not believed it holds two hashes and a reason, and nothing about the team.
-    fn response(&self, request: &Request, verdict: Result<(), Reason>, now: UnixMillis) -> Response {
+    /// The answer to a member, which is not verified before its genome is ours.
+    fn welcome(&self, request: &Request, in_step: bool, now: UnixMillis) -> Response {
         let local = &self.local;
-        let good = verdict.is_ok();
-        let text = |text: &str| if good { text.to_owned() } else { String::new() };
+        Response {
+            to_name: local.name.clone(),
+            matches: in_step,
+            trust: if in_step { Trust::Verified } else { Trust::Pending },
+            reason: None,
+            agent_version: local.agent_version.clone(),
+            proof: Some(Proof::of(local, true)),
+            ..self.refusal(request, Reason::Other, now)
+        }
+    }
+
+    /// The answer to somebody who is not believed: two hashes and a reason, and nothing about the team.
+    fn refusal(&self, request: &Request, reason: Reason, now: UnixMillis) -> Response {
+        let local = &self.local;
+        let removed = reason == Reason::Revoked;
         Response {
             to: local.node,
-            to_name: text(&local.name),
+            to_name: String::new(),
             genome: local.genome,
             matches: request.team == local.team && request.genome == local.genome,
-            trust: if good { Trust::Verified } else { Trust::Rejected },
-            reason: verdict.err(),
+            trust: Trust::Rejected,
+            reason: Some(reason),
             timestamp: now,
             nonce: request.nonce,
-            agent_version: text(&local.agent_version),
-            proof: good.then(|| Proof::of(local, true)),
+            agent_version: String::new(),
+            proof: None,
+            removal: if removed { self.removal.clone() } else { None },
         }
     }
 
     fn rejected(&self, reason: Reason, request: Option<Request>) -> Output {
         let theirs = request.map(|request| request.genome);
-        Output::Rejected(Rejected { node: self.known.node, by: By::Us, reason, ours: self.local.genome, theirs })
+        let (node, ours) = (self.known.node, self.local.genome);
+        Output::Rejected(Rejected { node, by: By::Us, reason, ours, theirs, removal: None })
     }
 }

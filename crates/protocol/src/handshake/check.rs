@@ -1,13 +1,14 @@
 //! The proofs, in their order.
 
-use antiphon_core::charter::{Grant, GrantPath, Refusal};
+use antiphon_core::charter::{Grant, GrantPath};
 use antiphon_core::event::{Event, Unverified, signed_message};
 use antiphon_core::ids::{Hash, NodeId, StoreId, TeamId};
+use antiphon_core::log::NodeClock;
 use antiphon_core::sign;
 use antiphon_core::time::UnixMillis;
 
 use super::wire::Proof;
-use super::{Known, Local, Pin};
+use super::{CHARTER_HEADS_MAX, Known, Local, Pin};
 use crate::reason::Reason;
 
 /// What a peer claims to be.
@@ -27,6 +28,8 @@ pub(super) struct Proven {
     pub(super) grant: Grant,
     pub(super) store: StoreId,
     pub(super) pin: Pin,
+    /// Whether the genomes are equal.
+    pub(super) in_step: bool,
 }
 
 /// Checks key, team, charter, genome and store of a peer, in this order.
@@ -38,34 +41,29 @@ pub(super) fn check(local: &Local, known: &Known, claim: &Claim<'_>, now: UnixMi
         return Err(Reason::GenomeMismatch);
     }
     let grant = check_charter(local, &known.node, claim.proof.path.as_ref(), now)?;
-    if claim.genome != local.genome {
+    let in_step = claim.genome == local.genome;
+    if !in_step && claim.proof.charter == told_charter(local) {
         return Err(Reason::GenomeMismatch);
     }
     let store = claim.proof.store.ok_or(Reason::IdentityMissing)?;
     let pin = check_store(local, known, store, claim.proof.opening.as_ref())?;
-    Ok(Proven { grant, store, pin })
+    Ok(Proven { grant, store, pin, in_step })
 }
 
-/// The peer's standing grant. Its path must be good; then whatever we know that is later than the path wins.
+/// The heads of the charter logs, as far as a message tells them.
+pub(super) fn told_charter(local: &Local) -> NodeClock {
+    local.charter.iter().take(CHARTER_HEADS_MAX).map(|(log, head)| (*log, *head)).collect()
+}
+
+/// The peer's standing grant, by the records of its path and those we hold together.
 fn check_charter(local: &Local, node: &NodeId, path: Option<&GrantPath>, now: UnixMillis) -> Result<Grant, Reason> {
     // A removal needs no look at what the removed node shows.
-    if local.membership.is_revoked(node) {
+    if local.membership().is_revoked(node) {
         return Err(Reason::Revoked);
     }
     let path = path.ok_or(Reason::NotAMember)?;
-    let steward = local.membership.first_steward();
-    let shown = path.verify(&local.team, &steward, node).map_err(|_| Reason::NotAMember)?;
-    let held = local.charter.get(&path.grant.log()).map_or(0, |head| head.seq);
-    if path.grant.header().seq <= held || local.membership.is_revoked(&steward) {
-        // We hold the record it shows, so our membership already says what became of it. And what a removed steward's
-        // key signed beyond that is void, or else anybody who stole the key could go on making members.
-        return Ok(local.membership.check(node, now)?.grant.clone());
-    }
-    match local.membership.check(node, now) {
-        Err(Refusal::Revoked) => Err(Reason::Revoked),
-        _ if now > shown.not_after => Err(Reason::GrantExpired),
-        _ => Ok(shown),
-    }
+    let membership = path.verify(&local.team, &local.records, node).map_err(|_| Reason::NotAMember)?;
+    Ok(membership.check(node, now)?.grant.clone())
 }
 
 /// Whether `store` is the pinned one, the first one, or one that follows the pinned one under the same key.

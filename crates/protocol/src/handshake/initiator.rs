@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use antiphon_core::ids::Hash;
+use antiphon_core::event::{Action, Event, Subject, Unverified, signed_message};
+use antiphon_core::ids::{Hash, StoreId};
+use antiphon_core::sign;
 use antiphon_core::time::UnixMillis;
 
 use super::check::{Claim, check};
-use super::wire::{Proof, Request, Response};
+use super::wire::{Proof, Removal, Request, Response};
 use super::{By, Input, Known, Local, Output, Rejected, Trust, Verified};
 use crate::reason::Reason;
 
@@ -52,7 +54,7 @@ impl Initiator {
         }
         self.state = State::Asked(nonce);
         let local = &self.local;
-        let known = local.membership.check(&self.known.node, now).is_ok();
+        let known = local.membership().check(&self.known.node, now).is_ok();
         let request = Request {
             from: local.node,
             from_name: local.name.clone(),
@@ -74,9 +76,17 @@ impl Initiator {
             return self.rejected(By::Us, Reason::Auth, None);
         }
         let theirs = Some(response.genome);
-        let accepted = response.trust == Trust::Verified && response.matches && response.reason.is_none();
+        let accepted = matches!(
+            (response.trust, response.matches, response.reason),
+            (Trust::Verified, true, None) | (Trust::Pending, false, None)
+        );
         if !accepted {
-            return self.rejected(By::Peer, response.reason.unwrap_or(Reason::Other), theirs);
+            let reason = response.reason.unwrap_or(Reason::Other);
+            let removal = response.removal.filter(|removal| reason == Reason::Revoked && self.holds(removal));
+            let Output::Rejected(rejected) = self.rejected(By::Peer, reason, theirs) else {
+                return Output::Failed(reason);
+            };
+            return Output::Rejected(Rejected { removal: removal.map(|removal| Box::new(removal.record)), ..rejected });
         }
         let proof = response.proof.unwrap_or_default();
         // The team needs no check of its own: a grant path proves nothing in another team.
@@ -89,6 +99,8 @@ impl Initiator {
                 store: proven.store,
                 pin: proven.pin,
                 grant: proven.grant,
+                genome: response.genome,
+                in_step: proven.in_step,
                 charter: proof.charter,
                 agent_version: response.agent_version,
                 addresses: proof.addresses,
@@ -96,7 +108,26 @@ impl Initiator {
         }
     }
 
+    /// Whether a steward that we know as one removed us by this record. What it says is not shown, so whether others
+    /// agreed cannot be seen; that a member of the team refuses us is plain enough.
+    fn holds(&self, removal: &Removal) -> bool {
+        let (local, header) = (&self.local, removal.record.header());
+        let Some(open) = removal.opening.opening() else { return false };
+        let signed = |event: &Event<Unverified>| {
+            let message = signed_message(&local.team, event.header_bytes());
+            event.header().team == local.team
+                && event.signature().is_some_and(|signature| sign::verify(&open.node, &message, signature))
+        };
+        local.membership().is_steward(&open.node)
+            && StoreId::derive(&local.team, &open.node, &open.nonce) == header.store
+            && removal.opening.log() == removal.record.log()
+            && (header.action, &header.subject) == (Action::Revoke, &Subject::Member(local.node))
+            && signed(&removal.opening)
+            && signed(&removal.record)
+    }
+
     fn rejected(&self, by: By, reason: Reason, theirs: Option<Hash>) -> Output {
-        Output::Rejected(Rejected { node: self.known.node, by, reason, ours: self.local.genome, theirs })
+        let (node, ours) = (self.known.node, self.local.genome);
+        Output::Rejected(Rejected { node, by, reason, ours, theirs, removal: None })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Request: 0 version, 1 from_peer_id, 2 from_node, 3 team, 4 genome_hash, 5 timestamp, 6 nonce, 7 agent_version,
 //! 8 proof. Answer: 0 version, 1 to_peer_id, 2 to_node, 3 genome_hash, 4 match, 5 trust, 6 reason, 7 timestamp,
-//! 8 nonce, 9 agent_version, 10 proof. Proof: 0 grant path, 1 store_id, 2 opening event, 3 charter_heads,
+//! 8 nonce, 9 agent_version, 10 proof, 11 removal. Proof: 0 grant path, 1 store_id, 2 opening event, 3 charter_heads,
 //! 4 addresses.
 
 use antiphon_core::cbor::{self, Error};
@@ -13,6 +13,7 @@ use antiphon_core::log::NodeClock;
 use antiphon_core::time::UnixMillis;
 use minicbor::Decoder;
 
+use super::check::told_charter;
 use super::{
     ADDRESS_BYTES_MAX, ADDRESSES_MAX, AGENT_VERSION_BYTES_MAX, CHARTER_HEADS_MAX, HANDSHAKE_BYTES_MAX, Local,
     NODE_NAME_BYTES_MAX, OPENING_BYTES_MAX, Trust,
@@ -87,13 +88,25 @@ pub struct Response {
     pub agent_version: String,
     /// What it shows to somebody it believes.
     pub proof: Option<Proof>,
+    /// To somebody who was removed: the opening of the steward's log and the header of the record that did it.
+    pub removal: Option<Removal>,
+}
+
+/// What proves a removal to the removed: two events of one charter log, without what the second says, for it brings
+/// keys that are no longer meant for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// The opening event of the log, which binds it to the steward's key.
+    pub opening: Event<Unverified>,
+    /// The record, header and signature only.
+    pub record: Event<Unverified>,
 }
 
 impl Proof {
     /// What `local` shows to a peer that is a known member, or to a stranger.
     pub(super) fn of(local: &Local, known: bool) -> Self {
         let (charter, addresses) = if known {
-            let charter = local.charter.iter().take(CHARTER_HEADS_MAX).map(|(log, head)| (*log, *head)).collect();
+            let charter = told_charter(local);
             let fit = |address: &&String| address.len() <= ADDRESS_BYTES_MAX;
             (charter, local.addresses.iter().filter(fit).take(ADDRESSES_MAX).cloned().collect())
         } else {
@@ -138,6 +151,14 @@ impl Proof {
 fn read_path(input: &mut Decoder<'_>) -> Result<GrantPath, Error> {
     let bytes = cbor::read_bytes(input, GRANT_PATH_BYTES_MAX)?;
     GrantPath::decode(&bytes).map_err(|error| Error::Malformed(error.to_string()))
+}
+
+fn read_removal(input: &mut Decoder<'_>) -> Result<Removal, Error> {
+    if cbor::read_list(input, 2)? != 2 {
+        return Err(Error::Value("a removal is an opening and a record"));
+    }
+    let opening = read_event(input, OPENING_BYTES_MAX)?;
+    Ok(Removal { opening, record: read_event(input, OPENING_BYTES_MAX)? })
 }
 
 /// The proof travels as a byte string, so that its own nesting does not count with the message's.
@@ -234,6 +255,11 @@ impl Response {
         fields.put(8, |out| cbor::bytes(out, &self.nonce));
         fields.put(9, |out| cbor::text(out, cut(&self.agent_version, AGENT_VERSION_BYTES_MAX)));
         fields.put_some(10, self.proof.as_ref(), write_proof);
+        fields.put_some(11, self.removal.as_ref(), |out, removal| {
+            cbor::array(out, 2);
+            write_event(out, &removal.opening);
+            write_event(out, &removal.record);
+        });
         fields.finish()
     }
 
@@ -245,7 +271,7 @@ impl Response {
         within(bytes)?;
         let (mut version, mut to, mut genome, mut nonce, mut trust) = (None, None, None, None, None);
         let (mut to_name, mut agent_version, mut matches) = (String::new(), String::new(), false);
-        let (mut reason, mut timestamp, mut proof) = (None, UnixMillis(0), None);
+        let (mut reason, mut timestamp, mut proof, mut removal) = (None, UnixMillis(0), None, None);
         cbor::decode(bytes, |input| {
             read_fields(input, |key, input| {
                 match key {
@@ -260,6 +286,7 @@ impl Response {
                     8 => nonce = Some(cbor::read_array(input)?),
                     9 => agent_version = cbor::read_text(input, AGENT_VERSION_BYTES_MAX)?,
                     10 => proof = Some(read_proof(input)?),
+                    11 => removal = Some(read_removal(input)?),
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -268,6 +295,6 @@ impl Response {
         check_version(version)?;
         let (to, genome) = (required(to, 1)?, required(genome, 3)?);
         let (trust, nonce) = (required(trust, 5)?, required(nonce, 8)?);
-        Ok(Self { to, to_name, genome, matches, trust, reason, timestamp, nonce, agent_version, proof })
+        Ok(Self { to, to_name, genome, matches, trust, reason, timestamp, nonce, agent_version, proof, removal })
     }
 }

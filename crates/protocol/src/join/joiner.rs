@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use antiphon_core::charter::Charter;
 use antiphon_core::event::{Event, Unverified, verify_run};
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{NodeId, TeamId};
@@ -19,8 +20,17 @@ pub struct Joiner {
     node: NodeId,
     name: String,
     recipient: String,
-    ticket: Ticket,
+    way: Way,
     state: State,
+}
+
+/// What opens the door.
+#[derive(Debug, Clone, PartialEq)]
+enum Way {
+    /// A ticket.
+    Ticket(Box<Ticket>),
+    /// The key itself: it is a member's. The team is checked where it is known.
+    Key { peer: NodeId, team: Option<TeamId> },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +73,13 @@ pub enum JoinerOutput {
 impl Joiner {
     /// An attempt of `node`, called `name`, whose age recipient is `recipient`.
     pub fn new(node: NodeId, name: String, recipient: String, ticket: Ticket) -> Self {
-        Self { node, name, recipient, ticket, state: State::New }
+        Self { node, name, recipient, way: Way::Ticket(Box::new(ticket)), state: State::New }
+    }
+
+    /// A member that lost its disk and asks `peer` for its place back. Without `team` it believes whatever team `peer`
+    /// shows that has granted this key something: a person must compare the team's id.
+    pub fn returning(node: NodeId, name: String, recipient: String, peer: NodeId, team: Option<TeamId>) -> Self {
+        Self { node, name, recipient, way: Way::Key { peer, team }, state: State::New }
     }
 
     /// Takes what happened; says what must be done. Inputs that are not due change nothing.
@@ -81,21 +97,19 @@ impl Joiner {
     }
 
     fn start(&mut self, peer: NodeId, nonce: [u8; 32], now: UnixMillis) -> JoinerOutput {
+        let (steward, team, secret) = match &self.way {
+            Way::Ticket(ticket) => (ticket.steward, Some(ticket.team), Some(ticket.secret)),
+            Way::Key { peer, team } => (*peer, *team, None),
+        };
         // The secret goes to the ticket's steward only; whoever else answers at its address gets nothing.
-        if peer != self.ticket.steward || peer == self.node {
+        if peer != steward || peer == self.node {
             return JoinerOutput::Refused(Refusal::NotASteward);
         }
-        if self.ticket.check(now).is_err() {
+        if matches!(&self.way, Way::Ticket(ticket) if ticket.check(now).is_err()) {
             return JoinerOutput::Refused(Refusal::Expired);
         }
         self.state = State::Asked(nonce);
-        let request = Request {
-            team: self.ticket.team,
-            secret: self.ticket.secret,
-            name: self.name.clone(),
-            recipient: self.recipient.clone(),
-            nonce,
-        };
+        let request = Request { team, secret, name: self.name.clone(), recipient: self.recipient.clone(), nonce };
         JoinerOutput::Send(request.encode())
     }
 
@@ -112,15 +126,22 @@ impl Joiner {
 
     /// Checks everything that a steward could have made up.
     fn believe(&self, welcome: Welcome) -> Result<Joined, Refusal> {
-        let team = self.ticket.team;
         let genome = Genome::decode(&welcome.genome).map_err(|_| Refusal::Malformed)?;
-        if genome.team() != team {
+        let team = genome.team();
+        let expected = match &self.way {
+            Way::Ticket(ticket) => Some(ticket.team),
+            Way::Key { team, .. } => *team,
+        };
+        if expected.is_some_and(|expected| expected != team) {
             return Err(Refusal::WrongTeam);
         }
-        let steward = genome.constitution().map_err(|_| Refusal::Malformed)?.steward;
-        let grant = welcome.path.verify(&team, &steward, &self.node).map_err(|_| Refusal::Malformed)?;
+        let founders = genome.constitution().map_err(|_| Refusal::Malformed)?.founders;
+        let nothing = Charter::new(&founders, []);
+        let membership = welcome.path.verify(&team, &nothing, &self.node).map_err(|_| Refusal::Malformed)?;
+        let grant = membership.member(&self.node).ok_or(Refusal::Malformed)?.grant.clone();
         let charter = verify_charter(&team, welcome.charter)?;
-        Ok(Joined { genome, charter, grant, path: welcome.path, steward_name: welcome.steward_name })
+        let Welcome { path, steward_name, stores, .. } = welcome;
+        Ok(Joined { genome, charter, grant, path, steward_name, stores })
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use antiphon_core::charter::{GrantPath, MEMBERS_MAX, Membership};
+use antiphon_core::charter::{self, GrantPath, Membership};
 use antiphon_core::event::{Event, Verified};
 use antiphon_core::fact::check_label;
 use antiphon_core::ids::{Hash, NodeId, TeamId};
 use antiphon_core::time::UnixMillis;
 
 use super::wire::{Request, Response, Welcome};
-use super::{Invite, Refusal, secret_hash};
+use super::{FormerStore, Invite, Refusal, secret_hash};
 use crate::handshake::NODE_NAME_BYTES_MAX;
 
 /// What a node brings when it is asked for a membership.
@@ -24,7 +24,9 @@ pub struct StewardLocal {
     /// The founding genome, encoded.
     pub genome: Vec<u8>,
     /// Who is a member.
-    pub membership: Membership,
+    pub membership: Arc<Membership>,
+    /// Most members of the team, as founded.
+    pub members_max: usize,
 }
 
 /// One attempt of somebody to join, seen from the node that is asked.
@@ -60,6 +62,8 @@ pub enum StewardInput {
         path: Box<GrantPath>,
         /// All charter events held, log by log, the steward's own first, each from its first event on.
         charter: Vec<Event<Verified>>,
+        /// Stores that the joiner's key had before, the latest first.
+        stores: Vec<FormerStore>,
     },
     /// The grant could not be written.
     GrantFailed,
@@ -84,6 +88,8 @@ pub enum StewardOutput {
         /// Its roles.
         roles: Vec<String>,
     },
+    /// The peer is a member that comes back: gather what [`StewardInput::Granted`] needs; nothing is to be written.
+    Gather(NodeId),
     /// Send these bytes to the joiner.
     Send(Vec<u8>),
     /// The joiner was refused, and told so if it could be.
@@ -102,12 +108,12 @@ impl Steward {
     pub fn handle(&mut self, input: StewardInput, now: UnixMillis) -> Vec<StewardOutput> {
         let state = std::mem::replace(&mut self.state, State::Done);
         match (state, input) {
-            (State::New, StewardInput::Request(bytes)) => self.asked(&bytes),
+            (State::New, StewardInput::Request(bytes)) => self.asked(&bytes, now),
             (State::Looking(request), StewardInput::Invite(invite)) => self.found(*request, invite, now),
-            (State::Granting { nonce }, StewardInput::Granted { path, charter }) => {
+            (State::Granting { nonce }, StewardInput::Granted { path, charter, stores }) => {
                 let charter = charter.into_iter().map(Event::into_unverified).collect();
                 let (genome, steward_name) = (self.local.genome.clone(), self.local.name.clone());
-                let welcome = Box::new(Welcome { genome, path: *path, charter, steward_name });
+                let welcome = Box::new(Welcome { genome, path: *path, charter, steward_name, stores });
                 let response = Response { nonce, verdict: Ok(welcome) };
                 vec![StewardOutput::Send(response.encode()), StewardOutput::Answered(self.peer)]
             }
@@ -119,19 +125,30 @@ impl Steward {
         }
     }
 
-    fn asked(&mut self, bytes: &[u8]) -> Vec<StewardOutput> {
+    fn asked(&mut self, bytes: &[u8], now: UnixMillis) -> Vec<StewardOutput> {
         let Ok(request) = Request::decode(bytes) else {
             return vec![StewardOutput::Refused(Refusal::Malformed)];
         };
         let membership = &self.local.membership;
-        let refusal = if request.team != self.local.team {
+        let refusal = if request.team.is_some_and(|team| team != self.local.team) {
             Refusal::WrongTeam
+        } else if request.secret.is_none() {
+            match membership.check(&self.peer, now) {
+                Ok(_) => {
+                    self.state = State::Granting { nonce: request.nonce };
+                    return vec![StewardOutput::Gather(self.peer)];
+                }
+                Err(charter::Refusal::Revoked) => Refusal::Revoked,
+                Err(charter::Refusal::Expired) => Refusal::Expired,
+                // A stranger learns no more than that it is none of the members.
+                Err(charter::Refusal::NotAMember) => Refusal::UnknownTicket,
+            }
         } else if !membership.is_steward(&self.local.node) {
             Refusal::NotASteward
         } else if self.peer == self.local.node || !is_fit(&request) {
             Refusal::Malformed
         } else {
-            let hash = secret_hash(&request.secret);
+            let hash = secret_hash(&request.secret.unwrap_or_default());
             self.state = State::Looking(Box::new(request));
             return vec![StewardOutput::LookupInvite(hash)];
         };
@@ -144,7 +161,7 @@ impl Steward {
             Ok(roles) => {
                 self.state = State::Granting { nonce: request.nonce };
                 vec![StewardOutput::Grant {
-                    invite: secret_hash(&request.secret),
+                    invite: secret_hash(&request.secret.unwrap_or_default()),
                     node: self.peer,
                     name: request.name,
                     recipient: request.recipient,
@@ -169,8 +186,8 @@ impl Steward {
         if membership.is_revoked(&self.peer) {
             return Err(Refusal::Revoked);
         }
-        let mut members = membership.members();
-        if !again && membership.members().count() >= MEMBERS_MAX && !members.any(|(node, _)| *node == self.peer) {
+        let full = membership.members().count() >= self.local.members_max;
+        if !again && full && membership.member(&self.peer).is_none() {
             return Err(Refusal::Full);
         }
         Ok(invite.roles)

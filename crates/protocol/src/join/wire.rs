@@ -1,18 +1,23 @@
 //! The two messages of joining.
 //!
-//! Request: 0 version, 1 team, 2 secret, 3 name, 4 age recipient, 5 nonce. Answer: 0 version, 1 nonce, 2 refusal; or
-//! without one 3 founding genome, 4 grant path, 5 charter events, 6 steward name.
+//! Request: 0 version, 1 team, 2 secret, 3 name, 4 age recipient, 5 nonce; a member that comes back sends no secret, and
+//! no team if it does not know it. Answer: 0 version, 1 nonce, 2 refusal; or without one 3 founding genome, 4 grant path,
+//! 5 charter events, 6 steward name, 7 former stores of the joiner: `[store, pinned, heads]` each.
 
 use std::fmt;
 
 use antiphon_core::cbor::{self, Error};
 use antiphon_core::charter::{CHARTER_EVENTS_MAX, GRANT_PATH_BYTES_MAX, GrantPath};
 use antiphon_core::event::{Event, Unverified};
-use antiphon_core::ids::TeamId;
+use antiphon_core::ids::{StoreId, TeamId};
+use antiphon_core::log::Stream;
+use minicbor::Decoder;
 
-use super::{JOIN_REQUEST_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, RECIPIENT_BYTES_MAX, Refusal};
+use super::{
+    FORMER_STORES_MAX, FormerStore, JOIN_REQUEST_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, RECIPIENT_BYTES_MAX, Refusal,
+};
 use crate::handshake::NODE_NAME_BYTES_MAX;
-use crate::wire::{Fields, read_event, read_fields, required, write_event};
+use crate::wire::{Fields, Out, read_clock, read_event, read_fields, required, write_clock, write_event};
 
 const VERSION: u64 = 1;
 /// Longest name of a refusal, in bytes.
@@ -21,10 +26,10 @@ const REFUSAL_BYTES_MAX: usize = 32;
 /// Asks to become a member.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The ticket's team.
-    pub team: TeamId,
-    /// The ticket's secret.
-    pub secret: [u8; 32],
+    /// The ticket's team; `None` for a member that comes back and has nothing but its key.
+    pub team: Option<TeamId>,
+    /// The ticket's secret; `None` for a member that comes back.
+    pub secret: Option<[u8; 32]>,
     /// The joiner's name for people.
     pub name: String,
     /// The joiner's age recipient.
@@ -59,6 +64,8 @@ pub struct Welcome {
     pub charter: Vec<Event<Unverified>>,
     /// The steward's name for people.
     pub steward_name: String,
+    /// Stores that the joiner's key had before.
+    pub stores: Vec<FormerStore>,
 }
 
 fn within(bytes: &[u8], limit: usize) -> Result<(), Error> {
@@ -78,8 +85,8 @@ impl Request {
     pub fn encode(&self) -> Vec<u8> {
         let mut fields = Fields::default();
         fields.put(0, |out| cbor::uint(out, VERSION));
-        fields.put(1, |out| cbor::bytes(out, &self.team.0));
-        fields.put(2, |out| cbor::bytes(out, &self.secret));
+        fields.put_some(1, self.team, |out, team| cbor::bytes(out, &team.0));
+        fields.put_some(2, self.secret, |out, secret| cbor::bytes(out, &secret));
         fields.put(3, |out| cbor::text(out, &self.name));
         fields.put(4, |out| cbor::text(out, &self.recipient));
         fields.put(5, |out| cbor::bytes(out, &self.nonce));
@@ -110,8 +117,8 @@ impl Request {
         })?;
         check_version(version)?;
         Ok(Self {
-            team: required(team, 1)?,
-            secret: required(secret, 2)?,
+            team,
+            secret,
             name: required(name, 3)?,
             recipient: required(recipient, 4)?,
             nonce: required(nonce, 5)?,
@@ -138,6 +145,10 @@ impl Response {
                     welcome.charter.iter().take(fitting).for_each(|event| write_event(out, event));
                 });
                 fields.put(6, |out| cbor::text(out, &welcome.steward_name));
+                fields.put(7, |out| {
+                    cbor::array(out, welcome.stores.len());
+                    welcome.stores.iter().for_each(|store| write_store(out, store));
+                });
             }
         }
         fields.finish()
@@ -151,6 +162,7 @@ impl Response {
         within(bytes, JOIN_RESPONSE_BYTES_MAX)?;
         let (mut version, mut nonce, mut refusal) = (None, None, None);
         let (mut genome, mut path, mut charter, mut steward_name) = (None, None, Vec::new(), String::new());
+        let mut stores = Vec::new();
         cbor::decode(bytes, |input| {
             read_fields(input, |key, input| {
                 match key {
@@ -172,6 +184,10 @@ impl Response {
                             (0..len).map(|_| read_event(input, JOIN_RESPONSE_BYTES_MAX)).collect::<Result<_, _>>()?;
                     }
                     6 => steward_name = cbor::read_text(input, NODE_NAME_BYTES_MAX)?,
+                    7 => {
+                        let len = cbor::read_list(input, FORMER_STORES_MAX)?;
+                        stores = (0..len).map(|_| read_store(input)).collect::<Result<_, _>>()?;
+                    }
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -182,11 +198,30 @@ impl Response {
         let verdict = match refusal {
             Some(refusal) => Err(refusal),
             None => {
-                Ok(Box::new(Welcome { genome: required(genome, 3)?, path: required(path, 4)?, charter, steward_name }))
+                let (genome, path) = (required(genome, 3)?, required(path, 4)?);
+                Ok(Box::new(Welcome { genome, path, charter, steward_name, stores }))
             }
         };
         Ok(Self { nonce, verdict })
     }
+}
+
+fn write_store(out: &mut Out<'_>, store: &FormerStore) {
+    cbor::array(out, 3);
+    cbor::bytes(out, &store.store.0);
+    cbor::bool(out, store.pinned);
+    write_clock(out, &store.heads);
+}
+
+fn read_store(input: &mut Decoder<'_>) -> Result<FormerStore, Error> {
+    if cbor::read_list(input, 3)? != 3 {
+        return Err(Error::Value("a former store has three parts"));
+    }
+    Ok(FormerStore {
+        store: StoreId(cbor::read_array(input)?),
+        pinned: input.bool()?,
+        heads: read_clock(input, Stream::ALL.len())?,
+    })
 }
 
 /// How many of the first events fit into `room` bytes.

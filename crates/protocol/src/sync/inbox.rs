@@ -1,12 +1,12 @@
 //! What comes from the peer: pages wait, are verified one by one, and are handed out to be stored.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use antiphon_core::event::{Event, Reason as RunReason, Unverified, Verified, verify_run};
 use antiphon_core::ids::{NodeId, StoreId, TeamId};
 use antiphon_core::log::{Head, LogId};
 
-use super::{PAGE_BYTES_MAX, PAGES_QUEUED_MAX, Page, STORES_PER_KEY_MAX};
+use super::{Authors, PAGE_BYTES_MAX, PAGES_QUEUED_MAX, Page, STORES_PER_KEY_MAX};
 use crate::reason::Reason;
 
 /// The receiving half of a session.
@@ -16,7 +16,7 @@ pub(super) struct Inbox {
     /// Keys of the stores whose logs are known.
     keys: BTreeMap<StoreId, NodeId>,
     /// Keys whose logs are taken.
-    members: BTreeSet<NodeId>,
+    authors: Authors,
     /// Pages that wait, oldest first.
     queue: VecDeque<Page>,
     /// What is being stored.
@@ -49,16 +49,16 @@ pub(super) enum Judged {
 }
 
 impl Inbox {
-    pub(super) fn new(team: TeamId, keys: BTreeMap<StoreId, NodeId>, members: BTreeSet<NodeId>) -> Self {
-        Self { team, keys, members, queue: VecDeque::new(), storing: None }
+    pub(super) fn new(team: TeamId, keys: BTreeMap<StoreId, NodeId>, authors: Authors) -> Self {
+        Self { team, keys, authors, queue: VecDeque::new(), storing: None }
     }
 
     pub(super) fn is_done(&self) -> bool {
         self.queue.is_empty() && self.storing.is_none()
     }
 
-    pub(super) fn set_members(&mut self, members: BTreeSet<NodeId>) {
-        self.members = members;
+    pub(super) fn set_authors(&mut self, authors: Authors) {
+        self.authors = authors;
     }
 
     pub(super) fn add_keys(&mut self, keys: BTreeMap<StoreId, NodeId>) {
@@ -154,12 +154,12 @@ impl Inbox {
         verify_run(&self.team, log, key, before, events).verified
     }
 
-    /// The key of a log: known, or named by the opening event. It must be one the charter ever granted something.
+    /// The key of a log: known, or named by the opening event. The charter must have let it write such a log.
     fn key_of(&self, log: LogId, events: &[Event<Unverified>]) -> Result<NodeId, Reason> {
         let known = self.keys.get(&log.store).copied();
         let opened = || events.first().and_then(Event::opening).map(|open| open.node);
         let key = known.or_else(opened).ok_or(Reason::NotAMember)?;
-        if !self.members.contains(&key) {
+        if !self.authors.may_write(&key, log) {
             return Err(Reason::NotAMember);
         }
         if known.is_none() && self.keys.values().filter(|other| **other == key).count() >= STORES_PER_KEY_MAX {

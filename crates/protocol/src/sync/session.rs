@@ -13,7 +13,8 @@ use super::message::digest;
 use super::outbox::{Loaded, Outbox};
 use super::timer::Timer;
 use super::{
-    Branching, Clock, Closed, Input, LOGS_MAX, Message, Mode, Opened, Output, PAGE_BYTES_MAX, PAGE_EVENTS_MAX, Page,
+    Authors, Branching, Clock, Closed, Input, LOGS_MAX, Message, Mode, Opened, Output, PAGE_BYTES_MAX, PAGE_EVENTS_MAX,
+    Page,
 };
 use crate::reason::Reason;
 
@@ -100,13 +101,13 @@ impl Session {
 
 impl Open {
     fn new(team: TeamId, opened: Opened, now: UnixMillis) -> Self {
-        let Opened { mut clock, keys, partings, members, mode, seed } = opened;
+        let Opened { mut clock, keys, partings, authors, mode, seed } = opened;
         clock.retain(|log, head| log.stream != Stream::Local && head.seq > 0);
         let mut open = Self {
             local: clock,
             mode,
             outbox: Outbox::default(),
-            inbox: Inbox::new(team, keys, members),
+            inbox: Inbox::new(team, keys, authors),
             missing: BTreeSet::new(),
             forked: BTreeSet::new(),
             forks: Forks::default(),
@@ -151,7 +152,7 @@ impl Open {
                 self.step(log, step);
             }
             Input::Proof { log, branches } => branches.into_iter().for_each(|events| self.send_branch(log, events)),
-            Input::Members(members) => self.set_members(members),
+            Input::Authors(authors) => self.set_authors(authors),
             Input::Mode(mode) => {
                 let changed = self.mode.takes != mode.takes;
                 self.mode = mode;
@@ -314,8 +315,8 @@ impl Open {
         self.note_missing(log);
     }
 
-    fn set_members(&mut self, members: BTreeSet<antiphon_core::ids::NodeId>) {
-        self.inbox.set_members(members);
+    fn set_authors(&mut self, authors: Authors) {
+        self.inbox.set_authors(authors);
         let before = self.refused.len();
         self.refused.retain(|_, reason| *reason != Reason::NotAMember);
         if self.refused.len() < before {

@@ -1,9 +1,10 @@
 //! People, keys and logs for the tests.
 #![allow(dead_code)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use antiphon_core::charter::{Grant, GrantPath, Membership, Revoke};
+use antiphon_core::charter::{Charter, Founders, Grant, GrantPath, Membership, Revoke};
 use antiphon_core::event::{Action, Event, Header, Open, Payload, Provenance, Subject, Unverified, Verified};
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{EventId, FactId, Hash, NodeId, StoreId, TeamId};
@@ -12,6 +13,7 @@ use antiphon_core::sign::{Signature, Signer};
 use antiphon_core::time::{Hlc, UnixMillis};
 use antiphon_core::value::Value;
 use antiphon_core::vclock::VClock;
+use antiphon_protocol::sync::Authors;
 use ed25519_dalek::{Signer as _, SigningKey};
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -140,12 +142,13 @@ impl Author {
 
     pub(crate) fn grant(&mut self, node: NodeId, not_after: UnixMillis) -> Event<Verified> {
         let (recipient, roles, name) = ("age1".to_owned(), vec!["admin".to_owned()], "node".to_owned());
-        let grant = Grant { node, recipient, roles, not_after, name };
+        let grant = Grant { node, recipient, roles, not_after, wraps: Vec::new(), name };
         self.write(Stream::Charter, Action::Grant, Subject::Member(node), grant.to_fields(), true)
     }
 
     pub(crate) fn revoke(&mut self, node: NodeId) -> Event<Verified> {
-        let revoke = Revoke { node, reason: "lost".into(), compromised: false, cuts: Vec::new() };
+        let revoke =
+            Revoke { node, reason: "lost".into(), compromised: false, cuts: Vec::new(), role_keys: Vec::new() };
         self.write(Stream::Charter, Action::Revoke, Subject::Member(node), revoke.to_fields(), true)
     }
 }
@@ -203,15 +206,16 @@ impl Shelf {
             .collect()
     }
 
-    pub(crate) fn membership(&self) -> Membership {
-        Membership::of(self.steward, &self.entries())
+    pub(crate) fn records(&self) -> Charter {
+        Charter::new(&Founders::one(self.steward), self.entries())
     }
 
-    /// Every key that was ever granted something, and the steward.
-    pub(crate) fn members(&self) -> BTreeSet<NodeId> {
-        let membership = self.membership();
-        let granted = membership.members().map(|(node, _)| *node).collect::<BTreeSet<_>>();
-        granted.into_iter().chain(membership.revoked()).chain([self.steward]).collect()
+    pub(crate) fn membership(&self) -> Arc<Membership> {
+        self.records().shared_membership()
+    }
+
+    pub(crate) fn authors(&self) -> Authors {
+        Authors::of(&self.membership())
     }
 
     /// What [`antiphon_protocol::sync::Output::LoadPage`] asks for.
@@ -231,7 +235,7 @@ impl Shelf {
 
 /// The grant path of a grant in a charter log whose first event is `open`.
 pub(crate) fn path(open: &Event<Verified>, grant: &Event<Verified>) -> GrantPath {
-    GrantPath { open: unverified(open), grant: unverified(grant) }
+    GrantPath::new(vec![unverified(open), unverified(grant)])
 }
 
 pub(crate) fn unverified(event: &Event<Verified>) -> Event<Unverified> {

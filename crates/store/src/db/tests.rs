@@ -129,7 +129,13 @@ fn what_was_written_before_the_own_log_was_closed_is_signed() {
     let mut db = alice(home.path());
     db.begin().unwrap();
     remember(&mut db, 1).unwrap();
-    let revoke = Revoke { node: key().node_id(), reason: "lost".into(), compromised: false, cuts: vec![] };
+    let revoke = Revoke {
+        node: key().node_id(),
+        reason: "lost".into(),
+        compromised: false,
+        cuts: vec![],
+        role_keys: Vec::new(),
+    };
     assert!(db.author(&[Draft::Revoke(revoke)], NOW, [9; 32]).unwrap()[0].is_ok());
     db.commit().unwrap();
     check(&db, 1);

@@ -192,6 +192,7 @@ pub fn grant(node: NodeId, name: &str) -> Draft {
         recipient: "age1test".into(),
         roles: vec!["backend_developer".into()],
         not_after: NOW.after(GRANT_LIFE_MS),
+        wraps: Vec::new(),
         name: name.into(),
     })
 }

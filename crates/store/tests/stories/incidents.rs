@@ -167,7 +167,7 @@ fn concurrent_updates_of_one_field_are_both_kept_until_somebody_settles_them() {
 }
 
 fn revoke(alice: &mut Machine, eve: &Machine, cuts: Vec<Cut>) {
-    let revoke = Revoke { node: eve.node(), reason: "x".into(), compromised: true, cuts };
+    let revoke = Revoke { node: eve.node(), reason: "x".into(), compromised: true, cuts, role_keys: Vec::new() };
     alice.write(Draft::Revoke(revoke));
 }
 

@@ -163,7 +163,13 @@ fn dropping_and_rebuilding_the_projections_changes_nothing_even_after_a_cut() {
     bob.pull(&eve);
     bob.edit(eves, Field::Domain, "hers".into());
     rebuilds_to_the_same(&mut bob);
-    alice.write(Draft::Revoke(Revoke { node: eve.node(), reason: "x".into(), compromised: true, cuts: vec![] }));
+    alice.write(Draft::Revoke(Revoke {
+        node: eve.node(),
+        reason: "x".into(),
+        compromised: true,
+        cuts: vec![],
+        role_keys: Vec::new(),
+    }));
     bob.pull(&alice);
     assert_eq!(bob.content(good).as_deref(), Some("good"));
     rebuilds_to_the_same(&mut bob);

@@ -76,6 +76,7 @@ fn what_stopped_counting_is_not_found() {
         reason: "x".into(),
         compromised: false,
         cuts: vec![],
+        role_keys: vec![],
     }));
     bob.pull(&alice);
     both(&mut bob, |bob| assert!(ask(bob, "poison").hits.is_empty()));

@@ -279,7 +279,8 @@ fn what_eve_wrote_beyond_the_cut_does_not_count() {
     eve.edit(good, Field::Content, "poisoned".into());
     bob.pull(&eve);
     assert_eq!(bob.content(good).as_deref(), Some("poisoned"));
-    let revoke = Revoke { node: eve.node(), reason: "left".into(), compromised: false, cuts: vec![] };
+    let revoke =
+        Revoke { node: eve.node(), reason: "left".into(), compromised: false, cuts: vec![], role_keys: Vec::new() };
     alice.write(Draft::Revoke(revoke));
     bob.pull(&alice);
     assert_eq!((bob.content(good).as_deref(), bob.content(bad)), (Some("good"), None));
@@ -293,7 +294,13 @@ fn what_eve_wrote_beyond_the_cut_does_not_count() {
     // A steward may raise the cut later, and what lies before it counts again.
     let head = alice.db.reader().clock().unwrap()[&log];
     let cuts = vec![Cut { log, head }];
-    alice.write(Draft::Revoke(Revoke { node: eve.node(), reason: "all of it".into(), compromised: false, cuts }));
+    alice.write(Draft::Revoke(Revoke {
+        node: eve.node(),
+        reason: "all of it".into(),
+        compromised: false,
+        cuts,
+        role_keys: Vec::new(),
+    }));
     bob.pull(&alice);
     assert_eq!(alice.content(bad).as_deref(), Some("bad"));
     agree(&alice, &bob);
@@ -311,7 +318,9 @@ fn only_a_steward_signs_membership() {
     let members = bob.db.reader().membership().unwrap();
     assert!(members.check(&bob.node(), NOW).is_ok() && members.check(&alice.node(), NOW).is_ok());
     let path = alice.db.reader().grant_path(&bob.node()).unwrap().unwrap();
-    assert_eq!(path.verify(&genome.team(), &alice.node(), &bob.node()).unwrap().name, "bob");
+    let nothing = antiphon_core::charter::Charter::new(&genome.constitution().unwrap().founders, []);
+    let proved = path.verify(&genome.team(), &nothing, &bob.node()).unwrap();
+    assert_eq!(proved.member(&bob.node()).unwrap().grant.name, "bob");
     assert_eq!(alice.db.reader().grant_path(&Machine::new(9).node()).unwrap(), None);
 }
 
