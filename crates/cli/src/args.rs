@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{facts, gene, import, init, mcp, peers, recall, remember, shell, team, up, verify};
+use crate::commands::{
+    audit, backup, facts, gene, import, init, mcp, peers, recall, remember, shell, team, up, verify,
+};
 
 /// Shared memory for AI agents that lives on your own machines.
 #[derive(Debug, Parser)]
@@ -66,6 +68,11 @@ pub(crate) enum Command {
     /// Show and greet other nodes
     #[command(subcommand)]
     Peers(peers::PeersCommand),
+    /// Show what is kept ready for members that fell silent
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Show what was refused, and who tried
+    Audit(audit::AuditArgs),
     /// Manage the members of the team
     #[command(subcommand)]
     Team(team::TeamCommand),

@@ -1,6 +1,8 @@
 //! The commands, one file per group. Each asks the node and prints its answer; what answers look like is in
 //! [`render`](crate::render).
 
+pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod down;
 pub(crate) mod facts;
 pub(crate) mod gene;

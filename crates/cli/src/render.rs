@@ -6,6 +6,7 @@ pub(crate) mod import;
 pub(crate) mod node;
 pub(crate) mod qr;
 pub(crate) mod time;
+pub(crate) mod trust;
 
 use antiphon_core::fact::escape;
 use comfy_table::{ContentArrangement, Table, presets};

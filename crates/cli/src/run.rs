@@ -7,7 +7,9 @@ use clap::error::ErrorKind;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
-use crate::commands::{down, facts, gene, import, init, mcp, peers, recall, remember, shell, status, team, up, verify};
+use crate::commands::{
+    audit, backup, down, facts, gene, import, init, mcp, peers, recall, remember, shell, status, team, up, verify,
+};
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
 use crate::logging::{self, Role};
@@ -93,6 +95,8 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Recall(args) => recall::run(args, session).await,
         Command::Facts(command) => facts::run(command, session).await,
         Command::Peers(command) => peers::run(command, session).await,
+        Command::Backup(command) => backup::run(command, session).await,
+        Command::Audit(args) => audit::run(args, session).await,
         Command::Team(command) => team::run(command, session).await,
         Command::Gene(command) => gene::run(command, session).await,
         Command::Import(command) => import::run(command, session).await,

@@ -73,7 +73,9 @@ pub(crate) async fn start(settings: &Settings, session: &Session) -> Result<Runn
     let signals = Signals::listen()?;
     let defaults = Config::new(session.home.clone());
     let listen = if settings.listen.is_empty() { defaults.listen.clone() } else { listen::checked(&settings.listen)? };
-    let config = Config { name: settings.name.clone(), listen, mdns: !settings.no_mdns, ..defaults };
+    let peer_timeout_ms = settings.peer_timeout.unwrap_or(defaults.peer_timeout_ms);
+    let (name, mdns) = (settings.name.clone(), !settings.no_mdns);
+    let config = Config { name, listen, mdns, peer_timeout_ms, ..defaults };
     let node = Node::start(config).await?;
     let handle = node.handle();
     let options = DoorOptions { home: session.home.clone(), http: (!settings.no_http).then(|| settings.http.clone()) };

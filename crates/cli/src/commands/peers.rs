@@ -12,6 +12,23 @@ use crate::render;
 pub(crate) enum PeersCommand {
     /// List every node this one knows
     List,
+    /// Show everything this node knows of a peer
+    Show {
+        /// Name, peer id, or the beginning of one
+        peer: String,
+    },
+    /// Count peers, changes of trust and refusals
+    Stats,
+    /// Accept a peer whose database was made anew: forget the store it was pinned to
+    Reset {
+        /// Name, peer id, or the beginning of one
+        peer: String,
+    },
+    /// Forget a peer that is no member
+    Forget {
+        /// Name, peer id, or the beginning of one
+        peer: String,
+    },
     /// Greet a node now and say what came of it
     Handshake {
         /// Address as `antiphon status` shows it there: /ip4/…/tcp/…/p2p/PEER
@@ -26,6 +43,22 @@ pub(crate) async fn run(command: PeersCommand, session: &Session) -> Outcome {
         PeersCommand::List => {
             let peers = node.peers().await?.peers;
             session.output.result(&peers, |peers| render::node::peers(peers))
+        }
+        PeersCommand::Show { peer } => {
+            let peer = node.peer(&peer).await?;
+            session.output.result(&peer, render::trust::peer)
+        }
+        PeersCommand::Stats => {
+            let stats = node.peer_stats().await?;
+            session.output.result(&stats, render::trust::stats)
+        }
+        PeersCommand::Reset { peer } => {
+            let reset = node.reset_peer(&peer).await?;
+            session.output.result(&reset, |reset| render::trust::reset(&reset.peer_id))
+        }
+        PeersCommand::Forget { peer } => {
+            let forgotten = node.forget_peer(&peer).await?;
+            session.output.result(&forgotten, |forgotten| format!("{} is forgotten.", forgotten.peer_id))
         }
         PeersCommand::Handshake { address } => {
             let handshake = node.handshake(&address).await?;
@@ -55,11 +88,22 @@ fn refusal(handshake: &HandshakeDto) -> Option<Problem> {
         why = format!("{why}; this node's genome is {}, theirs is {theirs}", handshake.our_genome);
     }
     let what = format!("{} is REJECTED: {}", handshake.peer_id, reason.code);
-    Some(
-        Problem::new(Code::Refused, what)
-            .why(why)
-            .hint("join their team with a ticket of theirs: antiphon join TICKET"),
-    )
+    Some(Problem::new(Code::Refused, what).why(why).hint(mend(&reason.code)))
+}
+
+/// What to do about a refusal, whoever refused whom.
+fn mend(reason: &str) -> &'static str {
+    match reason {
+        "identity_mismatch" | "identity_missing" => {
+            "if its database was made anew on purpose: antiphon peers reset PEER, on whichever side refuses"
+        }
+        "genome_mismatch" => {
+            "compare antiphon gene list on both machines; another team is joined with a ticket: antiphon join TICKET"
+        }
+        "revoked" => "a removed key never returns; join with a new home: antiphon --profile NEW join TICKET",
+        "grant_expired" => "on a steward: antiphon team renew PEER",
+        _ => "join their team with a ticket of theirs: antiphon join TICKET",
+    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,9 @@ pub(crate) struct Settings {
     /// Address of the HTTP door; port 0 picks a free one
     #[arg(long, env = "ANTIPHON_HTTP", value_name = "ADDR", default_value = "127.0.0.1:7411")]
     pub(crate) http: String,
+    /// How long a member may be silent before its trust expires, as in 90s, 30m, 12h [default: 30m]
+    #[arg(long, env = "ANTIPHON_PEER_TIMEOUT", value_name = "DURATION", value_parser = duration_ms)]
+    pub(crate) peer_timeout: Option<u64>,
     /// Do not look for members on the local network
     #[arg(long, env = "ANTIPHON_NO_MDNS", value_parser = FalseyValueParser::new())]
     pub(crate) no_mdns: bool,
@@ -59,10 +62,19 @@ impl Settings {
         if let Some(name) = &self.name {
             args.extend(["--name".to_owned(), name.clone()]);
         }
+        if let Some(timeout) = self.peer_timeout {
+            args.extend(["--peer-timeout".to_owned(), timeout.to_string()]);
+        }
         args.extend(self.no_mdns.then(|| "--no-mdns".to_owned()));
         args.extend(self.no_http.then(|| "--no-http".to_owned()));
         args
     }
+}
+
+/// Milliseconds of a duration as people write it.
+fn duration_ms(text: &str) -> Result<u64, String> {
+    let ms = antiphon_server::time::parse_duration_ms(text).filter(|ms| *ms > 0);
+    ms.ok_or_else(|| "write it as 90s, 30m, 12h, 30d or in milliseconds".to_owned())
 }
 
 /// What `up --json` prints: the status, and the phrase where a node was made.

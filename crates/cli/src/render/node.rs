@@ -44,11 +44,11 @@ pub(crate) fn problems(problems: &[FindingDto]) -> String {
     problems.iter().map(one).collect()
 }
 
-fn lines(rows: &[(&str, String)]) -> String {
+pub(super) fn lines(rows: &[(&str, String)]) -> String {
     rows.iter().map(|(name, value)| format!("{} {value}\n", styled(FAINT, &format!("{name:<11}")))).collect()
 }
 
-fn roles(roles: &[String], steward: bool) -> String {
+pub(super) fn roles(roles: &[String], steward: bool) -> String {
     let mut all = roles.iter().map(|role| safe(role)).collect::<Vec<_>>();
     if steward {
         all.insert(0, "steward".to_owned());
