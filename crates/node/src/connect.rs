@@ -169,9 +169,8 @@ impl Engine {
         };
         self.greeting.insert(peer);
         let member = self.team.check(&peer, now()).is_ok();
-        let known = self.peers.entry(peer, member).is_some();
-        if known && !self.peers.is_trusted(&peer) {
-            self.peers.set_trust(&peer, Trust::Pending, self.peers.get(&peer).and_then(|entry| entry.reason));
+        if self.peers.entry(peer, member).is_some() {
+            self.peers.greeting(&peer);
         }
         let (net, local, known, inputs) =
             (self.net.clone(), self.team.local.clone(), self.known(peer), self.inputs.clone());
@@ -309,7 +308,7 @@ impl Engine {
     fn failed(&mut self, peer: NodeId, reason: Reason) {
         let Some(entry) = self.peers.entry(peer, false) else { return };
         entry.failed(reason, now());
-        self.peers.unsettled(&peer);
+        self.peers.unanswered(&peer);
     }
 
     /// Ends everything with a peer that may not be spoken to any more. Its gate may be open although we do not count it

@@ -33,8 +33,6 @@ pub(crate) struct Peer {
     pub(crate) name: String,
     /// How far it is trusted.
     pub(crate) trust: Trust,
-    /// How far it was trusted before the handshake that is under way; read while it is [`Trust::Pending`] only.
-    pub(crate) before: Trust,
     /// Why it was refused, or else why the last attempt failed; `None` after a success.
     pub(crate) reason: Option<Reason>,
     /// Whether it was the peer that refused us.
@@ -66,6 +64,8 @@ pub(crate) struct Peer {
     pub(crate) errors: u64,
     /// The last failure, also after a success.
     pub(crate) last_error: Option<HealthErrorView>,
+    /// Whether its genome was another than ours when it was last greeted; never persisted.
+    pub(crate) out_of_step: bool,
     /// Whether there is a connection now; never persisted.
     pub(crate) connected: bool,
     /// Failed attempts in a row since the start, for the waits between them; never persisted.
@@ -75,11 +75,6 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// How far it is trusted, leaving out a handshake that is under way.
-    pub(crate) fn settled(&self) -> Trust {
-        if self.trust == Trust::Pending { self.before } else { self.trust }
-    }
-
     /// Puts addresses in front of those that are known.
     pub(crate) fn learn_addresses(&mut self, fresh: impl IntoIterator<Item = String>) {
         let mut addresses: Vec<String> = Vec::with_capacity(ADDRESSES_MAX);
@@ -101,7 +96,7 @@ impl Peer {
     /// An attempt to reach it failed: the next one waits longer.
     pub(crate) fn failed(&mut self, reason: Reason, now: UnixMillis) {
         // That it cannot be reached now is no news about a peer that was refused.
-        if self.settled() != Trust::Rejected || !reason.is_network() {
+        if self.trust != Trust::Rejected || !reason.is_network() {
             self.reason = Some(reason);
         }
         self.errors = self.errors.saturating_add(1);
@@ -200,25 +195,23 @@ impl Registry {
         if from != to {
             *self.transitions.entry((from, to)).or_default() += 1;
         }
-        let why = reason.map(Reason::name);
-        if from == Trust::Pending || to == Trust::Pending {
-            // Members that are away are greeted all the time.
-            tracing::debug!(peer = %node, %from, %to, reason = why, "trust changed");
-        } else if from != to || peer.reason != reason {
-            tracing::info!(peer = %node, %from, %to, reason = why, "trust changed");
-        }
-        if to == Trust::Pending {
-            peer.before = peer.settled();
-        } else if from == Trust::Pending && to != peer.before {
-            tracing::info!(peer = %node, from = %peer.before, %to, reason = why, "trust changed by a handshake");
+        if from != to || peer.reason != reason {
+            tracing::info!(peer = %node, %from, %to, reason = reason.map(Reason::name), "trust changed");
         }
         (peer.trust, peer.reason) = (trust, reason);
     }
 
-    /// A handshake that was under way told nothing: trust is what it was.
-    pub(crate) fn unsettled(&mut self, node: &NodeId) {
-        if let Some((trust, reason)) = self.get(node).map(|peer| (peer.settled(), peer.reason)) {
-            self.set_trust(node, trust, reason);
+    /// A handshake begins. Whoever was trusted, refused or silent before is that until it ends.
+    pub(crate) fn greeting(&mut self, node: &NodeId) {
+        if let Some(reason) = self.get(node).filter(|peer| peer.trust == Trust::Unknown).map(|peer| peer.reason) {
+            self.set_trust(node, Trust::Pending, reason);
+        }
+    }
+
+    /// A handshake told nothing about the peer.
+    pub(crate) fn unanswered(&mut self, node: &NodeId) {
+        if let Some(reason) = self.get(node).filter(|peer| peer.trust == Trust::Pending).map(|peer| peer.reason) {
+            self.set_trust(node, Trust::Unknown, reason);
         }
     }
 
@@ -398,23 +391,29 @@ mod tests {
         registry.insert(BOB, Peer { trust: Trust::Verified, ..Peer::default() });
         assert_eq!(registry.expire(UnixMillis(1), 0), [BOB]);
         for _ in 0..2 {
-            registry.set_trust(&BOB, Trust::Pending, None);
-            registry.set_trust(&BOB, Trust::Pending, None);
-            registry.unsettled(&BOB);
+            registry.greeting(&BOB);
+            registry.unanswered(&BOB);
             registry.touch(&BOB, UnixMillis(2));
             assert_eq!(registry.get(&BOB).unwrap().trust, Trust::Expired);
         }
-        registry.set_trust(&BOB, Trust::Pending, None);
         registry.set_trust(&BOB, Trust::Verified, None);
         assert!(registry.is_trusted(&BOB));
         let counted: Vec<_> = registry.transitions().iter().map(|(way, count)| (*way, *count)).collect();
-        let want = [
-            ((Trust::Pending, Trust::Verified), 1),
-            ((Trust::Pending, Trust::Expired), 2),
-            ((Trust::Verified, Trust::Expired), 1),
-            ((Trust::Expired, Trust::Pending), 3),
-        ];
-        assert_eq!(counted, want);
+        assert_eq!(counted, [((Trust::Verified, Trust::Expired), 1), ((Trust::Expired, Trust::Verified), 1)]);
+    }
+
+    #[test]
+    fn somebody_new_is_pending_until_the_answer_comes() {
+        let mut registry = Registry::default();
+        registry.entry(BOB, true).unwrap();
+        for trust in [Trust::Pending, Trust::Unknown] {
+            if trust == Trust::Pending {
+                registry.greeting(&BOB)
+            } else {
+                registry.unanswered(&BOB)
+            }
+            assert_eq!(registry.get(&BOB).unwrap().trust, trust);
+        }
     }
 
     #[test]
@@ -423,9 +422,9 @@ mod tests {
         let peer = registry.entry(BOB, true).unwrap();
         peer.failed(Reason::IdentityMismatch, UnixMillis(1));
         registry.set_trust(&BOB, Trust::Rejected, Some(Reason::IdentityMismatch));
-        registry.set_trust(&BOB, Trust::Pending, Some(Reason::IdentityMismatch));
+        registry.greeting(&BOB);
         registry.get_mut(&BOB).unwrap().failed(Reason::NetworkTimeout, UnixMillis(2));
-        registry.unsettled(&BOB);
+        registry.unanswered(&BOB);
         let bob = registry.get(&BOB).unwrap();
         assert_eq!((bob.trust, bob.reason), (Trust::Rejected, Some(Reason::IdentityMismatch)));
         let health = bob.health();

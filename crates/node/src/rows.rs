@@ -55,7 +55,7 @@ pub(crate) fn from_row(row: PeerRow) -> (NodeId, Peer) {
 /// Writes what is known of a peer into its row; what other parts keep there stays.
 fn fill(row: &mut PeerRow, peer: &Peer) {
     row.name.clone_from(&peer.name);
-    row.trust = peer.settled();
+    row.trust = peer.trust;
     row.reason = peer.reason.map(|reason| reason.name().to_owned());
     row.by_peer = peer.by_peer;
     row.addresses.clone_from(&peer.addresses);
@@ -238,9 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_stops_during_a_handshake_remembers_how_things_stood_before() {
+    fn a_handshake_does_not_outlive_the_node() {
         let mut row = PeerRow::new(NodeId([2; 32]), "");
-        fill(&mut row, &Peer { trust: Trust::Pending, before: Trust::Expired, ..Peer::default() });
-        assert_eq!(from_row(row).1.trust, Trust::Expired);
+        fill(&mut row, &Peer { trust: Trust::Pending, ..Peer::default() });
+        assert_eq!(from_row(row).1.trust, Trust::Unknown);
     }
 }

@@ -219,6 +219,21 @@ async fn a_backup_on_demand_stays_until_it_is_cleared_or_bob_returns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_peer_that_is_reset_is_greeted_again_and_pinned_anew() {
+    let (mut alice, mut bob, _) = alice_holds_what_bob_wrote(&["one"]).await;
+    let pinned = alice.sees("bob").await.store_id;
+    assert!(pinned.is_some());
+    alice.handle.reset_peer("bob").await.unwrap();
+    alice.handle.reset_peer("bob").await.unwrap();
+    alice.trusts("bob", Trust::Verified).await;
+    assert_eq!(alice.sees("bob").await.store_id, pinned);
+    let fact = bob.remember("two").await;
+    until("alice gets what bob writes", async || alice.handle.fact(fact).await.is_ok()).await;
+    bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn members_stay_and_strangers_are_forgotten() {
     let (mut alice, mut bob, _) = alice_holds_what_bob_wrote(&[]).await;
     let mut eve = Machine::start("eve").await;
