@@ -164,6 +164,11 @@ impl Engine {
             self.backups.remove(peer);
         }
         self.backups.made(peer, backup.heads.clone());
+        // It may have come back while the backup was written.
+        let is_back = self.sessions.get(&peer).is_some_and(|live| live.heard);
+        if is_back && backup.reason == BackupReason::Timeout {
+            self.returned(peer, true);
+        }
     }
 
     /// A member said how much it holds.
