@@ -61,8 +61,10 @@ pub struct Membership {
 impl Membership {
     /// The membership that `entries` make in a team that was founded with `founders`. The order does not matter.
     pub fn of<'e>(founders: &Founders, entries: impl IntoIterator<Item = &'e Entry>) -> Self {
-        let entries = honest(entries);
-        let stewards = Stewards::of(founders, &entries);
+        let entries: BTreeMap<Hash, &Entry> = entries.into_iter().map(|entry| (entry.hash, entry)).collect();
+        let ever_stewards = ever_stewards(founders, &entries);
+        let entries = honest(&entries, &ever_stewards);
+        let stewards = Stewards::of(founders, &ever_stewards, &entries);
         let counted: Vec<(&Entry, Age)> =
             entries.iter().filter_map(|entry| Some((*entry, stewards.weight(entry)?))).collect();
         let mut revoked: BTreeMap<NodeId, Removal> = BTreeMap::new();
@@ -79,7 +81,7 @@ impl Membership {
         });
         let mut by_age: Vec<(Age, NodeId)> = stewards.now().into_iter().map(|(node, age)| (age, node)).collect();
         by_age.sort_unstable();
-        let (ever_stewards, ever_members) = ever(founders, &entries);
+        let ever_members = ever_members(&ever_stewards, &entries);
         let grounds = grounds(&members, &entries, &stewards);
         Self {
             founders: founders.clone(),
@@ -224,28 +226,57 @@ impl Membership {
     }
 }
 
-/// The entries in one order, each once, without those whose clock forgets what their own log had seen before: nobody
-/// can write as if it did not know what it has shown to know.
-fn honest<'e>(entries: impl IntoIterator<Item = &'e Entry>) -> Vec<&'e Entry> {
-    let by_hash: BTreeMap<Hash, &Entry> = entries.into_iter().map(|entry| (entry.hash, entry)).collect();
-    let forgets = |entry: &&&Entry| by_hash.get(&entry.prev).is_some_and(|prev| !entry.has_seen(prev));
-    by_hash.values().filter(|entry| !forgets(entry)).copied().collect()
-}
-
-/// Who was ever named as a steward, and who in any way.
-fn ever(founders: &Founders, entries: &[&Entry]) -> (BTreeSet<NodeId>, BTreeSet<NodeId>) {
-    let mut stewards: BTreeSet<NodeId> = founders.stewards.iter().copied().collect();
-    let mut members = stewards.clone();
-    for entry in entries {
-        match &entry.record {
-            Record::StewardChange(change) if change.add => drop(stewards.insert(change.node)),
-            Record::Grant(grant) => drop(members.insert(grant.node)),
-            Record::Revoke(revoke) => drop(members.insert(revoke.node)),
-            _ => {}
+/// Keys that the founders, or somebody they lead to, ever named as stewards. What anybody else writes is not heard at
+/// all: it must not even make a key worth hearing. Grows with the set of entries, whatever becomes void.
+fn ever_stewards(founders: &Founders, entries: &BTreeMap<Hash, &Entry>) -> BTreeSet<NodeId> {
+    let mut named: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+    for entry in entries.values() {
+        if let Record::StewardChange(change) = &entry.record
+            && change.add
+        {
+            named.entry(entry.author).or_default().push(change.node);
         }
     }
-    members.extend(&stewards);
-    (stewards, members)
+    let (mut ever, mut next) = (BTreeSet::new(), founders.stewards.clone());
+    while let Some(node) = next.pop() {
+        if ever.insert(node) {
+            next.extend(named.remove(&node).into_iter().flatten());
+        }
+    }
+    ever
+}
+
+/// The entries of `authors` in one order, without those whose clock forgets what their own log had seen before: nobody
+/// can write as if it did not know what it has shown to know.
+fn honest<'e>(entries: &BTreeMap<Hash, &'e Entry>, authors: &BTreeSet<NodeId>) -> Vec<&'e Entry> {
+    let mut logs: Vec<&'e Entry> = entries.values().filter(|entry| authors.contains(&entry.author)).copied().collect();
+    logs.sort_unstable_by_key(|entry| (entry.store, entry.seq, entry.hash));
+    // What every entry's branch had shown to know by then: the last honest entry of it. One that forgets is no new
+    // beginning, or a throwaway one would make the log forget.
+    let mut shown: BTreeMap<Hash, &Entry> = BTreeMap::new();
+    let mut honest = Vec::new();
+    for entry in logs {
+        let before = shown.get(&entry.prev).copied().filter(|before| before.store == entry.store);
+        match before {
+            Some(before) if !entry.has_seen(before) => drop(shown.insert(entry.hash, before)),
+            _ => {
+                shown.insert(entry.hash, entry);
+                honest.push(entry);
+            }
+        }
+    }
+    honest.sort_unstable_by_key(|entry| entry.hash);
+    honest
+}
+
+/// Who was ever granted or lost something, in vain or not.
+fn ever_members(stewards: &BTreeSet<NodeId>, entries: &[&Entry]) -> BTreeSet<NodeId> {
+    let named = entries.iter().filter_map(|entry| match &entry.record {
+        Record::Grant(grant) => Some(grant.node),
+        Record::Revoke(revoke) => Some(revoke.node),
+        _ => None,
+    });
+    named.chain(stewards.iter().copied()).collect()
 }
 
 fn members(

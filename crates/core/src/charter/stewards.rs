@@ -135,8 +135,8 @@ pub(super) struct Stewards<'a> {
 }
 
 impl<'a> Stewards<'a> {
-    pub(super) fn of(founders: &'a Founders, entries: &[&'a Entry]) -> Self {
-        let acts = consented(founders, entries);
+    pub(super) fn of(founders: &'a Founders, ever: &BTreeSet<NodeId>, entries: &[&'a Entry]) -> Self {
+        let acts = consented(founders, ever, entries);
         let whole = acts.iter().enumerate().map(|(at, act)| (at, (0..act.signatures.len()).collect::<Vec<_>>()));
         let all: Scope = whole.filter(|(at, signatures)| has_consent(&acts[*at], signatures)).collect();
         let effective = Judgement::of(founders, &acts, &all).effective();
@@ -203,14 +203,11 @@ fn has_consent(act: &Act<'_>, signatures: &[usize]) -> bool {
 }
 
 /// Every change of stewards whose author was a steward in its causal past, in causal order.
-fn consented<'a>(founders: &'a Founders, entries: &[&'a Entry]) -> Vec<Act<'a>> {
-    let mut ever: BTreeSet<NodeId> = founders.stewards.iter().copied().collect();
+fn consented<'a>(founders: &'a Founders, ever: &BTreeSet<NodeId>, entries: &[&'a Entry]) -> Vec<Act<'a>> {
     let mut approvals: BTreeMap<Hash, Vec<&'a Entry>> = BTreeMap::new();
     for entry in entries {
-        match &entry.record {
-            Record::StewardChange(change) if change.add => drop(ever.insert(change.node)),
-            Record::Approve(approve) => approvals.entry(approve.record).or_default().push(entry),
-            _ => {}
+        if let Record::Approve(approve) = &entry.record {
+            approvals.entry(approve.record).or_default().push(entry);
         }
     }
     let changed = |entry: &&'a Entry| match &entry.record {
