@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backup, facts, gene, import, init, mcp, peers, recall, remember, shell, team, up, verify,
+    audit, backup, facts, gene, import, incidents, init, mcp, peers, recall, remember, shell, team, up, verify,
 };
 
 /// Shared memory for AI agents that lives on your own machines.
@@ -65,6 +65,9 @@ pub(crate) enum Command {
     /// List, show, edit, forget and restore facts
     #[command(subcommand)]
     Facts(facts::FactsCommand),
+    /// Report and follow what went wrong
+    #[command(subcommand)]
+    Incidents(incidents::IncidentsCommand),
     /// Show and greet other nodes
     #[command(subcommand)]
     Peers(peers::PeersCommand),

@@ -7,6 +7,7 @@ pub(crate) mod down;
 pub(crate) mod facts;
 pub(crate) mod gene;
 pub(crate) mod import;
+pub(crate) mod incidents;
 pub(crate) mod init;
 pub(crate) mod mcp;
 pub(crate) mod peers;

@@ -3,6 +3,7 @@
 
 pub(crate) mod facts;
 pub(crate) mod import;
+pub(crate) mod incidents;
 pub(crate) mod node;
 pub(crate) mod qr;
 pub(crate) mod time;

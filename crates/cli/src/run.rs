@@ -8,7 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::commands::{
-    audit, backup, down, facts, gene, import, init, mcp, peers, recall, remember, shell, status, team, up, verify,
+    audit, backup, down, facts, gene, import, incidents, init, mcp, peers, recall, remember, shell, status, team, up,
+    verify,
 };
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
@@ -94,6 +95,7 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Remember(args) => remember::run(args, session).await,
         Command::Recall(args) => recall::run(args, session).await,
         Command::Facts(command) => facts::run(command, session).await,
+        Command::Incidents(command) => incidents::run(command, session).await,
         Command::Peers(command) => peers::run(command, session).await,
         Command::Backup(command) => backup::run(command, session).await,
         Command::Audit(args) => audit::run(args, session).await,

@@ -4,6 +4,7 @@ mod trust;
 
 use antiphon_core::fact;
 use antiphon_core::ids::{EventId, Hash, NodeId, StoreId, TeamId};
+use antiphon_core::incident;
 use antiphon_core::time::UnixMillis;
 pub use antiphon_core::trust::Trust;
 pub use antiphon_protocol::join::Refusal;
@@ -184,6 +185,20 @@ pub enum Error {
     /// The fact was forgotten.
     #[error("fact {0} was forgotten")]
     FactForgotten(String),
+    /// An incident or an update that may not be written.
+    #[error(transparent)]
+    Incident(#[from] incident::Error),
+    /// No incident has this id, or an id that begins so.
+    #[error("no incident {0}")]
+    IncidentNotFound(String),
+    /// Several incidents have ids that begin so.
+    #[error("{count} incidents have ids that begin with {prefix}")]
+    IncidentAmbiguous {
+        /// What was given.
+        prefix: String,
+        /// How many there are.
+        count: usize,
+    },
     /// An edit that the database refused for another reason.
     #[error(transparent)]
     Refused(antiphon_store::AuthorError),

@@ -287,6 +287,8 @@ impl From<AuthorError> for Error {
     fn from(error: AuthorError) -> Self {
         match error {
             AuthorError::Fact(error) => Self::Fact(error),
+            AuthorError::Incident(error) => Self::Incident(error),
+            AuthorError::IncidentNotFound(incident) => Self::IncidentNotFound(incident.to_string()),
             AuthorError::NotFound(fact) => Self::FactNotFound(fact.to_string()),
             AuthorError::Forgotten(fact) => Self::FactForgotten(fact.to_string()),
             other => Self::Refused(other),

@@ -32,6 +32,7 @@ mod handle;
 mod handshakes;
 mod held;
 pub mod home;
+mod incidents;
 mod inputs;
 mod joins;
 mod moving;
@@ -49,7 +50,7 @@ mod team;
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
     AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Draft, EditView, Error as StoreError, FactFilter,
-    FactView, GeneBackup, Hit, Outcome, PeerMode, Recall, RecallQuery, Report,
+    FactView, GeneBackup, Hit, IncidentFilter, IncidentView, Outcome, PeerMode, Recall, RecallQuery, Report, Side,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::private_file::Error as PrivateFileError;

@@ -1,6 +1,7 @@
 //! What a door can ask of the node, in the documented shapes. The HTTP API and MCP both go through here, so that
 //! they cannot come to differ.
 
+mod incidents;
 mod trust;
 
 use std::future::Future;

@@ -108,7 +108,8 @@ pub(crate) fn history(history: &HistoryDto) -> String {
     out
 }
 
-fn entry_line(entry: &HistoryEntryDto) -> String {
+/// One event, on one line.
+pub(super) fn entry_line(entry: &HistoryEntryDto) -> String {
     let agent = entry.provenance.as_ref().and_then(|provenance| provenance.agent.as_deref());
     let by = match agent {
         Some(agent) => format!("{} on {}", safe(agent), safe(&entry.author)),

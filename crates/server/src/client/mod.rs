@@ -5,6 +5,7 @@
 
 mod calls;
 mod error;
+mod incidents;
 mod stdio;
 mod trust;
 

@@ -173,7 +173,7 @@ fn on_expire_of(name: String) -> Result<Value, Problem> {
     found.ok_or_else(|| Problem::bad_value("on_expire", &name, "use mark_stale, archive or delete"))
 }
 
-fn time_of(key: &str, at: &Scalar) -> Result<Value, Problem> {
+pub(super) fn time_of(key: &str, at: &Scalar) -> Result<Value, Problem> {
     let hint = "write it as 2026-01-31T10:30:00Z, as 2026-01-31, or in Unix milliseconds";
     time::parse(&at.0).map(|at| Value::Uint(at.0)).ok_or_else(|| Problem::bad_value(key, &at.0, hint))
 }

@@ -1,11 +1,15 @@
 //! Between the documented shapes and the node's values. Everything that knows both is here.
 
 mod draft;
+mod incident;
 mod page;
 mod trust;
 mod view;
 
 pub(crate) use draft::{Actor, after_of, duration_of, edit_of, filter_of, provenance_of, query_of, remember_of};
+pub(crate) use incident::{
+    after_incident_of, incident, incident_filter_of, incident_history, incidents, report_of, update_of,
+};
 pub(crate) use page::{node_named, page};
 pub(crate) use trust::{audit_line, backup, counters, peer_stats};
 pub(crate) use view::{

@@ -94,7 +94,7 @@ pub(super) const fn stream(stream: Stream) -> &'static str {
     }
 }
 
-fn provenance(provenance: Provenance) -> ProvenanceDto {
+pub(super) fn provenance(provenance: Provenance) -> ProvenanceDto {
     let Provenance { agent, tool, session, source } = provenance;
     ProvenanceDto { agent, tool, session, source_kind: source.map(|kind| kind.name().to_owned()) }
 }
@@ -104,8 +104,17 @@ pub(crate) fn recall(recall: Recall, seen: Seen) -> RecallDto {
     RecallDto { hits: recall.hits.into_iter().map(hit).collect(), index_behind: recall.index_behind }
 }
 
-pub(crate) fn history(entry: EditView) -> HistoryEntryDto {
-    let field = |(field, value): (Field, Option<Value>)| (field.name().to_owned(), field_json(field, value));
+pub(crate) fn history(edit: EditView) -> HistoryEntryDto {
+    entry(edit, Field::name, field_json)
+}
+
+/// One event in the life of a fact or an incident, whose fields are called and written like this.
+pub(super) fn entry<F: Copy>(
+    entry: EditView<F>,
+    name: impl Fn(F) -> &'static str,
+    json: impl Fn(F, Option<Value>) -> Json,
+) -> HistoryEntryDto {
+    let field = |(field, value): (F, Option<Value>)| (name(field).to_owned(), json(field, value));
     HistoryEntryDto {
         event: entry.event.to_string(),
         action: entry.action.to_string(),
@@ -116,7 +125,7 @@ pub(crate) fn history(entry: EditView) -> HistoryEntryDto {
         stream: stream(entry.log.stream).to_owned(),
         seq: entry.seq,
         fields: entry.fields.into_iter().map(field).collect::<BTreeMap<_, _>>(),
-        standing: names(&entry.standing),
+        standing: entry.standing.iter().map(|field| name(*field).to_owned()).collect(),
         provenance: entry.provenance.map(provenance),
     }
 }
@@ -136,7 +145,7 @@ fn field_json(field: Field, value: Option<Value>) -> Json {
     }
 }
 
-fn value_json(value: Value) -> Json {
+pub(super) fn value_json(value: Value) -> Json {
     match value {
         Value::Uint(number) => json!(number),
         Value::Bool(flag) => json!(flag),
@@ -155,8 +164,9 @@ pub(crate) fn written(authored: &Authored) -> WrittenDto {
         Outcome::Existed => "existed",
         Outcome::Unchanged => "unchanged",
     };
+    let incident = || authored.incident.map(|id| id.to_string());
     WrittenDto {
-        id: authored.fact.map(|id| id.to_string()).unwrap_or_default(),
+        id: authored.fact.map(|id| id.to_string()).or_else(incident).unwrap_or_default(),
         event: authored.event.to_string(),
         outcome: outcome.to_owned(),
     }

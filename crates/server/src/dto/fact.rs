@@ -217,11 +217,11 @@ pub struct ActorDto {
 /// What a write came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WrittenDto {
-    /// The fact.
+    /// The fact or incident.
     pub id: String,
     /// The event that stands for the write: the new one, or the one that said the same before.
     pub event: String,
-    /// `written`; `existed` when the fact was there already; `unchanged` when it says that already.
+    /// `written`; `existed` when it was there already; `unchanged` when it says that already.
     pub outcome: String,
 }
 
@@ -394,7 +394,7 @@ pub struct FactDto {
     pub last_hit: Option<String>,
 }
 
-/// One event in the life of a fact.
+/// One event in the life of a fact or an incident.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct HistoryEntryDto {
     /// The event.
@@ -422,10 +422,10 @@ pub struct HistoryEntryDto {
     pub provenance: Option<ProvenanceDto>,
 }
 
-/// The life of a fact, oldest first.
+/// The life of a fact or an incident, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryDto {
-    /// The fact.
+    /// The fact or incident.
     pub id: String,
     /// Its events.
     pub history: Vec<HistoryEntryDto>,

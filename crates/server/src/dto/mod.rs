@@ -6,6 +6,7 @@
 
 mod arg;
 mod fact;
+mod incident;
 mod node;
 mod recall;
 mod team;
@@ -16,6 +17,7 @@ pub use fact::{
     ActorDto, AnchorDto, BatchDto, BatchItemDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HistoryDto,
     HistoryEntryDto, NewFactDto, ProvenanceDto, WrittenDto,
 };
+pub use incident::{IncidentDto, IncidentEditDto, IncidentFilterDto, IncidentsDto, NewIncidentDto, SideDto};
 pub use node::{
     FindingDto, GeneDto, GenesDto, HandshakeDto, HandshakeRequestDto, OutboxDto, PeerDto, PeersDto, ReasonDto,
     StateHashDto, StatusDto, TeamDto, VerifyDto,

@@ -13,6 +13,11 @@ impl From<Error> for Problem {
         match error {
             Error::Fact(error) => Self::from(&error),
             Error::FactNotFound(_) | Error::FactAmbiguous { .. } | Error::FactForgotten(_) => about_fact(what, &error),
+            Error::Incident(error) => Self::from(&error),
+            Error::IncidentNotFound(_) => {
+                Self::new(Code::NotFound, what).hint("antiphon incidents list shows every incident")
+            }
+            Error::IncidentAmbiguous { .. } => Self::new(Code::Invalid, what).hint("give more characters of the id"),
             Error::Refused(error) => about_write(what, &error),
             Error::PeerNotFound(_) => Self::new(Code::NotFound, what).hint("antiphon peers list shows every peer"),
             Error::PeerAmbiguous { .. } => {

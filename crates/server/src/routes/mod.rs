@@ -1,6 +1,7 @@
 //! The HTTP API, `/api/v1/…`. A route only reads the request and hands it to the [`Service`].
 
 mod facts;
+mod incidents;
 mod input;
 mod node;
 mod problem;
@@ -45,13 +46,18 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/facts", get(facts::list))
         .route("/api/v1/facts/{id}", get(facts::show))
         .route("/api/v1/facts/{id}/history", get(facts::history))
+        .route("/api/v1/incidents", get(incidents::list))
+        .route("/api/v1/incidents/{id}", get(incidents::show))
+        .route("/api/v1/incidents/{id}/history", get(incidents::history))
         .route("/api/v1/recall", post(facts::recall))
         .merge(trust::routes());
     let writes = Router::new()
         .route("/api/v1/facts", post(facts::remember))
         .route("/api/v1/facts/batch", post(facts::remember_all))
         .route("/api/v1/facts/{id}", axum::routing::patch(facts::edit).delete(facts::forget))
-        .route("/api/v1/facts/{id}/restore", post(facts::restore));
+        .route("/api/v1/facts/{id}/restore", post(facts::restore))
+        .route("/api/v1/incidents", post(incidents::report))
+        .route("/api/v1/incidents/{id}", axum::routing::patch(incidents::update));
     let long = Router::new()
         .route("/api/v1/verify", get(node::verify))
         .route("/api/v1/peers/handshake", post(node::handshake))
