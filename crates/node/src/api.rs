@@ -228,6 +228,29 @@ pub enum Error {
         /// The team's name.
         team: String,
     },
+    /// The charter grants this node nothing.
+    #[error("{} is no member of this team", .0.short())]
+    NotAMember(NodeId),
+    /// Only what a removed member wrote can be adopted.
+    #[error("{} was not removed, so there is nothing to adopt", .0.short())]
+    NotRevoked(NodeId),
+    /// The member is, or is not, a steward already.
+    #[error("{} is {} a steward", node.short(), if *steward { "already" } else { "not" })]
+    NoChange {
+        /// Who.
+        node: NodeId,
+        /// What was asked for.
+        steward: bool,
+    },
+    /// No change of stewards with this hash waits for consent, or several do.
+    #[error("no single change that begins with {0:?} waits for consent")]
+    NothingToApprove(String),
+    /// A role key could not be made or opened.
+    #[error(transparent)]
+    RoleKey(#[from] antiphon_vault::role::Error),
+    /// Something could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] antiphon_vault::seal::Error),
     /// The genome knows no such role.
     #[error("the team has no role {role:?}; it has {}", known.join(", "))]
     UnknownRole {

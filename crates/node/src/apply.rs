@@ -12,7 +12,7 @@ use antiphon_core::ids::{EventId, NodeId, StoreId};
 use antiphon_core::log::{LogId, NodeClock};
 use antiphon_net::SyncStream;
 use antiphon_protocol::reason::Reason;
-use antiphon_protocol::sync::{Authors, Branching, Input as Heard, Mode, Opened, Output, Session};
+use antiphon_protocol::sync::{Authors, Branching, Input as Heard, Opened, Output, Session};
 use antiphon_store::{Applied, Store};
 use antiphon_vault::random;
 
@@ -68,7 +68,7 @@ impl Engine {
             keys: self.held.keys.clone(),
             partings: self.held.partings.clone(),
             authors: self.held.authors.clone(),
-            mode: Mode::BOTH,
+            mode: self.mode_with(&peer),
             seed,
         };
         self.drive(peer, epoch, Heard::Opened(opened));
@@ -118,7 +118,10 @@ impl Engine {
                 tracing::warn!(%peer, %log, reason = reason.name(), "a log cannot be synced");
                 self.note_failure(&peer, reason);
             }
-            Output::CaughtUp => self.note_success(&peer),
+            Output::CaughtUp => {
+                self.note_success(&peer);
+                self.charter_came(peer);
+            }
             Output::PeerHolds(clock) => self.note_clock(peer, clock),
             Output::WakeAt(at) => {
                 self.timers.retain(|(_, node, _)| *node != peer);
@@ -222,17 +225,17 @@ impl Engine {
             return;
         }
         let (store, inputs) = (self.store.clone(), self.inputs.clone());
-        let (charter, version) = (self.held.charter(), self.agent_version.clone());
-        let moves = self.moves;
+        let (last, version) = (self.held.clone(), self.agent_version.clone());
+        let (moves, rechecks) = (self.moves, std::mem::take(&mut self.rechecks));
         self.tasks.spawn(async move {
             let read = store.read(move |reader| {
-                let held = Held::read(reader)?;
-                let changed = held.charter() != charter;
+                let held = Held::read(reader, &last)?;
+                let changed = held.charter() != last.charter() || held.partings != last.partings;
                 let team = if changed { Some(Box::new(TeamState::read(reader, &version)?)) } else { None };
                 Ok((held, team))
             });
             let input = match read.await {
-                Ok((held, team)) => Input::Committed { held: Box::new(held), team, moves },
+                Ok((held, team)) => Input::Committed { held: Box::new(held), team, moves, rechecks },
                 Err(error) => Input::CommitUnread(error),
             };
             let _ = inputs.send(input).await;
@@ -362,7 +365,7 @@ fn or_none<T: Default>(log: LogId, read: Result<T, antiphon_store::Error>) -> T 
 }
 
 async fn read_authors(store: &Store) -> Option<Authors> {
-    match store.read(|reader| Ok(Held::read(reader)?.authors)).await {
+    match store.read(|reader| Ok(Authors::of(reader.membership()?.as_ref()))).await {
         Ok(members) => Some(members),
         Err(error) => {
             tracing::error!(%error, "the members could not be read");

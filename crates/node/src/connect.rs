@@ -53,9 +53,10 @@ impl Engine {
                 self.answer_handshake(peer, bytes, responder);
             }
             Event::Request { peer, protocol: Protocol::Join, bytes, responder } => {
-                let (store, local, inputs) = (self.store.clone(), self.team.steward_local(), self.inputs.clone());
+                let (store, key, local, inputs) =
+                    (self.store.clone(), self.key.clone(), self.team.steward_local(), self.inputs.clone());
                 self.tasks.spawn(async move {
-                    match joins::answer(&store, local, peer, bytes, responder).await {
+                    match joins::answer(&store, key, local, peer, bytes, responder).await {
                         Ok(None) => {}
                         Ok(Some(refusal)) => {
                             let refused = refusal_of(audit::JOIN, peer, refusal.name(), "");
@@ -185,9 +186,14 @@ impl Engine {
     fn answer_handshake(&mut self, peer: NodeId, request: Vec<u8>, responder: Responder) {
         let (net, local, known, inputs) =
             (self.net.clone(), self.team.local.clone(), self.known(peer), self.inputs.clone());
-        let moves = self.moves;
+        let (moves, store) = (self.moves, self.store.clone());
+        let removal = self.team.membership.removal(&peer).and_then(|removal| Some(removal.record.as_ref()?.hash));
         self.tasks.spawn(async move {
-            let outcome = handshakes::answer(&net, local, known, request, responder).await;
+            let removal = match removal {
+                Some(record) => handshakes::removal_of(&store, record).await,
+                None => None,
+            };
+            let outcome = handshakes::answer(&net, local, known, removal, request, responder).await;
             let _ = inputs.send(Input::Handshake { peer, outcome, moves, reply: None }).await;
         });
     }
@@ -213,13 +219,15 @@ impl Engine {
         let view = match outcome {
             Outcome::Verified(verified) => {
                 self.verified(&verified);
-                view(Trust::Verified, None, Some(ours))
+                let trust = if verified.in_step { Trust::Verified } else { Trust::Pending };
+                view(trust, None, Some(verified.genome))
             }
             Outcome::Rejected(rejected) => {
                 let by = if rejected.by == By::Us { "this node" } else { "the peer" };
                 tracing::warn!(%peer, by, reason = rejected.reason.name(), "handshake refused");
                 self.refused(refusal_of(audit::HANDSHAKE, peer, rejected.reason.name(), &format!("by {by}")));
                 self.reject(peer, rejected.reason);
+                self.note_removal(&rejected);
                 self.note_rejection(&rejected);
                 view(Trust::Rejected, Some(rejected.reason), rejected.theirs)
             }
@@ -252,10 +260,13 @@ impl Engine {
         if let Err(refusal @ (Refusal::Revoked | Refusal::Expired)) = self.team.check(&peer, at) {
             return self.put_out(peer, reason_of(refusal));
         }
+        if !verified.in_step {
+            return self.out_of_step(verified);
+        }
         if let Some(entry) = self.peers.entry(peer, true) {
             entry.name.clone_from(&verified.name);
             entry.store = Some(verified.store);
-            entry.genome = Some(self.team.genome.hash());
+            entry.genome = Some(verified.genome);
             entry.handshake_at = Some(at);
             entry.by_peer = false;
             entry.runs(verified.agent_version.clone(), at);
@@ -263,6 +274,7 @@ impl Engine {
             entry.reached(at);
         }
         self.peers.set_trust(&peer, Trust::Verified, None);
+        self.in_step(peer);
         self.open_stream(peer);
     }
 

@@ -4,6 +4,7 @@
 //! back as an [`Input`]; every channel is bounded, and a full one makes its sender wait, never the loop.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_core::ids::NodeId;
@@ -11,6 +12,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_net::NetHandle;
 use antiphon_protocol::sync::{IDLE_MS, Input as Heard};
 use antiphon_store::{Committed, Store};
+use antiphon_vault::NodeKey;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -33,6 +35,7 @@ const HOUSEKEEPING_MS: u64 = 500;
 pub(crate) struct Engine {
     pub(crate) net: NetHandle,
     pub(crate) store: Store,
+    pub(crate) key: Arc<NodeKey>,
     pub(crate) team: TeamState,
     /// What this node holds, as of the last commit that was read.
     pub(crate) held: Held,
@@ -66,6 +69,8 @@ pub(crate) struct Engine {
     pub(crate) reading: bool,
     /// Another commit came meanwhile.
     pub(crate) read_again: bool,
+    /// Peers of which more can be said once the charter was read again.
+    pub(crate) rechecks: BTreeSet<NodeId>,
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) tasks: Tasks,
 }
@@ -121,6 +126,7 @@ impl Engine {
         // Whoever asked and has gone does not need the answer.
         match command {
             Command::Peers(reply) => drop(reply.send((self.show_peers(), self.listen.clone()))),
+            Command::WhoIsAhead { node, reply } => drop(reply.send(self.who_is_ahead(&node))),
             Command::Team(reply) => drop(reply.send(self.team.clone())),
             Command::Handshake { peer, address, reply } => self.greet(peer, vec![address], Some(reply)),
             Command::Meet { peer, addresses } => self.meet(peer, addresses),
@@ -138,7 +144,10 @@ impl Engine {
             Input::Session { peer, epoch, input } => self.drive(peer, epoch, input),
             Input::SessionEnded { peer, epoch, reason } => self.session_ended(peer, epoch, reason),
             Input::Applied { peer, log, applied, last } => self.on_applied(peer, log, &applied, last),
-            Input::Committed { held, team, moves } => self.on_committed(*held, team, moves),
+            Input::Committed { held, team, moves, rechecks } => {
+                self.on_committed(*held, team, moves);
+                rechecks.into_iter().for_each(|peer| self.recheck(peer));
+            }
             Input::CommitUnread(error) => {
                 tracing::error!(%error, "what was committed could not be read");
                 self.reading = false;

@@ -4,7 +4,6 @@ mod registry;
 
 use std::sync::Arc;
 
-use antiphon_core::charter::Revoke;
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{FactId, Hash, NodeId};
 use antiphon_core::time::UnixMillis;
@@ -50,13 +49,13 @@ impl Handle {
         &self.shared.store
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Error> {
+    pub(crate) async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         self.shared.commands.send(command(reply)).await.map_err(|_| Error::Stopped)?;
         answer.await.map_err(|_| Error::Stopped)
     }
 
-    async fn team(&self) -> Result<TeamState, Error> {
+    pub(crate) async fn team(&self) -> Result<TeamState, Error> {
         self.ask(Command::Team).await
     }
 
@@ -162,21 +161,6 @@ impl Handle {
             return Err(Error::OwnAddress);
         }
         self.ask(|reply| Command::Handshake { peer, address, reply }).await
-    }
-
-    /// Removes a member for good. `peer` is its name, its id or the beginning of it.
-    ///
-    /// # Errors
-    /// [`Error::NotASteward`], [`Error::PeerNotFound`], [`Error::PeerAmbiguous`].
-    pub async fn revoke(&self, peer: &str, reason: &str, compromised: bool) -> Result<NodeId, Error> {
-        let team = self.team().await?;
-        team.need_steward()?;
-        let node = self.resolve_peer(peer).await?;
-        let revoke = Revoke { node, reason: reason.to_owned(), compromised, cuts: Vec::new(), role_keys: Vec::new() };
-        for written in self.author(vec![Draft::Revoke(revoke)]).await? {
-            let _authored = written?;
-        }
-        Ok(node)
     }
 
     async fn resolve_peer(&self, text: &str) -> Result<NodeId, Error> {

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use antiphon_core::ids::NodeId;
+use antiphon_core::ids::{Hash, NodeId};
 use antiphon_net::{Multiaddr, NetHandle, Protocol, Responder};
-use antiphon_protocol::handshake::{Answerer, Initiator, Input, Known, Local, Output, Rejected, Verified};
+use antiphon_protocol::handshake::{Answerer, Initiator, Input, Known, Local, Output, Rejected, Removal, Verified};
 use antiphon_protocol::reason::Reason;
+use antiphon_store::Store;
 
 use crate::clock::now;
 use crate::reasons;
@@ -50,10 +51,11 @@ pub(crate) async fn answer(
     net: &NetHandle,
     local: Arc<Local>,
     known: Known,
+    removal: Option<Removal>,
     request: Vec<u8>,
     responder: Responder,
 ) -> Outcome {
-    let outputs = Answerer::new(local, known).handle(Input::Request(request), now());
+    let outputs = Answerer::new(local, known).with_removal(removal).handle(Input::Request(request), now());
     let (answer, outcome) = settle(net, known.node, outputs).await;
     if let Some(bytes) = answer
         && let Err(error) = responder.respond(bytes).await
@@ -61,6 +63,20 @@ pub(crate) async fn answer(
         tracing::debug!(peer = %known.node, %error, "the handshake's answer was not wanted any more");
     }
     outcome
+}
+
+/// What proves to a removed peer that it was removed.
+pub(crate) async fn removal_of(store: &Store, record: Hash) -> Option<Removal> {
+    match store.read(move |reader| reader.charter_record(&record)).await {
+        Ok(found) => found.map(|(opening, record)| Removal {
+            opening: opening.into_unverified(),
+            record: record.into_unverified().without_payload(),
+        }),
+        Err(error) => {
+            tracing::error!(%error, "the record of a removal could not be read");
+            None
+        }
+    }
 }
 
 /// Opens the gate if the peer is verified; hands back what is to be sent.

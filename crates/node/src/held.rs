@@ -21,11 +21,15 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Reads the snapshot.
-    pub(crate) fn read(reader: &Reader<'_>) -> Result<Self, antiphon_store::Error> {
+    /// Reads the snapshot. Where the charter is as it was in the `last` one, who may write is so too.
+    pub(crate) fn read(reader: &Reader<'_>, last: &Self) -> Result<Self, antiphon_store::Error> {
         let (clock, partings) = (reader.clock()?, reader.partings()?);
         let keys = reader.logs()?.into_iter().map(|log| (log.log.store, log.node)).collect();
-        Ok(Self { clock, keys, partings, authors: Authors::of(reader.membership()?.as_ref()) })
+        let mut held = Self { clock, keys, partings, authors: last.authors.clone() };
+        if held.charter() != last.charter() || held.partings != last.partings {
+            held.authors = Authors::of(reader.membership()?.as_ref());
+        }
+        Ok(held)
     }
 
     /// The heads of the charter logs.

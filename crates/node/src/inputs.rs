@@ -1,5 +1,7 @@
 //! What reaches the event loop from its own tasks and from handles.
 
+use std::collections::BTreeSet;
+
 use antiphon_core::ids::{EventId, NodeId};
 use antiphon_core::log::LogId;
 use antiphon_net::{Multiaddr, SyncStream};
@@ -42,7 +44,13 @@ pub(crate) enum Input {
     /// A page of a peer was stored; `last` is its last event.
     Applied { peer: NodeId, log: LogId, applied: Applied, last: Option<EventId> },
     /// What is held, and the team if its charter changed, after a commit; `moves` as in a handshake.
-    Committed { held: Box<Held>, team: Option<Box<TeamState>>, moves: u64 },
+    Committed {
+        held: Box<Held>,
+        team: Option<Box<TeamState>>,
+        moves: u64,
+        /// Peers whose charter had come before this was read.
+        rechecks: BTreeSet<NodeId>,
+    },
     /// Reading after a commit failed.
     CommitUnread(antiphon_store::Error),
     /// Peers were kept, or could not be.
@@ -68,6 +76,8 @@ pub(crate) enum Command {
     Moved(Box<TeamState>),
     /// Something about the registry.
     Registry(Ask),
+    /// Names connected members that hold more of a node's logs than this one.
+    WhoIsAhead { node: NodeId, reply: oneshot::Sender<Vec<String>> },
     /// The team as the loop knows it.
     Team(oneshot::Sender<TeamState>),
     /// Stops the node.

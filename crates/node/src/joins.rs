@@ -1,8 +1,9 @@
 //! Joining and letting join: both ends of `/antiphon/join/1`, and the ticket between them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use antiphon_core::charter::{GRANT_LIFE_MS, Grant};
+use antiphon_core::charter::{GRANT_LIFE_MS, Grant, Record};
 use antiphon_core::event::Event;
 use antiphon_core::ids::{EventId, Hash, NodeId, StoreId};
 use antiphon_core::log::{NodeClock, Stream};
@@ -20,6 +21,7 @@ use crate::api::{Error, Invitation};
 use crate::clock::now;
 use crate::connect::told;
 use crate::reasons;
+use crate::rekey::KeyMaker;
 use crate::team::TeamState;
 
 /// Makes a ticket: the steward keeps the hash of its secret, and the text is the only copy of the secret itself.
@@ -31,10 +33,7 @@ pub(crate) async fn invite(
     addresses: Vec<String>,
 ) -> Result<Invitation, Error> {
     team.need_steward()?;
-    if team.roles.get(role).is_none() {
-        let known = team.roles.names().map(str::to_owned).collect();
-        return Err(Error::UnknownRole { role: role.to_owned(), known });
-    }
+    team.need_role(role)?;
     let secret: [u8; 32] = random::bytes()?;
     let expires = now().after(ttl_ms);
     let ticket = Ticket {
@@ -82,7 +81,8 @@ pub(crate) async fn ask(net: &NetHandle, key: &NodeKey, name: String, ticket: Ti
 /// Answers somebody who holds a ticket, or says that it holds none; returns why it was refused.
 pub(crate) async fn answer(
     store: &Store,
-    local: std::sync::Arc<StewardLocal>,
+    key: Arc<NodeKey>,
+    local: Arc<StewardLocal>,
     peer: NodeId,
     request: Vec<u8>,
     responder: Responder,
@@ -101,7 +101,7 @@ pub(crate) async fn answer(
                 StewardOutput::Grant { invite, node, name, recipient, roles } => {
                     let not_after = now().after(GRANT_LIFE_MS);
                     let grant = Grant { node, recipient, roles, not_after, wraps: Vec::new(), name };
-                    let granted = grant_by(store, local.node, invite, grant).await;
+                    let granted = grant_by(store, key.clone(), invite, grant).await;
                     inputs.push(granted.unwrap_or_else(|error| {
                         tracing::error!(%peer, %error, "the grant could not be written");
                         StewardInput::GrantFailed
@@ -137,8 +137,8 @@ fn shown(invite: Invite) -> antiphon_protocol::join::Invite {
 
 /// Uses the invitation, writes the grant, and gathers what the joiner gets. An invitation that this key has used
 /// already gets the grant it has; if a crash came between the two writes, it is written now.
-async fn grant_by(store: &Store, steward: NodeId, invite: Hash, grant: Grant) -> Result<StewardInput, Error> {
-    let (node, seed) = (grant.node, random::bytes()?);
+async fn grant_by(store: &Store, key: Arc<NodeKey>, invite: Hash, grant: Grant) -> Result<StewardInput, Error> {
+    let (node, steward, seed) = (grant.node, key.node_id(), random::bytes()?);
     let written = store
         .write(move |db| {
             let again = match db.use_invite(&invite, &node, now())? {
@@ -146,12 +146,22 @@ async fn grant_by(store: &Store, steward: NodeId, invite: Hash, grant: Grant) ->
                 InviteUse::Again(_) => db.reader().grant_path(&node)?.is_some(),
                 InviteUse::Taken | InviteUse::Expired | InviteUse::Unknown => return Ok(None),
             };
-            let drafts = if again { Vec::new() } else { vec![Draft::Grant(grant)] };
-            Ok(Some(db.author(&drafts, now(), seed)?))
+            if again {
+                return Ok(Some(Ok(Vec::new())));
+            }
+            let team = TeamState::read(&db.reader(), "")?;
+            let maker = KeyMaker { membership: &team.membership, roles: &team.roles, key: &key, now: now() };
+            let (made, grant) = match maker.grant(grant, team.membership.is_steward(&node)) {
+                Ok(granted) => granted,
+                Err(error) => return Ok(Some(Err(error))),
+            };
+            let made = made.into_iter().map(|key| Draft::Record(Record::RoleKey(key)));
+            let drafts: Vec<Draft> = made.chain([Draft::Grant(grant)]).collect();
+            Ok(Some(Ok(db.author(&drafts, now(), seed)?)))
         })
         .await?;
     let Some(written) = written else { return Ok(StewardInput::GrantFailed) };
-    for one in written {
+    for one in written? {
         let _authored = one?;
     }
     gather(store, node, steward).await

@@ -24,6 +24,7 @@ pub mod api;
 mod apply;
 mod audit;
 mod backups;
+mod catch_up;
 mod clock;
 mod config;
 mod connect;
@@ -41,11 +42,14 @@ mod ports;
 mod problems;
 mod reasons;
 mod registry;
+mod rekey;
 mod rows;
 mod session;
 mod start;
+mod stewards;
 mod tasks;
 mod team;
+mod team_view;
 
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
@@ -59,3 +63,4 @@ pub use config::Config;
 pub use handle::Handle;
 pub use home::Home;
 pub use start::{Initialized, Node, http_token, init};
+pub use team_view::*;

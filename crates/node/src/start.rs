@@ -181,7 +181,7 @@ async fn assemble(
     let (team, held, (peers, backups)) = store
         .read(move |reader| {
             let kept = (reader.peers()?, reader.backups()?);
-            Ok((TeamState::read(reader, &read_version)?, Held::read(reader)?, kept))
+            Ok((TeamState::read(reader, &read_version)?, Held::read(reader, &Held::default())?, kept))
         })
         .await?;
     let mut net_config = antiphon_net::Config::new(key.libp2p_seed(), version.clone());
@@ -197,7 +197,7 @@ async fn assemble(
     let shared = Shared {
         store: store.clone(),
         net: net.clone(),
-        key,
+        key: key.clone(),
         commands,
         agent_version: version.clone(),
         started: now(),
@@ -210,6 +210,7 @@ async fn assemble(
     let engine = Engine {
         net,
         store,
+        key,
         team,
         held,
         peers: registry,
@@ -229,6 +230,7 @@ async fn assemble(
         agent_version: version,
         reading: false,
         read_again: false,
+        rechecks: std::collections::BTreeSet::new(),
         inputs,
         tasks,
     };

@@ -85,6 +85,16 @@ impl TeamState {
     }
 
     /// # Errors
+    /// [`Error::UnknownRole`] when the genome knows no such role.
+    pub(crate) fn need_role(&self, role: &str) -> Result<(), Error> {
+        if self.roles.get(role).is_some() {
+            return Ok(());
+        }
+        let known = self.roles.names().map(str::to_owned).collect();
+        Err(Error::UnknownRole { role: role.to_owned(), known })
+    }
+
+    /// # Errors
     /// [`Error::NotASteward`] when this node may not sign membership.
     pub(crate) fn need_steward(&self) -> Result<(), Error> {
         let steward = self.membership.is_steward(&self.own.node);

@@ -206,7 +206,7 @@ impl Service {
     }
 
     pub(crate) async fn revoke(&self, revoke: RevokeDto) -> Result<RevokedDto, Problem> {
-        let peer_id = self.handle.revoke(&revoke.peer, &revoke.reason, revoke.compromised).await?;
+        let peer_id = self.handle.revoke(&revoke.peer, &revoke.reason, revoke.compromised).await?.node;
         Ok(RevokedDto { peer_id: peer_id.to_string() })
     }
 

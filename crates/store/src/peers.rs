@@ -75,6 +75,8 @@ pub struct PeerRow {
     pub reason: Option<String>,
     /// Whether it was the peer that rejected us.
     pub by_peer: bool,
+    /// When a handshake with it was carried by hand, if that was the last one that succeeded.
+    pub by_hand: Option<UnixMillis>,
     /// Where it was reached.
     pub addresses: Vec<String>,
     /// The store it is pinned to.
@@ -112,6 +114,7 @@ impl PeerRow {
             trust: Trust::Unknown,
             reason: None,
             by_peer: false,
+            by_hand: None,
             addresses: Vec::new(),
             store: None,
             genome_hash: None,
@@ -234,8 +237,8 @@ fn check(peer: &PeerRow) -> Result<(), Error> {
 
 type Out<'a, 'b> = &'a mut Encoder<&'b mut Vec<u8>>;
 
-/// Fields of the list. The first version had one less.
-const FIELDS: usize = 17;
+/// Fields of the list. The first version had 16, the second 17.
+const FIELDS: usize = 18;
 
 fn encode(peer: &PeerRow) -> Vec<u8> {
     let health = &peer.health;
@@ -263,6 +266,7 @@ fn encode(peer: &PeerRow) -> Vec<u8> {
             put(out, error.fact.as_ref(), |out, id| cbor::bytes(out, &id.0));
         });
         cbor::bool(out, peer.by_peer);
+        put(out, peer.by_hand, |out, at| cbor::uint(out, at.0));
     })
 }
 
@@ -325,8 +329,11 @@ fn decode(input: &mut Decoder<'_>, blank: PeerRow) -> Result<PeerRow, cbor::Erro
     })?;
     peer.health.last_error =
         reason.zip(rest).map(|(reason, (event, fact, observed_at))| HealthError { reason, event, fact, observed_at });
-    if fields >= FIELDS as u64 {
+    if fields >= 17 {
         peer.by_peer = input.bool()?;
+    }
+    if fields >= FIELDS as u64 {
+        peer.by_hand = cbor::read_option(input, time)?;
     }
     Ok(peer)
 }

@@ -22,7 +22,7 @@ use crate::view::{
     Counts, EditView, FactFilter, FactView, ForkView, IncidentFilter, IncidentView, LogView, MissingPayload, Own,
     Quarantined, Recall, RecallQuery, Report, Resolved, Side,
 };
-use crate::{branch, cache, charter, invites, page, payloads, peers, query, verify};
+use crate::{branch, cache, charter, invites, page, payloads, peers, query, removed, verify};
 
 /// See the module.
 #[derive(Debug)]
@@ -95,6 +95,14 @@ impl<'a> Reader<'a> {
     /// When the database fails.
     pub fn charter_record(&self, hash: &Hash) -> Result<Option<(Event, Event)>, Error> {
         charter::record(self.main, hash)
+    }
+
+    /// How this node was removed from its team, if it was told.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn removed(&self) -> Result<Option<removed::Removed>, Error> {
+        removed::removed(self.main)
     }
 
     /// The events that prove the membership of `node`, if it has one.

@@ -30,7 +30,14 @@ impl From<Error> for Problem {
             | Error::InAnotherTeam { .. }
             | Error::BringUndecided { .. }
             | Error::JoinRefused { .. }
+            | Error::NotAMember(_)
+            | Error::NotRevoked(_)
+            | Error::NoChange { .. }
+            | Error::NothingToApprove(_)
             | Error::Genome(_) => about_team(what, &error),
+            Error::RoleKey(_) | Error::Seal(_) => {
+                Self::new(Code::Failed, what).hint("antiphon team roles shows every role's key and who holds it")
+            }
             Error::Unreachable { .. } => Self::new(Code::Unreachable, what)
                 .hint("check that it runs and that the address is right: antiphon status, on the other machine"),
             Error::Address(_) => Self::new(Code::Invalid, what)
@@ -84,6 +91,12 @@ fn about_write(what: String, error: &AuthorError) -> Problem {
         AuthorError::Payload(_) | AuthorError::Header(_) => {
             Problem::new(Code::Invalid, what).why("all fields of a fact travel in one message").hint("shorten them")
         }
+        AuthorError::Gene(_) => Problem::new(Code::Refused, what)
+            .why("a gene holds for good: it can neither be changed nor removed")
+            .hint("antiphon gene list shows every gene"),
+        AuthorError::UpgradeNeeded(_) => Problem::new(Code::Refused, what)
+            .why("going on without it could let somebody in who was put out in a way this version cannot see")
+            .hint("install the newest version of antiphon on this machine"),
         AuthorError::NotASteward(_) => Problem::new(Code::Refused, what).why("only a steward may sign membership"),
         AuthorError::LogClosed(_) => Problem::new(Code::Refused, what)
             .why("this node was removed from the team, or wrote two histories")
@@ -117,6 +130,12 @@ fn about_team(what: String, error: &Error) -> Problem {
         Error::NotASteward { .. } => Problem::new(Code::Refused, what)
             .why("only a steward may sign membership")
             .hint("run it on a steward's node; antiphon peers list shows who is one"),
+        Error::NotAMember(_) => Problem::new(Code::NotFound, what).hint("antiphon team members shows every member"),
+        Error::NotRevoked(_) => Problem::new(Code::Invalid, what).hint("antiphon team members shows who was removed"),
+        Error::NoChange { .. } => Problem::new(Code::Invalid, what).hint("antiphon team members shows the stewards"),
+        Error::NothingToApprove(_) => {
+            Problem::new(Code::NotFound, what).hint("antiphon team members shows what waits, with its record")
+        }
         Error::UnknownRole { .. } => {
             Problem::new(Code::Invalid, what).hint("use one of these: antiphon invite --role ROLE")
         }
