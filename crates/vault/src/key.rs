@@ -77,6 +77,10 @@ impl NodeKey {
         Self::from_phrase(&Phrase::from_entropy(root)?)
     }
 
+    pub(crate) fn age(&self) -> &x25519::Identity {
+        &self.age
+    }
+
     pub(crate) fn root(&self) -> &[u8; ROOT_BYTES] {
         self.phrase.root()
     }

@@ -31,6 +31,7 @@ pub mod random;
 pub mod role;
 pub mod seal;
 pub mod sealed_copy;
+pub mod sealed_file;
 pub mod secret_file;
 
 pub use key::NodeKey;

@@ -107,7 +107,7 @@ pub(crate) fn check_size(what: &'static str, got: usize, limit: usize) -> Result
 }
 
 /// Bounds the header before it is parsed.
-fn check_header(sealed: &[u8]) -> Result<(), Error> {
+pub(crate) fn check_header(sealed: &[u8]) -> Result<(), Error> {
     let head = &sealed[..sealed.len().min(HEADER_BYTES_MAX)];
     if head.windows(HEADER_END.len()).any(|window| window == HEADER_END) {
         return Ok(());
@@ -116,7 +116,7 @@ fn check_header(sealed: &[u8]) -> Result<(), Error> {
     Err(Error::Damaged("the header has no end".to_owned()))
 }
 
-fn explain(error: DecryptError) -> Error {
+pub(crate) fn explain(error: DecryptError) -> Error {
     match error {
         DecryptError::NoMatchingKeys => Error::NotForUs,
         other => Error::Damaged(other.to_string()),
