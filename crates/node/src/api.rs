@@ -271,7 +271,9 @@ pub enum Error {
         others: usize,
     },
     /// Joining would make facts visible, and nobody said whether it should.
-    #[error("{shared} facts would become visible to {team}, and {local} would stay on this node")]
+    #[error(
+        "{shared} facts and {incidents} incidents would become visible to {team}, and {local} facts would stay on this node"
+    )]
     BringUndecided {
         /// The team's name.
         team: String,
@@ -279,6 +281,8 @@ pub enum Error {
         shared: u64,
         /// Facts that stay in any case.
         local: u64,
+        /// Incidents, which come along or stay behind as a whole.
+        incidents: u64,
     },
     /// The steward refused the join.
     #[error("{steward} refused the ticket: {refusal}")]

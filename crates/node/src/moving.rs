@@ -35,11 +35,12 @@ pub(crate) async fn may_move(
     let (counts, shared) = count(store).await?;
     match bring {
         Some(bring) => Ok(bring),
-        None if counts.facts == 0 => Ok(Bring::None),
+        None if counts.facts == 0 && counts.incidents == 0 => Ok(Bring::None),
         None => Err(Error::BringUndecided {
             team: ticket.team_name.clone(),
             shared,
             local: counts.facts.saturating_sub(shared),
+            incidents: counts.incidents,
         }),
     }
 }
