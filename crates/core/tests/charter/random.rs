@@ -141,7 +141,7 @@ impl RandomSet {
             },
             82..87 => gene(["law.a", "law.b"][rng.below(2)], &rng.below(4).to_string()),
             87..95 => key(role, &self.holders(rng)),
-            _ => Record::Unknown(1_000 + rng.next() % 3 + if rng.chance(50) { CRITICAL } else { 0 }),
+            _ => Record::Unknown(4_096 + rng.next() % 3 + if rng.chance(50) { CRITICAL } else { 0 }),
         }
     }
 
