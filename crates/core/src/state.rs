@@ -1,8 +1,9 @@
 //! The state hash: one number that is equal on all synced members.
 //!
-//! It covers what the team shares and nothing a node keeps to itself: the current genome, the heads of the charter
-//! and shared logs with their verdicts, and the frontier of every shared subject, field by field. It needs headers
-//! only, so a member that may not read some payloads still ends with the same hash.
+//! It covers what the team shares and nothing a node keeps to itself: the current genome, who is a member and what the
+//! charter says besides, the heads of the charter and shared logs with their verdicts, and the frontier of every shared
+//! subject, field by field. It needs headers only, so a member that may not read some payloads still ends with the same
+//! hash.
 
 use sha2::{Digest, Sha256};
 
@@ -49,9 +50,9 @@ impl Verdict {
 pub struct StateHasher(Sha256);
 
 impl StateHasher {
-    /// Begins with the hash of the current genome.
-    pub fn new(genome: &Hash) -> Self {
-        Self(Sha256::new().chain_update(b"antiphon/state/1").chain_update(genome.0))
+    /// Begins with the hash of the current genome and the digest of the membership.
+    pub fn new(genome: &Hash, membership: &Hash) -> Self {
+        Self(Sha256::new().chain_update(b"antiphon/state/1").chain_update(genome.0).chain_update(membership.0))
     }
 
     /// Adds a log of the charter or shared stream.

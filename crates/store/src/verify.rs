@@ -36,6 +36,9 @@ pub(crate) fn verify(conn: &Connection) -> Result<Report, Error> {
     if !charter::genome_is_intact(conn)? {
         report.add(format!("the genes do not hash to team {}", own.team));
     }
+    for id in charter::tampered(conn)? {
+        report.add(format!("gene {id} is not what it was when the team was founded"));
+    }
     for view in query::logs::list(conn)? {
         report.logs += 1;
         check_log(conn, &own.team, &view, &mut report)?;

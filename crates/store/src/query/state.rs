@@ -20,7 +20,9 @@ use crate::{charter, query, row};
 
 /// See [`crate::Reader::state_hash`].
 pub(crate) fn state_hash(conn: &Connection) -> Result<Hash, Error> {
-    let mut hasher = StateHasher::new(&charter::team_genome(conn)?.hash());
+    let membership = charter::membership(conn)?;
+    let genome = charter::team_genome(conn)?.with(membership.genes());
+    let mut hasher = StateHasher::new(&genome.hash(), &membership.digest());
     let mut logs = query::logs::list(conn)?;
     logs.sort_by_key(|view| view.log);
     for view in logs.iter().filter(|view| view.log.stream != Stream::Local) {
