@@ -14,17 +14,21 @@ pub const HANDSHAKE_BYTES_MAX: usize = 128 * 1024;
 pub const JOIN_REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Most bytes of the answer to a request to join, which carries genome and charter.
 pub const JOIN_RESPONSE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Most bytes of a request about sealed copies and of its answer.
+pub const BACKUP_BYTES_MAX: usize = 1024 * 1024;
 
 /// Where members exchange their logs.
 pub(crate) const SYNC_PROTOCOL: StreamProtocol = StreamProtocol::new("/antiphon/sync/1");
 
-/// What a stranger can ask.
+/// What can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
     /// `/antiphon/handshake/1`: two nodes prove to each other that they belong together.
     Handshake,
     /// `/antiphon/join/1`: the holder of a ticket asks a steward for its grant.
     Join,
+    /// `/antiphon/backup/1`: a member asks another to keep what only it can read. Members only.
+    Backup,
 }
 
 impl Protocol {
@@ -33,6 +37,7 @@ impl Protocol {
         match self {
             Self::Handshake => "/antiphon/handshake/1",
             Self::Join => "/antiphon/join/1",
+            Self::Backup => "/antiphon/backup/1",
         }
     }
 
@@ -41,6 +46,7 @@ impl Protocol {
         match self {
             Self::Handshake => HANDSHAKE_BYTES_MAX,
             Self::Join => JOIN_REQUEST_BYTES_MAX,
+            Self::Backup => BACKUP_BYTES_MAX,
         }
     }
 
@@ -49,7 +55,13 @@ impl Protocol {
         match self {
             Self::Handshake => HANDSHAKE_BYTES_MAX,
             Self::Join => JOIN_RESPONSE_BYTES_MAX,
+            Self::Backup => BACKUP_BYTES_MAX,
         }
+    }
+
+    /// Whether only who was let in can use it.
+    pub const fn members_only(self) -> bool {
+        matches!(self, Self::Backup)
     }
 
     pub(crate) const fn codec(self) -> BytesCodec {

@@ -20,7 +20,7 @@ use crate::outbox::{ADDRESSES_MAX, AGENT_VERSION_CHARS_MAX, Outbox};
 use crate::reason::NetworkReason;
 use crate::stream::SyncStream;
 use crate::streams::{self, OpenFailure, OpenId};
-use crate::swarm::{Behaviour, BehaviourEvent};
+use crate::swarm::{Behaviour, BehaviourEvent, MembersEvent};
 
 /// Most operations that wait for the network at the same time.
 const OPERATIONS_MAX: usize = 1_024;
@@ -176,6 +176,10 @@ impl Driver {
 
     fn send(&mut self, request: Request) {
         let Request { node, peer, protocol, bytes, reply, .. } = request;
+        // The members' behaviours know only who was let in, and would dial anybody else.
+        if protocol.members_only() && !self.swarm.behaviour().gate.is_open(&peer) {
+            return answer(reply, Err(RequestError::NotOpen { peer: node }));
+        }
         let id = self.swarm.behaviour_mut().ask(protocol).send_request(&peer, bytes);
         self.asked.insert((protocol, id), (node, reply));
     }
@@ -210,7 +214,7 @@ impl Driver {
         if let Err(error) = refusal {
             return answer(reply, Err(OpenSyncError::Final(error)));
         }
-        match self.swarm.behaviour_mut().gate.inner_mut().open(peer, attempt) {
+        match self.swarm.behaviour_mut().gate.inner_mut().streams.open(peer, attempt) {
             Some(id) => drop(self.opening_streams.insert(id, reply)),
             None => answer(reply, Err(OpenSyncError::Attempt(OpenFailure::Network(NetworkReason::Reset)))),
         }
@@ -273,13 +277,16 @@ impl Driver {
                     answer(reply, Ok(()));
                 }
             }
-            BehaviourEvent::Gate(gate::Event::Inner(streams::Event::Inbound(stream))) => {
+            BehaviourEvent::Gate(gate::Event::Inner(MembersEvent::Streams(streams::Event::Inbound(stream)))) => {
                 self.outbox.push(Event::SyncOpened { peer: stream.peer(), stream });
             }
-            BehaviourEvent::Gate(gate::Event::Inner(streams::Event::Outbound(id, result))) => {
+            BehaviourEvent::Gate(gate::Event::Inner(MembersEvent::Streams(streams::Event::Outbound(id, result)))) => {
                 if let Some(reply) = self.opening_streams.remove(&id) {
                     answer(reply, result.map_err(OpenSyncError::Attempt));
                 }
+            }
+            BehaviourEvent::Gate(gate::Event::Inner(MembersEvent::Backup(event))) => {
+                self.on_ask_event(Protocol::Backup, event);
             }
             BehaviourEvent::Handshake(event) => self.on_ask_event(Protocol::Handshake, event),
             BehaviourEvent::Join(event) => self.on_ask_event(Protocol::Join, event),

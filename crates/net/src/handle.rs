@@ -98,6 +98,12 @@ pub enum RequestError {
         /// Who.
         peer: NodeId,
     },
+    /// The protocol is for members, and the peer is not let in; nothing was sent.
+    #[error("{peer} has not been let in")]
+    NotOpen {
+        /// Who.
+        peer: NodeId,
+    },
     /// The request is beyond its protocol's limit; nothing was sent.
     #[error("a request of {got} bytes, the limit is {max}")]
     TooLarge {

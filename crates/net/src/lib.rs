@@ -3,7 +3,7 @@
 //! This crate connects, hides what strangers must not see, and moves opaque bytes; what the bytes mean and who may
 //! come in is decided by its caller. A stranger can speak ping, identify, handshake and join. When the caller has
 //! found a peer to be a member it opens the gate ([`NetHandle::open_gate`]), and the same connection then carries
-//! sync streams too.
+//! sync streams and members' requests too.
 //!
 //! [`new`] gives a handle, the events, and the future that is the network; the caller spawns that future, nothing
 //! here spawns tasks of its own (libp2p runs its connections on the executor it is given, which is tokio's).
@@ -32,7 +32,9 @@ mod streams;
 mod swarm;
 mod transport;
 
-pub use config::{Config, HANDSHAKE_BYTES_MAX, JOIN_REQUEST_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, Protocol};
+pub use config::{
+    BACKUP_BYTES_MAX, Config, HANDSHAKE_BYTES_MAX, JOIN_REQUEST_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, Protocol,
+};
 pub use event::{Event, Responder};
 pub use handle::{Error, NetHandle, RequestError};
 pub use libp2p::Multiaddr;

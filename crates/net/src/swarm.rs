@@ -60,12 +60,19 @@ pub enum BuildError {
 
 pub(crate) type Ask = request_response::Behaviour<BytesCodec>;
 
+/// What only members speak.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Members {
+    pub(crate) streams: streams::Behaviour,
+    pub(crate) backup: Ask,
+}
+
 /// Everything the node speaks. The limits come first: what refuses a connection must do so before the others have
 /// taken note of it.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     pub(crate) limits: connection_limits::Behaviour,
-    pub(crate) gate: Gate<streams::Behaviour>,
+    pub(crate) gate: Gate<Members>,
     pub(crate) handshake: Ask,
     pub(crate) join: Ask,
     pub(crate) identify: identify::Behaviour,
@@ -80,7 +87,8 @@ impl Behaviour {
             .with_max_pending_outgoing(Some(PENDING_OUTGOING_MAX))
             .with_max_established_incoming(Some(config.established_incoming_max))
             .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
-        let members = streams::Behaviour::new(SYNC_PROTOCOL, traffic);
+        let streams = streams::Behaviour::new(SYNC_PROTOCOL, traffic);
+        let members = Members { streams, backup: ask(Protocol::Backup, config) };
         let identify = identify::Config::new(FAMILY.into(), key.public())
             .with_agent_version(config.agent_version.clone())
             .with_push_listen_addr_updates(true)
@@ -103,6 +111,7 @@ impl Behaviour {
         match protocol {
             Protocol::Handshake => &mut self.handshake,
             Protocol::Join => &mut self.join,
+            Protocol::Backup => &mut self.gate.inner_mut().backup,
         }
     }
 }

@@ -67,6 +67,7 @@ impl Engine {
                     }
                 });
             }
+            Event::Request { protocol: Protocol::Backup, responder, .. } => drop(responder),
             Event::SyncOpened { peer, stream } => self.on_stream(peer, Ok(stream)),
         }
     }

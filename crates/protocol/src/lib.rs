@@ -12,9 +12,11 @@
 //! | [`handshake`] | `/antiphon/handshake/1`: two nodes prove that they belong together |
 //! | [`sync`] | `/antiphon/sync/1`: two verified nodes bring each other up to date |
 //! | [`frame`] | how sync messages become bytes |
+//! | [`backup`] | `/antiphon/backup/1`: a member keeps what it cannot read |
 //! | [`reason`] | why something did not happen, in names that never change |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod backup;
 mod compact;
 pub mod frame;
 pub mod handshake;

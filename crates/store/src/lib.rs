@@ -39,6 +39,7 @@ mod removed;
 mod renew;
 mod row;
 mod schema;
+mod sealed_copies;
 mod search;
 mod steward;
 mod store;
@@ -57,6 +58,7 @@ pub use invites::{Invite, InviteUse};
 pub use peers::{Health, HealthError, PeerMode, PeerRow};
 pub use reader::Reader;
 pub use removed::Removed;
+pub use sealed_copies::{COPY_HOLDERS_MAX, CopyHolder, CopyLimits, CopyOwner, CopyPart, FactsByStream, Keeping};
 pub use store::{Committed, RandomSource, Store, StoreOptions};
 pub use view::*;
 
