@@ -72,6 +72,8 @@ pub struct PeerView {
     pub reason: Option<Reason>,
     /// Whether it was the peer that refused this node.
     pub refused_by_peer: bool,
+    /// When a handshake with it was carried by hand, if it was not reached since.
+    pub by_hand: Option<UnixMillis>,
 }
 
 /// Something a person should mend.

@@ -131,6 +131,7 @@ impl Engine {
             Command::Handshake { peer, address, reply } => self.greet(peer, vec![address], Some(reply)),
             Command::Meet { peer, addresses } => self.meet(peer, addresses),
             Command::Registry(ask) => self.on_ask(ask),
+            Command::Carry(carry) => self.on_carry(carry),
             Command::Moved(team) => self.moved(*team),
             Command::Stop => {}
         }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::api::{HandshakeView, PeerView};
 use crate::audit::Refused;
+use crate::bundles::Carry;
 use crate::handshakes::Outcome;
 use crate::held::Held;
 use crate::registry::Ask;
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     Moved(Box<TeamState>),
     /// Something about the registry.
     Registry(Ask),
+    /// Something that was carried by hand.
+    Carry(Carry),
     /// Names connected members that hold more of a node's logs than this one.
     WhoIsAhead { node: NodeId, reply: oneshot::Sender<Vec<String>> },
     /// The team as the loop knows it.

@@ -24,6 +24,7 @@ pub mod api;
 mod apply;
 mod audit;
 mod backups;
+pub mod bundles;
 mod catch_up;
 mod clock;
 mod config;

@@ -12,7 +12,7 @@ use antiphon_core::log::NodeClock;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::handshake::ADDRESS_BYTES_MAX;
 use antiphon_protocol::reason::Reason;
-use antiphon_store::PeerMode;
+use antiphon_store::{CARRIED_LIFE_MS, PeerMode};
 
 use crate::api::{HealthErrorView, HealthView, PeerStats, PeerView, Trust};
 use crate::clock::has_come;
@@ -37,6 +37,8 @@ pub(crate) struct Peer {
     pub(crate) reason: Option<Reason>,
     /// Whether it was the peer that refused us.
     pub(crate) by_peer: bool,
+    /// When a handshake with it was carried by hand, if it was not reached since.
+    pub(crate) by_hand: Option<UnixMillis>,
     /// Where it may be reached, the most recently confirmed first.
     pub(crate) addresses: Vec<String>,
     pub(crate) agent_version: Option<String>,
@@ -116,6 +118,7 @@ impl Peer {
         self.failures = 0;
         self.dial_at = now;
         self.last_seen = Some(now);
+        self.by_hand = None;
     }
 
     /// It said which version it runs.
@@ -305,7 +308,9 @@ impl Registry {
 
     /// Verified peers without a connection that have been silent for longer than `timeout_ms`; they are expired now.
     pub(crate) fn expire(&mut self, now: UnixMillis, timeout_ms: u64) -> Vec<NodeId> {
-        let silent = |peer: &Peer| peer.last_seen.is_none_or(|seen| now.since(seen) > timeout_ms);
+        // Whoever is greeted by hand is silent for as long as files take.
+        let carried = |peer: &Peer| peer.by_hand.is_some_and(|at| now.since(at) <= CARRIED_LIFE_MS);
+        let silent = |peer: &Peer| !carried(peer) && peer.last_seen.is_none_or(|seen| now.since(seen) > timeout_ms);
         let over = |peer: &Peer| peer.trust == Trust::Verified && !peer.connected && silent(peer);
         let nodes: Vec<NodeId> = self.peers.iter().filter(|(_, peer)| over(peer)).map(|(node, _)| *node).collect();
         for node in &nodes {
@@ -342,6 +347,7 @@ impl Registry {
             last_success: peer.last_success,
             reason: peer.reason,
             refused_by_peer: peer.by_peer,
+            by_hand: peer.by_hand,
         }
     }
 }

@@ -32,6 +32,7 @@ pub(crate) fn from_row(row: PeerRow) -> (NodeId, Peer) {
         trust,
         reason: row.reason.as_deref().and_then(Reason::from_name),
         by_peer: row.by_peer,
+        by_hand: row.by_hand,
         addresses: row.addresses,
         agent_version: row.health.version,
         version_observed_at: row.health.version_observed_at,
@@ -58,6 +59,7 @@ fn fill(row: &mut PeerRow, peer: &Peer) {
     row.trust = peer.trust;
     row.reason = peer.reason.map(|reason| reason.name().to_owned());
     row.by_peer = peer.by_peer;
+    row.by_hand = peer.by_hand;
     row.addresses.clone_from(&peer.addresses);
     row.store = peer.store;
     row.genome_hash = peer.genome;
