@@ -1,13 +1,16 @@
 //! What a team looks like from outside: its members, roles, stewards, and what waits for consent.
 
 use antiphon_core::charter::{Change, Choice};
+use antiphon_core::genome::Genome;
 use antiphon_core::ids::{Hash, NodeId, TeamId};
 use antiphon_core::time::UnixMillis;
+use antiphon_store::Reader;
 
 use crate::api::Error;
 use crate::clock::now;
 use crate::handle::Handle;
 use crate::rekey::KeyMaker;
+use crate::team::TeamState;
 
 /// A member, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +63,8 @@ pub struct WaitingView {
     pub name: String,
     /// Names of those who signed.
     pub signers: Vec<String>,
+    /// Whether this node is among them.
+    pub own: bool,
     /// How many must.
     pub needed: usize,
 }
@@ -158,8 +163,9 @@ impl Handle {
     /// # Errors
     /// [`Error::Stopped`], [`Error::Store`].
     pub async fn members(&self) -> Result<TeamView, Error> {
-        let team = self.team().await?;
-        let logs = self.shared.store.read(|reader| reader.logs()).await?;
+        let version = self.shared.agent_version.clone();
+        let read = move |reader: &Reader<'_>| Ok((TeamState::read(reader, &version)?, reader.logs()?));
+        let (team, logs) = self.shared.store.read(read).await?;
         let (membership, at) = (&team.membership, now());
         let names: std::collections::BTreeMap<NodeId, String> =
             logs.iter().map(|log| (log.node, log.name.clone())).collect();
@@ -209,6 +215,7 @@ impl Handle {
             node: pending.node,
             name: name(&pending.node),
             signers: pending.signers.iter().map(name).collect(),
+            own: pending.signers.contains(&team.own.node),
             needed: pending.needed,
         });
         Ok(TeamView {
@@ -229,7 +236,8 @@ impl Handle {
     /// # Errors
     /// [`Error::Stopped`].
     pub async fn roles(&self) -> Result<Vec<RoleView>, Error> {
-        let team = self.team().await?;
+        let version = self.shared.agent_version.clone();
+        let team = self.shared.store.read(move |reader| TeamState::read(reader, &version)).await?;
         let membership = &team.membership;
         let view = |name: &str| {
             let has = membership.members().filter(|(_, member)| member.grant.roles.iter().any(|role| role == name));
@@ -244,6 +252,14 @@ impl Handle {
             }
         };
         Ok(team.roles.names().map(view).collect())
+    }
+
+    /// The genes that the team was founded with. Those that [`Handle::genome`] has besides were added later.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn founding_genome(&self) -> Result<Genome, Error> {
+        Ok(self.team().await?.founding)
     }
 
     /// Checks the genome against the team's id, gene by gene.
@@ -271,6 +287,12 @@ impl Handle {
         let known = team.members.iter().map(|member| (member.node, &member.name));
         let known: Vec<(NodeId, &String)> =
             known.chain(team.former.iter().map(|former| (former.node, &former.name))).collect();
+        // A founding steward that never joined has no name here, but can still be removed.
+        if let Some(node) = text.parse().ok().filter(|node| !known.iter().any(|(known, _)| known == node))
+            && self.team().await?.membership.is_steward(&node)
+        {
+            return Ok(node);
+        }
         let begins = |node: &NodeId| !text.is_empty() && node.to_string().starts_with(text);
         let by_name: Vec<NodeId> = known.iter().filter(|(_, name)| *name == text).map(|(node, _)| *node).collect();
         // A machine that came back under a new key has the name of its former one; the present member is meant.

@@ -1,111 +1,27 @@
 //! Real nodes over loopback: who is trusted, what is kept for whoever fell silent, and what was refused.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::time::Duration;
+mod common;
 
-use antiphon_core::event::Provenance;
-use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::FactId;
-use antiphon_core::value::Value;
-use antiphon_node::{
-    AuditLine, BackupReason, Config, Draft, Error, Handle, Home, Joined, Node, PeerView, Reason, Trust,
-};
-use tempfile::TempDir;
+use antiphon_node::{AuditLine, BackupReason, Error, Reason, Trust};
+use common::{Machine, until};
 
-/// Longer than a handshake takes, shorter than a person waits.
-const PEER_TIMEOUT_MS: u64 = 300;
-
-struct Machine {
-    dir: TempDir,
-    name: &'static str,
-    node: Option<Node>,
-    handle: Handle,
-}
-
-impl Machine {
-    async fn start(name: &'static str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let node = Node::start(config(&dir, name)).await.unwrap();
-        let handle = node.handle();
-        Self { dir, name, node: Some(node), handle }
-    }
-
-    async fn stop(&mut self) {
-        self.handle.shutdown().await;
-        self.node.take().unwrap().stopped().await;
-    }
-
-    async fn start_again(&mut self) {
-        let node = Node::start(config(&self.dir, self.name)).await.unwrap();
-        self.handle = node.handle();
-        self.node = Some(node);
-    }
-
-    /// The disk is lost; only the key was kept elsewhere.
-    fn lose_disk(&self) {
-        for entry in std::fs::read_dir(self.dir.path().join("home")).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() && path.file_name().unwrap() != "node.key" {
-                std::fs::remove_file(path).unwrap();
-            }
-        }
-        assert!(self.dir.path().join("home/node.key").exists());
-    }
-
-    async fn remember(&self, text: &str) -> FactId {
-        let edit = Edit::new().set(Field::Content, Value::from(text));
-        let draft = Draft::Remember { id: None, edit, provenance: Provenance::default(), idempotency_key: None };
-        self.handle.author(vec![draft]).await.unwrap().remove(0).unwrap().fact.unwrap()
-    }
-
-    async fn joins(&self, steward: &Machine) {
-        until("the steward listens", async || !steward.handle.status().await.unwrap().listen.is_empty()).await;
-        let ticket = steward.handle.invite("observer", 60_000).await.unwrap().ticket;
-        let joined = self.handle.join(&ticket, None, None).await.unwrap();
-        assert!(matches!(joined, Joined::Member { .. }), "{joined:?}");
-    }
-
-    async fn sees(&self, name: &str) -> PeerView {
-        self.handle.peer(name).await.unwrap()
-    }
-
-    async fn trusts(&self, name: &str, trust: Trust) {
-        until(&format!("{name} is {trust}"), async || self.sees(name).await.trust == trust).await;
-    }
-
-    async fn audited(&self, kind: &str, reason: &str) -> AuditLine {
-        let mut found = None;
-        until(&format!("{kind} {reason} is written down"), async || {
-            let lines = self.handle.audit(100).await.unwrap();
-            found = lines.into_iter().find(|line| line.kind == kind && line.reason == reason);
-            found.is_some()
-        })
-        .await;
-        found.unwrap()
-    }
-}
-
-fn config(dir: &TempDir, name: &str) -> Config {
-    let mut config = Config::new(Home::new(dir.path().join("home")));
-    config.listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
-    config.mdns = false;
-    config.name = Some(name.into());
-    config.peer_timeout_ms = PEER_TIMEOUT_MS;
-    config
-}
-
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let wait = async {
-        while !done().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("still waiting: {what}"));
+/// The line of the audit log that says so, once it is there.
+async fn audited(machine: &Machine, kind: &str, reason: &str) -> AuditLine {
+    let mut found = None;
+    until(&format!("{kind} {reason} is written down"), async || {
+        let lines = machine.handle.audit(100).await.unwrap();
+        found = lines.into_iter().find(|line| line.kind == kind && line.reason == reason);
+        found.is_some()
+    })
+    .await;
+    found.unwrap()
 }
 
 /// Alice, and bob whose facts she holds.
 async fn alice_holds_what_bob_wrote(texts: &[&str]) -> (Machine, Machine, Vec<FactId>) {
-    let (alice, bob) = (Machine::start("alice").await, Machine::start("bob").await);
+    let (alice, bob) = (Machine::impatient("alice").await, Machine::impatient("bob").await);
     bob.joins(&alice).await;
     let mut facts = Vec::new();
     for text in texts {
@@ -136,7 +52,7 @@ async fn the_registry_shows_what_the_handshake_and_the_sync_told() {
     // The same after a restart, while bob is away.
     bob.stop().await;
     alice.stop().await;
-    alice.start_again().await;
+    alice.start_again_impatient().await;
     let again = alice.sees("bob").await;
     assert_eq!((again.fact_count, again.store_id), (2, Some(own.store_id)));
     assert_eq!((again.genome_hash, again.last_event), (seen.genome_hash, seen.last_event));
@@ -154,11 +70,11 @@ async fn a_silent_member_is_backed_up_and_its_return_ends_the_backup() {
     assert_eq!((view.name.as_str(), view.backup.facts, view.backup.reason), ("bob", 2, BackupReason::Timeout));
     assert_eq!(view.backup.genome_hash, alice.handle.genome().await.unwrap().hash());
     alice.stop().await;
-    alice.start_again().await;
+    alice.start_again_impatient().await;
     assert_eq!(alice.handle.backups().await.unwrap(), [view]);
     assert_eq!(alice.handle.peer_stats().await.unwrap().total_backups, 1);
     assert_eq!(alice.sees("bob").await.trust, Trust::Expired);
-    bob.start_again().await;
+    bob.start_again_impatient().await;
     alice.trusts("bob", Trust::Verified).await;
     until("the backup is over", async || alice.handle.backups().await.unwrap().is_empty()).await;
     let counters = alice.handle.counters().await.unwrap();
@@ -175,7 +91,7 @@ async fn bob_loses_his_disk_and_gets_his_own_facts_back() {
     alice.trusts("bob", Trust::Expired).await;
     until("bob is backed up", async || alice.handle.backup("bob").await.is_ok()).await;
     bob.lose_disk();
-    bob.start_again().await;
+    bob.start_again_impatient().await;
     assert!(bob.handle.fact(facts[0]).await.is_err());
     bob.joins(&alice).await;
 
@@ -184,7 +100,7 @@ async fn bob_loses_his_disk_and_gets_his_own_facts_back() {
     assert_eq!(alice.sees("bob").await.reason, Some(Reason::IdentityMismatch));
     let status = alice.handle.status().await.unwrap();
     assert!(status.problems.iter().any(|problem| problem.fix.starts_with("antiphon peers reset bob")), "{status:?}");
-    let line = alice.audited("handshake", "identity_mismatch").await;
+    let line = audited(&alice, "handshake", "identity_mismatch").await;
     assert_eq!(line.node, Some(bob.handle.status().await.unwrap().node_id));
     assert_eq!(alice.handle.backups().await.unwrap().len(), 1);
 
@@ -236,13 +152,13 @@ async fn a_healthy_peer_that_is_reset_is_greeted_again_and_pinned_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn members_stay_and_strangers_are_forgotten() {
     let (mut alice, mut bob, _) = alice_holds_what_bob_wrote(&[]).await;
-    let mut eve = Machine::start("eve").await;
+    let mut eve = Machine::impatient("eve").await;
     until("eve listens", async || !eve.handle.status().await.unwrap().listen.is_empty()).await;
     let address = alice.handle.status().await.unwrap().listen.remove(0);
     let refused = eve.handle.handshake(&address).await.unwrap();
     assert_eq!(refused.trust, Trust::Rejected);
     let eves = eve.handle.status().await.unwrap().node_id;
-    alice.audited("handshake", refused.reason.unwrap().name()).await;
+    audited(&alice, "handshake", refused.reason.unwrap().name()).await;
     assert!(matches!(alice.handle.forget_peer("bob").await, Err(Error::PeerIsMember(name)) if name == "bob"));
     eve.stop().await;
     until("eve is gone", async || !alice.sees(&eves.to_string()).await.connected).await;
@@ -251,7 +167,7 @@ async fn members_stay_and_strangers_are_forgotten() {
     assert!(matches!(alice.handle.peer(&eves.to_string()).await, Err(Error::PeerNotFound(_))));
     assert_eq!(alice.handle.peers().await.unwrap().len(), 1);
     alice.stop().await;
-    alice.start_again().await;
+    alice.start_again_impatient().await;
     assert_eq!(alice.handle.peers().await.unwrap().len(), 1);
     bob.stop().await;
     alice.stop().await;
@@ -261,15 +177,15 @@ async fn members_stay_and_strangers_are_forgotten() {
 async fn what_is_refused_is_counted_and_written_down() {
     let (mut alice, mut bob, _) = alice_holds_what_bob_wrote(&[]).await;
     let ticket = alice.handle.invite("observer", 60_000).await.unwrap().ticket;
-    let (mut carol, mut eve) = (Machine::start("carol").await, Machine::start("eve").await);
+    let (mut carol, mut eve) = (Machine::impatient("carol").await, Machine::impatient("eve").await);
     let _ = carol.handle.join(&ticket, None, None).await.unwrap();
     assert!(matches!(eve.handle.join(&ticket, None, None).await, Err(Error::JoinRefused { .. })));
     let eves = eve.handle.status().await.unwrap().node_id;
     let refusal = antiphon_node::Refusal::Used.name();
-    assert_eq!(alice.audited("join", refusal).await.node, Some(eves));
+    assert_eq!(audited(&alice, "join", refusal).await.node, Some(eves));
     alice.trusts("bob", Trust::Verified).await;
     alice.handle.revoke("bob", "stolen", false).await.unwrap();
-    alice.audited("put_out", "revoked").await;
+    audited(&alice, "put_out", "revoked").await;
     alice.handle.refuse("bundle", None, "bad_signature", "a file").await.unwrap();
     let line = alice.handle.audit(1).await.unwrap().remove(0);
     assert_eq!((line.kind.as_str(), line.reason.as_str(), line.detail.as_str()), ("bundle", "bad_signature", "a file"));

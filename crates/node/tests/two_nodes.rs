@@ -1,7 +1,7 @@
 //! Two real nodes in one process, over loopback, on real databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::time::Duration;
+mod common;
 
 use antiphon_core::charter::Grant;
 use antiphon_core::event::Provenance;
@@ -9,81 +9,9 @@ use antiphon_core::fact::{Edit, Field};
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use antiphon_node::home;
-use antiphon_node::{Bring, Config, Draft, Error, FactFilter, Handle, Home, Joined, Node, RecallQuery, Trust};
+use antiphon_node::{Bring, Draft, Error, FactFilter, Home, Joined, Trust};
 use antiphon_vault::NodeKey;
-use tempfile::TempDir;
-
-struct Machine {
-    dir: TempDir,
-    node: Option<Node>,
-    handle: Handle,
-}
-
-impl Machine {
-    async fn start(name: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let node = Node::start(config(&dir, name)).await.unwrap();
-        let handle = node.handle();
-        Self { dir, node: Some(node), handle }
-    }
-
-    async fn stop(&mut self) {
-        self.handle.shutdown().await;
-        self.node.take().unwrap().stopped().await;
-    }
-
-    async fn start_again(&mut self) {
-        let node = Node::start(config(&self.dir, "again")).await.unwrap();
-        self.handle = node.handle();
-        self.node = Some(node);
-    }
-
-    async fn remember(&self, text: &str) {
-        let edit = Edit::new().set(Field::Content, Value::from(text));
-        let draft = Draft::Remember { id: None, edit, provenance: Provenance::default(), idempotency_key: None };
-        for written in self.handle.author(vec![draft]).await.unwrap() {
-            let _authored = written.unwrap();
-        }
-    }
-
-    async fn recalls(&self, text: &str) -> bool {
-        let query = RecallQuery { text: text.into(), limit: 5, now: UnixMillis(u64::MAX), ..RecallQuery::default() };
-        !self.handle.recall(query).await.unwrap().hits.is_empty()
-    }
-}
-
-fn config(dir: &TempDir, name: &str) -> Config {
-    let mut config = Config::new(Home::new(dir.path().join("home")));
-    config.listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
-    config.mdns = false;
-    config.name = Some(name.into());
-    config
-}
-
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let wait = async {
-        while !done().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("still waiting: {what}"));
-}
-
-async fn team_of_two() -> (Machine, Machine) {
-    let (alice, bob) = (Machine::start("alice").await, Machine::start("bob").await);
-    until("alice listens", async || !alice.handle.status().await.unwrap().listen.is_empty()).await;
-    let ticket = alice.handle.invite("observer", 60_000).await.unwrap().ticket;
-    let joined = bob.handle.join(&ticket, None, None).await.unwrap();
-    assert!(matches!(joined, Joined::Member { brought: 0, .. }), "{joined:?}");
-    (alice, bob)
-}
-
-async fn agree(alice: &Machine, bob: &Machine) {
-    until("both hold the same", async || {
-        alice.handle.state_hash().await.unwrap() == bob.handle.state_hash().await.unwrap()
-    })
-    .await;
-}
+use common::{Machine, agree, team_of_two, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_remembers_the_other_recalls() {
