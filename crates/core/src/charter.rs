@@ -11,9 +11,12 @@
 //!
 //! Limits: a removal cannot reach a machine that no member can reach, and it cannot make anybody forget.
 
+mod acts;
+mod bits;
 mod changes;
 mod cuts;
 mod grant;
+mod judgement;
 mod keys;
 mod members;
 mod path;

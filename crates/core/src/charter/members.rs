@@ -79,7 +79,7 @@ impl Membership {
             Record::Unknown(number) if number & CRITICAL != 0 => Some(*number),
             _ => None,
         });
-        let mut by_age: Vec<(Age, NodeId)> = stewards.now().into_iter().map(|(node, age)| (age, node)).collect();
+        let mut by_age: Vec<(Age, NodeId)> = stewards.now().iter().map(|(node, age)| (*age, *node)).collect();
         by_age.sort_unstable();
         let ever_members = ever_members(&ever_stewards, &entries);
         let grounds = grounds(&members, &entries, &stewards);

@@ -1,0 +1,187 @@
+//! The changes of stewards that records propose, who signed them, and which of them had seen which.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::bits::Bits;
+use super::record::{Entry, Record};
+use super::stewards::{Age, Change};
+use crate::ids::{Hash, NodeId};
+
+/// A change that a record proposes.
+#[derive(Debug)]
+pub(super) struct Proposal<'a> {
+    pub(super) entry: &'a Entry,
+    pub(super) change: Change,
+    pub(super) node: NodeId,
+}
+
+impl Proposal<'_> {
+    pub(super) fn age_of_right(&self) -> Age {
+        Age::appointed(self.entry)
+    }
+}
+
+/// A proposal whose author was a steward in its causal past, with what its author knew.
+#[derive(Debug)]
+pub(super) struct Act {
+    /// The record itself, then approvals of it, by their places among the signatures.
+    pub(super) signatures: Vec<usize>,
+    /// How many stewards must sign.
+    pub(super) needed: usize,
+    /// How many have.
+    pub(super) signers: usize,
+    /// Age of its author's right.
+    pub(super) age: Age,
+}
+
+/// Every proposal in causal order, and every signature: those of the proposals at the same places, then approvals.
+#[derive(Debug)]
+pub(super) struct Table<'a> {
+    pub(super) proposals: Vec<Proposal<'a>>,
+    pub(super) signatures: Vec<&'a Entry>,
+    /// The proposal that each signature is for.
+    pub(super) signs: Vec<usize>,
+    /// Of each proposal, the signatures that it has seen.
+    pub(super) before: Vec<Bits>,
+    /// Of each proposal, the signatures that have seen it.
+    pub(super) after: Vec<Bits>,
+    /// Of each signature, the proposals that it has seen.
+    pub(super) seen: Vec<Bits>,
+    /// Of each signature, the proposals that have seen it.
+    pub(super) seen_by: Vec<Bits>,
+    /// Proposals that take a key away for good.
+    pub(super) for_good: Bits,
+    places: BTreeMap<Hash, usize>,
+    by_author: BTreeMap<NodeId, Bits>,
+    adds: BTreeMap<NodeId, Bits>,
+    removals: BTreeMap<NodeId, Bits>,
+    nobody: Bits,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn of(ever: &BTreeSet<NodeId>, entries: &[&'a Entry]) -> Self {
+        let proposed = |entry: &&'a Entry| match &entry.record {
+            Record::StewardChange(change) if change.add => Some((Change::Add, change.node, *entry)),
+            Record::StewardChange(change) => Some((Change::Remove, change.node, *entry)),
+            Record::Revoke(revoke) if ever.contains(&revoke.node) => Some((Change::Revoke, revoke.node, *entry)),
+            _ => None,
+        };
+        let mut proposals: Vec<Proposal<'a>> =
+            entries.iter().filter_map(proposed).map(|(change, node, entry)| Proposal { entry, change, node }).collect();
+        proposals.sort_by_cached_key(|proposal| (proposal.entry.depth(), proposal.entry.hash));
+        let places: BTreeMap<Hash, usize> =
+            proposals.iter().enumerate().map(|(at, proposal)| (proposal.entry.hash, at)).collect();
+        let mut signatures: Vec<&'a Entry> = proposals.iter().map(|proposal| proposal.entry).collect();
+        let mut signs: Vec<usize> = (0..proposals.len()).collect();
+        for entry in entries {
+            if let Record::Approve(approve) = &entry.record
+                && let Some(at) = places.get(&approve.record).copied()
+                && entry.has_seen(proposals[at].entry)
+            {
+                signatures.push(entry);
+                signs.push(at);
+            }
+        }
+        let (few, many) = (Bits::none(proposals.len()), Bits::none(signatures.len()));
+        let mut table = Self {
+            before: vec![many.clone(); proposals.len()],
+            after: vec![many; proposals.len()],
+            seen: vec![few.clone(); signatures.len()],
+            seen_by: vec![few.clone(); signatures.len()],
+            for_good: few.clone(),
+            by_author: BTreeMap::new(),
+            adds: BTreeMap::new(),
+            removals: BTreeMap::new(),
+            nobody: few,
+            proposals,
+            signatures,
+            signs,
+            places,
+        };
+        table.relate();
+        table.index();
+        table
+    }
+
+    fn relate(&mut self) {
+        for (at, proposal) in self.proposals.iter().enumerate() {
+            for (signature, entry) in self.signatures.iter().enumerate() {
+                if proposal.entry.has_seen(entry) {
+                    self.before[at].insert(signature);
+                    self.seen_by[signature].insert(at);
+                } else if entry.has_seen(proposal.entry) {
+                    self.after[at].insert(signature);
+                    self.seen[signature].insert(at);
+                }
+            }
+        }
+    }
+
+    fn index(&mut self) {
+        let (few, many) = (self.proposals.len(), self.signatures.len());
+        for (at, entry) in self.signatures.iter().enumerate() {
+            self.by_author.entry(entry.author).or_insert_with(|| Bits::none(many)).insert(at);
+        }
+        for (at, proposal) in self.proposals.iter().enumerate() {
+            let of = if proposal.change == Change::Add { &mut self.adds } else { &mut self.removals };
+            of.entry(proposal.node).or_insert_with(|| Bits::none(few)).insert(at);
+            if proposal.change == Change::Revoke {
+                self.for_good.insert(at);
+            }
+        }
+    }
+
+    /// The place of a proposal.
+    pub(super) fn place(&self, hash: &Hash) -> Option<usize> {
+        self.places.get(hash).copied()
+    }
+
+    /// Proposals to appoint `node`.
+    pub(super) fn adds(&self, node: &NodeId) -> &Bits {
+        self.adds.get(node).unwrap_or(&self.nobody)
+    }
+
+    /// Proposals to remove `node`, also for good.
+    pub(super) fn removals(&self, node: &NodeId) -> &Bits {
+        self.removals.get(node).unwrap_or(&self.nobody)
+    }
+
+    /// Signatures whose weight may hang on the proposal at `at`: those of the node that it appoints or removes, but for
+    /// those that it cannot touch.
+    pub(super) fn touched_by(&self, at: usize) -> Option<Bits> {
+        let proposal = &self.proposals[at];
+        let theirs = self.by_author.get(&proposal.node)?;
+        Some(if proposal.change == Change::Add {
+            theirs.and(&self.after[at])
+        } else {
+            theirs.without(&self.before[at])
+        })
+    }
+
+    /// The proposals on which the weight of a signature may hang.
+    pub(super) fn touching(&self, signature: usize) -> Bits {
+        let author = &self.signatures[signature].author;
+        let mut touching = self.removals(author).without(&self.seen_by[signature]);
+        touching.join(&self.adds(author).and(&self.seen[signature]));
+        touching
+    }
+
+    /// The oldest of the appointments `origins` that none of `removals` took: a right that was given again after it was
+    /// taken stands, but a key that was revoked never returns.
+    pub(super) fn oldest_lasting(&self, removals: &Bits, mut origins: Bits) -> Option<usize> {
+        while let Some(origin) = origins.first() {
+            let mut live = removals.without(&self.seen[origin]);
+            live.join(&removals.and(&self.for_good));
+            match live.last() {
+                None => return Some(origin),
+                Some(removal) if self.for_good.has(removal) => return None,
+                // Whatever has not seen this removal is taken by it, so most are never looked at.
+                Some(removal) => {
+                    origins.keep(&self.seen_by[removal]);
+                    origins.remove(origin);
+                }
+            }
+        }
+        None
+    }
+}
