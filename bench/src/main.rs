@@ -2,6 +2,7 @@
 //!
 //! Each figure is the median of several rounds; what it is compared with runs in the same program, in turn with it.
 
+mod charter;
 mod corpus;
 mod figures;
 mod recall;
@@ -20,9 +21,12 @@ async fn main() -> Outcome<()> {
     }
     figures::print_head();
     let all = what == "all";
-    let known = ["all", "remember", "recall", "sync"];
+    let known = ["all", "charter", "remember", "recall", "sync"];
     if !known.contains(&what.as_str()) {
         return Err(format!("{what:?} is none of {}", known.join(", ")).into());
+    }
+    if all || what == "charter" {
+        charter::run()?;
     }
     if all || what == "remember" {
         remember::run().await?;

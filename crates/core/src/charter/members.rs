@@ -327,12 +327,11 @@ fn genes(counted: &[(&Entry, Age)]) -> BTreeMap<String, String> {
             by_id.entry(&gene.id).or_default().push((entry, *age, &gene.text));
         }
     }
-    let mut first: Vec<(u64, Hash, &str, &str)> = by_id
+    let mut first: Vec<(u128, Hash, &str, &str)> = by_id
         .into_iter()
         .filter_map(|(id, genes)| {
-            let unseen = genes.iter().filter(|(entry, ..)| !genes.iter().any(|(other, ..)| entry.has_seen(other)));
-            let (entry, _, text) = unseen.min_by_key(|(entry, age, _)| (*age, entry.hash))?;
-            Some((entry.depth(), entry.hash, id, *text))
+            let (entry, _, text) = unseen(genes).into_iter().min_by_key(|(entry, age, _)| (*age, entry.hash))?;
+            Some((entry.depth(), entry.hash, id, text))
         })
         .collect();
     // A genome has room for so many; the earliest stay.
@@ -341,8 +340,22 @@ fn genes(counted: &[(&Entry, Age)]) -> BTreeMap<String, String> {
     first.into_iter().map(|(_, _, id, text)| (id.to_owned(), text.to_owned())).collect()
 }
 
+/// Of several records about one gene those that have seen none of the others.
+fn unseen<'e>(mut genes: Vec<(&'e Entry, Age, &'e str)>) -> Vec<(&'e Entry, Age, &'e str)> {
+    // Whatever has seen one has seen more, so each is held against the few that stand so far.
+    genes.sort_by_cached_key(|(entry, ..)| (entry.depth(), entry.hash));
+    let mut standing: Vec<(&Entry, Age, &str)> = Vec::new();
+    for gene in genes {
+        if !standing.iter().any(|(other, ..)| gene.0.has_seen(other)) {
+            standing.push(gene);
+        }
+    }
+    standing
+}
+
 /// The records that prove each member's grant: the grant, and for every signature under it how its author became a
-/// steward, up to the founders.
+/// steward, up to the founders. Where an appointment needed fewer signatures than one in a large team, also the
+/// removals by which the team had become small.
 fn grounds(
     members: &BTreeMap<NodeId, Member>,
     entries: &[&Entry],
@@ -358,6 +371,7 @@ fn grounds(
             grounds.push(entry.hash);
             let age = stewards.counts(entry);
             next.extend(age.and_then(|age| stewards.appointment(&entry.author, age)).into_iter().flatten());
+            next.extend(stewards.removals_before(entry));
         }
         Some(grounds)
     };

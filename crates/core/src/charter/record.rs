@@ -170,8 +170,8 @@ impl Entry {
     }
 
     /// How much its author had seen: grows along every chain of [`Entry::has_seen`].
-    pub(super) fn depth(&self) -> u64 {
-        self.seen.iter().fold(0, |sum, (_, count)| count.saturating_add(sum))
+    pub(super) fn depth(&self) -> u128 {
+        self.seen.iter().map(|(_, count)| u128::from(count)).sum()
     }
 }
 

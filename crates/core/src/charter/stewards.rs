@@ -70,7 +70,7 @@ impl Founders {
 /// How old a steward's right is: founders in their order, then appointments, which only grow deeper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Age {
-    depth: u64,
+    depth: u128,
     place: u64,
     hash: Hash,
 }
@@ -174,6 +174,23 @@ impl<'a> Stewards<'a> {
         let at = effective.iter().find(|at| self.table.proposals[*at].age_of_right() == age)?;
         let act = self.acts[at].as_ref()?;
         Some(act.signatures.iter().map(|signature| self.table.signatures[*signature]).collect())
+    }
+
+    /// The removals, with their approvals, that let an act be signed by so few: whoever does not know them would count
+    /// more stewards and ask for more.
+    pub(super) fn removals_before(&self, entry: &Entry) -> Vec<&'a Entry> {
+        let place = self.table.place(&entry.hash);
+        let act = place.and_then(|place| Some((place, self.acts[place].as_ref()?)));
+        let Some((place, act)) = act else { return Vec::new() };
+        if act.needed >= self.founders.needed(STEWARDS_MAX) {
+            return Vec::new();
+        }
+        let mut before = self.table.seen[place].and(&self.verdict.effective);
+        for at in before.clone().iter().filter(|at| self.table.proposals[*at].change == Change::Add) {
+            before.remove(at);
+        }
+        let signatures = before.iter().filter_map(|at| self.acts[at].as_ref()).flat_map(|act| &act.signatures);
+        signatures.map(|signature| self.table.signatures[*signature]).collect()
     }
 
     /// Changes that lack consent and would still change something.
