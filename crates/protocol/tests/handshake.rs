@@ -5,14 +5,17 @@ mod common;
 
 use std::sync::Arc;
 
+use antiphon_core::charter::{GrantPath, StewardChange};
+use antiphon_core::event::{Action, Subject};
 use antiphon_core::ids::{Hash, NodeId, StoreId};
 use antiphon_core::log::Stream;
 use antiphon_core::sign::Signer;
 use antiphon_core::time::UnixMillis;
 use antiphon_core::trust::Trust;
+use antiphon_core::vclock::VClock;
 use antiphon_protocol::handshake::{
-    Answerer, By, HANDSHAKE_BYTES_MAX, Initiator, Input, Known, Local, Output, Pin, Rejected, Request, Response,
-    Verified,
+    Answerer, By, HANDSHAKE_BYTES_MAX, Initiator, Input, Known, Local, Output, Pin, Rejected, Removal, Request,
+    Response, Verified,
 };
 use antiphon_protocol::reason::Reason;
 use common::{Author, Key, LATER, NOW, Shelf, Team, path, unverified};
@@ -394,4 +397,124 @@ fn what_was_read_is_written_the_same() {
     assert_eq!(Request::decode(&request).unwrap().encode(), request);
     assert_eq!(Response::decode(&response).unwrap().encode(), response);
     assert!(Request::decode(&vec![0; HANDSHAKE_BYTES_MAX + 1]).is_err());
+}
+
+#[test]
+fn two_up_to_date_members_need_one_request_and_one_answer() {
+    let world = world();
+    let mut bob = Initiator::new(Arc::new(world.locals[1].clone()), known(&world.locals[0], None));
+    let mut alice = Answerer::new(Arc::new(world.locals[0].clone()), known(&world.locals[1], None));
+    let mut messages = 0;
+    let mut out = bob.handle(Input::Start { nonce: [5; 32] }, NOW);
+    let mut ends = Vec::new();
+    while let Some(output) = out.pop() {
+        match output {
+            Output::Send(bytes) if messages == 0 => {
+                messages += 1;
+                let answered = alice.handle(Input::Request(bytes), NOW);
+                ends.extend(answered.iter().filter(|output| matches!(output, Output::Verified(_))).cloned());
+                out.extend(answered.into_iter().filter(|output| matches!(output, Output::Send(_))));
+            }
+            Output::Send(bytes) => {
+                messages += 1;
+                out = bob.handle(Input::Response(bytes), NOW);
+            }
+            output => ends.push(output),
+        }
+    }
+    assert_eq!((messages, ends.len()), (2, 2));
+    assert!(ends.iter().all(|end| verified(end).in_step));
+}
+
+#[test]
+fn members_whose_charters_differ_too_are_out_of_step_and_not_refused() {
+    let mut world = world();
+    let carol = Key::of(3).node_id();
+    world.alice_learns(|alice| alice.grant(carol, LATER));
+    world.locals[0].genome = Hash([6; 32]);
+    let (bobs, alices, response) = shake(&world.locals[1], &world.locals[0], NOW);
+    assert!(!verified(&bobs).in_step && !verified(&alices).in_step);
+    assert_eq!(verified(&bobs).genome, Hash([6; 32]));
+    assert_eq!((response.trust, response.matches, response.reason), (Trust::Pending, false, None));
+    // Once the charters are the same, genomes that differ are of another team, whatever they say.
+    world.locals[1].charter = world.locals[0].charter.clone();
+    let (bobs, alices, _) = shake(&world.locals[1], &world.locals[0], NOW);
+    assert_eq!(rejected(&bobs), (By::Peer, Reason::GenomeMismatch));
+    assert_eq!(rejected(&alices), (By::Us, Reason::GenomeMismatch));
+}
+
+#[test]
+fn who_was_removed_is_shown_the_header_that_did_it_and_nothing_more() {
+    let mut world = world();
+    let bob = world.bob.node_id();
+    world.alice_learns(|alice| alice.revoke(bob));
+    let log = &world.shelf.logs[&world.alice.log(Stream::Charter)];
+    let removal = Removal { opening: unverified(&log[0]), record: unverified(log.last().unwrap()).without_payload() };
+    let tell = |removal: Removal| {
+        let mut bob = Initiator::new(Arc::new(world.locals[1].clone()), known(&world.locals[0], None));
+        let mut alice = Answerer::new(Arc::new(world.locals[0].clone()), known(&world.locals[1], None));
+        alice = alice.with_removal(Some(removal));
+        let out = bob.handle(Input::Start { nonce: [5; 32] }, NOW);
+        let [Output::Send(request)] = &out[..] else { panic!("{out:?}") };
+        let out = alice.handle(Input::Request(request.clone()), NOW);
+        let [Output::Send(response), _] = &out[..] else { panic!("{out:?}") };
+        let shown = Response::decode(response).unwrap();
+        assert_tells_nothing(&shown);
+        assert_eq!(shown.removal.unwrap().record.payload(), None);
+        match bob.handle(Input::Response(response.clone()), NOW).pop() {
+            Some(Output::Rejected(rejected)) => (rejected.reason, rejected.removal.map(|record| record.hash())),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(tell(removal.clone()), (Reason::Revoked, Some(removal.record.hash())));
+    // A record that removes somebody else, or that no steward signed, is not kept.
+    let grant = Removal { record: unverified(&log[2]).without_payload(), ..removal.clone() };
+    assert_eq!(tell(grant), (Reason::Revoked, None));
+    let eve = Key::of(9);
+    let mut eves = Author::new(world.team.id, &eve, 1);
+    let forged = Removal { opening: unverified(&eves.open(Stream::Charter)), record: unverified(&eves.revoke(bob)) };
+    let forged = Removal { record: forged.record.without_payload(), ..forged };
+    assert_eq!(tell(forged), (Reason::Revoked, None));
+}
+
+#[test]
+fn a_member_that_an_appointed_steward_granted_is_believed_by_who_knows_only_the_founder() {
+    let mut world = world();
+    let (carol, bob) = (Key::of(3), world.bob.clone());
+    let change = StewardChange { node: bob.node_id(), add: true };
+    let log = world.alice.log(Stream::Charter);
+    let founder_knows = (world.shelf.records(), world.shelf.charter_clock());
+    world.alice_learns(|alice| {
+        let subject = Subject::Member(change.node);
+        alice.write(Stream::Charter, Action::StewardChange, subject, change.to_fields(), true)
+    });
+    let mut bobs = Author::new(world.team.id, &bob, 4);
+    bobs.seen = VClock::from_iter([(world.alice.store, world.shelf.logs[&log].len() as u64)]);
+    world.shelf.put(bobs.open(Stream::Charter));
+    world.shelf.put(bobs.grant(carol.node_id(), LATER));
+    let keys = world.shelf.keys();
+    let charter = world.shelf.logs.iter().filter(|(log, _)| log.stream == Stream::Charter);
+    let events: Vec<_> =
+        charter.flat_map(|(log, events)| events.iter().map(|event| (keys[&log.store], event.clone()))).collect();
+    let path = GrantPath::find(&world.shelf.membership(), &carol.node_id(), &events).unwrap();
+    let mut store = Author::new(world.team.id, &carol, 1);
+    let carols = Local {
+        node: carol.node_id(),
+        name: "carol".into(),
+        path: Some(path),
+        store: store.store,
+        opening: Some(unverified(&store.open(Stream::Shared))),
+        records: world.shelf.records(),
+        charter: world.shelf.charter_clock(),
+        ..world.locals[1].clone()
+    };
+    let alices = Local { records: founder_knows.0, charter: founder_knows.1, ..world.locals[0].clone() };
+    let (_, alices_end, _) = shake(&carols, &alices, NOW);
+    assert_eq!(verified(&alices_end).grant.node, carol.node_id());
+    // Without the appointment the path proves nothing.
+    let lacking: Vec<_> =
+        events.iter().filter(|(_, event)| event.header().action != Action::StewardChange).cloned().collect();
+    let cut = GrantPath::find(&world.shelf.membership(), &carol.node_id(), &lacking).unwrap();
+    let (_, alices_end, _) = shake(&Local { path: Some(cut), ..carols }, &alices, NOW);
+    assert_eq!(rejected(&alices_end), (By::Us, Reason::NotAMember));
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use antiphon_core::charter::{Charter, Founders, MEMBERS_MAX};
 use antiphon_core::event::{Event, Verified};
-use antiphon_core::ids::NodeId;
-use antiphon_core::log::Stream;
+use antiphon_core::ids::{Hash, NodeId, StoreId, TeamId};
+use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::sign::Signer;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::join::{
-    Invite, JOIN_REQUEST_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, Joined, Joiner, JoinerInput, JoinerOutput, Refusal,
-    Request, Response, Steward, StewardInput, StewardLocal, StewardOutput, secret_hash,
+    FormerStore, Invite, JOIN_REQUEST_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, Joined, Joiner, JoinerInput, JoinerOutput,
+    Refusal, Request, Response, Steward, StewardInput, StewardLocal, StewardOutput, secret_hash,
 };
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::ticket::Ticket;
@@ -316,4 +316,45 @@ proptest! {
         let _ = Steward::new(world.local(), bob.node_id()).handle(StewardInput::Request(bytes.clone()), NOW);
         let _ = asks.handle(JoinerInput::Response(bytes), NOW);
     }
+}
+
+#[test]
+fn a_member_that_lost_its_disk_comes_back_with_its_key_alone() {
+    let mut world = world();
+    let (alice, bob) = (world.alice.key.node_id(), Key::of(2));
+    let return_as = |world: &World, key: &Key, team: Option<TeamId>, now: UnixMillis| {
+        let mut joiner = Joiner::returning(key.node_id(), "bob".into(), "age1bob".into(), alice, team);
+        let JoinerOutput::Send(request) = ask(&mut joiner, alice) else { panic!("not sent") };
+        let mut steward = Steward::new(world.local(), key.node_id());
+        let mut out = steward.handle(StewardInput::Request(request), now);
+        if let [StewardOutput::Gather(node)] = &out[..] {
+            assert_eq!(*node, key.node_id());
+            let charter = world.charter().clone();
+            let subject = antiphon_core::event::Subject::Member(*node);
+            let grant = charter.iter().find(|event| event.header().subject == subject).unwrap();
+            let path = Box::new(path(&charter[0], grant));
+            let heads =
+                NodeClock::from([(LogId::new(StoreId([4; 16]), Stream::Shared), Head { seq: 9, hash: Hash([9; 32]) })]);
+            let stores = vec![FormerStore { store: StoreId([4; 16]), pinned: true, heads }];
+            out = steward.handle(StewardInput::Granted { path, charter, stores }, now);
+        }
+        let [StewardOutput::Send(bytes), ..] = &out[..] else { panic!("{out:?}") };
+        joiner.handle(JoinerInput::Response(bytes.clone()), now).pop().unwrap()
+    };
+    let refused =
+        |output: JoinerOutput| if let JoinerOutput::Refused(refusal) = output { refusal } else { panic!("{output:?}") };
+    let team = Some(world.team.id);
+    assert_eq!(refused(return_as(&world, &bob, team, NOW)), Refusal::UnknownTicket);
+    let grant = world.alice.grant(bob.node_id(), LATER);
+    world.shelf.put(grant);
+    for team in [team, None] {
+        let back = joined(return_as(&world, &bob, team, NOW));
+        assert_eq!((back.genome.team(), back.grant.node), (world.team.id, bob.node_id()));
+        assert!(back.stores[0].pinned && back.stores[0].heads.len() == 1);
+    }
+    assert_eq!(refused(return_as(&world, &bob, Some(TeamId([8; 32])), NOW)), Refusal::WrongTeam);
+    assert_eq!(refused(return_as(&world, &bob, team, LATER.after(1))), Refusal::Expired);
+    let revoke = world.alice.revoke(bob.node_id());
+    world.shelf.put(revoke);
+    assert_eq!(refused(return_as(&world, &bob, team, NOW)), Refusal::Revoked);
 }

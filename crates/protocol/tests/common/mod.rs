@@ -85,7 +85,7 @@ impl Author {
         self.heads.get(&self.log(stream)).copied().unwrap_or(Head::EMPTY)
     }
 
-    fn write(
+    pub(crate) fn write(
         &mut self,
         stream: Stream,
         action: Action,
