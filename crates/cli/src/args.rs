@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backup, facts, gene, import, incidents, init, mcp, peers, recall, remember, shell, team, up, verify,
+    audit, backup, facts, gene, import, incidents, init, mcp, members, peers, recall, remember, shell, team, up, verify,
 };
 
 /// Shared memory for AI agents that lives on your own machines.
@@ -76,10 +76,10 @@ pub(crate) enum Command {
     Backup(backup::BackupCommand),
     /// Show what was refused, and who tried
     Audit(audit::AuditArgs),
-    /// Manage the members of the team
+    /// Manage the members of the team, their roles and its stewards
     #[command(subcommand)]
-    Team(team::TeamCommand),
-    /// Show the team's constitution
+    Team(members::TeamCommand),
+    /// Show, add, prove and check the team's genes
     #[command(subcommand)]
     Gene(gene::GeneCommand),
     /// Import what other tools remember

@@ -10,6 +10,7 @@ pub(crate) mod import;
 pub(crate) mod incidents;
 pub(crate) mod init;
 pub(crate) mod mcp;
+pub(crate) mod members;
 pub(crate) mod peers;
 pub(crate) mod recall;
 pub(crate) mod remember;

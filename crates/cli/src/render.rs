@@ -2,10 +2,12 @@
 //! that could deceive a terminal written visibly.
 
 pub(crate) mod facts;
+pub(crate) mod genes;
 pub(crate) mod import;
 pub(crate) mod incidents;
 pub(crate) mod node;
 pub(crate) mod qr;
+pub(crate) mod team;
 pub(crate) mod time;
 pub(crate) mod trust;
 

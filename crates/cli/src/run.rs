@@ -8,8 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::commands::{
-    audit, backup, down, facts, gene, import, incidents, init, mcp, peers, recall, remember, shell, status, team, up,
-    verify,
+    audit, backup, down, facts, gene, import, incidents, init, mcp, members, peers, recall, remember, shell, status,
+    team, up, verify,
 };
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
@@ -62,6 +62,9 @@ fn execute(cli: Cli, output: Output) -> Outcome {
     if let Command::Completions(args) = &cli.command {
         return shell::completions(args, output);
     }
+    if let Command::Gene(gene::GeneCommand::Check(args)) = &cli.command {
+        return gene::check(args, output);
+    }
     let home = locate::home(cli.global.home, cli.global.profile.as_deref(), &Environment::of_process())?;
     let session = Session { home, output, start: !cli.global.no_start };
     let role = match &cli.command {
@@ -99,7 +102,7 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Peers(command) => peers::run(command, session).await,
         Command::Backup(command) => backup::run(command, session).await,
         Command::Audit(args) => audit::run(args, session).await,
-        Command::Team(command) => team::run(command, session).await,
+        Command::Team(command) => members::run(command, session).await,
         Command::Gene(command) => gene::run(command, session).await,
         Command::Import(command) => import::run(command, session).await,
         Command::Verify(args) => verify::run(args, session).await,

@@ -12,12 +12,16 @@ pub struct Config {
     pub name: Option<String>,
     /// Name of the team of one that a new home founds; made from the node's name when it is not given.
     pub team: Option<String>,
+    /// Genes of the founder's, by id, in the team that a new home founds: more stewards, policies, limits, roles, laws.
+    pub founding: Vec<(String, String)>,
     /// Multiaddresses to listen at.
     pub listen: Vec<String>,
     /// Whether to look for members on the local network by multicast DNS.
     pub mdns: bool,
     /// How long a verified peer may be silent before it counts as expired, in milliseconds.
     pub peer_timeout_ms: u64,
+    /// Most bytes of sealed copies that are kept for one member.
+    pub copy_quota_bytes: u64,
     /// Program and version that peers are told.
     pub agent_version: String,
 }
@@ -29,9 +33,11 @@ impl Config {
             home,
             name: None,
             team: None,
+            founding: Vec::new(),
             listen: vec!["/ip4/0.0.0.0/tcp/0".to_owned(), "/ip4/0.0.0.0/udp/0/quic-v1".to_owned()],
             mdns: true,
             peer_timeout_ms: PEER_TIMEOUT_MS,
+            copy_quota_bytes: crate::sealed::QUOTA_BYTES,
             agent_version: concat!("antiphon/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::api::{Error, HandshakeView, Invitation, Joined, PeerView, Status};
 use crate::clock::now;
 use crate::inputs::Command;
+use crate::sealed::Sealing;
 use crate::team::TeamState;
 use crate::{joins, moving, problems};
 
@@ -36,6 +37,9 @@ pub(crate) struct Shared {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) agent_version: String,
     pub(crate) started: UnixMillis,
+    /// See [`crate::sealed`].
+    pub(crate) sealing: Sealing,
+    pub(crate) quota_bytes: u64,
 }
 
 impl std::fmt::Debug for Handle {
@@ -68,7 +72,8 @@ impl Handle {
         let team = self.team().await?;
         let counts = self.store().read(|reader| reader.counts()).await?;
         let member = team.membership.members().find(|(node, _)| **node == team.own.node).map(|(_, member)| member);
-        let problems = peers.iter().filter_map(|peer| problems::of_peer(peer, &team.own.name)).collect();
+        let mut problems = problems::of_team(&self.members().await?, self.removal().await?.as_ref(), now());
+        problems.extend(peers.iter().filter_map(|peer| problems::of_peer(peer, &team.own.name)));
         Ok(Status {
             node_id: team.own.node,
             store_id: team.own.store,
@@ -83,6 +88,16 @@ impl Handle {
             peers,
             problems,
         })
+    }
+
+    /// How this node was removed from its team, if it was told.
+    async fn removal(&self) -> Result<Option<problems::Removal>, Error> {
+        let removal = self.store().read(|reader| {
+            let Some(removed) = reader.removed()? else { return Ok(None) };
+            let by = reader.logs()?.into_iter().find(|log| log.log.store == removed.by).map(|log| log.name);
+            Ok(Some(problems::Removal { by: by.filter(|name| !name.is_empty()), at: removed.at }))
+        });
+        Ok(removal.await?)
     }
 
     /// Writes events for `drafts`, in one commit with whatever else is waiting. Each draft succeeds or fails by itself.
@@ -163,7 +178,7 @@ impl Handle {
         self.ask(|reply| Command::Handshake { peer, address, reply }).await
     }
 
-    async fn resolve_peer(&self, text: &str) -> Result<NodeId, Error> {
+    pub(crate) async fn resolve_peer(&self, text: &str) -> Result<NodeId, Error> {
         let peers = self.peers().await?;
         // Every id begins with nothing, but nobody who says nothing means somebody.
         let begins = |id: String| !text.is_empty() && id.starts_with(text);
@@ -214,7 +229,7 @@ impl Handle {
         Ok(Joined::Member { team: shown, brought: moved.brought, kept_local: moved.kept_local })
     }
 
-    async fn tell(&self, command: Command) -> Result<(), Error> {
+    pub(crate) async fn tell(&self, command: Command) -> Result<(), Error> {
         self.shared.commands.send(command).await.map_err(|_| Error::Stopped)
     }
 

@@ -26,6 +26,7 @@ use crate::inputs::INPUTS_MAX;
 use crate::peers::Registry;
 use crate::ports::{self, Ports};
 use crate::rows;
+use crate::sealed::{Copies, Sealing};
 use crate::tasks::Tasks;
 use crate::team::TeamState;
 
@@ -72,6 +73,8 @@ pub fn init(config: &Config) -> Result<Initialized, Error> {
     if config.home.key().exists() {
         return Err(Error::Initialized(config.home.path().display().to_string()));
     }
+    // Before anything is made, so that a team that cannot be leaves no key behind.
+    founding_genome(config, &[0; 32], &NodeId([0; 32]))?;
     let key = Arc::new(create_key(&config.home)?);
     let mut db = Db::open(config.home.path(), Options::default(), Some(key.clone() as Arc<dyn Signer>))?;
     let own = found(&mut db, config, &key)?;
@@ -89,10 +92,14 @@ fn initialized(config: &Config, key: &NodeKey, own: &Own) -> Result<Initialized,
     Ok(Initialized { node_id: own.node, name: own.name.clone(), team, phrase: key.phrase().expose() })
 }
 
+fn founding_genome(config: &Config, nonce: &[u8; 32], steward: &NodeId) -> Result<Genome, Error> {
+    Ok(Genome::found_with(&config.team_name(), nonce, steward, config.founding.clone())?)
+}
+
 /// Founds a team of one, whose first steward grants itself its membership.
 fn found(db: &mut Db, config: &Config, key: &NodeKey) -> Result<Own, Error> {
     let (node, name) = (key.node_id(), config.node_name());
-    let genome = Genome::found(&config.team_name(), &random::bytes()?, &node)?;
+    let genome = founding_genome(config, &random::bytes()?, &node)?;
     let identity = Identity { node, name: name.clone(), nonce: fresh_ulid()?, previous: None };
     let own = db.found(&identity, &genome, now(), random::bytes()?)?;
     let not_after = now().after(GRANT_LIFE_MS);
@@ -194,6 +201,7 @@ async fn assemble(
     let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
     let commits = store.committed();
+    let sealing = Sealing::default();
     let shared = Shared {
         store: store.clone(),
         net: net.clone(),
@@ -201,6 +209,8 @@ async fn assemble(
         commands,
         agent_version: version.clone(),
         started: now(),
+        sealing: sealing.clone(),
+        quota_bytes: config.copy_quota_bytes,
     };
     let mut registry = Registry::default();
     for row in peers {
@@ -225,6 +235,7 @@ async fn assemble(
         unkept: rows::Unkept::default(),
         backups: Backups::load(backups),
         audit: Audit::default(),
+        copies: Copies::new(config.copy_quota_bytes, sealing),
         peer_timeout_ms: config.peer_timeout_ms,
         sweep_at: UnixMillis(0),
         agent_version: version,

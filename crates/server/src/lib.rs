@@ -11,12 +11,14 @@
 //! | [`door`] | where the node listens: the control socket, the loopback HTTP port |
 //! | [`client`] | the other end of the control socket, used by the command line |
 //! | [`import`] | other programs' files, read as facts |
+//! | [`proof`] | checking a gene with nothing but the genome's root |
 //! | [`time`] | times and durations as people write them |
 //!
 //! Limits: the HTTP port is loopback only. Whoever can read the node's token file, or open its control socket, is the
 //! node's owner; the doors tell nobody apart beyond that.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod bundle;
 pub mod client;
 mod convert;
 pub mod door;
@@ -25,6 +27,7 @@ pub mod error;
 pub mod import;
 mod mcp;
 mod named;
+pub mod proof;
 mod routes;
 mod service;
 mod text;

@@ -1,7 +1,10 @@
 //! What a door can ask of the node, in the documented shapes. The HTTP API and MCP both go through here, so that
 //! they cannot come to differ.
 
+mod bundles;
+mod genes;
 mod incidents;
+mod team;
 mod trust;
 
 use std::future::Future;
@@ -14,9 +17,9 @@ use tokio::sync::Mutex;
 
 use crate::convert::{self, Actor, Seen};
 use crate::dto::{
-    ActorDto, BatchItemDto, BatchResultDto, Change, EditDto, FactDto, FactFilterDto, FactsDto, FindingDto, GenesDto,
+    ActorDto, BatchItemDto, BatchResultDto, Change, EditDto, FactDto, FactFilterDto, FactsDto, FindingDto,
     HandshakeDto, HistoryDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NewFactDto, PeersDto, RecallDto,
-    RecallRequestDto, RevokeDto, RevokedDto, Scalar, StateHashDto, StatusDto, VerifyDto, WrittenDto,
+    RecallRequestDto, Scalar, StateHashDto, StatusDto, VerifyDto, WrittenDto,
 };
 use crate::error::{Code, Problem};
 use crate::named::Named;
@@ -203,15 +206,6 @@ impl Service {
             Some(other) => return Err(Problem::bad_value("bring", other, "use shared or none")),
         };
         Ok(convert::joined(&self.handle.join(join.ticket.trim(), join.name.as_deref(), bring).await?))
-    }
-
-    pub(crate) async fn revoke(&self, revoke: RevokeDto) -> Result<RevokedDto, Problem> {
-        let peer_id = self.handle.revoke(&revoke.peer, &revoke.reason, revoke.compromised).await?.node;
-        Ok(RevokedDto { peer_id: peer_id.to_string() })
-    }
-
-    pub(crate) async fn genes(&self) -> Result<GenesDto, Problem> {
-        Ok(convert::genes(&self.handle.genome().await?))
     }
 
     pub(crate) async fn verify(&self) -> Result<VerifyDto, Problem> {

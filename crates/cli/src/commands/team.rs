@@ -1,10 +1,10 @@
-//! Who belongs to the team: `antiphon invite`, `antiphon join`, `antiphon team`.
+//! How a machine gets into a team: `antiphon invite`, `antiphon join`.
 
 use std::io::{BufRead, Write};
 
 use antiphon_server::client::{Client, ClientError};
-use antiphon_server::dto::{FactDto, FactFilterDto, InviteDto, JoinDto, RevokeDto};
-use clap::{Args, Subcommand, ValueEnum};
+use antiphon_server::dto::{FactDto, FactFilterDto, InviteDto, JoinDto};
+use clap::{Args, ValueEnum};
 
 use crate::commands::facts;
 use crate::daemon::Session;
@@ -147,37 +147,6 @@ async fn preview(node: &Client) -> Result<Vec<FactDto>, ClientError> {
     found.retain(|fact| fact.level <= 1 && !fact.private);
     found.truncate(PREVIEW_FACTS_MAX);
     Ok(found)
-}
-
-/// Commands of `team`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum TeamCommand {
-    /// Remove a machine from the team for good
-    Revoke(RevokeArgs),
-}
-
-/// Options of `team revoke`.
-#[derive(Debug, Args)]
-pub(crate) struct RevokeArgs {
-    /// Name, peer id, or the beginning of one
-    pub(crate) peer: String,
-    /// Why; every member can read it
-    #[arg(long)]
-    pub(crate) reason: String,
-    /// The key may be in wrong hands
-    #[arg(long)]
-    pub(crate) compromised: bool,
-}
-
-/// Runs `team`.
-pub(crate) async fn run(command: TeamCommand, session: &Session) -> Outcome {
-    match command {
-        TeamCommand::Revoke(args) => {
-            let request = RevokeDto { peer: args.peer, reason: args.reason, compromised: args.compromised };
-            let revoked = session.node().await?.revoke(&request).await?;
-            session.output.result(&revoked, render::node::revoked)
-        }
-    }
 }
 
 #[cfg(test)]

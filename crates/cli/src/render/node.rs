@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use antiphon_server::dto::{
-    FactDto, FindingDto, GenesDto, HandshakeDto, InvitationDto, JoinedDto, PeerDto, RevokedDto, StatusDto, VerifyDto,
+    FactDto, FindingDto, HandshakeDto, InvitationDto, JoinedDto, PeerDto, StatusDto, VerifyDto,
 };
 
 use crate::locate::{self, Environment};
@@ -124,21 +124,6 @@ pub(crate) fn bring_question(what: &str, preview: &[FactDto]) -> String {
         ));
     }
     out
-}
-
-/// Who was removed, and what that cannot do.
-pub(crate) fn revoked(revoked: &RevokedDto) -> String {
-    format!(
-        "{} is no longer a member; the others learn it as soon as they are reached.\n\
-         What it has received already, it still has. Its key never comes back: to rejoin it needs a new home.",
-        revoked.peer_id
-    )
-}
-
-/// The genome.
-pub(crate) fn genes(genes: &GenesDto) -> String {
-    let rows = genes.genes.iter().map(|gene| vec![safe(&gene.id), snippet(&gene.text)]);
-    format!("{}\n\n{} {}", table(&["gene", "text"], rows), styled(FAINT, "genome hash"), genes.genome_hash)
 }
 
 /// What a check found.

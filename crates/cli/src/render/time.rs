@@ -26,6 +26,12 @@ pub(crate) fn minute(at: &str) -> String {
     written.get(..16).map_or_else(|| written.clone(), |text| format!("{} UTC", text.replace('T', " ")))
 }
 
+/// The day of a point in time: `2026-03-01`.
+pub(crate) fn day(at: &str) -> String {
+    let written = minute(at);
+    written.split(' ').next().map_or_else(|| written.clone(), str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::{Client, ClientError};
 use crate::dto::{
-    ActorDto, BatchDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, GenesDto, HandshakeDto,
-    HandshakeRequestDto, HistoryDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NewFactDto, PeersDto, RecallDto,
-    RecallRequestDto, RevokeDto, RevokedDto, StateHashDto, StatusDto, VerifyDto, WrittenDto,
+    ActorDto, BatchDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HandshakeDto, HandshakeRequestDto,
+    HistoryDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NewFactDto, PeersDto, RecallDto, RecallRequestDto,
+    StateHashDto, StatusDto, VerifyDto, WrittenDto,
 };
 
 impl Client {
@@ -125,22 +125,6 @@ impl Client {
     /// [`ClientError`].
     pub async fn join(&self, join: &JoinDto) -> Result<JoinedDto, ClientError> {
         self.send(Method::POST, "/api/v1/team/join", join).await
-    }
-
-    /// Removes a member.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn revoke(&self, revoke: &RevokeDto) -> Result<RevokedDto, ClientError> {
-        self.send(Method::POST, "/api/v1/team/revoke", revoke).await
-    }
-
-    /// The genome.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn genes(&self) -> Result<GenesDto, ClientError> {
-        self.get("/api/v1/genes").await
     }
 
     /// Checks the whole database.

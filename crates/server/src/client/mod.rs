@@ -3,10 +3,12 @@
 //! Every call has a connection of its own. A Unix socket costs microseconds, and a connection that is not kept needs
 //! no task behind it, no pool and no care for a daemon that was restarted in between.
 
+mod bundles;
 mod calls;
 mod error;
 mod incidents;
 mod stdio;
+mod team;
 mod trust;
 
 use std::path::{Path, PathBuf};
@@ -78,6 +80,11 @@ impl Client {
         if body.len() > WRITE_BYTES_MAX {
             return Err(ClientError::Problem(Problem::too_large(WRITE_BYTES_MAX)));
         }
+        self.transfer(method, path, body).await
+    }
+
+    /// The same, for a body whose route has a limit of its own.
+    async fn transfer<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, ClientError> {
         let request = request(method, path).body(Full::new(body)).map_err(|source| ClientError::Request { source })?;
         let wait = Duration::from_secs(ANSWER_SECONDS_MAX);
         let answer = tokio::time::timeout(wait, self.exchange(request)).await;

@@ -1,17 +1,19 @@
 //! Between the documented shapes and the node's values. Everything that knows both is here.
 
+mod bundle;
 mod draft;
 mod incident;
 mod page;
+mod team;
 mod trust;
 mod view;
 
+pub(crate) use bundle::{carried, cursor, imported};
 pub(crate) use draft::{Actor, after_of, duration_of, edit_of, filter_of, provenance_of, query_of, remember_of};
 pub(crate) use incident::{
     after_incident_of, incident, incident_filter_of, incident_history, incidents, report_of, update_of,
 };
 pub(crate) use page::{node_named, page};
+pub(crate) use team::{change_name, changed, gene, gene_proof, genes, genome_report, member, members, role};
 pub(crate) use trust::{audit_line, backup, counters, peer_stats};
-pub(crate) use view::{
-    Seen, fact, genes, handshake, history, invitation, joined, peer, recall, status, verify, written,
-};
+pub(crate) use view::{Seen, fact, handshake, history, invitation, joined, peer, recall, status, verify, written};

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Anchor, Fact, Field, Level, OnExpire};
-use antiphon_core::genome::Genome;
 use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::Stream;
 use antiphon_core::time::UnixMillis;
@@ -17,8 +16,8 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value as Json, json};
 
 use crate::dto::{
-    AnchorDto, FactDto, FindingDto, GeneDto, GenesDto, HandshakeDto, HistoryEntryDto, HitDto, InvitationDto, JoinedDto,
-    OutboxDto, PeerDto, ProvenanceDto, ReasonDto, RecallDto, StatusDto, TeamDto, VerifyDto, WrittenDto,
+    AnchorDto, FactDto, FindingDto, HandshakeDto, HistoryEntryDto, HitDto, InvitationDto, JoinedDto, OutboxDto,
+    PeerDto, ProvenanceDto, ReasonDto, RecallDto, StatusDto, TeamDto, VerifyDto, WrittenDto,
 };
 use crate::time::rfc3339;
 
@@ -172,7 +171,7 @@ pub(crate) fn written(authored: &Authored) -> WrittenDto {
     }
 }
 
-fn team(team: &Team) -> TeamDto {
+pub(super) fn team(team: &Team) -> TeamDto {
     TeamDto { id: team.id.to_string(), name: team.name.clone() }
 }
 
@@ -199,6 +198,7 @@ pub(crate) fn peer(peer: PeerView) -> PeerDto {
         last_success: peer.last_success.map(rfc3339),
         reason: peer.reason.map(|reason| reason_dto(reason.name())),
         refused_by_peer: peer.refused_by_peer,
+        by_hand: peer.by_hand.map(rfc3339),
     }
 }
 
@@ -250,11 +250,6 @@ pub(crate) fn joined(joined: &Joined) -> JoinedDto {
         }
         Joined::Already { team: joined } => JoinedDto { team: team(joined), already: true, brought: 0, kept_local: 0 },
     }
-}
-
-pub(crate) fn genes(genome: &Genome) -> GenesDto {
-    let gene = |(id, text): (&str, &str)| GeneDto { id: id.to_owned(), text: text.to_owned() };
-    GenesDto { genome_hash: genome.hash().to_string(), genes: genome.genes().map(gene).collect() }
 }
 
 pub(crate) fn verify(report: Report) -> VerifyDto {

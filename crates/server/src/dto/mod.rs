@@ -5,25 +5,36 @@
 //! strict: an unknown key is an error that names it. What goes out may grow new keys.
 
 mod arg;
+mod bundles;
 mod fact;
+mod gene;
 mod incident;
+mod members;
 mod node;
 mod recall;
 mod team;
 mod trust;
 
 pub use arg::{Change, Scalar};
+pub use bundles::{
+    BadEntryDto, BundleAskDto, BundleFileDto, BundleTakeDto, CarriedDto, CursorDto, GapDto, ImportedDto, RefusedLogDto,
+};
 pub use fact::{
     ActorDto, AnchorDto, BatchDto, BatchItemDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HistoryDto,
     HistoryEntryDto, NewFactDto, ProvenanceDto, WrittenDto,
 };
+pub use gene::{CheckProofDto, GeneAddedDto, GeneDto, GenesDto, GenomeReportDto, NewGeneDto, ProofDto, ProvenDto};
 pub use incident::{IncidentDto, IncidentEditDto, IncidentFilterDto, IncidentsDto, NewIncidentDto, SideDto};
+pub use members::{
+    AdoptDto, AdoptedDto, ApproveDto, ChangedDto, FormerDto, GrantedDto, MemberDto, MembersDto, RenewDto, RevokeDto,
+    RevokedDto, RoleDto, RolesDto, RotateDto, RotatedDto, SetRolesDto, StewardDto, WaitingDto,
+};
 pub use node::{
-    FindingDto, GeneDto, GenesDto, HandshakeDto, HandshakeRequestDto, OutboxDto, PeerDto, PeersDto, ReasonDto,
-    StateHashDto, StatusDto, TeamDto, VerifyDto,
+    FindingDto, HandshakeDto, HandshakeRequestDto, OutboxDto, PeerDto, PeersDto, ReasonDto, StateHashDto, StatusDto,
+    TeamDto, VerifyDto,
 };
 pub use recall::{HitDto, RecallDto, RecallRequestDto};
-pub use team::{InvitationDto, InviteDto, JoinDto, JoinedDto, RevokeDto, RevokedDto};
+pub use team::{InvitationDto, InviteDto, JoinDto, JoinedDto};
 pub use trust::{
     AuditDto, AuditFilterDto, AuditLineDto, BackupDto, BackupsDto, CountersDto, HeadDto, HealthDto, HealthErrorDto,
     PeerIdDto, PeerStatsDto, RefusalDto, TransitionDto,

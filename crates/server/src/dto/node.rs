@@ -1,4 +1,4 @@
-//! The node, its peers, its genome and its health.
+//! The node, its peers and its health.
 
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,9 @@ pub struct PeerDto {
     pub reason: Option<ReasonDto>,
     /// Whether it was the peer that refused this node.
     pub refused_by_peer: bool,
+    /// When a handshake with it was carried by hand, if it was not reached since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_hand: Option<String>,
 }
 
 /// Every peer.
@@ -151,24 +154,6 @@ pub struct HandshakeDto {
     /// Whether the two are equal.
     #[serde(rename = "match")]
     pub matches: bool,
-}
-
-/// A gene.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct GeneDto {
-    /// Its id.
-    pub id: String,
-    /// Its text.
-    pub text: String,
-}
-
-/// The genome.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct GenesDto {
-    /// Its Merkle root.
-    pub genome_hash: String,
-    /// Its genes, in the order of their ids.
-    pub genes: Vec<GeneDto>,
 }
 
 /// What a check of the whole database found.

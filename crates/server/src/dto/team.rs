@@ -1,4 +1,4 @@
-//! Inviting, joining, revoking.
+//! Inviting and joining.
 
 use serde::{Deserialize, Serialize};
 
@@ -65,24 +65,4 @@ pub struct JoinedDto {
     pub brought: u64,
     /// Facts that stayed on this node alone.
     pub kept_local: u64,
-}
-
-/// A member to be removed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RevokeDto {
-    /// A name, a peer id or a unique prefix of one.
-    pub peer: String,
-    /// Why; every member reads it.
-    pub reason: String,
-    /// Whether the key may be in wrong hands.
-    #[serde(default)]
-    pub compromised: bool,
-}
-
-/// Who was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct RevokedDto {
-    /// The key that will not come back.
-    pub peer_id: String,
 }

@@ -1,10 +1,12 @@
 //! The HTTP API, `/api/v1/…`. A route only reads the request and hands it to the [`Service`].
 
+mod bundles;
 mod facts;
 mod incidents;
 mod input;
 mod node;
 mod problem;
+mod team;
 mod trust;
 
 use std::sync::Arc;
@@ -31,6 +33,8 @@ const ASKS_MAX: usize = 64;
 const WRITES_MAX: usize = 16;
 /// Most requests at the same time that talk to peers or read the whole database.
 const LONG_MAX: usize = 8;
+/// Most requests at the same time that carry whole files: each may take a few hundred megabytes.
+const FILES_MAX: usize = 1;
 /// Longest time for a request, in seconds.
 const SECONDS_MAX: u64 = 60;
 /// Longest time for a request that talks to peers or reads the whole database, in seconds.
@@ -41,7 +45,6 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
     let asks = Router::new()
         .route("/api/v1/status", get(node::status))
         .route("/api/v1/peers", get(node::peers))
-        .route("/api/v1/genes", get(node::genes))
         .route("/api/v1/state-hash", get(node::state_hash))
         .route("/api/v1/facts", get(facts::list))
         .route("/api/v1/facts/{id}", get(facts::show))
@@ -50,7 +53,8 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/incidents/{id}", get(incidents::show))
         .route("/api/v1/incidents/{id}/history", get(incidents::history))
         .route("/api/v1/recall", post(facts::recall))
-        .merge(trust::routes());
+        .merge(trust::routes())
+        .merge(team::short());
     let writes = Router::new()
         .route("/api/v1/facts", post(facts::remember))
         .route("/api/v1/facts/batch", post(facts::remember_all))
@@ -63,10 +67,11 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/peers/handshake", post(node::handshake))
         .route("/api/v1/team/invite", post(node::invite))
         .route("/api/v1/team/join", post(node::join))
-        .route("/api/v1/team/revoke", post(node::revoke));
+        .merge(team::long());
     bounded(asks, ASK_BYTES_MAX, ASKS_MAX, SECONDS_MAX)
         .merge(bounded(writes, WRITE_BYTES_MAX, WRITES_MAX, SECONDS_MAX))
         .merge(bounded(long, ASK_BYTES_MAX, LONG_MAX, LONG_SECONDS_MAX))
+        .merge(bounded(bundles::routes(), bundles::FILE_BYTES_MAX, FILES_MAX, LONG_SECONDS_MAX))
         .with_state(service)
 }
 

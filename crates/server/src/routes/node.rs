@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::input::Body;
 use crate::dto::{
-    GenesDto, HandshakeDto, HandshakeRequestDto, InvitationDto, InviteDto, JoinDto, JoinedDto, PeersDto, RevokeDto,
-    RevokedDto, StateHashDto, StatusDto, VerifyDto,
+    HandshakeDto, HandshakeRequestDto, InvitationDto, InviteDto, JoinDto, JoinedDto, PeersDto, StateHashDto, StatusDto,
+    VerifyDto,
 };
 use crate::error::Problem;
 use crate::service::Service;
@@ -37,14 +37,6 @@ pub(super) async fn invite(service: State<Arc<Service>>, Body(invite): Body<Invi
 
 pub(super) async fn join(service: State<Arc<Service>>, Body(join): Body<JoinDto>) -> Answer<JoinedDto> {
     service.join(join).await.map(Json)
-}
-
-pub(super) async fn revoke(service: State<Arc<Service>>, Body(revoke): Body<RevokeDto>) -> Answer<RevokedDto> {
-    service.revoke(revoke).await.map(Json)
-}
-
-pub(super) async fn genes(service: State<Arc<Service>>) -> Answer<GenesDto> {
-    service.genes().await.map(Json)
 }
 
 pub(super) async fn verify(service: State<Arc<Service>>) -> Answer<VerifyDto> {
