@@ -1,5 +1,6 @@
 //! What goes in and out of a [`Handle`](crate::Handle): plain data, and one error.
 
+mod recovery;
 mod trust;
 
 use antiphon_core::fact;
@@ -11,6 +12,7 @@ pub use antiphon_protocol::join::Refusal;
 pub use antiphon_protocol::reason::Reason;
 use antiphon_protocol::ticket;
 use antiphon_store::PeerMode;
+pub use recovery::*;
 pub use trust::{BackupView, Counters, HealthErrorView, HealthView, PeerStats};
 
 /// How long a verified peer may be silent before it counts as expired, in milliseconds, if nobody says otherwise.
@@ -294,6 +296,48 @@ pub enum Error {
         /// Why.
         refusal: Refusal,
     },
+    /// A member did not give this key its place back.
+    #[error("{peer} does not give this key a place: {refusal}")]
+    RecoverRefused {
+        /// Who refused.
+        peer: NodeId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A home with facts in it is not recovered into.
+    #[error("this home holds {facts} facts already")]
+    HomeInUse {
+        /// How many.
+        facts: u64,
+    },
+    /// The home belongs to another key than the recovery phrase.
+    #[error("the home {home} belongs to another key, {}", node.short())]
+    OtherKeyInHome {
+        /// The home.
+        home: String,
+        /// Its key.
+        node: NodeId,
+    },
+    /// The recovery phrase is not one.
+    #[error(transparent)]
+    Phrase(#[from] antiphon_vault::phrase::Error),
+    /// No member was chosen to keep a sealed copy.
+    #[error("no member was chosen to keep a sealed copy")]
+    NoHolder,
+    /// Too many members were chosen.
+    #[error("at most {0} members can keep a sealed copy of one node")]
+    TooManyHolders(usize),
+    /// A member did not do what it was asked with a sealed copy.
+    #[error("{peer}: {fault}")]
+    CopyFault {
+        /// Who.
+        peer: NodeId,
+        /// Why.
+        fault: CopyFault,
+    },
+    /// A part of a sealed copy could not be made.
+    #[error(transparent)]
+    SealedCopy(#[from] antiphon_vault::sealed_copy::Error),
     /// The peer could not be reached.
     #[error("{peer} could not be reached: {}", reason.name())]
     Unreachable {

@@ -29,6 +29,8 @@ const QUIET_MS: u64 = 60 * 60 * 1_000;
 pub(crate) const HANDSHAKE: &str = "handshake";
 /// A refused join.
 pub(crate) const JOIN: &str = "join";
+/// Something about a sealed copy that was refused.
+pub(crate) const COPY: &str = "sealed_copy";
 /// Somebody who was let in and is not any more.
 pub(crate) const PUT_OUT: &str = "put_out";
 

@@ -156,6 +156,15 @@ pub struct CarriedHandshake {
     pub their_genome: Hash,
 }
 
+/// What to take along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// Charter and shared logs.
+    Everything,
+    /// The charter alone: for a member whose genome is not ours yet.
+    Charter,
+}
+
 /// What is taken along.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Export {
@@ -177,7 +186,7 @@ pub struct Export {
     pub facts: Vec<FactView>,
     /// The incidents that they wrote or changed.
     pub incidents: Vec<IncidentView>,
-    /// What this node holds.
+    /// What this node holds; empty where the charter alone is taken along.
     pub clock: NodeClock,
     /// What the reader holds who held the rest before.
     pub reaches: NodeClock,

@@ -67,7 +67,9 @@ impl Engine {
                     }
                 });
             }
-            Event::Request { protocol: Protocol::Backup, responder, .. } => drop(responder),
+            Event::Request { peer, protocol: Protocol::Backup, bytes, responder } => {
+                self.answer_backup(peer, bytes, responder);
+            }
             Event::SyncOpened { peer, stream } => self.on_stream(peer, Ok(stream)),
         }
     }

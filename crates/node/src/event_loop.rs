@@ -24,6 +24,7 @@ use crate::inputs::{Command, Input};
 use crate::peers::Registry;
 use crate::ports::Ports;
 use crate::rows::{self, Unkept};
+use crate::sealed::Copies;
 use crate::session::{Epoch, Live};
 use crate::tasks::Tasks;
 use crate::team::TeamState;
@@ -61,6 +62,7 @@ pub(crate) struct Engine {
     /// Gene backups that stand.
     pub(crate) backups: Backups,
     pub(crate) audit: Audit,
+    pub(crate) copies: Copies,
     /// How long a verified peer may be silent, in milliseconds.
     pub(crate) peer_timeout_ms: u64,
     /// When strangers that were not seen for long are forgotten next.
@@ -184,5 +186,6 @@ impl Engine {
             }
         }
         self.check_timeouts(at);
+        self.tend_copies(at);
     }
 }

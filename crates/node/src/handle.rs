@@ -207,6 +207,29 @@ impl Handle {
     /// [`Error::Ticket`], [`Error::InAnotherTeam`], [`Error::BringUndecided`], [`Error::JoinRefused`],
     /// [`Error::Unreachable`]; the node is then as before.
     pub async fn join(&self, ticket: &str, name: Option<&str>, bring: Option<Bring>) -> Result<Joined, Error> {
+        self.move_by(ticket, name, bring, false).await
+    }
+
+    /// As [`Handle::join`], also from a team that others belong to. What they wrote stays with them.
+    ///
+    /// # Errors
+    /// As [`Handle::join`], but for [`Error::InAnotherTeam`].
+    pub async fn leave_and_join(
+        &self,
+        ticket: &str,
+        name: Option<&str>,
+        bring: Option<Bring>,
+    ) -> Result<Joined, Error> {
+        self.move_by(ticket, name, bring, true).await
+    }
+
+    async fn move_by(
+        &self,
+        ticket: &str,
+        name: Option<&str>,
+        bring: Option<Bring>,
+        leave: bool,
+    ) -> Result<Joined, Error> {
         let ticket = Ticket::parse(ticket)?;
         let team = self.team().await?;
         let (steward, addresses) = (ticket.steward, ticket.addresses.clone());
@@ -217,16 +240,17 @@ impl Handle {
             return Ok(Joined::Already { team: team.shown() });
         }
         ticket.check(now())?;
-        let bring = moving::may_move(self.store(), &team, &ticket, bring).await?;
+        let bring = moving::may_move(self.store(), &team, &ticket, bring, leave).await?;
         let name = name.unwrap_or(&team.own.name).to_owned();
         let answer = joins::ask(&self.shared.net, &self.shared.key, name.clone(), ticket).await?;
-        let moved = moving::run(self.store(), &team, &answer, name, bring).await?;
+        let moved = moving::run(self.store(), &team, &answer, name, bring, leave).await?;
         let version = self.shared.agent_version.clone();
         let fresh = self.store().read(move |reader| TeamState::read(reader, &version)).await?;
         let shown = fresh.shown();
         self.tell(Command::Moved(Box::new(fresh))).await?;
         self.tell(Command::Meet { peer: steward, addresses }).await?;
-        Ok(Joined::Member { team: shown, brought: moved.brought, kept_local: moved.kept_local })
+        let moving::Moved { brought, kept_local, left_behind } = moved;
+        Ok(Joined::Member { team: shown, brought, kept_local, left_behind })
     }
 
     pub(crate) async fn tell(&self, command: Command) -> Result<(), Error> {

@@ -60,7 +60,18 @@ pub(crate) async fn invite(
 pub(crate) async fn ask(net: &NetHandle, key: &NodeKey, name: String, ticket: Ticket) -> Result<Joined, Error> {
     let steward = ticket.steward;
     let addresses: Vec<Multiaddr> = ticket.addresses.iter().filter_map(|address| address.parse().ok()).collect();
-    let mut machine = Joiner::new(key.node_id(), name, key.age_recipient(), ticket);
+    let machine = Joiner::new(key.node_id(), name, key.age_recipient(), ticket);
+    let answered = converse(net, machine, steward, addresses).await?;
+    answered.map_err(|refusal| Error::JoinRefused { steward, refusal })
+}
+
+/// Runs the machine of somebody who joins, or comes back, against `steward`.
+pub(crate) async fn converse(
+    net: &NetHandle,
+    mut machine: Joiner,
+    steward: NodeId,
+    addresses: Vec<Multiaddr>,
+) -> Result<Result<Joined, Refusal>, Error> {
     // The request goes over a connection whose key the transport checks against the steward's.
     let mut outputs = machine.handle(JoinerInput::Start { peer: steward, nonce: random::bytes()? }, now());
     if let Some(JoinerOutput::Send(bytes)) = outputs.first() {
@@ -71,10 +82,10 @@ pub(crate) async fn ask(net: &NetHandle, key: &NodeKey, name: String, ticket: Ti
         outputs = machine.handle(input, now());
     }
     match outputs.into_iter().next() {
-        Some(JoinerOutput::Joined(joined)) => Ok(*joined),
-        Some(JoinerOutput::Refused(refusal)) => Err(Error::JoinRefused { steward, refusal }),
+        Some(JoinerOutput::Joined(joined)) => Ok(Ok(*joined)),
+        Some(JoinerOutput::Refused(refusal)) => Ok(Err(refusal)),
         Some(JoinerOutput::Failed(reason)) => Err(Error::Unreachable { peer: steward, reason }),
-        Some(JoinerOutput::Send(_)) | None => Err(Error::JoinRefused { steward, refusal: Refusal::Malformed }),
+        Some(JoinerOutput::Send(_)) | None => Ok(Err(Refusal::Malformed)),
     }
 }
 

@@ -42,9 +42,12 @@ mod peers;
 mod ports;
 mod problems;
 mod reasons;
+mod recover;
 mod registry;
 mod rekey;
+mod restart;
 mod rows;
+mod sealed;
 mod session;
 mod start;
 mod stewards;
@@ -52,16 +55,19 @@ mod tasks;
 mod team;
 mod team_view;
 
+pub use antiphon_protocol::backup::PARTS_PER_OWNER_MAX;
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
     AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Draft, EditView, Error as StoreError, FactFilter,
     FactView, GeneBackup, Hit, IncidentFilter, IncidentView, Outcome, PeerMode, Recall, RecallQuery, Report, Side,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
+pub use antiphon_vault::phrase::Error as PhraseError;
 pub use antiphon_vault::private_file::Error as PrivateFileError;
 pub use api::*;
 pub use config::Config;
 pub use handle::Handle;
 pub use home::Home;
+pub use restart::{Restarted, init_from_phrase};
 pub use start::{Initialized, Node, http_token, init};
 pub use team_view::*;

@@ -1,10 +1,11 @@
-//! Moving from a team of one into the team of a ticket.
+//! Moving from a team of one, or one that is left, into the team of a ticket.
 
-use antiphon_core::fact::stream_of;
+use antiphon_core::fact::Sharing;
+use antiphon_core::ids::NodeId;
 use antiphon_core::log::{LogId, Stream};
 use antiphon_protocol::join::Joined;
 use antiphon_protocol::ticket::Ticket;
-use antiphon_store::{Bring, Counts, FactFilter, FactView, Identity, LogRun, Reader, Store};
+use antiphon_store::{Bring, FactFilter, FactView, Identity, LogRun, Reader, Store};
 use antiphon_vault::random;
 
 use crate::api::Error;
@@ -20,6 +21,8 @@ const FACTS_AT_A_TIME: usize = 1_000;
 pub(crate) struct Moved {
     pub(crate) brought: u64,
     pub(crate) kept_local: u64,
+    /// Facts of others that stayed with the team that was left.
+    pub(crate) left_behind: u64,
 }
 
 /// Whether this node may leave its team for the ticket's, and with what.
@@ -28,39 +31,55 @@ pub(crate) async fn may_move(
     team: &TeamState,
     ticket: &Ticket,
     bring: Option<Bring>,
+    leave: bool,
 ) -> Result<Bring, Error> {
-    if team.others() > 0 {
+    if team.others() > 0 && !leave {
         return Err(in_another(team));
     }
-    let (counts, shared) = count(store).await?;
+    let (own, sharing) = (comes_from(team), team.constitution.sharing);
+    let (counts, count) =
+        store.read(move |reader| Ok((reader.counts()?, Luggage::count(reader, own, sharing)?))).await?;
+    let shared = count.shared;
     match bring {
         Some(bring) => Ok(bring),
         None if counts.facts == 0 && counts.incidents == 0 => Ok(Bring::None),
         None => Err(Error::BringUndecided {
             team: ticket.team_name.clone(),
             shared,
-            local: counts.facts.saturating_sub(shared),
+            local: count.all.saturating_sub(shared),
             incidents: counts.incidents,
         }),
     }
 }
 
-async fn count(store: &Store) -> Result<(Counts, u64), Error> {
-    Ok(store.read(|reader| Ok((reader.counts()?, count_shared(reader)?))).await?)
+/// Whose facts come along: from a team that others belong to only this node's own.
+fn comes_from(team: &TeamState) -> Option<NodeId> {
+    (team.others() > 0).then_some(team.own.node)
 }
 
-fn count_shared(reader: &Reader<'_>) -> Result<u64, antiphon_store::Error> {
-    let filter = FactFilter { include_archived: true, ..FactFilter::default() };
-    let (mut shared, mut after) = (0, None);
-    loop {
-        let facts = reader.facts(&filter, FACTS_AT_A_TIME, after)?;
-        let Some(last) = facts.last() else { return Ok(shared) };
-        after = Some(last.fact.id);
-        // One that was shared and is private by now does not come along.
-        let comes = |view: &&FactView| {
-            view.stream == Stream::Shared && stream_of(view.fact.level, view.fact.private) == Stream::Shared
-        };
-        shared += facts.iter().filter(comes).count() as u64;
+/// Facts that would come along.
+#[derive(Debug, Clone, Copy, Default)]
+struct Luggage {
+    all: u64,
+    /// Those that would be visible to the new team.
+    shared: u64,
+}
+
+impl Luggage {
+    fn count(reader: &Reader<'_>, own: Option<NodeId>, sharing: Sharing) -> Result<Self, antiphon_store::Error> {
+        let filter = FactFilter { include_archived: true, author: own, ..FactFilter::default() };
+        let (mut count, mut after) = (Self::default(), None);
+        loop {
+            let facts = reader.facts(&filter, FACTS_AT_A_TIME, after)?;
+            let Some(last) = facts.last() else { return Ok(count) };
+            after = Some(last.fact.id);
+            // One that was shared and is private by now does not come along.
+            let shown = |view: &&FactView| {
+                view.stream == Stream::Shared && sharing.stream_of(view.fact.level, view.fact.private) == Stream::Shared
+            };
+            count.all += facts.len() as u64;
+            count.shared += facts.iter().filter(shown).count() as u64;
+        }
     }
 }
 
@@ -71,6 +90,7 @@ pub(crate) async fn run(
     joined: &Joined,
     name: String,
     bring: Bring,
+    leave: bool,
 ) -> Result<Moved, Error> {
     let identity = Identity { node: team.own.node, name, nonce: fresh_ulid()?, previous: None };
     let charter = joined.charter.iter().map(|log| LogRun {
@@ -82,13 +102,15 @@ pub(crate) async fn run(
     let moved = store.write(move |db| {
         // Facts were written and somebody may have joined while the steward was asked. Now nothing comes in between.
         let present = TeamState::read(&db.reader(), "")?;
-        if present.others() > 0 {
+        if present.others() > 0 && !leave {
             return Ok(Err(in_another(&present)));
         }
-        let (counts, shared) = (db.reader().counts()?, count_shared(&db.reader())?);
+        let sharing = genome.constitution()?.sharing;
+        let (all, count) = (db.reader().counts()?.facts, Luggage::count(&db.reader(), comes_from(&present), sharing)?);
         db.move_to_team(&identity, &genome, charter, bring, now(), seed)?;
-        let brought = if bring == Bring::Shared { shared } else { 0 };
-        Ok(Ok(Moved { brought, kept_local: counts.facts.saturating_sub(brought) }))
+        let brought = if bring == Bring::Shared { count.shared } else { 0 };
+        let (kept_local, left_behind) = (count.all.saturating_sub(brought), all.saturating_sub(count.all));
+        Ok(Ok(Moved { brought, kept_local, left_behind }))
     });
     moved.await?
 }

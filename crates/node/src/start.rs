@@ -97,7 +97,7 @@ fn founding_genome(config: &Config, nonce: &[u8; 32], steward: &NodeId) -> Resul
 }
 
 /// Founds a team of one, whose first steward grants itself its membership.
-fn found(db: &mut Db, config: &Config, key: &NodeKey) -> Result<Own, Error> {
+pub(crate) fn found(db: &mut Db, config: &Config, key: &NodeKey) -> Result<Own, Error> {
     let (node, name) = (key.node_id(), config.node_name());
     let genome = founding_genome(config, &random::bytes()?, &node)?;
     let identity = Identity { node, name: name.clone(), nonce: fresh_ulid()?, previous: None };

@@ -7,7 +7,7 @@ use antiphon_core::ids::NodeId;
 use antiphon_core::log::{LogId, NodeClock, Stream};
 use antiphon_store::{LogRun, LogView, Reader};
 
-use super::{CarryError, Export};
+use super::{CarryError, Export, Take};
 use crate::handle::Handle;
 use crate::team::TeamState;
 
@@ -20,13 +20,18 @@ const PAGE_EVENTS_MAX: usize = 512;
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
 
 impl Handle {
-    /// What this node holds of charter and shared logs beyond `since`. What `peer` may not read goes without its text.
+    /// What this node holds beyond `since`. What `peer` may not read goes without its text.
     ///
     /// # Errors
     /// [`CarryError::Node`] when the database fails.
-    pub async fn export_carried(&self, since: NodeClock, peer: Option<NodeId>) -> Result<Export, CarryError> {
+    pub async fn export_carried(
+        &self,
+        what: Take,
+        since: NodeClock,
+        peer: Option<NodeId>,
+    ) -> Result<Export, CarryError> {
         let version = self.shared.agent_version.clone();
-        Ok(self.shared.store.read(move |reader| export(reader, &version, &since, peer)).await?)
+        Ok(self.shared.store.read(move |reader| export(reader, &version, what, &since, peer)).await?)
     }
 
     /// What a peer is known to hold, as it said online or by hand.
@@ -49,18 +54,25 @@ impl Handle {
 fn export(
     reader: &Reader<'_>,
     version: &str,
+    what: Take,
     since: &NodeClock,
     peer: Option<NodeId>,
 ) -> Result<Export, antiphon_store::Error> {
     let team = TeamState::read(reader, version)?;
-    let genes: Vec<(String, String)> = if since.is_empty() {
+    let all = what == Take::Everything;
+    let genes: Vec<(String, String)> = if all && since.is_empty() {
         team.genome.genes().map(|(id, text)| (id.to_owned(), text.to_owned())).collect()
     } else {
         Vec::new()
     };
     let mut budget = EVENT_BYTES_MAX.saturating_sub(genes.iter().map(|(id, text)| id.len() + text.len()).sum());
     let (mut logs, mut reaches, mut more) = (Vec::new(), since.clone(), false);
-    for view in reader.logs()?.into_iter().filter(|view| view.log.stream != Stream::Local && view.head.seq > 0) {
+    let wanted = |view: &LogView| match view.log.stream {
+        Stream::Charter => true,
+        Stream::Shared => all,
+        Stream::Local => false,
+    };
+    for view in reader.logs()?.into_iter().filter(|view| wanted(view) && view.head.seq > 0) {
         let (run, whole) = range(reader, &view, since, peer.as_ref(), &mut budget)?;
         more |= !whole;
         if let Some(last) = run.events.last() {
@@ -90,7 +102,7 @@ fn export(
         logs,
         facts,
         incidents,
-        clock: reader.clock()?,
+        clock: if all { reader.clock()? } else { NodeClock::new() },
         reaches,
         more,
     })

@@ -1,9 +1,11 @@
 //! The one place that turns what went wrong into words for people: what happened, why, and what to do next. The CLI,
 //! the HTTP API and MCP all show the same [`Problem`].
 
+mod bundle;
 mod fact;
 mod incident;
 mod node;
+mod recovery;
 mod request;
 
 use std::fmt;

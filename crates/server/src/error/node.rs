@@ -38,6 +38,14 @@ impl From<Error> for Problem {
             Error::RoleKey(_) | Error::Seal(_) => {
                 Self::new(Code::Failed, what).hint("antiphon team roles shows every role's key and who holds it")
             }
+            Error::RecoverRefused { .. }
+            | Error::HomeInUse { .. }
+            | Error::OtherKeyInHome { .. }
+            | Error::Phrase(_)
+            | Error::NoHolder
+            | Error::TooManyHolders(_)
+            | Error::CopyFault { .. }
+            | Error::SealedCopy(_) => super::recovery::problem(what, &error),
             Error::Unreachable { .. } => Self::new(Code::Unreachable, what)
                 .hint("check that it runs and that the address is right: antiphon status, on the other machine"),
             Error::Address(_) => Self::new(Code::Invalid, what)
