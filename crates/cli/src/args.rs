@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backup, facts, gene, import, incidents, init, mcp, members, peers, recall, remember, shell, team, up, verify,
+    audit, backup, bundle, facts, gene, import, incidents, init, mcp, members, peers, recall, remember, shell, team,
+    up, verify,
 };
 
 /// Shared memory for AI agents that lives on your own machines.
@@ -74,6 +75,9 @@ pub(crate) enum Command {
     /// Show what is kept ready for members that fell silent
     #[command(subcommand)]
     Backup(backup::BackupCommand),
+    /// Carry handshakes and facts by hand, between machines that cannot reach each other
+    #[command(subcommand)]
+    Bundle(bundle::BundleCommand),
     /// Show what was refused, and who tried
     Audit(audit::AuditArgs),
     /// Manage the members of the team, their roles and its stewards

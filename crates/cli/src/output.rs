@@ -55,6 +55,15 @@ impl Output {
         self.text(&line)
     }
 
+    /// Writes bytes to stdout as they are.
+    ///
+    /// # Errors
+    /// As [`Output::result`].
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Outcome {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| stop(&error))
+    }
+
     /// Prints lines to stdout.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What the commands show to people. Nothing here talks to the node; texts of others are shown with every character
 //! that could deceive a terminal written visibly.
 
+pub(crate) mod bundle;
 pub(crate) mod facts;
 pub(crate) mod genes;
 pub(crate) mod import;

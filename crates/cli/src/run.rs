@@ -8,8 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::commands::{
-    audit, backup, down, facts, gene, import, incidents, init, mcp, members, peers, recall, remember, shell, status,
-    team, up, verify,
+    audit, backup, bundle, down, facts, gene, import, incidents, init, mcp, members, peers, recall, remember, shell,
+    status, team, up, verify,
 };
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
@@ -101,6 +101,7 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Incidents(command) => incidents::run(command, session).await,
         Command::Peers(command) => peers::run(command, session).await,
         Command::Backup(command) => backup::run(command, session).await,
+        Command::Bundle(command) => bundle::run(command, session).await,
         Command::Audit(args) => audit::run(args, session).await,
         Command::Team(command) => members::run(command, session).await,
         Command::Gene(command) => gene::run(command, session).await,

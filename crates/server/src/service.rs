@@ -205,7 +205,13 @@ impl Service {
             Some("none") => Some(Bring::None),
             Some(other) => return Err(Problem::bad_value("bring", other, "use shared or none")),
         };
-        Ok(convert::joined(&self.handle.join(join.ticket.trim(), join.name.as_deref(), bring).await?))
+        let (ticket, name) = (join.ticket.trim(), join.name.as_deref());
+        let joined = if join.leave {
+            self.handle.leave_and_join(ticket, name, bring).await?
+        } else {
+            self.handle.join(ticket, name, bring).await?
+        };
+        Ok(convert::joined(&joined))
     }
 
     pub(crate) async fn verify(&self) -> Result<VerifyDto, Problem> {

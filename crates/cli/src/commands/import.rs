@@ -29,6 +29,8 @@ pub(crate) enum ImportCommand {
     MemoryServer(FileArgs),
     /// Markdown notes in a directory and below it
     Markdown(DirArgs),
+    /// What another node exported, as antiphon bundle import
+    Bundle(super::bundle::ImportArgs),
 }
 
 /// Options of `import memory-server`.
@@ -56,6 +58,7 @@ pub(crate) async fn run(command: ImportCommand, session: &Session) -> Outcome {
     let (gathered, path, dry_run) = match command {
         ImportCommand::MemoryServer(args) => (from_memory_server(&args.file)?, args.file, args.dry_run),
         ImportCommand::Markdown(args) => (from_markdown(&args.dir)?, args.dir, args.dry_run),
+        ImportCommand::Bundle(args) => return super::bundle::import(args, session).await,
     };
     let summary = if dry_run { Summary::dry(gathered) } else { send(gathered, &path, session).await? };
     session.output.result(&summary, |summary| render::import::summary(summary, &path))?;

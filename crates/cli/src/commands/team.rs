@@ -102,13 +102,20 @@ pub(crate) struct JoinArgs {
     /// Which of the facts on this node come along
     #[arg(long, value_enum)]
     pub(crate) bring: Option<BringArg>,
+    /// Leave a team that others belong to; what they wrote stays with them
+    #[arg(long)]
+    pub(crate) leave: bool,
 }
 
 /// Runs `join`.
 pub(crate) async fn join(args: JoinArgs, session: &Session) -> Outcome {
     let node = session.node().await?;
-    let mut request =
-        JoinDto { ticket: as_printed(&args.ticket), name: args.name, bring: args.bring.map(BringArg::name) };
+    let mut request = JoinDto {
+        ticket: as_printed(&args.ticket),
+        name: args.name,
+        bring: args.bring.map(BringArg::name),
+        leave: args.leave,
+    };
     let joined = match node.join(&request).await {
         Err(ClientError::Problem(problem)) if problem.code == Code::Undecided && output::is_interactive() => {
             request.bring = Some(ask(&node, &problem, session).await?.name());

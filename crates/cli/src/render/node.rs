@@ -110,6 +110,10 @@ pub(crate) fn joined(joined: &JoinedDto) -> String {
         let (brought, kept) = (count(joined.brought, "fact"), count(joined.kept_local, "fact"));
         out.push_str(&format!("\n{brought} became visible to the team, {kept} stayed on this node alone."));
     }
+    if joined.left_behind > 0 {
+        let left = count(joined.left_behind, "fact");
+        out.push_str(&format!("\n{left} of others stayed with the team that was left; a copy is kept in the home."));
+    }
     out
 }
 

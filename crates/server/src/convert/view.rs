@@ -245,10 +245,11 @@ pub(crate) fn invitation(invitation: Invitation) -> InvitationDto {
 
 pub(crate) fn joined(joined: &Joined) -> JoinedDto {
     match joined {
-        Joined::Member { team: joined, brought, kept_local } => {
-            JoinedDto { team: team(joined), already: false, brought: *brought, kept_local: *kept_local }
+        Joined::Member { team: joined, brought, kept_local, left_behind } => {
+            let (brought, kept_local, left_behind) = (*brought, *kept_local, *left_behind);
+            JoinedDto { team: team(joined), already: false, brought, kept_local, left_behind }
         }
-        Joined::Already { team: joined } => JoinedDto { team: team(joined), already: true, brought: 0, kept_local: 0 },
+        Joined::Already { team: joined } => JoinedDto { team: team(joined), already: true, ..JoinedDto::default() },
     }
 }
 

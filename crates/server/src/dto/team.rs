@@ -38,6 +38,9 @@ pub struct JoinDto {
     /// `shared` or `none`: which facts come along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bring: Option<String>,
+    /// Whether a team that others belong to may be left.
+    #[serde(default)]
+    pub leave: bool,
 }
 
 // A ticket is a secret, and what is debugged may be logged.
@@ -65,4 +68,7 @@ pub struct JoinedDto {
     pub brought: u64,
     /// Facts that stayed on this node alone.
     pub kept_local: u64,
+    /// Facts of others that stayed with the team that was left.
+    #[serde(default)]
+    pub left_behind: u64,
 }

@@ -149,7 +149,7 @@ fn about_team(what: String, error: &Error) -> Problem {
         }
         Error::InAnotherTeam { .. } => Problem::new(Code::Refused, what)
             .why("joining would leave a team that others belong to")
-            .hint("use a second home for the other team: antiphon --profile NAME join TICKET"),
+            .hint("keep both: antiphon --profile NAME join TICKET; or leave it: antiphon join TICKET --leave"),
         Error::BringUndecided { .. } => Problem::new(Code::Undecided, what)
             .why("nobody said which facts come along")
             .hint("repeat with --bring shared or --bring none"),

@@ -29,6 +29,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// A body as it is.
+pub(super) struct Raw(pub(super) Vec<u8>);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let limit = request.extensions().get::<Limit>().copied().unwrap_or_default();
+        collect(request.into_body(), limit).await.map(Self)
+    }
+}
+
 /// Reads a body up to its limit. What is beyond is read and thrown away, so that the answer arrives: most clients
 /// read it only after they have sent everything.
 async fn collect(mut body: axum::body::Body, Limit(limit): Limit) -> Result<Vec<u8>, Problem> {
