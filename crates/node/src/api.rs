@@ -146,6 +146,8 @@ pub enum Joined {
         brought: u64,
         /// Facts that stayed on this node alone.
         kept_local: u64,
+        /// Facts of others that stayed with the team that was left.
+        left_behind: u64,
     },
     /// It was a member already; the steward's addresses were renewed.
     Already {

@@ -185,3 +185,23 @@ async fn the_home_is_held_for_as_long_as_anybody_writes_into_it() {
     alice.handle.shutdown().await;
     until("the home is free", async || home.lock().is_ok()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_a_team_takes_along_what_it_wrote_and_nothing_of_others() {
+    let (mut alice, mut bob) = team_of_two().await;
+    alice.remember("alice's plan").await;
+    bob.remember("bob's own idea").await;
+    until("bob has both", async || bob.recalls("alice's plan").await).await;
+    let mut carol = Machine::start("carol").await;
+    until("carol listens", async || !carol.handle.status().await.unwrap().listen.is_empty()).await;
+    let ticket = carol.handle.invite("observer", 60_000).await.unwrap().ticket;
+    let refused = bob.handle.join(&ticket, None, Some(Bring::Shared)).await;
+    assert!(matches!(refused, Err(Error::InAnotherTeam { others: 1, .. })), "{refused:?}");
+    let joined = bob.handle.leave_and_join(&ticket, None, Some(Bring::Shared)).await.unwrap();
+    assert!(matches!(joined, Joined::Member { brought: 1, kept_local: 0, left_behind: 1, .. }), "{joined:?}");
+    until("carol has bob's idea", async || carol.recalls("own idea").await).await;
+    assert!(!carol.recalls("plan").await && !bob.recalls("plan").await);
+    for machine in [&mut carol, &mut bob, &mut alice] {
+        machine.stop().await;
+    }
+}

@@ -8,7 +8,7 @@
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field, Sharing};
 use antiphon_core::genome::Genome;
-use antiphon_core::ids::FactId;
+use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::Stream;
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
@@ -36,7 +36,7 @@ struct Carried {
 impl Db {
     /// Moves this home into another team as a new store. Facts are written again under their ids, with their times
     /// and provenance: those of shared levels into the shared stream if `bring` says so, all others into the local
-    /// one. Facts that were forgotten stay behind, in the copy of the old database that is kept next to it.
+    /// one. From a team that others belong to only what this node wrote comes along. Facts that were forgotten stay behind, in the copy of the old database that is kept next to it.
     ///
     /// # Errors
     /// As [`Db::adopt_team`]; then the home is as it was.
@@ -51,9 +51,13 @@ impl Db {
     ) -> Result<Own, Error> {
         self.keep_copy()?;
         self.transaction(|db| {
-            let carried = carried(&db.conn, bring, genome.constitution()?.sharing)?;
-            // An incident is the team's or nobody's: without `Shared` they stay behind in the copy.
-            let incidents = if bring == Bring::Shared { incidents::every(&db.conn)? } else { Vec::new() };
+            let leaves = db.cache.membership.as_ref().is_some_and(|members| members.members().count() > 1);
+            let own = if leaves { Some(db.cache.own()?.node) } else { None };
+            let carried = carried(&db.conn, bring, genome.constitution()?.sharing, own)?;
+            // An incident is the team's or nobody's: without `Shared` they stay behind in the copy, and where others
+            // stay, it stays with them.
+            let bring_incidents = bring == Bring::Shared && !leaves;
+            let incidents = if bring_incidents { incidents::every(&db.conn)? } else { Vec::new() };
             db.conn.execute_batch(
                 "DELETE FROM edits; DELETE FROM facts; DELETE FROM quarantine; DELETE FROM touched; DELETE FROM forks;
                  DELETE FROM events; DELETE FROM logs; DELETE FROM genes; DELETE FROM gene_leaves;
@@ -104,13 +108,18 @@ impl Db {
     }
 }
 
-fn carried(conn: &Connection, bring: Bring, sharing: Sharing) -> Result<Vec<Carried>, Error> {
+/// The facts that come along; from a team that others belong to only those of `own`, since the others are not this
+/// node's to show elsewhere.
+fn carried(conn: &Connection, bring: Bring, sharing: Sharing, own: Option<NodeId>) -> Result<Vec<Carried>, Error> {
     let mut query =
         conn.prepare(&format!("SELECT {COLUMNS} FROM {TABLES} WHERE f.content IS NOT NULL ORDER BY f.n"))?;
     let mut rows = query.query([])?;
     let mut facts = Vec::new();
     while let Some(found) = rows.next()? {
         let (view, mut values) = (view(found)?, values(found)?);
+        if own.is_some_and(|own| view.author.node != own) {
+            continue;
+        }
         values.insert(Field::CreatedAt, Value::Uint(view.fact.created_at.0));
         let shared = view.stream == Stream::Shared && bring == Bring::Shared;
         let stream = if shared { sharing.stream_of(view.fact.level, view.fact.private) } else { Stream::Local };
