@@ -103,17 +103,31 @@ impl<'a> Table<'a> {
         table
     }
 
+    /// Fills in what has seen what. Whoever has seen a record has seen what that one had, so most pairs are not compared.
     fn relate(&mut self) {
-        for (at, proposal) in self.proposals.iter().enumerate() {
-            for (signature, entry) in self.signatures.iter().enumerate() {
-                if proposal.entry.has_seen(entry) {
-                    self.before[at].insert(signature);
-                    self.seen_by[signature].insert(at);
-                } else if entry.has_seen(proposal.entry) {
-                    self.after[at].insert(signature);
-                    self.seen[signature].insert(at);
+        let (proposals, signatures) = (self.proposals.len(), self.signatures.len());
+        for (at, entry) in self.signatures.iter().enumerate() {
+            let (mut seen, mut before) = (Bits::none(proposals), Bits::none(signatures));
+            for earlier in (0..at.min(proposals)).rev() {
+                if !seen.has(earlier) && entry.has_seen(self.proposals[earlier].entry) {
+                    seen.insert(earlier);
+                    seen.join(&self.seen[earlier]);
+                    before.insert(earlier);
+                    before.join(&self.before[earlier]);
                 }
             }
+            self.seen[at] = seen;
+            if at < proposals {
+                let approvals = (proposals..signatures).filter(|approval| entry.has_seen(self.signatures[*approval]));
+                approvals.for_each(|approval| before.insert(approval));
+                self.before[at] = before;
+            }
+        }
+        for (at, before) in self.before.iter().enumerate() {
+            before.iter().for_each(|signature| self.seen_by[signature].insert(at));
+        }
+        for (signature, seen) in self.seen.iter().enumerate() {
+            seen.iter().for_each(|at| self.after[at].insert(signature));
         }
     }
 

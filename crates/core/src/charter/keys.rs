@@ -22,8 +22,24 @@ pub struct RoleEpoch {
     pub wraps: BTreeMap<NodeId, Vec<u8>>,
     /// The key before it.
     pub previous: Option<Previous>,
+    /// Who was given it by a grant that does not count.
+    leaked: BTreeSet<NodeId>,
+    /// Who made it.
+    maker: NodeId,
     seen: VClock,
     age: Age,
+}
+
+impl RoleEpoch {
+    /// Whether a node holds it, or may.
+    fn is_held_by(&self, node: &NodeId) -> bool {
+        self.wraps.contains_key(node) || self.leaked.contains(node)
+    }
+
+    /// Whether it was made by somebody who knew the other one.
+    fn replaces(&self, other: &Self) -> bool {
+        self.seen != other.seen && self.seen.covers(&other.seen)
+    }
 }
 
 /// Every key of every role that counts.
@@ -31,7 +47,7 @@ pub struct RoleEpoch {
 pub struct RoleKeys(BTreeMap<(String, Hash), RoleEpoch>);
 
 impl RoleKeys {
-    pub(super) fn of(counted: &[(&Entry, Age)]) -> Self {
+    pub(super) fn of(counted: &[(&Entry, Age)], entries: &[&Entry]) -> Self {
         let mut keys = BTreeMap::new();
         for (entry, age) in counted {
             let made: &[RoleKey] = match &entry.record {
@@ -47,6 +63,8 @@ impl RoleKeys {
                     recipient: key.recipient.clone(),
                     wraps,
                     previous: key.previous.clone(),
+                    leaked: BTreeSet::new(),
+                    maker: entry.author,
                     seen: entry.seen.clone(),
                     age: *age,
                 };
@@ -61,7 +79,26 @@ impl RoleKeys {
                 }
             }
         }
-        Self(keys)
+        let mut keys = Self(keys);
+        while keys.note_leaks(entries) {}
+        keys
+    }
+
+    /// A grant that does not count was sent all the same, and what it wraps was opened. Only who holds a key can wrap
+    /// it, so what others claim to have wrapped spoils no key. Says whether another holder was found.
+    fn note_leaks(&mut self, entries: &[&Entry]) -> bool {
+        let mut found = false;
+        for entry in entries {
+            let Record::Grant(grant) = &entry.record else { continue };
+            for wrap in &grant.wraps {
+                let Some(key) = self.0.get_mut(&(wrap.role.clone(), wrap.epoch)) else { continue };
+                let held = key.maker == entry.author || key.is_held_by(&entry.author);
+                if held && !key.wraps.contains_key(&grant.node) {
+                    found |= key.leaked.insert(grant.node);
+                }
+            }
+        }
+        found
     }
 
     /// Every key, by role and epoch.
@@ -79,11 +116,9 @@ impl RoleKeys {
         let first = (role.to_owned(), Hash([0; 32]));
         let mut keys: Vec<&RoleEpoch> =
             self.0.range(first..).take_while(|((name, _), _)| name == role).map(|(_, key)| key).collect();
-        let replaced = |key: &RoleEpoch, keys: &[&RoleEpoch]| {
-            keys.iter().filter(|other| other.seen != key.seen && other.seen.covers(&key.seen)).count()
-        };
         let all = keys.clone();
-        keys.sort_by_cached_key(|key| (replaced(key, &all), key.age, key.epoch));
+        let replaced = |key: &RoleEpoch| all.iter().filter(|other| other.replaces(key)).count();
+        keys.sort_by_cached_key(|key| (replaced(key), key.age, key.epoch));
         keys
     }
 }
@@ -91,12 +126,17 @@ impl RoleKeys {
 impl Membership {
     /// The key to encrypt for a role with: the newest whose holders include no removed member; `None` when there is
     /// none, and while a record that must not be ignored is not understood.
+    ///
+    /// A key that was replaced is never taken again, not even if it names no removed member: whoever holds the one that
+    /// replaced it opens it too, and a member that was granted its place later is not named in it.
     pub fn role_key(&self, role: &str) -> Option<&RoleEpoch> {
         if self.critical().is_some() {
             return None;
         }
         let revoked: BTreeSet<NodeId> = self.revoked();
-        let sound = |key: &&RoleEpoch| !key.wraps.keys().any(|node| revoked.contains(node));
-        self.role_keys().of_role(role).into_iter().find(sound)
+        let sound = |key: &&RoleEpoch| !revoked.iter().any(|node| key.is_held_by(node));
+        let keys = self.role_keys().of_role(role);
+        let newest = |key: &&RoleEpoch| !keys.iter().any(|other| other.replaces(key));
+        keys.iter().copied().filter(newest).find(sound)
     }
 }

@@ -89,7 +89,7 @@ impl Membership {
             ever_members,
             grounds,
             stewards: by_age.into_iter().map(|(_, node)| node).collect(),
-            role_keys: Arc::new(RoleKeys::of(&counted)),
+            role_keys: Arc::new(RoleKeys::of(&counted, &entries)),
             genes: genes(&counted),
             pending: stewards.pending(),
             critical: critical.min(),
@@ -304,7 +304,7 @@ fn members(
 
 /// The record that counts of several about one thing. Of each log it can only be the last, or one of two that a fork put
 /// there; then it is one that no other has seen, of those the one of the oldest right, then the one of the lowest hash.
-fn last<'e>(records: Vec<(&'e Entry, Age)>) -> Option<&'e Entry> {
+fn last(records: Vec<(&Entry, Age)>) -> Option<&Entry> {
     let mut ends: BTreeMap<StoreId, Vec<(&Entry, Age)>> = BTreeMap::new();
     for (entry, age) in records {
         let end = ends.entry(entry.store).or_default();

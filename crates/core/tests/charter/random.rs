@@ -58,8 +58,8 @@ impl RandomSet {
         let founders = Founders { stewards: ALL[..count].to_vec(), threshold };
         let mut set = Self { founders, entries: Vec::new(), forks: 0, lies: 0 };
         let mut machines: Vec<Machine> = ALL.iter().map(|node| Machine::new(*node, 0)).collect();
-        let more = rng.below(3);
-        machines.extend((0..more).map(|number| Machine::new(*rng.pick(&ALL[..3]), number as u8 + 1)));
+        let more = u8::try_from(rng.below(3)).unwrap();
+        machines.extend((1..=more).map(|number| Machine::new(*rng.pick(&ALL[..3]), number)));
         let wanted = 4 + rng.below(18);
         while set.entries.len() < wanted {
             set.step(&mut machines, &mut rng);

@@ -83,11 +83,6 @@ impl Team {
         self.says(seed, Record::Approve(Approve { record }))
     }
 
-    /// What is known by now.
-    pub(crate) fn clock(&self) -> VClock {
-        self.clock.clone()
-    }
-
     fn write(&mut self, seed: u8, clock: &VClock, record: &Record) -> Hash {
         let (_, store, head) = self.heads.iter_mut().find(|(opened, ..)| *opened == seed).unwrap();
         let event = event(self.id, *store, *head, clock, record, &Key::new(seed));

@@ -16,6 +16,8 @@ use data_encoding::HEXLOWER;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
 
+use crate::signed;
+
 const NOW: u64 = 1_700_000_000_000;
 
 struct Key(SigningKey);
@@ -207,8 +209,15 @@ pub(super) fn genomes() -> Value {
     json!([{ "genome": bytes(&genome.encode()), "root": genome.hash().to_string(), "proofs": proofs }])
 }
 
-/// Grant paths.
-pub(super) fn paths() -> Value {
+/// Grant paths, and sets of charter records.
+pub(super) fn charters() -> Value {
+    let Value::Array(mut cases) = paths() else { unreachable!("cases are a list") };
+    cases.extend(appointed());
+    cases.extend(sets());
+    Value::Array(cases)
+}
+
+fn paths() -> Value {
     let (alice, bob, eve) = (Key::new(1), Key::new(2), Key::new(3));
     let path = |signer: &Key, opener: &Key| {
         let (mut writer, open) = Writer::open(opener, Stream::Charter);
@@ -236,4 +245,69 @@ pub(super) fn paths() -> Value {
         case("eve opens her own charter", path(&eve, &eve), bob.node_id(), "no member"),
         case("a path that was cut off", good[..good.len() - 1].to_vec(), bob.node_id(), "malformed"),
     ])
+}
+
+/// The path of a member that an appointed steward granted.
+fn appointed() -> Vec<Value> {
+    let founders = [1, 2, 3];
+    let mut logs = signed::Team::new(team().team());
+    let appointment = logs.says(1, signed::change(4, true));
+    let without = logs.events.clone();
+    logs.approves(2, appointment);
+    logs.says(4, signed::grant(5));
+    let path = logs.path(&founders, 5).unwrap();
+    let unapproved = logs.events.iter().filter(|(author, event)| {
+        *author == signed::node(4) || without.iter().any(|(_, held)| held.hash() == event.hash())
+    });
+    let unapproved = GrantPath::new(unapproved.map(|(_, event)| event.clone().into_unverified()).collect());
+    let case = |name: &str, path: &GrantPath, expect: &str| {
+        json!({
+            "name": name, "expect": expect, "team": team().team().to_string(), "path": bytes(&path.encode()),
+            "founders": founders.map(|seed| signed::node(seed).to_string()), "node": signed::node(5).to_string(),
+        })
+    };
+    vec![
+        case("an appointed steward grants eve", &path, "backend_developer until 3400000000000"),
+        case("a steward whom only one of three appointed", &unapproved, "no member"),
+    ]
+}
+
+/// Sets of records and who is what by them: nodes 1 to 5 are alice, bob, carol, dave and eve.
+fn sets() -> Vec<Value> {
+    let nobody = VClock::new();
+    let case = |name: &str, founders: &[u8], logs: &signed::Team, expect: &str| {
+        let event = |(author, event): &(NodeId, Event)| {
+            let mut event = shown(event);
+            event["author"] = json!(author.to_string());
+            event
+        };
+        json!({
+            "name": name, "expect": expect, "team": logs.id.to_string(),
+            "founders": founders.iter().map(|seed| signed::node(*seed).to_string()).collect::<Vec<_>>(),
+            "events": logs.events.iter().map(event).collect::<Vec<_>>(),
+            "digest": logs.charter(founders).membership().digest().to_string(),
+        })
+    };
+    let new = || signed::Team::new(team().team());
+    let mut circle = new();
+    circle.says_knowing(1, &nobody, signed::revoke(2));
+    circle.says_knowing(2, &nobody, signed::revoke(1));
+    let mut removal = new();
+    removal.says(2, signed::grant(4));
+    removal.says(1, signed::change(2, false));
+    removal.says_knowing(2, &nobody, signed::grant(5));
+    let mut stolen = new();
+    stolen.says(1, signed::revoke(2));
+    let second = stolen.says(1, signed::revoke(3));
+    stolen.approves(1, second);
+    stolen.approves(5, second);
+    let mut agreed = new();
+    let first = agreed.says(2, signed::revoke(1));
+    agreed.approves(3, first);
+    vec![
+        case("two remove each other", &[1, 2], &circle, "stewards 1; members none; revoked 2"),
+        case("a removal voids what it had not seen", &[1, 2], &removal, "stewards 1; members 4; revoked none"),
+        case("a stolen key among three", &[1, 2, 3], &stolen, "stewards 1 2 3; members none; revoked none"),
+        case("two of three remove the third", &[1, 2, 3], &agreed, "stewards 2 3; members none; revoked 1"),
+    ]
 }
