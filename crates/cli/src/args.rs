@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backup, bundle, facts, gene, import, incidents, init, mcp, members, peers, recall, remember, shell, team,
-    up, verify,
+    audit, backup, bundle, facts, gene, import, incidents, init, mcp, members, peers, recall, recover, remember, shell,
+    team, up, verify,
 };
 
 /// Shared memory for AI agents that lives on your own machines.
@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Invite(team::InviteArgs),
     /// Join a team with a ticket
     Join(team::JoinArgs),
+    /// Come back with the recovery phrase after a disk was lost
+    Recover(recover::RecoverArgs),
     /// Remember a fact
     Remember(remember::RememberArgs),
     /// Find facts by words

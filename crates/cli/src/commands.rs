@@ -14,6 +14,7 @@ pub(crate) mod mcp;
 pub(crate) mod members;
 pub(crate) mod peers;
 pub(crate) mod recall;
+pub(crate) mod recover;
 pub(crate) mod remember;
 pub(crate) mod shell;
 pub(crate) mod status;

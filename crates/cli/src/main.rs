@@ -4,6 +4,7 @@
 mod args;
 mod commands;
 mod daemon;
+mod founding;
 mod import;
 mod listen;
 mod locate;
@@ -12,6 +13,7 @@ mod outcome;
 mod output;
 mod render;
 mod run;
+mod secret_input;
 mod serve;
 mod start;
 

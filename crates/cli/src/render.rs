@@ -8,6 +8,7 @@ pub(crate) mod import;
 pub(crate) mod incidents;
 pub(crate) mod node;
 pub(crate) mod qr;
+pub(crate) mod recovery;
 pub(crate) mod team;
 pub(crate) mod time;
 pub(crate) mod trust;

@@ -8,8 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::commands::{
-    audit, backup, bundle, down, facts, gene, import, incidents, init, mcp, members, peers, recall, remember, shell,
-    status, team, up, verify,
+    audit, backup, bundle, down, facts, gene, import, incidents, init, mcp, members, peers, recall, recover, remember,
+    shell, status, team, up, verify,
 };
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
@@ -95,6 +95,7 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Status => status::run(session).await,
         Command::Invite(args) => team::invite(args, session).await,
         Command::Join(args) => team::join(args, session).await,
+        Command::Recover(args) => recover::run(args, session).await,
         Command::Remember(args) => remember::run(args, session).await,
         Command::Recall(args) => recall::run(args, session).await,
         Command::Facts(command) => facts::run(command, session).await,

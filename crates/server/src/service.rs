@@ -4,6 +4,7 @@
 mod bundles;
 mod genes;
 mod incidents;
+mod recovery;
 mod team;
 mod trust;
 

@@ -7,6 +7,7 @@ mod bundles;
 mod calls;
 mod error;
 mod incidents;
+mod recovery;
 mod stdio;
 mod team;
 mod trust;

@@ -4,6 +4,7 @@ mod bundle;
 mod draft;
 mod incident;
 mod page;
+mod recovery;
 mod team;
 mod trust;
 mod view;
@@ -14,6 +15,7 @@ pub(crate) use incident::{
     after_incident_of, incident, incident_filter_of, incident_history, incidents, report_of, update_of,
 };
 pub(crate) use page::{node_named, page};
+pub(crate) use recovery::{expected_of, former_place, recovery, sealed, sealed_to};
 pub(crate) use team::{change_name, changed, gene, gene_proof, genes, genome_report, member, members, role};
 pub(crate) use trust::{audit_line, backup, counters, peer_stats};
 pub(crate) use view::{Seen, fact, handshake, history, invitation, joined, peer, recall, status, verify, written};

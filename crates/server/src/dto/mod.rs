@@ -12,6 +12,7 @@ mod incident;
 mod members;
 mod node;
 mod recall;
+mod recovery;
 mod team;
 mod trust;
 
@@ -34,6 +35,11 @@ pub use node::{
     TeamDto, VerifyDto,
 };
 pub use recall::{HitDto, RecallDto, RecallRequestDto};
+pub use recovery::{
+    CopyGapDto, DamagedPartDto, ExpectedLogDto, FormerPlaceDto, FormerPlaceRequestDto, HolderDto, KeptForDto,
+    RecoverDto, RecoveryDto, RecoveryRequestDto, SealDto, SealResultDto, SealedDto, SealedToDto, UnaskedDto,
+    UnsealedDto,
+};
 pub use team::{InvitationDto, InviteDto, JoinDto, JoinedDto};
 pub use trust::{
     AuditDto, AuditFilterDto, AuditLineDto, BackupDto, BackupsDto, CountersDto, HeadDto, HealthDto, HealthErrorDto,

@@ -6,6 +6,7 @@ mod incidents;
 mod input;
 mod node;
 mod problem;
+mod recovery;
 mod team;
 mod trust;
 
@@ -67,7 +68,8 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/peers/handshake", post(node::handshake))
         .route("/api/v1/team/invite", post(node::invite))
         .route("/api/v1/team/join", post(node::join))
-        .merge(team::long());
+        .merge(team::long())
+        .merge(recovery::routes());
     bounded(asks, ASK_BYTES_MAX, ASKS_MAX, SECONDS_MAX)
         .merge(bounded(writes, WRITE_BYTES_MAX, WRITES_MAX, SECONDS_MAX))
         .merge(bounded(long, ASK_BYTES_MAX, LONG_MAX, LONG_SECONDS_MAX))
