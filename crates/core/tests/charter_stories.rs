@@ -303,3 +303,17 @@ fn what_strangers_write_makes_nobody_worth_hearing() {
     assert_eq!(story.membership().ever_stewards().len(), 5);
     assert_eq!(story.stewards(), [ALICE, BOB, CAROL]);
 }
+
+#[test]
+fn nobody_revokes_once_it_knows_that_it_may_not() {
+    let mut story = Story::of(&[ALICE, BOB]);
+    story.says(BOB, revoke(ALICE));
+    story.says(ALICE, revoke(BOB));
+    // Another machine of alice's has heard of bob's removal of her only, and agrees; but that removal is void.
+    let mut other = Machine::new(ALICE, 1);
+    other.hears(story.machine(BOB));
+    let entry = other.write(revoke(ALICE));
+    story.also(entry);
+    assert_eq!(story.stewards(), [ALICE]);
+    assert!(!story.is_revoked(ALICE), "a revoked key would be a steward");
+}

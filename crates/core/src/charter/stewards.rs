@@ -153,14 +153,13 @@ impl<'a> Stewards<'a> {
         }
     }
 
-    /// The age of the right by which a record has effect. One that changes stewards has it by consent, even where its
-    /// author lost the right meanwhile; any other has it if it counts.
+    /// The age of the right by which a record has effect. One that proposes a change of stewards has it by consent: also
+    /// where its author lost the right meanwhile, and not where its author knew that it had none, or a key could be
+    /// revoked and stay a steward. Any other has it if it counts.
     pub(super) fn weight(&self, entry: &Entry) -> Option<Age> {
-        let place = self.table.place(&entry.hash);
-        match place.and_then(|place| Some((place, self.acts[place].as_ref()?))) {
-            Some((place, act)) => self.verdict.effective.has(place).then_some(act.age),
-            None => self.counts(entry),
-        }
+        let Some(place) = self.table.place(&entry.hash) else { return self.counts(entry) };
+        let act = self.acts[place].as_ref().filter(|_| self.verdict.effective.has(place));
+        act.map(|act| act.age)
     }
 
     /// Everybody who is a steward now.
