@@ -17,6 +17,7 @@ pub(crate) fn peer(peer: &PeerDto) -> String {
         (Some(reason), false) => format!("{}: {}", safe(&peer.trust), safe(&reason.text)),
         (None, _) => safe(&peer.trust),
     };
+    let trust = if peer.by_hand.is_some() { format!("{trust}, by hand") } else { trust };
     let lag = peer.lag_events.map_or_else(|| "not known".to_owned(), |lag| count(lag, "event"));
     let mut out = lines(&[
         ("peer", format!("{} {}", styled(STRONG, &safe(&peer.name)), peer.peer_id)),
