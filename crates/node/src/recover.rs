@@ -182,6 +182,7 @@ impl Handle {
             shared_facts: facts.shared,
             private_facts: facts.local,
             restored: restored.events,
+            asked: here.len() - restored.unasked.len(),
             peers: gave.into_iter().collect(),
             damaged: restored.damaged,
             gaps: restored.gaps,

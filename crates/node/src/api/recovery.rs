@@ -150,6 +150,8 @@ pub struct Recovery {
     pub restored: u64,
     /// Members that gave something back, or keep a sealed copy.
     pub peers: Vec<NodeId>,
+    /// Connected members that were asked for sealed copies and answered.
+    pub asked: usize,
     /// Parts that were refused.
     pub damaged: Vec<DamagedPart>,
     /// Local logs of which the parts that are there do not follow what was restored.
@@ -161,9 +163,9 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Whether everything that was expected is there.
+    /// Whether everything that was expected is there, and somebody could be asked for the rest.
     pub fn is_complete(&self) -> bool {
-        self.missing == 0 && self.gaps.is_empty() && self.unasked.is_empty()
+        self.asked > 0 && self.missing == 0 && self.gaps.is_empty() && self.unasked.is_empty()
     }
 }
 

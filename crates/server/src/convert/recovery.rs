@@ -109,6 +109,7 @@ pub(crate) fn recovery(recovery: &Recovery, names: Vec<String>) -> RecoveryDto {
         private_facts: recovery.private_facts,
         restored: recovery.restored,
         peers,
+        asked: recovery.asked as u64,
         damaged: damaged.collect(),
         gaps: gaps.collect(),
         unasked,

@@ -219,6 +219,8 @@ pub struct RecoveryDto {
     pub restored: u64,
     /// Names of the members that gave something back, or keep a sealed copy.
     pub peers: Vec<String>,
+    /// Connected members that were asked for sealed copies and answered.
+    pub asked: u64,
     /// Parts that were refused.
     pub damaged: Vec<DamagedPartDto>,
     /// Local logs that could not be completed.
