@@ -19,6 +19,7 @@ use crate::output::Output;
 
 /// Runs one command and returns its exit code.
 pub(crate) fn run(args: Vec<OsString>) -> u8 {
+    let args = mcp::spelled(args);
     let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,

@@ -32,3 +32,5 @@ mod routes;
 mod service;
 mod text;
 pub mod time;
+
+pub use mcp::ToolProfile;

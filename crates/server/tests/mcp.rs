@@ -3,6 +3,7 @@
 
 mod common;
 
+use antiphon_server::ToolProfile;
 use common::{Alice, Answer};
 use serde_json::{Value, json};
 use tokio::io::{
@@ -21,10 +22,14 @@ struct Agent {
 
 impl Agent {
     async fn connect(alice: &Alice) -> Self {
+        Self::with(alice, ToolProfile::Core).await
+    }
+
+    async fn with(alice: &Alice, profile: ToolProfile) -> Self {
         let (ours, theirs) = duplex(1 << 20);
         let (read, write) = split(theirs);
         let client = alice.client.clone();
-        let pipe = tokio::spawn(async move { client.mcp_stdio(read, write).await.unwrap() });
+        let pipe = tokio::spawn(async move { client.mcp_stdio(profile, read, write).await.unwrap() });
         let (from, to) = split(ours);
         let mut agent = Self { to, from: BufReader::new(from).lines(), pipe, next: 0 };
         let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {},

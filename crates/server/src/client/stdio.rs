@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, split};
 
 use super::{Client, ClientError, read};
 use crate::door::MCP_PROTOCOL;
+use crate::mcp::ToolProfile;
 
 /// Most bytes of a refusal that are read.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
@@ -22,19 +23,19 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`] when the node cannot be reached or a pipe breaks.
-    pub async fn mcp_stdio<R, W>(&self, stdin: R, stdout: W) -> Result<(), ClientError>
+    pub async fn mcp_stdio<R, W>(&self, profile: ToolProfile, stdin: R, stdout: W) -> Result<(), ClientError>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        let upgraded = self.upgrade().await?;
+        let upgraded = self.upgrade(profile).await?;
         pipe(TokioIo::new(upgraded), stdin, stdout).await.map_err(|source| ClientError::Io { source })
     }
 
-    async fn upgrade(&self) -> Result<Upgraded, ClientError> {
+    async fn upgrade(&self, profile: ToolProfile) -> Result<Upgraded, ClientError> {
         let stream = TokioIo::new(self.connect().await?);
         let (mut sender, connection) = http1::handshake(stream).await.map_err(|source| ClientError::Http { source })?;
-        let request = super::request(Method::GET, "/api/v1/mcp")
+        let request = super::request(Method::GET, &format!("/api/v1/mcp?profile={}", profile.name()))
             .header("connection", "upgrade")
             .header("upgrade", MCP_PROTOCOL)
             .body(Empty::<Bytes>::new())

@@ -18,7 +18,7 @@ use tokio::net::{UnixListener, UnixSocket};
 use super::Error;
 use super::tasks::Tasks;
 use crate::error::{Code, Problem};
-use crate::mcp;
+use crate::mcp::{self, ToolProfile};
 use crate::service::Service;
 
 /// What the control socket's MCP stream calls itself in an HTTP upgrade.
@@ -77,10 +77,17 @@ async fn upgrade_to_mcp(State((service, tasks)): State<(Arc<Service>, Tasks)>, r
         let problem = Problem::new(Code::Invalid, format!("this address speaks {MCP_PROTOCOL} after an upgrade"));
         return problem.hint("antiphon mcp").into_response();
     }
+    let profile = match ToolProfile::of_query(request.uri().query()) {
+        Ok(profile) => profile,
+        Err(name) => {
+            let hint = format!("use one of {}", ToolProfile::NAMES.join(", "));
+            return Problem::bad_value("profile", &name, hint).into_response();
+        }
+    };
     let stop = tasks.stop().clone();
     tasks.spawn(async move {
         match upgrade::on(request).await {
-            Ok(stream) => mcp::stream(service, TokioIo::new(stream), stop).await,
+            Ok(stream) => mcp::stream(service, profile, TokioIo::new(stream), stop).await,
             Err(error) => tracing::debug!(%error, "an upgrade broke off"),
         }
     });

@@ -15,7 +15,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use tokio::sync::Semaphore;
 
 use super::call::{self, Caller};
-use super::tools;
+use super::{ToolProfile, tools};
 use crate::service::Service;
 use crate::text::cut;
 
@@ -34,11 +34,28 @@ pub(super) struct Agent {
     calls: Arc<Semaphore>,
     /// What tells this session from others, where the transport does not.
     session: Option<String>,
+    /// Its profile, where the transport does not tell it with every request.
+    profile: Option<ToolProfile>,
 }
 
 impl Agent {
-    pub(super) fn new(service: Arc<Service>, calls: Arc<Semaphore>, session: Option<String>) -> Self {
-        Self { service, calls, session }
+    pub(super) fn new(
+        service: Arc<Service>,
+        calls: Arc<Semaphore>,
+        session: Option<String>,
+        profile: Option<ToolProfile>,
+    ) -> Self {
+        Self { service, calls, session, profile }
+    }
+
+    /// Which tools this agent is shown.
+    fn profile(&self, context: &RequestContext<RoleServer>) -> Result<ToolProfile, ErrorData> {
+        let query = context.extensions.get::<Parts>().and_then(|parts| parts.uri.query());
+        let unknown = |name: String| {
+            let known = ToolProfile::NAMES.join(", ");
+            ErrorData::invalid_params(format!("there is no profile {name:?}; use one of {known}"), None)
+        };
+        self.profile.map_or_else(|| ToolProfile::of_query(query).map_err(unknown), Ok)
     }
 
     fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
@@ -59,13 +76,13 @@ impl ServerHandler for Agent {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::all()))
+        Ok(ListToolsResult::with_all_items(tools::of(self.profile(&context)?)))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::all().into_iter().find(|tool| tool.name == name)
+        tools::of(ToolProfile::Full).into_iter().find(|tool| tool.name == name)
     }
 
     async fn call_tool(
@@ -75,7 +92,8 @@ impl ServerHandler for Agent {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context);
         let arguments = request.arguments.unwrap_or_default();
-        let Some(tool) = call::Tool::named(&request.name) else {
+        let profile = self.profile(&context)?;
+        let Some(tool) = call::Tool::named(&request.name).filter(|tool| profile.has(*tool)) else {
             return Err(ErrorData::invalid_params(format!("tool {} not found", request.name), None));
         };
         // A call is not dropped when its caller goes away: it is short, and a write that was begun would be done

@@ -11,9 +11,9 @@ use crate::dto::{ActorDto, Change, EditDto, NewFactDto, RecallRequestDto, Scalar
 use crate::error::Problem;
 
 /// The name of the kind of source that every write of an agent has.
-const SOURCE_KIND: &str = "agent";
+pub(super) const SOURCE_KIND: &str = "agent";
 /// What writes of an agent come through.
-const TOOL: &str = "mcp";
+pub(super) const TOOL: &str = "mcp";
 
 /// Reads arguments; a wrong one is a problem that the agent can mend. Some models fill in null for whatever they leave
 /// out, so it counts as left out.

@@ -6,6 +6,7 @@ use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use serde_json::{Value, json};
 
 use super::args::{self, Forget, Get, Nothing, Recall, Remember, Update};
+use super::more::{self, More};
 use super::render::{self, Rendered};
 use crate::error::Problem;
 use crate::service::Service;
@@ -31,6 +32,7 @@ pub(super) enum Tool {
     Update,
     Forget,
     Status,
+    More(More),
 }
 
 impl Tool {
@@ -43,8 +45,17 @@ impl Tool {
             "update" => Self::Update,
             "forget" => Self::Forget,
             "status" => Self::Status,
-            _ => return None,
+            _ => Self::More(More::ALL.into_iter().find(|more| more.name() == name)?),
         })
+    }
+
+    /// Whether it changes nothing.
+    pub(super) const fn only_reads(self) -> bool {
+        match self {
+            Self::Recall | Self::Get | Self::Status => true,
+            Self::Remember | Self::Update | Self::Forget => false,
+            Self::More(more) => more.only_reads(),
+        }
     }
 }
 
@@ -88,6 +99,7 @@ async fn answer(service: &Service, tool: Tool, arguments: JsonObject, caller: Ca
             let Nothing {} = args::read(arguments)?;
             render::status(service.status().await?)
         }
+        Tool::More(tool) => more::run(service, tool, arguments, caller).await,
     }
 }
 

@@ -4,12 +4,16 @@
 //! repeats a call when it is unsure. So results are delimited as data, the list is short, writes can be repeated, and
 //! whatever goes wrong with a request is a result that says what to do, never an error of the protocol.
 //!
+//! An agent chooses a [`ToolProfile`] by the query of the address it comes in at, `?profile=full`.
+//!
 //! Two transports share one [`Agent`]: streamable HTTP at `/mcp` of the HTTP door, and lines over an upgraded
 //! connection of the control socket, which `antiphon mcp` carries to an agent's standard input and output.
 
 mod agent;
 mod args;
 mod call;
+mod more;
+mod profile;
 mod render;
 mod sessions;
 mod tools;
@@ -29,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::door::Tasks;
 use crate::service::Service;
 use agent::Agent;
+pub use profile::ToolProfile;
 use sessions::Sessions;
 
 /// Most bytes of one HTTP request to `/mcp`.
@@ -50,18 +55,19 @@ pub(crate) fn http(service: &Arc<Service>, tasks: &Tasks) -> Router {
         .with_max_request_body_bytes(REQUEST_BYTES_MAX)
         .with_cancellation_token(tasks.stop().child_token());
     let (service, calls) = (service.clone(), Arc::new(Semaphore::new(CALLS_MAX)));
-    let agent = move || Ok(Agent::new(service.clone(), calls.clone(), None));
+    let agent = move || Ok(Agent::new(service.clone(), calls.clone(), None, None));
     let sessions = Arc::new(Sessions::new(manager.clone()));
     let mcp = StreamableHttpService::new(agent, manager, config);
     Router::new().route_service("/mcp", mcp).layer(from_fn_with_state(sessions, sessions::bounded))
 }
 
 /// Serves one agent on a stream of lines until it closes its end, or the doors close.
-pub(crate) async fn stream<S>(service: Arc<Service>, stream: S, stop: CancellationToken)
+pub(crate) async fn stream<S>(service: Arc<Service>, profile: ToolProfile, stream: S, stop: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
-    let agent = Agent::new(service, Arc::new(Semaphore::new(CALLS_MAX)), Some(agent::fresh_session()));
+    let calls = Arc::new(Semaphore::new(CALLS_MAX));
+    let agent = Agent::new(service, calls, Some(agent::fresh_session()), Some(profile));
     match agent.serve_with_ct(stream, stop.child_token()).await {
         Ok(running) => {
             if let Err(error) = running.waiting().await {

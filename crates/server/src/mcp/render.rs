@@ -84,6 +84,23 @@ pub(super) fn fact(fact: FactDto, history: Option<HistoryDto>, now: UnixMillis) 
     Ok(Rendered { text, structured })
 }
 
+/// A page of facts, each cut where it is long.
+pub(super) fn facts(facts: Vec<FactDto>, now: UnixMillis) -> Result<Rendered, Problem> {
+    let frame = Frame::new()?;
+    let mut text = format!("{} facts. {}\n", facts.len(), frame.explain());
+    let mut structured = Vec::with_capacity(facts.len());
+    for mut fact in facts {
+        let truncated = shorten(&mut fact);
+        frame.write(&mut text, &fact, now);
+        let mut shown = shown(&fact, now)?;
+        if truncated {
+            shown["truncated"] = json!(true);
+        }
+        structured.push(shown);
+    }
+    Ok(Rendered { text, structured: Value::Array(structured) })
+}
+
 /// The state of the node.
 pub(super) fn status(status: StatusDto) -> Result<Rendered, Problem> {
     let mut text = format!(
@@ -147,7 +164,7 @@ fn heading(fact: &FactDto, now: UnixMillis) -> String {
 }
 
 /// A text of others on one line, within quotes that it cannot end.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     Value::String(escape(text)).to_string()
 }
 
@@ -177,7 +194,7 @@ fn shorten(fact: &mut FactDto) -> bool {
     true
 }
 
-fn to_json(value: &impl Serialize) -> Result<Value, Problem> {
+pub(super) fn to_json(value: &impl Serialize) -> Result<Value, Problem> {
     serde_json::to_value(value)
         .map_err(|error| Problem::new(Code::Failed, format!("the result cannot be written: {error}")))
 }

@@ -4,11 +4,19 @@
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
-/// Names of the levels.
-const LEVELS: [&str; 4] = ["project", "domain", "module", "snippet"];
+use super::{ToolProfile, call, more};
 
-/// Every tool.
-pub(super) fn all() -> Vec<Tool> {
+/// Names of the levels.
+pub(super) const LEVELS: [&str; 4] = ["project", "domain", "module", "snippet"];
+
+/// The tools of a profile.
+pub(super) fn of(profile: ToolProfile) -> Vec<Tool> {
+    let every = core().into_iter().chain(more::all());
+    every.filter(|tool| call::Tool::named(&tool.name).is_some_and(|tool| profile.has(tool))).collect()
+}
+
+/// The tools of the core profile.
+fn core() -> Vec<Tool> {
     vec![remember(), recall(), get(), update(), forget(), status()]
 }
 
@@ -100,19 +108,19 @@ fn labels() -> JsonObject {
     }))
 }
 
-fn id() -> Value {
+pub(super) fn id() -> Value {
     json!({"type": "string", "description": "Id or unique beginning"})
 }
 
-fn writes() -> ToolAnnotations {
+pub(super) fn writes() -> ToolAnnotations {
     ToolAnnotations::new().read_only(false).open_world(false)
 }
 
-fn reads() -> ToolAnnotations {
+pub(super) fn reads() -> ToolAnnotations {
     ToolAnnotations::new().read_only(true).open_world(false)
 }
 
-fn tool(
+pub(super) fn tool(
     name: &'static str,
     description: &'static str,
     properties: JsonObject,
@@ -133,7 +141,7 @@ fn extend(properties: &mut JsonObject, more: Value) {
     properties.extend(object(more));
 }
 
-fn object(value: Value) -> JsonObject {
+pub(super) fn object(value: Value) -> JsonObject {
     if let Value::Object(object) = value { object } else { JsonObject::new() }
 }
 
@@ -142,15 +150,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_costs_an_agent_little() {
-        let list = serde_json::to_string(&all()).unwrap();
+    fn the_core_list_costs_an_agent_little() {
+        let list = serde_json::to_string(&of(ToolProfile::Core)).unwrap();
         assert!(list.len() <= 5_500, "{} bytes", list.len());
-        for tool in all() {
+        assert_eq!(of(ToolProfile::Core).len(), 6);
+    }
+
+    #[test]
+    fn the_full_list_stays_bounded() {
+        let list = serde_json::to_string(&of(ToolProfile::Full)).unwrap();
+        assert!(list.len() <= 16_000, "{} bytes", list.len());
+        assert_eq!(of(ToolProfile::Full).len(), 6 + more::More::ALL.len());
+    }
+
+    #[test]
+    fn annotations_say_what_a_tool_does() {
+        for tool in of(ToolProfile::Full) {
             assert!(tool.output_schema.is_none(), "{}", tool.name);
+            let reads = call::Tool::named(&tool.name).unwrap().only_reads();
             let annotations = tool.annotations.unwrap();
-            assert_eq!(annotations.open_world_hint, Some(false), "{}", tool.name);
-            let reads = ["recall", "get", "status"].contains(&&*tool.name);
             assert_eq!(annotations.read_only_hint, Some(reads), "{}", tool.name);
+            assert_eq!(annotations.destructive_hint.is_some(), !reads, "{}", tool.name);
+            assert_eq!(annotations.open_world_hint, Some(tool.name == "peer_handshake"), "{}", tool.name);
+            assert_eq!(ToolProfile::ReadOnly.has(call::Tool::named(&tool.name).unwrap()), reads);
+            for power in ["grant", "revoke", "invite", "renew", "steward", "approve", "adopt", "add"] {
+                assert!(!tool.name.contains(power), "an agent must not {power}: {}", tool.name);
+            }
         }
     }
 }
