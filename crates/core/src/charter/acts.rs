@@ -1,6 +1,6 @@
 //! The changes of stewards that records propose, who signed them, and which of them had seen which.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::bits::Bits;
 use super::record::{Entry, Record};
@@ -59,11 +59,12 @@ pub(super) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn of(ever: &BTreeSet<NodeId>, entries: &[&'a Entry]) -> Self {
+    pub(super) fn of(entries: &[&'a Entry]) -> Self {
         let proposed = |entry: &&'a Entry| match &entry.record {
             Record::StewardChange(change) if change.add => Some((Change::Add, change.node, *entry)),
             Record::StewardChange(change) => Some((Change::Remove, change.node, *entry)),
-            Record::Revoke(revoke) if ever.contains(&revoke.node) => Some((Change::Revoke, revoke.node, *entry)),
+            // Of whomever: a key that is named a steward later must not turn its revocation into something else.
+            Record::Revoke(revoke) => Some((Change::Revoke, revoke.node, *entry)),
             _ => None,
         };
         let mut proposals: Vec<Proposal<'a>> =

@@ -64,7 +64,7 @@ impl Membership {
         let entries: BTreeMap<Hash, &Entry> = entries.into_iter().map(|entry| (entry.hash, entry)).collect();
         let ever_stewards = ever_stewards(founders, &entries);
         let entries = honest(&entries, &ever_stewards);
-        let stewards = Stewards::of(founders, &ever_stewards, &entries);
+        let stewards = Stewards::of(founders, &entries);
         let counted: Vec<(&Entry, Age)> =
             entries.iter().filter_map(|entry| Some((*entry, stewards.weight(entry)?))).collect();
         let mut revoked: BTreeMap<NodeId, Removal> = BTreeMap::new();

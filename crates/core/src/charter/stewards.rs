@@ -125,9 +125,9 @@ pub(super) struct Stewards<'a> {
 }
 
 impl<'a> Stewards<'a> {
-    /// The stewards of a team that was founded with `founders`; `ever` are those who were ever named.
-    pub(super) fn of(founders: &'a Founders, ever: &BTreeSet<NodeId>, entries: &[&'a Entry]) -> Self {
-        let table = Table::of(ever, entries);
+    /// The stewards of a team that was founded with `founders`.
+    pub(super) fn of(founders: &'a Founders, entries: &[&'a Entry]) -> Self {
+        let table = Table::of(entries);
         let (acts, verdict) = Pasts::new(founders, &table).judge();
         Self { founders, table, acts, verdict }
     }
