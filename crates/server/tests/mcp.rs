@@ -1,82 +1,14 @@
 //! Agents at both transports, spoken to in plain JSON-RPC.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod agent;
 mod common;
 
-use antiphon_server::ToolProfile;
+use agent::{Agent, text};
 use common::{Alice, Answer};
 use serde_json::{Value, json};
-use tokio::io::{
-    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf, duplex, split,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
-
-/// An agent that talks over standard input and output, as `antiphon mcp` carries it.
-struct Agent {
-    to: WriteHalf<DuplexStream>,
-    from: Lines<BufReader<ReadHalf<DuplexStream>>>,
-    pipe: JoinHandle<()>,
-    next: u64,
-}
-
-impl Agent {
-    async fn connect(alice: &Alice) -> Self {
-        Self::with(alice, ToolProfile::Core).await
-    }
-
-    async fn with(alice: &Alice, profile: ToolProfile) -> Self {
-        let (ours, theirs) = duplex(1 << 20);
-        let (read, write) = split(theirs);
-        let client = alice.client.clone();
-        let pipe = tokio::spawn(async move { client.mcp_stdio(profile, read, write).await.unwrap() });
-        let (from, to) = split(ours);
-        let mut agent = Self { to, from: BufReader::new(from).lines(), pipe, next: 0 };
-        let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {},
-            "clientInfo": {"name": "claude-code", "version": "2.1"}});
-        let hello = agent.ask("initialize", hello).await;
-        assert_eq!(hello["result"]["protocolVersion"], "2025-11-25");
-        assert!(hello["result"]["instructions"].as_str().unwrap().len() < 600);
-        agent.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
-        agent
-    }
-
-    async fn send(&mut self, message: &Value) {
-        self.to.write_all(format!("{message}\n").as_bytes()).await.unwrap();
-    }
-
-    async fn ask(&mut self, method: &str, params: Value) -> Value {
-        self.next += 1;
-        let id = self.next;
-        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})).await;
-        loop {
-            let line = self.from.next_line().await.unwrap().expect("the node closed");
-            let answer: Value = serde_json::from_str(&line).unwrap();
-            if answer["id"] == id {
-                return answer;
-            }
-        }
-    }
-
-    async fn call(&mut self, name: &str, arguments: Value) -> Value {
-        self.ask("tools/call", json!({"name": name, "arguments": arguments})).await["result"].clone()
-    }
-
-    /// Closes its end and reads what still comes.
-    async fn leave(mut self) -> Vec<Value> {
-        self.to.shutdown().await.unwrap();
-        let mut rest = Vec::new();
-        while let Some(line) = self.from.next_line().await.unwrap() {
-            rest.push(serde_json::from_str(&line).unwrap());
-        }
-        self.pipe.await.unwrap();
-        rest
-    }
-}
-
-fn text(result: &Value) -> &str {
-    result["content"][0]["text"].as_str().unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_remembers_recalls_updates_and_forgets() {
