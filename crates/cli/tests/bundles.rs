@@ -301,6 +301,31 @@ fn a_gene_that_bob_lacks_comes_with_the_facts_and_one_that_alice_lacks_keeps_his
 }
 
 #[test]
+fn members_whose_genes_differ_are_pending_until_the_membership_has_travelled() {
+    let (alice, bob, stick) = strangers();
+    let pass = |from: &Machine, to: &Machine, peer: Option<&str>| {
+        let mut ask = vec!["bundle".to_owned(), "handshake".into(), "-o".into(), stick.at("req.json")];
+        ask.extend(peer.into_iter().flat_map(|peer| ["--for".to_owned(), peer.to_owned()]));
+        let ask: Vec<&str> = ask.iter().map(String::as_str).collect();
+        alone(from, |from| drop(from.run(&ask).good()));
+        let args = ["bundle", "answer", &stick.at("req.json"), "-o", &stick.at("resp.json")];
+        let answered = alone(to, |to| to.json(&args));
+        let completed = alone(from, |from| from.json(&["bundle", "complete", &stick.at("resp.json")]));
+        (answered["handshake"]["trust"].clone(), completed["trust"].clone())
+    };
+    alone(&alice, |alice| drop(alice.run(&["gene", "add", "no secrets", "--id", "law.secrets"]).good()));
+    assert_eq!(pass(&alice, &bob, None), (json!("PENDING"), json!("PENDING")), "bob lacks a gene");
+    assert_eq!(pass(&alice, &bob, Some("bob")), (json!("VERIFIED"), json!("VERIFIED")), "now it came along");
+    assert!(alone(&bob, |bob| bob.run(&["gene", "list"]).good().stdout).contains("no secrets"));
+
+    alone(&alice, |alice| drop(alice.run(&["gene", "add", "be kind", "--id", "law.kind"]).good()));
+    alone(&bob, |bob| drop(bob.run(&["peers", "reset", "alice"]).good()));
+    let (at_alice, at_bob) = pass(&bob, &alice, None);
+    assert_eq!((at_alice, at_bob), (json!("VERIFIED"), json!("VERIFIED")), "her answer brought it");
+    assert!(alone(&bob, |bob| bob.run(&["gene", "list"]).good().stdout).contains("be kind"));
+}
+
+#[test]
 fn what_another_tool_wrote_is_taken_unsigned_once_and_never_as_genes() {
     let (stick, alice) = (Stick::new(), Machine::new("alice"));
     alice.run(&["init", "--team", "choir"]).good();

@@ -138,6 +138,7 @@ impl Peer {
     /// A person accepts whatever store it comes with next: forgets the pin and what the pinned store held.
     pub(crate) fn reset(&mut self, now: UnixMillis) {
         (self.store, self.holds, self.last_event, self.last_seen) = (None, None, None, None);
+        self.by_hand = None;
         self.failures = 0;
         self.dial_at = now;
     }
@@ -347,7 +348,7 @@ impl Registry {
             last_success: peer.last_success,
             reason: peer.reason,
             refused_by_peer: peer.by_peer,
-            by_hand: peer.by_hand,
+            by_hand: peer.by_hand.filter(|_| peer.trust == Trust::Verified),
         }
     }
 }

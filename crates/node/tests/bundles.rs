@@ -4,12 +4,14 @@
 mod common;
 
 use antiphon_core::event::{Action, Event, Header, Open, Payload, Provenance, Subject, Unverified};
+use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::{EventId, FactId, Hash, StoreId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::{Hlc, UnixMillis};
+use antiphon_core::value::Value;
 use antiphon_core::vclock::VClock;
 use antiphon_node::bundles::{CarriedFacts, CarriedLog, CarryError, Export, Take};
-use antiphon_node::{Handle, Reason, Trust};
+use antiphon_node::{Draft, Handle, Reason, Trust};
 use antiphon_protocol::handshake::Request;
 use antiphon_vault::{NodeKey, file};
 use common::{Machine, team_of_two, until};
@@ -153,6 +155,39 @@ async fn bob_who_was_greeted_by_hand_stays_verified_for_as_long_as_files_take() 
     alice.start_again_impatient().await;
     let seen = alice.sees("bob").await;
     assert!(seen.trust == Trust::Verified && seen.by_hand.is_some(), "it outlives a restart: {seen:?}");
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_one_file_goes_on_where_it_ended() {
+    let (mut alice, mut bob) = alice_is_off().await;
+    for n in 0..40 {
+        let texts = (0..8).map(|part| format!("{n}-{part} {}", "x".repeat(60_000)));
+        let draft = |text: String| Draft::Remember {
+            id: None,
+            edit: Edit::new().set(Field::Content, Value::from(text.as_str())),
+            provenance: Provenance::default(),
+            idempotency_key: None,
+        };
+        for written in bob.handle.author(texts.map(draft).collect()).await.unwrap() {
+            written.unwrap();
+        }
+    }
+    let mut parts = vec![everything(&bob.handle).await];
+    while parts.last().unwrap().more {
+        let since = parts.last().unwrap().reaches.clone();
+        parts.push(bob.handle.export_carried(Take::Everything, since, None).await.unwrap());
+    }
+    assert!(parts.len() > 1 && parts[0].facts.len() < 320, "{} parts", parts.len());
+    let hash = bob.handle.state_hash().await.unwrap();
+    swap(&mut alice, &mut bob).await;
+    let late = alice.handle.import_carried(carried(parts.last().unwrap())).await.unwrap();
+    assert_eq!((late.events, late.gaps.len()), (0, 1), "{late:?}");
+    for part in &parts {
+        let taken = alice.handle.import_carried(carried(part)).await.unwrap();
+        assert!(taken.events > 0 && taken.gaps.is_empty(), "{taken:?}");
+    }
+    assert_eq!(alice.handle.state_hash().await.unwrap(), hash);
     alice.stop().await;
 }
 

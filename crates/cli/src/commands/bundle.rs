@@ -10,12 +10,15 @@ use antiphon_node::bundles::BUNDLE_BYTES_MAX;
 use antiphon_server::dto::{BundleAskDto, BundleFileDto, BundleTakeDto, CarriedDto, ImportedDto};
 use clap::{Args, Subcommand};
 use data_encoding::BASE64;
+use indicatif::ProgressBar;
 
 use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem, Stop, file_problem};
 use crate::output;
 use crate::render;
 
+/// How often a terminal shows that the node is at work, in milliseconds.
+const TICK_MS: u64 = 100;
 /// Name of stdin and stdout among files.
 const STREAM: &str = "-";
 
@@ -115,7 +118,8 @@ async fn handshake(args: HandshakeArgs, session: &Session) -> Outcome {
     let HandshakeArgs { peer, with_export, seal, output } = args;
     check_place(output.as_deref(), seal.is_some())?;
     let ask = BundleAskDto { peer, export: with_export, seal, since: None };
-    let file = session.node().await?.bundle_handshake(&ask).await?;
+    let node = session.node().await?;
+    let file = shown("gathering", node.bundle_handshake(&ask)).await?;
     write(file, output.as_deref(), session)
 }
 
@@ -124,7 +128,8 @@ async fn answer(args: AnswerArgs, session: &Session) -> Outcome {
     check_place(output.as_deref(), seal)?;
     let request = read(&file)?;
     let take = BundleTakeDto { export: Some(with_export), seal: Some(seal), unsigned: None };
-    let answered = session.node().await?.bundle_answer(request, &take).await?;
+    let node = session.node().await?;
+    let answered = shown("checking", node.bundle_answer(request, &take)).await?;
     let handshake = answered.handshake.clone().unwrap_or_default();
     write(answered, output.as_deref(), session)?;
     came_along(&handshake)
@@ -132,7 +137,8 @@ async fn answer(args: AnswerArgs, session: &Session) -> Outcome {
 
 async fn complete(file: &Path, session: &Session) -> Outcome {
     let answer = read(file)?;
-    let carried = session.node().await?.bundle_complete(answer).await?;
+    let node = session.node().await?;
+    let carried = shown("checking", node.bundle_complete(answer)).await?;
     session.output.result(&carried, render::bundle::carried)?;
     came_along(&carried)
 }
@@ -141,7 +147,8 @@ async fn export(args: ExportArgs, session: &Session) -> Outcome {
     let ExportArgs { since, peer, seal, output } = args;
     check_place(output.as_deref(), seal.is_some())?;
     let since = since.map(|file| read_text(&file)).transpose()?;
-    let file = session.node().await?.bundle_export(&BundleAskDto { peer, export: false, seal, since }).await?;
+    let (node, ask) = (session.node().await?, BundleAskDto { peer, export: false, seal, since });
+    let file = shown("gathering", node.bundle_export(&ask)).await?;
     write(file, output.as_deref(), session)
 }
 
@@ -149,9 +156,19 @@ async fn export(args: ExportArgs, session: &Session) -> Outcome {
 pub(crate) async fn import(args: ImportArgs, session: &Session) -> Outcome {
     let file = read(&args.file)?;
     let take = BundleTakeDto { unsigned: args.unsigned.then_some(true), ..BundleTakeDto::default() };
-    let imported = session.node().await?.bundle_import(file, &take).await?;
+    let node = session.node().await?;
+    let imported = shown("checking", node.bundle_import(file, &take)).await?;
     session.output.result(&imported, render::bundle::imported)?;
     whole(&imported)
+}
+
+/// Shows on a terminal that the node is at work, until it has answered.
+async fn shown<T>(what: &'static str, work: impl Future<Output = T>) -> T {
+    let spinner = ProgressBar::new_spinner().with_message(what);
+    spinner.enable_steady_tick(std::time::Duration::from_millis(TICK_MS));
+    let done = work.await;
+    spinner.finish_and_clear();
+    done
 }
 
 /// A handshake that went well while the facts beside it did not is no success.

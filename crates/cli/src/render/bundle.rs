@@ -54,9 +54,10 @@ pub(crate) fn carried(carried: &CarriedDto) -> String {
         format!("{name} is {}, by hand.", styled(GOOD, "VERIFIED"))
     } else {
         format!(
-            "{name} is {}: one side lacks genes of the other. The membership travels with the answer; when it is \
-             completed, repeat the handshake.",
-            styled(WARNING, &carried.trust)
+            "{name} is {}: one of you lacks a gene that the other has. Once this is completed, greet again: antiphon \
+             bundle handshake --for {}",
+            styled(WARNING, &carried.trust),
+            carried.peer_id
         )
     }];
     lines.extend(carried.imported.as_ref().map(imported));

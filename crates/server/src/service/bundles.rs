@@ -28,8 +28,10 @@ impl Service {
         let view = self.made(RequestView::read(&message))?;
         let mut document = bundle::request_document(&view, &message);
         let mut taken = None;
-        if ask.export {
-            let export = self.export(Take::Everything, ask.since.as_deref(), peer, peer).await?;
+        if ask.export || peer.is_some() {
+            // A member gets the membership in any case: it may lack a gene without which it cannot believe us.
+            let what = if ask.export { Take::Everything } else { Take::Charter };
+            let export = self.export(what, ask.since.as_deref(), peer, peer).await?;
             document = bundle::facts_document(Some(document), &export, self.now());
             taken = Some(export);
         }
@@ -46,11 +48,11 @@ impl Service {
         let view = self.made(ResponseView::read(&handshake.message))?;
         let team = document.team.clone().unwrap_or_default();
         let mut answer = bundle::answer_document(&view, team, &handshake.message);
-        let pending = handshake.trust != Trust::Verified;
+        let apart = handshake.our_genome != handshake.their_genome;
         let mut taken = None;
-        if take.export.unwrap_or(false) || pending {
+        if take.export.unwrap_or(false) || apart {
             // Whoever lacks genes gets the charter and nothing else.
-            let what = if pending { Take::Charter } else { Take::Everything };
+            let what = if apart { Take::Charter } else { Take::Everything };
             let export = self.export(what, None, Some(from), Some(from)).await?;
             answer = bundle::facts_document(Some(answer), &export, self.now());
             taken = Some(export);
