@@ -6,7 +6,8 @@ mod common;
 use std::time::Duration;
 
 use antiphon_net::{
-    BuildError, Error, Event, HANDSHAKE_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, NetworkReason, Protocol, RequestError,
+    BACKUP_BYTES_MAX, BuildError, Error, Event, HANDSHAKE_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, NetworkReason, Protocol,
+    RequestError,
 };
 use common::foreign::{Foreign, HANDSHAKE, SYNC};
 use common::{Node, QUIC, TCP, befriend, config, id_of, patiently, stream_between};
@@ -204,4 +205,32 @@ async fn a_flood_of_requests_is_held_back_and_others_are_served() {
     for task in flood {
         task.abort();
     }
+}
+
+#[tokio::test]
+async fn members_requests_are_for_members_on_both_sides() {
+    let mut alice = Node::start(1, TCP).await;
+    let mut bob = Node::start(2, TCP).await;
+    // Neither before there is a connection, nor on one that is a stranger's.
+    let nobody = bob.net.request(alice.id, Protocol::Backup, Vec::new(), vec![1]).await;
+    assert_eq!(nobody.unwrap_err(), RequestError::NoAddress { peer: alice.id });
+    let dialled = bob.net.request(alice.id, Protocol::Backup, alice.addresses.clone(), vec![1]).await;
+    assert_eq!(dialled.unwrap_err(), RequestError::NotOpen { peer: alice.id });
+    // Letting alice in does not let bob in.
+    bob.net.open_gate(alice.id).await.unwrap();
+    let refused = patiently("a refusal", bob.net.request(alice.id, Protocol::Backup, Vec::new(), vec![1])).await;
+    assert_eq!(refused.unwrap_err(), RequestError::Unsupported { peer: alice.id, protocol: Protocol::Backup });
+
+    alice.net.open_gate(bob.id).await.unwrap();
+    let part = vec![7; BACKUP_BYTES_MAX];
+    let asked = bob.net.request(alice.id, Protocol::Backup, Vec::new(), part.clone());
+    let (answer, seen) = tokio::join!(patiently("an answer", asked), alice.answer(false, b"stored"));
+    assert_eq!((answer.unwrap().as_slice(), seen), (b"stored".as_slice(), part));
+    let asked = alice.net.request(bob.id, Protocol::Backup, Vec::new(), b"mine?".to_vec());
+    let (answer, seen) = tokio::join!(patiently("an answer", asked), bob.answer(false, b"yours"));
+    assert_eq!((answer.unwrap().as_slice(), seen.as_slice()), (b"yours".as_slice(), b"mine?".as_slice()));
+    alice.net.close_gate(bob.id).await.unwrap();
+    bob.disconnected(alice.id).await;
+    let gone = bob.net.request(alice.id, Protocol::Backup, Vec::new(), vec![1]).await;
+    assert_eq!(gone.unwrap_err(), RequestError::NoAddress { peer: alice.id });
 }

@@ -11,6 +11,7 @@
 
 mod branches;
 mod common;
+mod copies;
 mod disk;
 mod incidents;
 mod laws;
