@@ -1,6 +1,6 @@
 //! Events that were carried by hand: which of them are authentic, before any is stored.
 
-use antiphon_core::charter::{Charter, Entry, Membership};
+use antiphon_core::charter::{CHARTER_EVENTS_MAX, Charter, Entry, Membership};
 use antiphon_core::event::{Event, Reason as EventReason, verify_run};
 use antiphon_core::ids::{NodeId, TeamId};
 use antiphon_core::log::{Head, LogId, Stream};
@@ -42,7 +42,8 @@ pub(super) fn foresee(reader: &Reader<'_>, team: &TeamState, logs: &[CarriedLog]
         let node = log.node;
         log.events.iter().filter_map(move |event| Entry::read(event, node).ok()).collect::<Vec<_>>()
     };
-    let fresh: Vec<Entry> = checked.iter().flat_map(read).collect();
+    // Anybody can sign records that count for nothing; judging them must not cost more than a full charter does.
+    let fresh: Vec<Entry> = checked.iter().flat_map(read).take(CHARTER_EVENTS_MAX).collect();
     let records = if fresh.is_empty() {
         records.clone()
     } else {

@@ -199,3 +199,115 @@ fn signature_of(text: &str) -> Result<Signature, Error> {
 fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARS_MAX).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use antiphon_core::log::NodeClock;
+    use antiphon_node::bundles::Take;
+    use antiphon_node::{Config, Handle, Home, Node};
+
+    use super::super::document::PlainFact;
+    use super::super::{facts_document, hash_of, request_document, to_bytes, to_value};
+    use super::*;
+
+    struct Alice {
+        _dir: tempfile::TempDir,
+        node: Node,
+        handle: Handle,
+    }
+
+    impl Alice {
+        async fn start() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let mut config = Config::new(Home::new(dir.path().join("home")));
+            (config.listen, config.mdns) = (vec!["/ip4/127.0.0.1/tcp/0".into()], false);
+            let node = Node::start(config).await.unwrap();
+            let handle = node.handle();
+            Self { _dir: dir, node, handle }
+        }
+
+        /// The document, signed as it is, however wrong.
+        async fn sign(&self, document: &Document) -> Vec<u8> {
+            let value = to_value(document).unwrap();
+            let signature = self.handle.sign_bundle(&hash_of(&value).unwrap()).await.unwrap();
+            to_bytes(value, &signature).unwrap()
+        }
+
+        async fn stop(self) {
+            self.handle.shutdown().await;
+            self.node.stopped().await;
+        }
+    }
+
+    fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> &'static str {
+        result.unwrap_err().reason().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_people_read_in_a_request_is_what_it_proves() {
+        let alice = Alice::start().await;
+        let message = alice.handle.carry_request(None).await.unwrap();
+        let view = RequestView::read(&message).unwrap();
+        let honest = request_document(&view, &message);
+        let opened = open(&alice.sign(&honest).await).unwrap();
+        assert_eq!((opened.signed_by, opened.document.request(view.from).unwrap()), (Some(view.from), message));
+        assert_eq!(reason(opened.document.answer(view.from)), "wrong_kind");
+        let lies: [fn(&mut Document); 5] = [
+            |document| document.from_node = Some("bob".to_owned()),
+            |document| document.genome_hash = "0".repeat(64),
+            |document| document.handshake.timestamp = Some("2001-01-01T00:00:00.000Z".to_owned()),
+            |document| document.handshake.nonce = None,
+            |document| document.handshake.agent_version = Some("9".to_owned()),
+        ];
+        for lie in lies {
+            let mut document = honest.clone();
+            lie(&mut document);
+            let opened = open(&alice.sign(&document).await).unwrap();
+            assert_eq!(reason(opened.document.request(view.from)), "disagrees", "{document:?}");
+        }
+        let mut cut = honest.clone();
+        cut.handshake.message = cut.handshake.message.map(|text| text[..text.len() / 2].to_owned());
+        assert_eq!(reason(open(&alice.sign(&cut).await).unwrap().document.request(view.from)), "malformed");
+        alice.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_signature_covers_every_key_and_is_the_senders_alone() {
+        let (alice, eve) = (Alice::start().await, Alice::start().await);
+        let export = alice.handle.export_carried(Take::Everything, NodeClock::new(), None).await.unwrap();
+        let document = facts_document(None, &export, antiphon_core::time::UnixMillis(1));
+        let bytes = alice.sign(&document).await;
+        let opened = open(&bytes).unwrap();
+        assert_eq!(opened.signed_by, Some(export.node));
+        let facts = opened.document.carried(export.node).unwrap();
+        assert_eq!((facts.clock.clone(), facts.logs.len()), (export.clock.clone(), export.logs.len()));
+        assert_eq!(clock_of_text(&bytes).unwrap(), export.clock);
+        let value: Value = serde_json::from_slice(&bytes).unwrap();
+        let shuffled = serde_json::to_vec(&value).unwrap();
+        assert_eq!(open(&shuffled).unwrap().signed_by, Some(export.node), "spaces are not signed");
+        let mut grown = value.clone();
+        grown["of_a_newer_version"] = Value::from("x");
+        assert_eq!(reason(open(grown.to_string().as_bytes())), "bad_signature");
+        assert_eq!(reason(open(&eve.sign(&document).await)), "bad_signature");
+        let mut nobody = value;
+        nobody.as_object_mut().unwrap().remove("signature");
+        assert_eq!(reason(open(nobody.to_string().as_bytes())), "unsigned");
+        alice.stop().await;
+        eve.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_signed_bundle_with_ten_thousand_genes_or_logs_is_refused_whole() {
+        let alice = Alice::start().await;
+        let export = alice.handle.export_carried(Take::Everything, NodeClock::new(), None).await.unwrap();
+        let mut document = facts_document(None, &export, antiphon_core::time::UnixMillis(1));
+        let gene = |n| PlainFact { id: format!("g{n}"), content: "x".into(), is_gene: true, ..PlainFact::default() };
+        document.facts = (0..10_000).map(gene).collect();
+        assert_eq!(reason(open(&alice.sign(&document).await)), "too_many_genes");
+        document.facts.clear();
+        document.heads = vec![document.heads[0].clone(); LOGS_MAX + 1];
+        let opened = open(&alice.sign(&document).await).unwrap();
+        assert_eq!(reason(opened.document.carried(export.node)), "too_large");
+        alice.stop().await;
+    }
+}
