@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_core::charter::{Approve, Change, Cut, GeneAdd, Grant, Record, Revoke, RoleKey, StewardChange};
+use antiphon_core::charter::{Approve, Change, Cut, GeneAdd, Grant, Pending, Record, Revoke, RoleKey, StewardChange};
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::log::{NodeClock, Stream};
 use antiphon_store::{Authored, Db, Draft};
@@ -60,6 +60,17 @@ impl Desk<'_> {
         Ok(self.became(event.hash()))
     }
 
+    /// Agrees to the very change, if it waits already; two records of one change would need two consents.
+    fn agree(&mut self, change: Change, node: NodeId) -> Result<Option<ChangeView>, Error> {
+        let mut waiting = self.team.membership.pending().iter();
+        let waiting = waiting.find(|pending| pending.change == change && pending.node == node);
+        let Some(Pending { record, signers, .. }) = waiting.cloned() else { return Ok(None) };
+        if !signers.contains(&self.team.own.node) {
+            self.write(vec![Record::Approve(Approve { record })])?;
+        }
+        Ok(Some(self.became(record)))
+    }
+
     fn became(&self, record: Hash) -> ChangeView {
         let pending = self.team.membership.pending().iter().find(|pending| pending.record == record);
         ChangeView {
@@ -88,6 +99,11 @@ impl Desk<'_> {
             (Change::Remove, Some(member)) => {
                 let roles = member.grant.roles.clone();
                 let keys = self.maker().lost(node, &roles, false)?;
+                self.write(keys.into_iter().map(Record::RoleKey).collect()).map(drop)
+            }
+            // Keys that were made after the removal was written, or did not fit into it.
+            (Change::Revoke, _) => {
+                let keys = self.maker().without(node)?;
                 self.write(keys.into_iter().map(Record::RoleKey).collect()).map(drop)
             }
             _ => Ok(()),
@@ -123,6 +139,13 @@ impl Handle {
         let behind = if compromised { Vec::new() } else { self.collect(&node).await? };
         let reason = reason.to_owned();
         self.at_desk(move |desk| {
+            // A key in wrong hands is a reason of its own, and counts for more than the record that waits.
+            if !compromised && let Some(change) = desk.agree(Change::Revoke, node)? {
+                if change.effective {
+                    desk.settle_change(Change::Revoke, node)?;
+                }
+                return Ok(RevokedView { node, change, roles: Vec::new(), behind });
+            }
             let cuts = held_cuts(desk, &node)?;
             let (role_keys, later) = fitting(desk.maker().without(node)?);
             let roles = role_keys.iter().chain(&later).map(|key| key.role.clone()).collect();
@@ -228,9 +251,13 @@ impl Handle {
             if add && desk.team.membership.member(&node).is_none() {
                 return Err(Error::NotAMember(node));
             }
-            let view = desk.change(Vec::new(), Record::StewardChange(StewardChange { node, add }))?;
+            let change = if add { Change::Add } else { Change::Remove };
+            let view = match desk.agree(change, node)? {
+                Some(view) => view,
+                None => desk.change(Vec::new(), Record::StewardChange(StewardChange { node, add }))?,
+            };
             if view.effective {
-                desk.settle_change(if add { Change::Add } else { Change::Remove }, node)?;
+                desk.settle_change(change, node)?;
             }
             Ok((node, view))
         })

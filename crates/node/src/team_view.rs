@@ -1,6 +1,6 @@
 //! What a team looks like from outside: its members, roles, stewards, and what waits for consent.
 
-use antiphon_core::charter::{Change, Choice};
+use antiphon_core::charter::{Change, Choice, Pending};
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{Hash, NodeId, TeamId};
 use antiphon_core::time::UnixMillis;
@@ -209,7 +209,13 @@ impl Handle {
                 beyond: beyond.sum(),
             })
         });
-        let waiting = membership.pending().iter().map(|pending| WaitingView {
+        // What has become true, or can no more, waits for nobody.
+        let open = |pending: &&Pending| match pending.change {
+            Change::Add => membership.member(&pending.node).is_some_and(|member| !member.steward),
+            Change::Remove => membership.is_steward(&pending.node),
+            Change::Revoke => !membership.is_revoked(&pending.node),
+        };
+        let waiting = membership.pending().iter().filter(open).map(|pending| WaitingView {
             record: pending.record,
             change: pending.change,
             node: pending.node,

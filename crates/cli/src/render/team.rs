@@ -154,10 +154,10 @@ const LIMITS: &str = "What it has received already, it still has; members that a
 fn waits(changed: &ChangedDto) -> String {
     let missing = changed.needed.saturating_sub(changed.signers.len() as u64);
     format!(
-        "{}. {} for {} more.\nOn another steward's machine: antiphon team approve {}\n",
+        "{}. {} for {}.\nOn another steward's machine: antiphon team approve {}\n",
         what_is_to_be(&changed.change, &changed.name),
         styled(WARNING, "It waits"),
-        count(missing, "steward"),
+        count(missing, "more steward"),
         record(&changed.record)
     )
 }
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn what_waits_names_the_command() {
         let text = strip_str(&changed(&changed_to("add", false))).to_string();
-        assert!(text.starts_with("bob is to be a steward. It waits for 1 steward more."), "{text}");
+        assert!(text.starts_with("bob is to be a steward. It waits for 1 more steward."), "{text}");
         assert!(text.contains("antiphon team approve 0123456789ab\n"), "{text}");
     }
 

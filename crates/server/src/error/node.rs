@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use antiphon_core::genome;
 use antiphon_node::{AuthorError, Error, StoreError, ticket};
 
 use super::{Code, Problem};
@@ -99,9 +100,7 @@ fn about_write(what: String, error: &AuthorError) -> Problem {
         AuthorError::Payload(_) | AuthorError::Header(_) => {
             Problem::new(Code::Invalid, what).why("all fields of a fact travel in one message").hint("shorten them")
         }
-        AuthorError::Gene(_) => Problem::new(Code::Refused, what)
-            .why("a gene holds for good: it can neither be changed nor removed")
-            .hint("antiphon gene list shows every gene"),
+        AuthorError::Gene(error) => about_gene(what, error),
         AuthorError::UpgradeNeeded(_) => Problem::new(Code::Refused, what)
             .why("going on without it could let somebody in who was put out in a way this version cannot see")
             .hint("install the newest version of antiphon on this machine"),
@@ -114,6 +113,23 @@ fn about_write(what: String, error: &AuthorError) -> Problem {
             .hint("restore it on the node that wrote it"),
         error if error.is_not_found() => Problem::new(Code::NotFound, what).hint("antiphon facts list"),
         _ => Problem::new(Code::Refused, what),
+    }
+}
+
+fn about_gene(what: String, error: &genome::Error) -> Problem {
+    match error {
+        genome::Error::Exists(_) => Problem::new(Code::Refused, what)
+            .why("a gene holds for good: it can neither be changed nor removed")
+            .hint("add another one under another id: antiphon gene add TEXT --id ID"),
+        genome::Error::Reserved(_) => Problem::new(Code::Refused, what)
+            .why("one steward must not change by itself who may sign membership and what is shared")
+            .hint("give it an id such as law.NAME: antiphon gene add TEXT --id law.NAME"),
+        genome::Error::TooLong { .. } => {
+            Problem::new(Code::Invalid, what).hint("keep the law short, and the rest in a fact: antiphon remember TEXT")
+        }
+        genome::Error::TooMany => Problem::new(Code::Refused, what).hint("antiphon gene list shows every gene"),
+        _ => Problem::new(Code::Invalid, what)
+            .hint("give it an id such as law.NAME: antiphon gene add TEXT --id law.NAME"),
     }
 }
 
@@ -137,7 +153,7 @@ fn about_team(what: String, error: &Error) -> Problem {
     match error {
         Error::NotASteward { .. } => Problem::new(Code::Refused, what)
             .why("only a steward may sign membership")
-            .hint("run it on a steward's node; antiphon peers list shows who is one"),
+            .hint("run it on a steward's node; antiphon team members shows who is one"),
         Error::NotAMember(_) => Problem::new(Code::NotFound, what).hint("antiphon team members shows every member"),
         Error::NotRevoked(_) => Problem::new(Code::Invalid, what).hint("antiphon team members shows who was removed"),
         Error::NoChange { .. } => Problem::new(Code::Invalid, what).hint("antiphon team members shows the stewards"),
@@ -145,7 +161,7 @@ fn about_team(what: String, error: &Error) -> Problem {
             Problem::new(Code::NotFound, what).hint("antiphon team members shows what waits, with its record")
         }
         Error::UnknownRole { .. } => {
-            Problem::new(Code::Invalid, what).hint("use one of these: antiphon invite --role ROLE")
+            Problem::new(Code::Invalid, what).hint("use one of them; antiphon team roles shows what each may do")
         }
         Error::InAnotherTeam { .. } => Problem::new(Code::Refused, what)
             .why("joining would leave a team that others belong to")
@@ -156,6 +172,9 @@ fn about_team(what: String, error: &Error) -> Problem {
         Error::JoinRefused { .. } => Problem::new(Code::Refused, what)
             .why("a ticket works once, until it expires, and only for the key that used it first")
             .hint("ask for a new one: antiphon invite --role ROLE"),
+        Error::Genome(_) => Problem::new(Code::Invalid, what)
+            .why("what a team is founded with stands for good, so nothing was founded")
+            .hint("antiphon init --team NAME, with a name of 1 to 64 bytes"),
         _ => Problem::new(Code::Invalid, what),
     }
 }
@@ -238,14 +257,19 @@ mod tests {
         check(Error::FactAmbiguous { prefix: "01".into(), count: 4 }, Code::Invalid, &["4 facts", "more characters"]);
         check(Error::FactForgotten("01X".into()), Code::NotFound, &["restore 01X"]);
         let role = Error::UnknownRole { role: "king".into(), known: vec!["admin".into()] };
-        check(role, Code::Invalid, &["king", "admin", "--role"]);
-        check(Error::NotASteward { team: "acme".into() }, Code::Refused, &["steward of acme", "peers list"]);
+        check(role, Code::Invalid, &["king", "admin", "antiphon team roles"]);
+        check(Error::NotASteward { team: "acme".into() }, Code::Refused, &["steward of acme", "team members"]);
         check(ticket::Error::Damaged, Code::Invalid, &["damaged", "antiphon invite --role ROLE"]);
         let late = ticket::Error::Expired { expired: UnixMillis(1), now: UnixMillis(2) };
         check(late, Code::Refused, &["expired", "antiphon invite"]);
         check(Error::PeerIsMember("bob".into()), Code::Refused, &["bob", "antiphon team revoke bob --reason"]);
         check(Error::NoBackup("bob".into()), Code::NotFound, &["bob", "antiphon backup list"]);
         check(Error::NothingToBackUp("bob".into()), Code::NotFound, &["bob wrote", "antiphon peers show bob"]);
+        let taken = Error::Refused(AuthorError::Gene(genome::Error::Exists("law.one".into())));
+        check(taken, Code::Refused, &["law.one", "for good", "--id"]);
+        let reserved = Error::Refused(AuthorError::Gene(genome::Error::Reserved("policy.x".into())));
+        check(reserved, Code::Refused, &["policy.x", "one steward", "law.NAME"]);
+        check(Error::Refused(AuthorError::Gene(genome::Error::Id("X".into()))), Code::Invalid, &["X", "law.NAME"]);
         check(Error::Stopped, Code::Busy, &["up --detach"]);
         check(Error::OwnAddress, Code::Invalid, &["own", "another node"]);
         check(Error::Address("x".into()), Code::Invalid, &["/p2p/PEER"]);
