@@ -27,8 +27,16 @@ pub(crate) enum Event {
     Write,
     /// Somebody imports a lot.
     Burst,
-    /// The steward removes a member.
+    /// A steward removes a member.
     Revoke(usize),
+    /// Some steward looks what there is to do.
+    Steward,
+    /// Some steward does something of its own accord.
+    Act,
+    /// The thief does something.
+    Thief,
+    /// Somebody seals something for a role.
+    Seal,
     /// The stranger tries something.
     Stranger,
     /// See [`Fault`].

@@ -23,6 +23,14 @@ pub enum Law {
     TrustIsProved,
     /// What a revoked member writes after its cut does not count.
     RevokedIsOut,
+    /// After healing, all members hold the same charter, genome included.
+    OneCharter,
+    /// Members whose genomes differ exchange the charter and nothing else.
+    CharterFirst,
+    /// Who may read a role can open its newest key and what was sealed with it.
+    ReadersRead,
+    /// A removed member opens nothing that was sealed by somebody who knew of its removal.
+    RemovedReadNothing,
     /// Pages, frames and windows stay within their bounds.
     BoundsHold,
     /// Nobody is accused who did nothing.
@@ -49,6 +57,10 @@ impl fmt::Display for Law {
             Self::LocalStays => "local facts never leave their node",
             Self::TrustIsProved => "trust is proved",
             Self::RevokedIsOut => "a revoked member's later events do not count",
+            Self::OneCharter => "after healing all members hold the same charter",
+            Self::CharterFirst => "members whose genomes differ exchange the charter only",
+            Self::ReadersRead => "who may read a role can",
+            Self::RemovedReadNothing => "a removed member reads nothing new",
             Self::BoundsHold => "bounds hold",
             Self::NoFalseAlarm => "nobody is accused wrongly",
             Self::StoreIsSound => "the database is sound",

@@ -96,7 +96,11 @@ impl World {
         self.nodes[node].mode = mode;
         let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
         let sessions: Vec<(usize, u64)> = up.sessions.iter().map(|(peer, live)| (*peer, live.epoch)).collect();
-        sessions.into_iter().try_for_each(|(peer, epoch)| self.drive(node, peer, epoch, Input::Mode(mode)))
+        for (peer, epoch) in sessions {
+            let mode = self.mode_with(node, self.nodes[peer].id);
+            self.drive(node, peer, epoch, Input::Mode(mode))?;
+        }
+        Ok(())
     }
 
     fn crash(&mut self, node: usize, crash: Crash) -> Step {

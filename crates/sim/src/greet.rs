@@ -5,7 +5,7 @@ use std::sync::Arc;
 use antiphon_core::charter::Refusal;
 use antiphon_core::ids::NodeId;
 use antiphon_core::trust::Trust;
-use antiphon_protocol::handshake::{Answerer, By, Initiator, Input, Known, Output, Verified};
+use antiphon_protocol::handshake::{Answerer, By, Initiator, Input, Known, Output, Removal, Verified};
 use antiphon_protocol::reason::Reason;
 
 use crate::agenda::{Event, Inside};
@@ -31,7 +31,8 @@ impl World {
         let Some(team) = &up.team else { return Ok(()) };
         let due = |peer: &NodeId| {
             let waits = up.peers.get(peer).is_some_and(|known| known.dial_at > self.at);
-            let busy = self.index.get(peer).is_none_or(|index| up.sessions.contains_key(index));
+            let stays = up.peers.get(peer).is_none_or(|known| !known.out_of_step);
+            let busy = self.index.get(peer).is_none_or(|index| stays && up.sessions.contains_key(index));
             *peer != team.own.node && !waits && !busy && !up.greeting.contains(peer)
         };
         let granted = team.membership.members().map(|(peer, _)| *peer);
@@ -40,7 +41,7 @@ impl World {
         members.into_iter().try_for_each(|peer| self.greet(node, peer))
     }
 
-    fn greet(&mut self, node: usize, peer: NodeId) -> Step {
+    pub(crate) fn greet(&mut self, node: usize, peer: NodeId) -> Step {
         let (now, nonce) = (self.nodes[node].clock(self.at), self.random.bytes());
         let (request, to) = (self.network.name(), self.index[&peer]);
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
@@ -91,14 +92,23 @@ impl World {
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let Some(team) = up.team.clone() else { return Ok(()) };
         let known = Known { node: peer, pinned: up.peer(peer).store };
+        let removal =
+            team.membership.removal(&peer).and_then(|removal| removal.record.as_ref()).map(|shown| shown.hash);
+        let removal = removal.map(|hash| up.db.reader().charter_record(&hash)).transpose()?.flatten();
+        let removal = removal.map(|(opening, record)| Removal {
+            opening: opening.into_unverified(),
+            record: record.without_payload().into_unverified(),
+        });
         if self.is_member(from) {
             self.overheard = Some(bytes.clone());
         }
-        let mut outputs = Answerer::new(team.local, known).handle(Input::Request(bytes), now);
+        let mut machine = Answerer::new(team.local, known).with_removal(removal);
+        let mut outputs = machine.handle(Input::Request(bytes), now);
         let sends = outputs.iter().position(|output| matches!(output, Output::Send(_)));
         let answer = sends.map(|at| outputs.remove(at));
         self.greeted(node, peer, outputs)?;
         if let Some(Output::Send(bytes)) = answer {
+            let bytes = self.check_answer(node, from, bytes)?;
             self.send(Packet { from: node, to: from, body: Body::Response { id, bytes } });
         }
         Ok(())
@@ -117,6 +127,7 @@ impl World {
                 Output::Rejected(rejected) => {
                     let us = if rejected.by == By::Us { "by us" } else { "by the peer" };
                     self.note(node, "rejected", &[], || format!("{peer} {us}: {}", rejected.reason));
+                    self.check_rejection(node, &rejected)?;
                     self.reject(node, peer);
                 }
                 Output::Failed(_) => {
@@ -144,14 +155,19 @@ impl World {
             self.reject(node, peer);
             return Ok(());
         }
+        if !verified.in_step {
+            return self.out_of_step(node, peer);
+        }
         let known = up.peer(peer);
         let moved = known.store.is_some_and(|pinned| pinned != store);
         (known.store, known.trust, known.gate) = (Some(store), Trust::Verified, true);
+        known.out_of_step = false;
         known.reached(at);
         need(!moved, Law::NoFalseAlarm, || format!("n{node} moves the pin of {peer}"))?;
         self.note(node, "verified", &peer.0, || peer.to_string());
         self.tally.handshakes += 1;
         self.give(node, Job::KeepPeer { peer, store: Some(store), trust: Trust::Verified });
+        self.set_mode_with(node, peer)?;
         self.open_stream(node, peer);
         Ok(())
     }
@@ -159,7 +175,7 @@ impl World {
     /// Only a member that was granted its place may be verified.
     fn check_trust(&self, node: usize, from: Option<usize>) -> Step {
         let fit = from.is_some_and(|from| {
-            let granted = from == 0 || self.model.granted.contains(&self.nodes[from].id);
+            let granted = self.model.granted.contains(&self.nodes[from].id);
             self.is_member(from) && granted
         });
         need(fit, Law::TrustIsProved, || format!("n{node} verified {from:?}, which was granted no place"))

@@ -131,9 +131,13 @@ impl World {
         if self.is_sabotaged(Sabotage::LoseWrites) && self.random.chance(250) {
             return self.lose_writes(node, drafts, now, random);
         }
+        let charters = |draft: &Draft| matches!(draft, Draft::Grant(_) | Draft::Revoke(_) | Draft::Record(_));
+        let grinds = self.plan.trust.is_thief(node) && drafts.iter().any(charters);
+        let random = if grinds { self.grind(node, &drafts, now)? } else { random };
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         match up.db.author(&drafts, now, random) {
             Ok(done) => {
+                self.note_removals(node, &drafts)?;
                 self.committed(node)?;
                 self.tell(node, Inside::Done(Done::Authored(drafts.into_iter().zip(done).collect())));
             }
@@ -280,7 +284,11 @@ impl World {
         let (now, random) = (self.nodes[node].clock(self.at), self.random.bytes());
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let done = match job {
-            Job::Author(drafts) => up.db.author(&drafts, now, random).map(drop),
+            Job::Author(drafts) => {
+                let done = up.db.author(&drafts, now, random).map(drop);
+                self.note_removals(node, &drafts)?;
+                done
+            }
             Job::Apply { log, key, events, .. } => up.db.apply_run(log, key, events, None, now).map(drop),
             Job::Branch { log, key, events, .. } => up.db.keep_branch(log, key, events).map(drop),
             _ => Ok(()),

@@ -16,12 +16,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod agenda;
+mod catch_up;
 mod disk;
 mod failure;
 mod faults;
 mod greet;
 mod jobs;
 mod joining;
+mod keyring;
 mod model;
 mod network;
 mod node;
@@ -29,9 +31,14 @@ mod options;
 mod plan;
 mod random;
 mod sabotage;
+mod seal;
 mod sessions;
+mod stewards;
 mod stranger;
+mod thief;
 mod trace;
+mod trust_plan;
+mod trust_verdict;
 mod verdict;
 mod watch;
 mod workload;

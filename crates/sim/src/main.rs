@@ -109,7 +109,7 @@ fn report(args: &Args, results: &Results, seconds: f64) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "  {} handshakes, {} sessions, {} faults, {} crashes ({} in a write), {} messages hurt, {} attempts of strangers, {} virtual hours",
+        "  {} handshakes, {} sessions, {} faults, {} crashes ({} in a write), {} messages hurt, {} attempts of strangers and thieves, {} virtual hours",
         total.handshakes,
         total.sessions,
         total.faults,
@@ -118,6 +118,17 @@ fn report(args: &Args, results: &Results, seconds: f64) -> io::Result<()> {
         total.hurt,
         total.attempts,
         total.lasted_ms / 3_600_000
+    )?;
+    writeln!(
+        out,
+        "  {} records of stewards, {} handshakes out of step, {} seals ({} without a fit key), {} keys wrapped later, {} removals shown, {} premature",
+        total.charter,
+        total.out_of_step,
+        total.sealed,
+        total.unsealed,
+        total.wrapped_later,
+        total.shown_removals,
+        total.early_removals
     )
 }
 
@@ -140,5 +151,12 @@ fn add(a: &Summary, b: &Summary) -> Summary {
         torn: a.torn + b.torn,
         hurt: a.hurt + b.hurt,
         attempts: a.attempts + b.attempts,
+        out_of_step: a.out_of_step + b.out_of_step,
+        charter: a.charter + b.charter,
+        sealed: a.sealed + b.sealed,
+        unsealed: a.unsealed + b.unsealed,
+        wrapped_later: a.wrapped_later + b.wrapped_later,
+        early_removals: a.early_removals + b.early_removals,
+        shown_removals: a.shown_removals + b.shown_removals,
     }
 }

@@ -1,13 +1,17 @@
 //! The model: what must be true, kept beside the nodes and never shown to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use antiphon_core::ids::{EventId, FactId, NodeId};
+use antiphon_core::charter::Change;
+use antiphon_core::ids::{EventId, FactId, NodeId, TeamId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_store::{Authored, Db, Draft, LogView};
+use antiphon_vault::NodeKey;
 
 use crate::failure::{Law, Step, need};
 use crate::random::Random;
+use crate::trust_verdict::Canary;
 
 /// Stands in the text of every fact that must never leave its node.
 pub(crate) const STAYS: &str = "this stays here";
@@ -45,7 +49,17 @@ pub(crate) struct Model {
     pub(crate) wanted: Vec<(usize, Draft)>,
     /// What each node has committed of each log.
     committed: BTreeMap<usize, BTreeMap<LogId, Head>>,
-    /// Keys that the steward granted a place.
+    /// The team.
+    pub(crate) acme: Option<TeamId>,
+    /// Changes of stewards that honest stewards agree to.
+    pub(crate) intended: BTreeSet<(Change, NodeId)>,
+    /// How far the logs of removed members were held by whoever removed them.
+    pub(crate) cut_bounds: BTreeMap<LogId, u64>,
+    /// Keys that a thief let in.
+    pub(crate) eves: Vec<Arc<NodeKey>>,
+    /// What was sealed for roles.
+    pub(crate) canaries: Vec<Canary>,
+    /// Keys that a steward granted a place.
     pub(crate) granted: BTreeSet<NodeId>,
     /// In which life a node is entering the team.
     pub(crate) adopting: BTreeMap<usize, u64>,

@@ -67,6 +67,8 @@ pub(crate) struct Up {
     pub(crate) writer_free_at: u64,
     /// Whether a commit waits to be read.
     pub(crate) reading: bool,
+    /// Peers of which more can be said once the charter was read again.
+    pub(crate) rechecks: BTreeSet<usize>,
 }
 
 /// A request of ours that waits.
@@ -84,13 +86,15 @@ pub(crate) struct Peer {
     pub(crate) store: Option<StoreId>,
     /// Whether it may open streams.
     pub(crate) gate: bool,
+    /// Whether its genome was another than ours when it was last greeted.
+    pub(crate) out_of_step: bool,
     pub(crate) failures: u32,
     pub(crate) dial_at: u64,
 }
 
 impl Default for Peer {
     fn default() -> Self {
-        Self { trust: Trust::Unknown, store: None, gate: false, failures: 0, dial_at: 0 }
+        Self { trust: Trust::Unknown, store: None, gate: false, out_of_step: false, failures: 0, dial_at: 0 }
     }
 }
 
@@ -141,7 +145,6 @@ impl Live {
 #[derive(Debug, Clone)]
 pub(crate) struct TeamState {
     pub(crate) own: Own,
-    pub(crate) genome: Genome,
     pub(crate) founding: Genome,
     pub(crate) membership: Arc<Membership>,
     pub(crate) local: Arc<Local>,
@@ -167,7 +170,7 @@ impl TeamState {
             agent_version: AGENT_VERSION.to_owned(),
             addresses: Vec::new(),
         });
-        Ok(Some(Self { own, genome, founding: reader.founding_genome()?, membership, local }))
+        Ok(Some(Self { own, founding: reader.founding_genome()?, membership, local }))
     }
 
     pub(crate) fn steward_local(&self) -> Arc<StewardLocal> {
@@ -225,6 +228,7 @@ impl Up {
             epochs: 0,
             writer_free_at: 0,
             reading: false,
+            rechecks: BTreeSet::new(),
         };
         up.read_all()?;
         for row in up.db.reader().peers()? {

@@ -30,11 +30,23 @@ pub enum Sabotage {
     LeakLocal,
     /// The stranger is taken for a member.
     TrustStranger,
+    /// Removals name cuts that lie behind whatever the removed member may still write.
+    CutLate,
+    /// Sessions with removed members stay open.
+    KeepRemoved,
+    /// Members seal with the newest key of a role, whoever holds it.
+    NewestKey,
+    /// A member takes any steward's word for a change of stewards.
+    NoConsent,
+    /// Members whose genomes differ exchange everything.
+    OutOfStep,
+    /// Who is refused is told who one is.
+    TellStrangers,
 }
 
 impl Sabotage {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
         Self::LoseWrites,
         Self::RollBack,
         Self::SpoilPages,
@@ -42,5 +54,11 @@ impl Sabotage {
         Self::ConfirmEarly,
         Self::LeakLocal,
         Self::TrustStranger,
+        Self::CutLate,
+        Self::KeepRemoved,
+        Self::NewestKey,
+        Self::NoConsent,
+        Self::OutOfStep,
+        Self::TellStrangers,
     ];
 }

@@ -3,6 +3,7 @@
 use antiphon_protocol::sync::Mode;
 
 use crate::random::Random;
+use crate::trust_plan::TrustPlan;
 
 /// Fewest and most nodes of the team.
 const NODES: (u64, u64) = (3, 7);
@@ -64,7 +65,7 @@ pub(crate) enum Fault {
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    /// Members of the team, node 0 being its steward.
+    /// Members of the team, node 0 being its first steward.
     pub(crate) nodes: usize,
     /// Whether somebody of another team tries to get in.
     pub(crate) stranger: bool,
@@ -86,8 +87,8 @@ pub(crate) struct Plan {
     pub(crate) lowers: bool,
     /// When a batch of several pages is written.
     pub(crate) burst: Option<u64>,
-    /// When the steward removes which node.
-    pub(crate) revoke: Option<(u64, usize)>,
+    /// What happens to the charter.
+    pub(crate) trust: TrustPlan,
     /// A node whose disk is replaced by an older copy.
     pub(crate) restored: Option<usize>,
     /// When everything heals.
@@ -96,7 +97,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The plan of a seed.
-    pub(crate) fn draw(random: &mut Random, forks: bool) -> Self {
+    pub(crate) fn draw(random: &mut Random, seed: u64, forks: bool) -> Self {
         let count = random.between(NODES.0, NODES.1);
         let nodes = usize::try_from(count).unwrap_or(3);
         let calm_at = random.between(20_000, 240_000);
@@ -117,7 +118,9 @@ impl Plan {
             writes: Vec::new(),
             lowers: random.chance(150),
             burst: random.chance(30).then(|| random.below(calm_at)),
-            revoke: random.chance(300).then(|| (random.between(calm_at / 4, calm_at), 1 + random.index(nodes - 1))),
+            trust: TrustPlan::simple(
+                random.chance(300).then(|| (random.between(calm_at / 4, calm_at), 1 + random.index(nodes - 1))),
+            ),
             restored: None,
             calm_at,
         };
@@ -128,7 +131,10 @@ impl Plan {
         plan.draw_full_disk(random);
         plan.draw_modes(random);
         if forks {
+            // A charter with two branches has its own rules and its own tests.
             plan.draw_restored(random);
+        } else {
+            plan.trust = TrustPlan::draw(seed, nodes, calm_at).unwrap_or(plan.trust);
         }
         plan
     }
@@ -185,7 +191,7 @@ impl Plan {
     /// The steward is left alone: a charter with two branches has its own rules and its own tests.
     fn draw_restored(&mut self, random: &mut Random) {
         let node = 1 + random.index(self.nodes - 1);
-        if self.revoke.is_none_or(|(_, removed)| removed != node) {
+        if !self.trust.is_out(node) {
             let copied = random.between(self.calm_at / 4, self.calm_at);
             self.restored = Some(node);
             self.faults.push((copied, Fault::Snapshot(node)));

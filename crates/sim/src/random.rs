@@ -19,6 +19,12 @@ impl Random {
         Self::new(self.next())
     }
 
+    /// A stream of its own for something with a name.
+    pub(crate) fn fork_of(&mut self, name: &str) -> Self {
+        let folded = name.bytes().fold(self.next(), |folded, byte| folded.rotate_left(8) ^ u64::from(byte));
+        Self::new(folded)
+    }
+
     /// The next 64 bits.
     pub(crate) fn next(&mut self) -> u64 {
         let [a, b, c, d] = &mut self.0;

@@ -26,11 +26,13 @@ impl World {
     /// A stream stands. A newer one replaces the session before it.
     pub(crate) fn start_session(&mut self, node: usize, peer: usize, stream: u64) -> Step {
         let (now, id, seed) = (self.nodes[node].clock(self.at), self.nodes[peer].id, self.random.next());
-        let mode = self.nodes[node].mode;
+        let mode = self.mode_with(node, id);
+        let keeps = self.is_sabotaged(Sabotage::KeepRemoved);
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let Some(team) = &up.team else { return Ok(()) };
         if let Err(refusal) = team.membership.check(&id, now)
             && refusal != Refusal::NotAMember
+            && !keeps
         {
             self.network.drop_stream(stream);
             self.reject(node, id);
@@ -84,6 +86,7 @@ impl World {
             Output::Store { log, key, events } => {
                 let twice = self.live(node, peer, epoch).is_some_and(|live| std::mem::replace(&mut live.storing, true));
                 need(!twice, Law::BoundsHold, || format!("n{node} stores two pages of n{peer} at once"))?;
+                self.check_step(node, peer, log)?;
                 if self.is_sabotaged(Sabotage::ConfirmEarly)
                     && let Some(head) = events.last().map(antiphon_core::event::Event::head)
                 {
@@ -100,7 +103,10 @@ impl World {
             Output::LoadHeads { log, seqs } => self.give(node, Job::LoadHeads { peer, epoch, log, seqs }),
             Output::LoadProof { log } => self.give(node, Job::LoadProof { peer, epoch, log }),
             Output::Problem { log, reason } => self.problem(node, peer, log, reason)?,
-            Output::CaughtUp => self.caught_up(node, peer),
+            Output::CaughtUp => {
+                self.caught_up(node, peer);
+                self.charter_came(node, peer);
+            }
             Output::PeerHolds(clock) => self.model.check_holds(node, peer, &clock)?,
             Output::WakeAt(at) => self.wake_at(node, peer, epoch, at),
             Output::Close(closed) => {
@@ -173,6 +179,9 @@ impl World {
         crate::watch::sent(live, message)
             .map_err(|detail| crate::failure::Broken(Law::BoundsHold, format!("n{node} to n{peer}: {detail}")))?;
         let stream = live.stream;
+        if let Message::Page(page) = message {
+            self.check_step(node, peer, page.log)?;
+        }
         let leak = self.is_sabotaged(Sabotage::LeakLocal) && matches!(message, Message::Page(_));
         let leak = if leak { self.leak(node)? } else { None };
         for message in std::iter::once(message).chain(&leak) {
@@ -237,7 +246,11 @@ impl World {
         up.reading = false;
         let held = Held::read(&up.db.reader())?;
         if held.charter() != up.held.charter() || up.team.is_none() {
-            up.team = TeamState::read(&up.db.reader())?;
+            let team = TeamState::read(&up.db.reader())?;
+            let team = self.believed(node, team);
+            if let Some(up) = self.nodes[node].up.as_mut() {
+                up.team = team;
+            }
             self.enforce_charter(node)?;
         }
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
@@ -248,6 +261,7 @@ impl World {
         let authors = (held.authors != up.held.authors).then(|| held.authors.clone());
         let partings = (held.partings != up.held.partings).then(|| held.partings.clone());
         up.held = held;
+        let rechecks = std::mem::take(&mut up.rechecks);
         let sessions: Vec<(usize, u64)> = up.sessions.iter().map(|(peer, live)| (*peer, live.epoch)).collect();
         for (peer, epoch) in sessions {
             if let Some(authors) = &authors {
@@ -260,7 +274,7 @@ impl World {
                 self.drive(node, peer, epoch, Input::LocalClock { heads: heads.clone(), keys: keys.clone() })?;
             }
         }
-        Ok(())
+        rechecks.into_iter().try_for_each(|peer| self.recheck(node, peer))
     }
 
     /// Closes the connections of whoever may not be spoken to any more.
@@ -278,7 +292,15 @@ impl World {
             matches!(refusal, Some(Refusal::Revoked | Refusal::Expired))
         };
         let out: Vec<NodeId> = up.peers.keys().filter(out).copied().collect();
-        out.into_iter().for_each(|peer| self.reject(node, peer));
-        Ok(())
+        let honest = self.honest().into_iter().find(|peer| self.is_removed(node, *peer));
+        let early = honest.is_some() && !self.holds_whole_past(node);
+        self.tally.early_removals += u64::from(early);
+        need(honest.is_none() || early, Law::NoFalseAlarm, || format!("n{node} counts {honest:?} as removed"))?;
+        if !self.is_sabotaged(Sabotage::KeepRemoved) {
+            out.into_iter().for_each(|peer| self.reject(node, peer));
+        }
+        let open = self.nodes[node].up.as_ref().map(|up| up.sessions.keys().copied().collect::<Vec<_>>());
+        let open = open.unwrap_or_default().into_iter().find(|peer| self.is_removed(node, *peer));
+        need(open.is_none(), Law::RevokedIsOut, || format!("n{node} keeps its session with {open:?}"))
     }
 }

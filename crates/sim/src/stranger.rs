@@ -98,7 +98,10 @@ impl World {
         match &packet.body {
             Body::Response { bytes, .. } => {
                 if let Ok(response) = Response::decode(bytes) {
-                    let silent = response.proof.is_none() && response.to_name.is_empty() && !response.matches_trust();
+                    let silent = response.proof.is_none()
+                        && response.removal.is_none()
+                        && response.to_name.is_empty()
+                        && !response.matches_trust();
                     return need(silent, Law::TrustIsProved, || format!("n{} believes eve: {response:?}", packet.from));
                 }
                 let refused = join::Response::decode(bytes).is_ok_and(|response| response.verdict.is_err());

@@ -21,8 +21,7 @@ const RECALLS: usize = 3;
 impl World {
     /// The members that must agree in the end.
     pub(crate) fn honest(&self) -> Vec<usize> {
-        let removed = self.plan.revoke.map(|(_, node)| node);
-        (0..self.plan.nodes).filter(|node| Some(*node) != removed).collect()
+        (0..self.plan.nodes).filter(|node| !self.plan.trust.is_out(*node)).collect()
     }
 
     fn db(&self, node: usize) -> Step<&Db> {
@@ -31,7 +30,12 @@ impl World {
     }
 
     /// Whether all members hold the same logs and nothing is under way inside of them.
-    pub(crate) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&mut self) -> Step<bool> {
+        let honest = self.honest();
+        Ok(self.is_settled() && self.is_in_order(&honest)?)
+    }
+
+    fn is_settled(&self) -> bool {
         let honest = self.honest();
         // Of a log with two branches some hold the one and some the other; the state hash covers what counts of it.
         let clock = |node: usize| {
@@ -40,10 +44,11 @@ impl World {
             Some(whole.map(|(log, head)| (*log, *head)).collect::<NodeClock>())
         };
         let first = honest.first().and_then(|node| clock(*node));
-        let removed = self.plan.revoke.map(|(_, node)| self.nodes[node].id);
+        let out = |node: &usize| self.plan.trust.is_out(*node);
+        let removed: Vec<_> = (0..self.plan.nodes).filter(out).map(|node| self.nodes[node].id).collect();
         let fits = |node: usize| {
             let team = self.team(node);
-            let knows = removed.is_none_or(|removed| team.is_some_and(|team| team.membership.is_revoked(&removed)));
+            let knows = removed.iter().all(|id| team.is_some_and(|team| team.membership.is_revoked(id)));
             let members = team.map_or(0, |team| team.membership.members().count());
             knows && members == honest.len() && clock(node) == first
         };
@@ -94,7 +99,10 @@ impl World {
         self.check_keys(&honest)?;
         honest.iter().try_for_each(|node| self.check_once(*node, &facts))?;
         self.check_local(&honest)?;
-        self.check_removed(&honest)?;
+        self.judge_trust(&honest)?;
+        (0..self.plan.nodes)
+            .filter(|node| self.plan.trust.is_out(*node))
+            .try_for_each(|removed| self.check_removed(&honest, removed))?;
         self.check_store(&honest, hash)
     }
 
@@ -135,7 +143,7 @@ impl World {
         }
         let plain = |view: &FactView| FactView { hits: 0, last_hit: None, ..view.clone() };
         // Edits of a fact whose beginning does not count any more have no text to stand on.
-        plain(ours) == plain(theirs) && (!ours.incomplete || self.plan.revoke.is_some() || self.restored)
+        plain(ours) == plain(theirs) && (!ours.incomplete || !self.plan.trust.removals.is_empty() || self.restored)
     }
 
     fn shared_facts(&self, node: usize) -> Step<BTreeMap<FactId, FactView>> {
@@ -152,7 +160,8 @@ impl World {
 
     /// The last event of a log that counts.
     fn counted(&self, log: &LogId) -> Step<u64> {
-        let logs = self.db(0)?.reader().logs()?;
+        let node = self.honest().first().copied().unwrap_or(0);
+        let logs = self.db(node)?.reader().logs()?;
         Ok(match logs.iter().find(|view| view.log == *log).map(|view| (view.verdict, view.head.seq)) {
             Some((Verdict::Cut(seq), _)) => seq,
             Some((Verdict::Forked(seq), _)) => seq.saturating_sub(1),
@@ -262,8 +271,7 @@ impl World {
     }
 
     /// Nothing of a removed member counts that it wrote after its cut.
-    fn check_removed(&self, honest: &[usize]) -> Step {
-        let Some((_, removed)) = self.plan.revoke else { return Ok(()) };
+    fn check_removed(&self, honest: &[usize], removed: usize) -> Step {
         let id = self.nodes[removed].id;
         for node in honest {
             let reader = self.db(*node)?.reader();
@@ -272,6 +280,10 @@ impl World {
                     return Err(Broken(Law::RevokedIsOut, format!("n{node} has {} uncut", view.log)));
                 };
                 let agreed = self.counted(&view.log)?;
+                let bound = self.cut_bound(&view.log);
+                need(cut <= bound, Law::RevokedIsOut, || {
+                    format!("n{node} cuts {} at {cut}, its remover held {bound}", view.log)
+                })?;
                 need(cut == agreed, Law::RevokedIsOut, || format!("n{node} cuts {} at {cut}, not {agreed}", view.log))?;
                 let out =
                     reader.quarantined(usize::MAX >> 1)?.iter().filter(|event| event.log == view.log).count() as u64;

@@ -1,6 +1,5 @@
 //! What people and agents do: remember, edit, forget, bring back; alone, together and at once.
 
-use antiphon_core::charter::Revoke;
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::FactId;
@@ -18,8 +17,6 @@ use crate::world::World;
 
 /// Facts of a burst: more than one page may hold.
 const BURST: (u64, u64) = (400, 1_300);
-/// Wait before the steward tries again to remove somebody, in milliseconds.
-const REVOKE_AGAIN_MS: u64 = 3_000;
 /// Wait before a client whose write was not answered repeats it, in milliseconds.
 const REPEAT_MS: u64 = 5_000;
 
@@ -166,41 +163,19 @@ impl World {
 
     fn refused(&mut self, node: usize, draft: &Draft, error: &AuthorError) -> Step {
         self.tally.refused += 1;
-        let removed = self.plan.revoke.is_some_and(|(_, removed)| removed == node);
+        let removed = self.plan.trust.is_out(node);
+        let charter = matches!(draft, Draft::Grant(_) | Draft::Revoke(_) | Draft::Record(_));
         let fits = match error {
             // The text of a fact may come after the news that it was forgotten, or not at all.
             AuthorError::NotFound(_) | AuthorError::Forgotten(_) | AuthorError::NoText(_) => true,
+            // What a steward decided by what it knew a moment ago.
+            AuthorError::NotASteward(_) | AuthorError::Gene(_) => charter && self.plan.trust.rich,
             AuthorError::LogClosed(_) => removed || (self.restored && self.plan.restored == Some(node)),
             _ => false,
         };
         self.note(node, "refused", &[], || error.to_string());
         let what = draft_name(draft);
         if fits { Ok(()) } else { Err(Broken(Law::StoreWorks, format!("n{node} refuses to {what}: {error}"))) }
-    }
-
-    /// The steward removes a member, once it holds its log and so can name a cut.
-    pub(crate) fn revoke(&mut self, node: usize) -> Step {
-        let id = self.nodes[node].id;
-        let again = self.at + REVOKE_AGAIN_MS;
-        let Some(up) = self.nodes[0].up.as_ref() else {
-            self.agenda.put(again, Event::Revoke(node));
-            return Ok(());
-        };
-        let team = up.team.as_ref();
-        if team.is_some_and(|team| team.membership.is_revoked(&id)) {
-            return Ok(());
-        }
-        let logs = up.db.reader().logs()?;
-        if logs.iter().any(|log| log.node == id && log.log.stream == Stream::Shared && log.head.seq > 0) {
-            let compromised = self.random.chance(300);
-            let revoke =
-                Revoke { node: id, reason: "left".to_owned(), compromised, cuts: Vec::new(), role_keys: Vec::new() };
-            self.note(0, "revoke", &[], || format!("n{node}"));
-            self.give(0, Job::Author(vec![Draft::Revoke(revoke)]));
-        }
-        // Until it is seen to be done: the steward may go down before it is.
-        self.agenda.put(again, Event::Revoke(node));
-        Ok(())
     }
 }
 

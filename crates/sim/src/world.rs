@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::agenda::{Agenda, Event, Inside};
 use crate::failure::{Broken, Failure, Law, Step, need};
 use crate::jobs::Done;
+use crate::keyring::Keys;
 use crate::model::Model;
 use crate::network::{Body, Network, Packet, Protocol, Sent};
 use crate::node::{Node, Up};
@@ -25,6 +26,8 @@ use crate::trace::Trace;
 const NAMES: [&str; 8] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"];
 /// Time between two looks whether all is quiet, in milliseconds.
 const LOOK_MS: u64 = 1_000;
+/// Sets the stream of what happens to the charter apart from the others of a seed.
+const TRUST_STREAM: u64 = 0x6b65_7973_2121_2121;
 /// Longest time from the calm until all must be quiet, in milliseconds.
 const HEAL_MS_MAX: u64 = 20 * 60 * 1_000;
 /// Most steps of a world; one that takes more is busy for ever.
@@ -65,8 +68,22 @@ pub struct Summary {
     pub torn: u64,
     /// Messages that were lost, doubled or overtaken.
     pub hurt: u64,
-    /// What the stranger tried.
+    /// What the stranger and the thief tried.
     pub attempts: u64,
+    /// Handshakes of members whose genomes were not equal.
+    pub out_of_step: u64,
+    /// Charter records that stewards wrote, but for grants to who joins.
+    pub charter: u64,
+    /// What was sealed for a role.
+    pub sealed: u64,
+    /// What was not sealed, since no key excluded everybody who is out.
+    pub unsealed: u64,
+    /// Members that got the key of a role later than they might have.
+    pub wrapped_later: u64,
+    /// Times a node took an honest member for removed, because it lacked part of what the remover had seen.
+    pub early_removals: u64,
+    /// Removals of which the removed member was shown the record.
+    pub shown_removals: u64,
 }
 
 /// See the module.
@@ -75,6 +92,9 @@ pub(crate) struct World {
     pub(crate) options: Options,
     pub(crate) plan: Plan,
     pub(crate) random: Random,
+    /// Decides what happens to the charter.
+    pub(crate) trust_random: Random,
+    pub(crate) keys: Keys,
     /// Virtual time, in milliseconds since the world began.
     pub(crate) at: u64,
     pub(crate) agenda: Agenda,
@@ -112,7 +132,7 @@ pub fn run(options: Options) -> Result<Summary, Failure> {
 impl World {
     fn new(options: Options) -> Step<Self> {
         let mut random = Random::new(options.seed);
-        let mut plan = Plan::draw(&mut random, options.forks);
+        let mut plan = Plan::draw(&mut random, options.seed, options.forks);
         if options.sabotage == Some(Sabotage::TrustStranger) {
             plan.stranger = true;
         }
@@ -124,6 +144,8 @@ impl World {
             options,
             plan,
             random,
+            trust_random: Random::new(options.seed ^ TRUST_STREAM),
+            keys: Keys::default(),
             at: 0,
             agenda: Agenda::default(),
             network,
@@ -170,7 +192,13 @@ impl World {
         plan.faults.iter().for_each(|(at, fault)| self.agenda.put(*at, Event::Fault(*fault)));
         plan.writes.iter().for_each(|at| self.agenda.put(*at, Event::Write));
         plan.burst.into_iter().for_each(|at| self.agenda.put(at, Event::Burst));
-        plan.revoke.into_iter().for_each(|(at, node)| self.agenda.put(at, Event::Revoke(node)));
+        plan.trust.removals.iter().for_each(|out| self.agenda.put(out.at, Event::Revoke(out.node)));
+        plan.trust.acts.iter().for_each(|at| self.agenda.put(*at, Event::Act));
+        plan.trust.seals.iter().for_each(|at| self.agenda.put(*at, Event::Seal));
+        plan.trust.thief.into_iter().for_each(|thief| self.agenda.put(thief.at, Event::Thief));
+        if plan.trust.rich {
+            self.agenda.put(plan.calm_at / 8, Event::Steward);
+        }
         if plan.stranger {
             self.agenda.put(self.plan.calm_at / 8, Event::Stranger);
         }
@@ -184,7 +212,7 @@ impl World {
             while self.calm && at > look {
                 self.at = look;
                 look += LOOK_MS;
-                if self.is_quiet() {
+                if self.is_quiet()? {
                     return self.judge();
                 }
             }
@@ -207,6 +235,10 @@ impl World {
             Event::Write => self.write(),
             Event::Burst => self.burst(),
             Event::Revoke(node) => self.revoke(node),
+            Event::Steward => self.look_after(),
+            Event::Act => self.act(),
+            Event::Thief => self.steal(),
+            Event::Seal => self.seal_canary(),
             Event::Stranger => self.attempt(),
             Event::Fault(fault) => self.fault(fault),
             Event::Calm => self.heal(),

@@ -26,12 +26,16 @@ fn the_first_worlds_keep_every_law() {
     assert!(sum(|world| world.crashes) > 10);
     assert!(sum(|world| world.hurt) > 100);
     assert!(sum(|world| world.attempts) > 10);
+    assert!(sum(|world| world.charter) > 50);
+    assert!(sum(|world| world.sealed) > 50);
+    assert!(sum(|world| world.out_of_step) > 5);
+    assert!(sum(|world| world.shown_removals) > 5);
     assert_eq!(sum(|world| world.worlds), 25);
 }
 
 #[test]
 fn a_seed_is_one_world() {
-    for seed in [1, 66] {
+    for seed in [1, 66, 105] {
         assert_eq!(check(seed), check(seed), "seed {seed}");
     }
     assert_ne!(check(1).trace, check(2).trace);
@@ -71,6 +75,74 @@ fn an_early_confirmation_is_noticed() {
 fn a_leaked_local_fact_is_noticed() {
     let laws = broken_by(Sabotage::LeakLocal);
     assert!(laws.contains(&Law::LocalStays), "{laws:?}");
+}
+
+/// Whether some world among the first few hundred shows that a sabotaged team breaks a law.
+fn is_caught(sabotage: Sabotage, law: Law) {
+    let mut seen = Vec::new();
+    for seed in 0..300 {
+        let failure = run(Options { seed, sabotage: Some(sabotage), ..Options::default() }).err();
+        seen.extend(failure.as_ref().map(|failure| (seed, failure.law)));
+        if failure.is_some_and(|failure| failure.law == law) {
+            return;
+        }
+    }
+    panic!("{sabotage:?} does not break {law:?}: {seen:?}");
+}
+
+#[test]
+fn a_cut_that_cuts_nothing_off_is_noticed() {
+    is_caught(Sabotage::CutLate, Law::RevokedIsOut);
+}
+
+#[test]
+fn a_session_that_outlives_a_removal_is_noticed() {
+    is_caught(Sabotage::KeepRemoved, Law::RevokedIsOut);
+}
+
+#[test]
+fn sealing_with_a_key_that_a_removed_member_holds_is_noticed() {
+    is_caught(Sabotage::NewestKey, Law::RemovedReadNothing);
+}
+
+#[test]
+fn a_member_that_asks_for_no_consent_is_noticed() {
+    is_caught(Sabotage::NoConsent, Law::NoFalseAlarm);
+}
+
+#[test]
+fn shared_events_between_different_genomes_are_noticed() {
+    is_caught(Sabotage::OutOfStep, Law::CharterFirst);
+}
+
+#[test]
+fn an_answer_that_tells_a_stranger_a_name_is_noticed() {
+    is_caught(Sabotage::TellStrangers, Law::TrustIsProved);
+}
+
+/// A key that a removed member holds is followed by none that it does not, so an older one is taken, which it opens by
+/// the newer one.
+#[test]
+fn a_key_that_was_replaced_is_not_taken_again() {
+    check(105);
+}
+
+/// A node has heard that the steward who let it in is none any more, and not yet that another one has let it in.
+#[test]
+fn whoever_has_lost_its_grant_is_let_in_by_who_knows_of_another() {
+    check(286);
+}
+
+/// A steward who was partitioned away wraps a key for a member that another one removes.
+#[test]
+fn a_removal_brings_keys_of_roles_that_the_member_was_not_known_to_read() {
+    check(440);
+}
+
+/// A removal is judged before what its author had seen arrives, and means something else afterwards.
+#[test]
+fn a_removal_that_turns_out_to_be_void_leaves_no_cut() {
+    check(470);
 }
 
 #[test]

@@ -24,12 +24,13 @@ use crate::row::{self, sql};
 use crate::{project, query};
 
 impl Db {
-    /// Judges every log of every revoked key.
+    /// Judges every log of every revoked key, and those of keys that no longer are: a removal may turn out to be void
+    /// when what its author had seen arrives.
     pub(crate) fn judge_revoked(&mut self) -> Result<(), Error> {
         let Some(members) = &self.cache.membership else { return Ok(()) };
         let revoked = members.revoked();
-        let logs: Vec<LogId> =
-            self.cache.logs.iter().filter(|(_, entry)| revoked.contains(&entry.node)).map(|(log, _)| *log).collect();
+        let due = |entry: &LogEntry| revoked.contains(&entry.node) || matches!(entry.verdict, Verdict::Cut(_));
+        let logs: Vec<LogId> = self.cache.logs.iter().filter(|(_, entry)| due(entry)).map(|(log, _)| *log).collect();
         logs.into_iter().try_for_each(|log| self.judge(log))
     }
 
