@@ -195,7 +195,7 @@ mod tests {
 
     fn member(name: &str, own: bool, steward: bool) -> MemberView {
         MemberView {
-            node: NodeId([name.len() as u8; 32]),
+            node: NodeId([name.as_bytes()[0]; 32]),
             name: name.into(),
             roles: Vec::new(),
             steward,
