@@ -12,12 +12,12 @@ pub(crate) fn peer(peer: &PeerDto) -> String {
     let now = now_ms();
     let at = |time: &Option<String>| time.as_deref().map_or_else(|| "never".to_owned(), |time| ago(time, now));
     let or_unknown = |text: &Option<String>| text.as_deref().map_or_else(|| "not known".to_owned(), safe);
+    let hand = if peer.by_hand.is_some() { " by hand" } else { "" };
     let trust = match (&peer.reason, peer.refused_by_peer) {
         (Some(reason), true) => format!("{}: it refuses this node, {}", safe(&peer.trust), safe(&reason.text)),
-        (Some(reason), false) => format!("{}: {}", safe(&peer.trust), safe(&reason.text)),
-        (None, _) => safe(&peer.trust),
+        (Some(reason), false) => format!("{}{hand}: {}", safe(&peer.trust), safe(&reason.text)),
+        (None, _) => format!("{}{hand}", safe(&peer.trust)),
     };
-    let trust = if peer.by_hand.is_some() { format!("{trust}, by hand") } else { trust };
     let lag = peer.lag_events.map_or_else(|| "not known".to_owned(), |lag| count(lag, "event"));
     let mut out = lines(&[
         ("peer", format!("{} {}", styled(STRONG, &safe(&peer.name)), peer.peer_id)),

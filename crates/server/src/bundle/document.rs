@@ -56,6 +56,9 @@ pub(crate) struct Document {
     pub(crate) heads: Vec<HeadDto>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) synced_at: Option<Scalar>,
+    /// By the sender's key, over the canonical form of all the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) signature: Option<String>,
 }
 
 /// The readable part of a handshake, and its bytes.

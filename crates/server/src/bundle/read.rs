@@ -228,9 +228,9 @@ mod tests {
 
         /// The document, signed as it is, however wrong.
         async fn sign(&self, document: &Document) -> Vec<u8> {
-            let value = to_value(document).unwrap();
-            let signature = self.handle.sign_bundle(&hash_of(&value).unwrap()).await.unwrap();
-            to_bytes(value, &signature).unwrap()
+            let hash = hash_of(&to_value(document).unwrap()).unwrap();
+            let signature = self.handle.sign_bundle(&hash).await.unwrap();
+            to_bytes(document.clone(), &signature).unwrap()
         }
 
         async fn stop(self) {

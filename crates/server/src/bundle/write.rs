@@ -137,12 +137,10 @@ pub(crate) fn to_value(document: &Document) -> Result<Value, Error> {
     serde_json::to_value(document).map_err(|error| Error::Malformed(error.to_string()))
 }
 
-/// The bytes of a document with its signature.
-pub(crate) fn to_bytes(mut value: Value, signature: &Signature) -> Result<Vec<u8>, Error> {
-    if let Value::Object(map) = &mut value {
-        map.insert("signature".to_owned(), Value::String(BASE64.encode(&signature.0)));
-    }
-    let mut bytes = serde_json::to_vec_pretty(&value).map_err(|error| Error::Malformed(error.to_string()))?;
+/// The bytes of a document with its signature, what people read first.
+pub(crate) fn to_bytes(document: Document, signature: &Signature) -> Result<Vec<u8>, Error> {
+    let signed = Document { signature: Some(BASE64.encode(&signature.0)), ..document };
+    let mut bytes = serde_json::to_vec_pretty(&signed).map_err(|error| Error::Malformed(error.to_string()))?;
     bytes.push(b'\n');
     Ok(bytes)
 }

@@ -35,7 +35,7 @@ impl Service {
             document = bundle::facts_document(Some(document), &export, self.now());
             taken = Some(export);
         }
-        self.file(&document, taken.as_ref(), seal.as_ref()).await
+        self.file(document, taken.as_ref(), seal.as_ref()).await
     }
 
     /// Answers a handshake by hand, and takes the facts that came with it.
@@ -58,7 +58,7 @@ impl Service {
             taken = Some(export);
         }
         let seal = if take.seal.unwrap_or(false) { Some(self.handle.peer(&from.to_string()).await?) } else { None };
-        let file = self.file(&answer, taken.as_ref(), seal.as_ref()).await?;
+        let file = self.file(answer, taken.as_ref(), seal.as_ref()).await?;
         Ok(BundleFileDto { handshake: Some(carried), ..file })
     }
 
@@ -80,7 +80,7 @@ impl Service {
         let known = peer.filter(|_| ask.peer.is_some());
         let export = self.export(Take::Everything, ask.since.as_deref(), known, peer).await?;
         let document = bundle::facts_document(None, &export, self.now());
-        self.file(&document, Some(&export), seal.as_ref()).await
+        self.file(document, Some(&export), seal.as_ref()).await
     }
 
     /// Takes facts in.
@@ -223,29 +223,31 @@ impl Service {
     /// Signs a document, and seals it if it is meant for one member alone.
     async fn file(
         &self,
-        document: &Document,
+        document: Document,
         taken: Option<&Export>,
         seal: Option<&PeerView>,
     ) -> Result<BundleFileDto, Problem> {
-        let value = bundle::to_value(document)?;
-        let signature = self.made(self.handle.sign_bundle(&bundle::hash_of(&value)?).await)?;
-        let mut bytes = bundle::to_bytes(value, &signature)?;
+        let hash = bundle::hash_of(&bundle::to_value(&document)?)?;
+        let signature = self.made(self.handle.sign_bundle(&hash).await)?;
+        let file = BundleFileDto {
+            kind: document.kind.name().to_owned(),
+            facts: document.facts.iter().filter(|fact| !fact.is_gene).count() as u64,
+            incidents: document.incidents.len() as u64,
+            events: document.events.iter().map(|log| log.events.len() as u64).sum(),
+            ..BundleFileDto::default()
+        };
+        let mut bytes = bundle::to_bytes(document, &signature)?;
         if let Some(peer) = seal {
             bytes = self.made(self.handle.seal_bundle(peer.peer_id, &bytes).await)?;
         }
-        let plain = document.facts.iter().filter(|fact| !fact.is_gene).count();
         Ok(BundleFileDto {
-            kind: document.kind.name().to_owned(),
             bytes: bytes.len() as u64,
             file: BASE64.encode(&bytes),
             sealed_for: seal
                 .map(|peer| if peer.name.is_empty() { peer.peer_id.to_string() } else { peer.name.clone() }),
-            facts: plain as u64,
-            incidents: document.incidents.len() as u64,
-            events: document.events.iter().map(|log| log.events.len() as u64).sum(),
             cursor: taken.map(|export| convert::cursor(self.own, &export.reaches)),
             more: taken.is_some_and(|export| export.more),
-            handshake: None,
+            ..file
         })
     }
 
