@@ -1,5 +1,6 @@
 //! Starting a node: its home, its key, its store, its network, and the loop over them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use antiphon_core::charter::{GRANT_LIFE_MS, Grant};
@@ -183,16 +184,15 @@ async fn assemble(
     store: Store,
     lock: Lock,
 ) -> Result<(Handle, tokio::task::JoinHandle<()>), Error> {
-    let version = config.agent_version.clone();
-    let read_version = version.clone();
+    let (version, read_version) = (config.agent_version.clone(), config.agent_version.clone());
     let (team, held, (peers, backups)) = store
         .read(move |reader| {
             let kept = (reader.peers()?, reader.backups()?);
             Ok((TeamState::read(reader, &read_version)?, Held::read(reader, &Held::default())?, kept))
         })
         .await?;
-    let mut net_config = antiphon_net::Config::new(key.libp2p_seed(), version.clone());
-    net_config.mdns = config.mdns;
+    let net_config =
+        antiphon_net::Config { mdns: config.mdns, ..antiphon_net::Config::new(key.libp2p_seed(), version.clone()) };
     let mut tasks = Tasks::default();
     let ports = Ports::load(&config.home.ports());
     let (ports_noted, ports_seen) = watch::channel(ports);
@@ -212,22 +212,17 @@ async fn assemble(
         sealing: sealing.clone(),
         quota_bytes: config.copy_quota_bytes,
     };
-    let mut registry = Registry::default();
-    for row in peers {
-        let (node, peer) = rows::from_row(row);
-        registry.insert(node, peer);
-    }
     let engine = Engine {
         net,
         store,
         key,
         team,
         held,
-        peers: registry,
-        sessions: std::collections::BTreeMap::new(),
-        greeting: std::collections::BTreeSet::new(),
-        opening: std::collections::BTreeSet::new(),
-        timers: std::collections::BTreeSet::new(),
+        peers: registry_of(peers),
+        sessions: BTreeMap::new(),
+        greeting: BTreeSet::new(),
+        opening: BTreeSet::new(),
+        timers: BTreeSet::new(),
         listen: Vec::new(),
         ports: ports_noted,
         epochs: 0,
@@ -241,7 +236,7 @@ async fn assemble(
         agent_version: version,
         reading: false,
         read_again: false,
-        rechecks: std::collections::BTreeSet::new(),
+        rechecks: BTreeSet::new(),
         inputs,
         tasks,
     };
@@ -252,6 +247,16 @@ async fn assemble(
         drop(lock);
     });
     Ok((Handle { shared: Arc::new(shared) }, engine))
+}
+
+/// The peers that were known when the node last ran.
+fn registry_of(rows: Vec<antiphon_store::PeerRow>) -> Registry {
+    let mut registry = Registry::default();
+    for row in rows {
+        let (node, peer) = rows::from_row(row);
+        registry.insert(node, peer);
+    }
+    registry
 }
 
 /// Starts the network at the ports of the last run, or at others where those are taken by now.

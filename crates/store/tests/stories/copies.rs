@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::{NodeId, StoreId};
-use antiphon_core::log::{LogId, Stream};
+use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
-use antiphon_store::{COPY_HOLDERS_MAX, CopyHolder, CopyLimits, Draft, Keeping};
+use antiphon_store::{COPY_HOLDERS_MAX, CopyHolder, CopyLimits, Draft, Identity, Keeping};
 
 use super::common::*;
 
@@ -128,4 +128,55 @@ fn the_local_log_is_read_in_ranges_that_end_at_a_signature() {
     }
     assert_eq!(alice.db.drop_copies_of_strangers().unwrap(), [EVE]);
     assert_eq!(alice.db.drop_copies_of_strangers().unwrap(), []);
+}
+
+#[test]
+fn a_local_log_of_a_former_store_is_bobs_own_to_change() {
+    let (mut alice, genome) = alice();
+    let mut bob = join(2, "bob", &mut alice, &genome);
+    let private = |content: &str| text(content).set(Field::Private, Value::Bool(true));
+    let (one, two, three) =
+        (bob.remember_with(private("one")), bob.remember_with(private("two")), bob.remember_with(private("three")));
+    let log = LogId::new(bob.db.own().unwrap().store, Stream::Local);
+    let copied = bob.db.reader().local_events(log.store, 0, 100, 1 << 20).unwrap();
+    // What happened after the copy was made is lost with the disk, but for what was published.
+    bob.edit(three, Field::Private, Value::Bool(false));
+    alice.pull(&bob);
+
+    let mut again = Machine::new(2);
+    let previous = Some((log.store, Vec::new()));
+    let identity = Identity { nonce: [22; 16], previous, ..again.identity("bob") };
+    again.now = bob.now;
+    let (charter, random) = (charter_runs(&alice), again.random());
+    again.db.adopt_team(&identity, &genome, charter, NOW, random).unwrap();
+    let events = verified(&again, log, again.node(), Head::EMPTY, copied);
+    let (now, node) = (again.tick(), again.node());
+    again.db.apply_run(log, node, events.clone(), None, now).unwrap();
+    // Before the shared log comes the copy is all there is; afterwards the published fact is no private one.
+    assert_eq!(again.db.reader().facts_by_stream().unwrap().local, 3);
+    again.pull(&alice);
+    let by_stream = again.db.reader().facts_by_stream().unwrap();
+    assert_eq!((by_stream.shared, by_stream.local), (1, 2));
+    // The same part once more changes nothing.
+    let applied = again.db.apply_run(log, node, events, None, now).unwrap();
+    assert_eq!((applied.stored, applied.duplicates, applied.fork), (0, 4, None));
+
+    again.edit(one, Field::Content, "one, changed".into());
+    again.forget(two);
+    assert_eq!(again.content(one).as_deref(), Some("one, changed"));
+    assert_eq!(again.content(two), None);
+    again.write(Draft::Restore { fact: two, provenance: no_provenance() });
+    assert_eq!(again.content(two).as_deref(), Some("two"));
+    again.edit(one, Field::Private, Value::Bool(false));
+    alice.pull(&again);
+    assert_eq!(alice.content(one).as_deref(), Some("one, changed"));
+    let reader = again.db.reader();
+    assert_eq!(reader.state_hash().unwrap(), alice.db.reader().state_hash().unwrap());
+    assert!(reader.verify().unwrap().is_good(), "{:?}", reader.verify().unwrap());
+    assert_eq!(reader.own_local_logs().unwrap().len(), 2);
+    let (before, facts) = (reader.state_hash().unwrap(), reader.facts_by_stream().unwrap());
+    again.db.rebuild().unwrap();
+    assert_eq!(again.db.reader().facts_by_stream().unwrap(), facts);
+    assert_eq!(again.db.reader().state_hash().unwrap(), before);
+    assert_eq!(again.content(one).as_deref(), Some("one, changed"));
 }
