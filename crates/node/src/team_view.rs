@@ -1,10 +1,11 @@
 //! What a team looks like from outside: its members, roles, stewards, and what waits for consent.
 
-use antiphon_core::charter::{Change, Choice, Pending};
+use antiphon_core::charter::{Change, Choice, Membership, Pending, Removal};
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{Hash, NodeId, TeamId};
+use antiphon_core::log::{Head, Stream};
 use antiphon_core::time::UnixMillis;
-use antiphon_store::Reader;
+use antiphon_store::{LogView, Reader};
 
 use crate::api::Error;
 use crate::clock::now;
@@ -187,43 +188,18 @@ impl Handle {
         });
         let mut members: Vec<MemberView> = members.collect();
         members.sort_by(|one, other| (&one.name, one.node).cmp(&(&other.name, other.node)));
-        let former = membership.revoked().into_iter().filter_map(|node| {
-            let removal = membership.removal(&node)?;
-            let shown = removal.record.as_ref();
-            let beyond = logs.iter().filter(|log| log.node == node).map(|log| match removal.cuts(&log.log) {
-                _ if log.log.stream == antiphon_core::log::Stream::Charter => 0,
-                Choice::Unnamed => log.head.seq,
-                Choice::Lowest(heads) => {
-                    log.head.seq.saturating_sub(heads.iter().map(|head| head.seq).min().unwrap_or(0))
-                }
-                Choice::Highest(heads) => {
-                    log.head.seq.saturating_sub(heads.iter().map(|head| head.seq).max().unwrap_or(0))
-                }
+        let former = membership.revoked().into_iter();
+        let former = former.filter_map(|node| Some(former_view(node, name(&node), membership.removal(&node)?, &logs)));
+        let waiting =
+            membership.pending().iter().filter(|pending| is_open(membership, pending)).map(|pending| WaitingView {
+                record: pending.record,
+                change: pending.change,
+                node: pending.node,
+                name: name(&pending.node),
+                signers: pending.signers.iter().map(name).collect(),
+                own: pending.signers.contains(&team.own.node),
+                needed: pending.needed,
             });
-            Some(FormerView {
-                node,
-                name: name(&node),
-                by: shown.map(|shown| shown.by),
-                reason: shown.map(|shown| shown.reason.clone()).unwrap_or_default(),
-                compromised: removal.compromised,
-                beyond: beyond.sum(),
-            })
-        });
-        // What has become true, or can no more, waits for nobody.
-        let open = |pending: &&Pending| match pending.change {
-            Change::Add => membership.member(&pending.node).is_some_and(|member| !member.steward),
-            Change::Remove => membership.is_steward(&pending.node),
-            Change::Revoke => !membership.is_revoked(&pending.node),
-        };
-        let waiting = membership.pending().iter().filter(open).map(|pending| WaitingView {
-            record: pending.record,
-            change: pending.change,
-            node: pending.node,
-            name: name(&pending.node),
-            signers: pending.signers.iter().map(name).collect(),
-            own: pending.signers.contains(&team.own.node),
-            needed: pending.needed,
-        });
         Ok(TeamView {
             id: team.own.team,
             name: team.constitution.name.clone(),
@@ -312,5 +288,36 @@ impl Handle {
             [] => Err(Error::PeerNotFound(text)),
             several => Err(Error::PeerAmbiguous { text, count: several.len() }),
         }
+    }
+}
+
+/// Whether a change still waits: what has become true, or can no more, waits for nobody.
+fn is_open(membership: &Membership, pending: &Pending) -> bool {
+    match pending.change {
+        Change::Add => membership.member(&pending.node).is_some_and(|member| !member.steward),
+        Change::Remove => membership.is_steward(&pending.node),
+        Change::Revoke => !membership.is_revoked(&pending.node),
+    }
+}
+
+fn former_view(node: NodeId, name: String, removal: &Removal, logs: &[LogView]) -> FormerView {
+    let seq = |head: &Head| head.seq;
+    let theirs = logs.iter().filter(|log| log.node == node && log.log.stream != Stream::Charter);
+    let beyond = theirs.map(|log| {
+        let last = match removal.cuts(&log.log) {
+            Choice::Unnamed => 0,
+            Choice::Lowest(heads) => heads.iter().map(seq).min().unwrap_or(0),
+            Choice::Highest(heads) => heads.iter().map(seq).max().unwrap_or(0),
+        };
+        log.head.seq.saturating_sub(last)
+    });
+    let shown = removal.record.as_ref();
+    FormerView {
+        node,
+        name,
+        by: shown.map(|shown| shown.by),
+        reason: shown.map(|shown| shown.reason.clone()).unwrap_or_default(),
+        compromised: removal.compromised,
+        beyond: beyond.sum(),
     }
 }
