@@ -50,7 +50,8 @@ impl World {
         };
         let sealed = antiphon_vault::seal_to(&key.recipient, CANARY);
         let sealed = sealed.map_err(|error| Broken(Law::StoreWorks, format!("sealing to a role key: {error}")))?;
-        let out = self.spies().into_iter().map(|(_, key)| key.node_id()).filter(|id| self.is_out(&membership, id));
+        let out =
+            self.spies().into_iter().map(|(_, key)| key.node_id()).filter(|id| self.is_out(node, &membership, id));
         let out = out.collect();
         self.tally.sealed += 1;
         self.note(node, "seal", &key.epoch.0, || format!("for {role}"));
@@ -60,9 +61,11 @@ impl World {
     }
 
     /// Whether a key is out by what a writer knows: removed, or let in by nobody but a thief who was.
-    fn is_out(&self, membership: &Membership, id: &NodeId) -> bool {
+    fn is_out(&self, writer: usize, membership: &Membership, id: &NodeId) -> bool {
         let thief = self.plan.trust.thief.map(|thief| self.nodes[thief.node].id);
-        let void = !self.index.contains_key(id) && membership.member(id).is_none();
+        // What the remover had seen counts, also while the writer has not got it.
+        let unknown = !self.index.contains_key(id) && membership.member(id).is_none();
+        let void = unknown && self.holds_whole_past(writer);
         membership.is_revoked(id) || (void && thief.is_some_and(|thief| membership.is_revoked(&thief)))
     }
 
