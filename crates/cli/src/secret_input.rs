@@ -5,10 +5,12 @@ use std::path::Path;
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
+use zeroize::Zeroizing;
+
 use crate::outcome::{Code, Outcome, Problem, file_problem};
 
 /// Most bytes that are read; a phrase of 24 words has some two hundred.
-const SECRET_BYTES_MAX: u64 = 4_096;
+const SECRET_BYTES_MAX: usize = 4_096;
 
 /// Shows the terminal's input again, however the reading ends.
 struct Hidden(Termios);
@@ -34,7 +36,7 @@ impl Drop for Hidden {
 ///
 /// # Errors
 /// A problem when it cannot be read.
-pub(crate) async fn read(prompt: &str, file: Option<&Path>) -> Outcome<String> {
+pub(crate) async fn read(prompt: &str, file: Option<&Path>) -> Outcome<Zeroizing<String>> {
     if let Some(path) = file {
         let open = std::fs::File::open(path).and_then(bounded);
         return Ok(open.map_err(|error| file_problem("read", path, &error))?);
@@ -47,8 +49,8 @@ pub(crate) async fn read(prompt: &str, file: Option<&Path>) -> Outcome<String> {
     let _ = write!(err, "{prompt}").and_then(|()| err.flush());
     let hidden = Hidden::begin().map_err(|error| unreadable(&error))?;
     let line = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        io::stdin().lock().take(SECRET_BYTES_MAX).read_line(&mut line).map(|_| line)
+        let mut line = empty();
+        io::stdin().lock().take(SECRET_BYTES_MAX as u64).read_line(&mut line).map(|_| line)
     });
     let line = tokio::select! {
         line = line => line,
@@ -64,9 +66,14 @@ pub(crate) async fn read(prompt: &str, file: Option<&Path>) -> Outcome<String> {
     Ok(line.map_err(|error| unreadable(&error))?)
 }
 
-fn bounded(from: impl Read) -> io::Result<String> {
-    let mut text = String::new();
-    from.take(SECRET_BYTES_MAX).read_to_string(&mut text).map(|_| text)
+/// Large enough for all that is read, so that growing leaves no unwiped copy behind.
+fn empty() -> Zeroizing<String> {
+    Zeroizing::new(String::with_capacity(SECRET_BYTES_MAX + 1))
+}
+
+fn bounded(from: impl Read) -> io::Result<Zeroizing<String>> {
+    let mut text = empty();
+    from.take(SECRET_BYTES_MAX as u64).read_to_string(&mut text).map(|_| text)
 }
 
 fn unreadable(error: &io::Error) -> Problem {

@@ -2,17 +2,18 @@
 //!
 //! A holder answers whoever the charter calls a member, by the key that the channel has proven. An owner leaves its parts
 //! with the members it chose when a person says so, and after that whenever its local stream grew: now and then a task
-//! looks which chosen members are here and lack something. One such task runs at a time, together with what a person
+//! looks which chosen members are here and lack something, and whether somebody has come who keeps something that was lost. One such task runs at a time, together with what a person
 //! asks for, so that no part is written twice at once.
 
 mod holder;
 mod owner;
 pub(crate) mod restore;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use antiphon_core::charter::Membership;
+use antiphon_core::event::Event;
 use antiphon_core::ids::NodeId;
 use antiphon_core::time::UnixMillis;
 use antiphon_net::{NetHandle, Responder};
@@ -30,6 +31,7 @@ use crate::inputs::Input;
 use crate::team::TeamState;
 
 pub(crate) use holder::QUOTA_BYTES;
+use restore::Restorer;
 
 /// How often the node looks whether a chosen member lacks something, in milliseconds.
 const TEND_MS: u64 = 5_000;
@@ -49,11 +51,13 @@ pub(crate) struct Copies {
     due: UnixMillis,
     /// The members as of the last look: copies of others are dropped.
     members: Option<Arc<Membership>>,
+    /// Connected members that were asked whether they keep something of a former store.
+    asked: BTreeSet<NodeId>,
 }
 
 impl Copies {
     pub(crate) fn new(quota_bytes: u64, sealing: Sealing) -> Self {
-        Self { quota_bytes, sealing, due: UnixMillis(0), members: None }
+        Self { quota_bytes, sealing, due: UnixMillis(0), members: None, asked: BTreeSet::new() }
     }
 }
 
@@ -91,18 +95,46 @@ impl Engine {
         self.copies.members = Some(members.clone());
         let here: Vec<NodeId> = self.sessions.keys().copied().collect();
         let (store, net, key) = (self.store.clone(), self.net.clone(), self.key.clone());
-        let sealing = self.copies.sealing.clone();
+        // If there is none, a person or the last look is still at it.
+        let alone = self.copies.sealing.clone().try_lock_owned();
+        let unasked = if alone.is_ok() { self.unasked(&here) } else { Vec::new() };
+        let own = (self.team.own.team, self.team.own.store);
         self.tasks.spawn(async move {
             if changed {
                 drop_copies(&store).await;
             }
-            // A person, or the last look, is still at it.
-            let Ok(mut left_alone) = sealing.try_lock() else { return };
-            if let Err(error) = tend(&store, &net, &key, &here, &mut left_alone).await {
+            let Ok(mut left_alone) = alone else { return };
+            let restorer = Restorer { store: &store, net: &net, key: &key, team: own.0, own: own.1 };
+            let done = match take_back(&restorer, &unasked).await {
+                Ok(()) => tend(&store, &net, &key, &here, &mut left_alone).await,
+                failed => failed,
+            };
+            if let Err(error) = done {
                 tracing::error!(%error, "sealed copies could not be brought up to date");
             }
         });
     }
+
+    /// Of a store that follows another: the members that came since, and may keep something of the former one.
+    fn unasked(&mut self, here: &[NodeId]) -> Vec<NodeId> {
+        let opening = self.team.local.opening.as_ref().and_then(Event::opening);
+        if opening.is_none_or(|open| open.previous.is_none()) {
+            return Vec::new();
+        }
+        let asked = &mut self.copies.asked;
+        asked.retain(|node| here.contains(node));
+        here.iter().filter(|node| asked.insert(**node)).copied().collect()
+    }
+}
+
+/// Takes back what members keep who were away during the recovery.
+async fn take_back(restorer: &Restorer<'_>, from: &[NodeId]) -> Result<(), Error> {
+    let restored = restorer.run(from).await?;
+    if restored.events > 0 {
+        tracing::info!(events = restored.events, "private facts came back out of sealed copies");
+    }
+    choose_again(restorer.store, restored.holders.into_iter().collect()).await;
+    Ok(())
 }
 
 async fn drop_copies(store: &Store) {

@@ -325,3 +325,52 @@ async fn a_home_in_use_a_strangers_key_and_a_wrong_team_are_refused() {
     assert_eq!(bob.handle.status().await.unwrap().store_id, store);
     assert!(matches!(bob.handle.seal_backup(&[], false).await, Err(Error::NoHolder)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_steward_comes_back_from_a_member_and_lets_others_in_again() {
+    let (mut alice, bob) = (Machine::start("alice").await, Machine::start("bob").await);
+    bob.joins(&alice).await;
+    let fact = alice.remember("the founder's words").await;
+    until("bob has them", async || bob.handle.fact(fact).await.is_ok()).await;
+    let place = come_back(&mut alice, &bob).await;
+    assert_eq!((place.name.as_str(), place.peer_name.as_str()), ("alice", "bob"));
+    recovered(&alice, &place, |recovery| recovery.is_complete() && recovery.own_facts == 1).await;
+    assert!(alice.handle.status().await.unwrap().steward);
+    let carol = Machine::start("carol").await;
+    carol.joins(&alice).await;
+    until("carol has what alice wrote before", async || carol.handle.fact(fact).await.is_ok()).await;
+    until("bob knows carol", async || bob.handle.peer("carol").await.is_ok()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_that_was_away_gives_back_when_it_comes() {
+    let (alice, mut carol) = (Machine::start("alice").await, Machine::start("carol").await);
+    let mut bob = Machine::start("bob").await;
+    bob.joins(&alice).await;
+    carol.joins(&alice).await;
+    remember_privately(&bob, "carol keeps it").await;
+    // Nobody tells them of each other's addresses here but the test.
+    let meet = async |bob: &Machine, carol: &Machine| {
+        let outcome = bob.handle.handshake(&address(carol).await).await.unwrap();
+        outcome.trust == Trust::Verified
+    };
+    until("carol listens", async || !carol.handle.status().await.unwrap().listen.is_empty()).await;
+    until("bob meets carol", async || meet(&bob, &carol).await).await;
+    until("carol keeps it", async || {
+        let sealed = match bob.handle.seal_backup(&["carol".to_owned()], false).await {
+            Ok(mut sealed) => sealed.remove(0),
+            Err(_) => return false,
+        };
+        sealed.fault.is_none() && sealed.missing == 0
+    })
+    .await;
+    carol.stop().await;
+    let place = come_back(&mut bob, &alice).await;
+    let recovery = recovered(&bob, &place, Recovery::is_complete).await;
+    assert_eq!((recovery.private_facts, recovery.away), (0, vec![key_of(&carol).node_id()]));
+    carol.start_again().await;
+    until("carol listens again", async || !carol.handle.status().await.unwrap().listen.is_empty()).await;
+    until("bob meets carol again", async || meet(&bob, &carol).await).await;
+    until("it is back", async || facts_of(&bob, Stream::Local).await == 1).await;
+    until("carol is chosen again", async || bob.handle.sealed_copies().await.unwrap().holders.len() == 1).await;
+}

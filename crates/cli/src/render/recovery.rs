@@ -50,7 +50,7 @@ pub(crate) fn recovered(place: &FormerPlaceDto, recovery: &RecoveryDto) -> Strin
     }
     if !recovery.away.is_empty() {
         let away: Vec<String> = recovery.away.iter().map(|name| safe(name)).collect();
-        out.push_str(&format!("Away, and may keep more: {}.\n", away.join(", ")));
+        out.push_str(&format!("Away, and may keep more, which comes by itself when they do: {}.\n", away.join(", ")));
     }
     if recovery.complete {
         out.push_str("The members that knew the former disk take the new one for it by themselves.\n");
@@ -93,7 +93,9 @@ pub(crate) fn unsealed(unsealed: &UnsealedDto) -> String {
 /// Who keeps what.
 pub(crate) fn copies(view: &SealedDto) -> String {
     let now = now_ms();
-    let mut out = if view.holders.is_empty() {
+    let mut out = if view.holders.is_empty() && view.private_facts == 0 {
+        "This node has no private facts, so nobody needs to keep a sealed copy of any.\n".to_owned()
+    } else if view.holders.is_empty() {
         format!(
             "Nobody keeps a sealed copy of the {} of this node.\nChoose somebody: antiphon backup seal --with PEER\n",
             count(thousands(view.private_facts), "private fact")
