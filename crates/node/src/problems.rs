@@ -44,7 +44,9 @@ fn mend_here(reason: Reason, name: &str) -> String {
 /// The peer refuses this node.
 fn mend_there(reason: Reason, name: &str, own: &str) -> String {
     match reason {
-        Reason::IdentityMismatch | Reason::IdentityMissing => format!("antiphon peers reset {own} (on {name})"),
+        Reason::IdentityMismatch | Reason::IdentityMissing => {
+            format!("antiphon peers reset {own} (on {name}), unless a recovered machine has taken this one's place")
+        }
         Reason::GenomeMismatch => "antiphon gene list (on both machines, to see what differs)".to_owned(),
         Reason::Revoked => "antiphon --profile NEW join TICKET (a removed key never returns)".to_owned(),
         Reason::GrantExpired => format!("antiphon team renew {own} (on a steward)"),
