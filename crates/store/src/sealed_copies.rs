@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use antiphon_core::cbor;
 use antiphon_core::event::Event;
 use antiphon_core::ids::{NodeId, StoreId};
-use antiphon_core::log::{LogId, Stream};
+use antiphon_core::log::Stream;
 use antiphon_core::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -309,15 +309,6 @@ impl Reader<'_> {
         let mut count = |stream: Stream| query.query_row([stream.number()], |found| found.get::<_, i64>(0));
         let (shared, local) = (count(Stream::Shared)?, count(Stream::Local)?);
         Ok(FactsByStream { shared: shared.cast_unsigned(), local: local.cast_unsigned() })
-    }
-
-    /// The store that the store of `log` follows, as its opening says.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn previous_store(&self, log: LogId) -> Result<Option<StoreId>, Error> {
-        let opening = self.event_at(log, 1)?.and_then(|event| event.opening());
-        Ok(opening.and_then(|open| open.previous).map(|(store, _)| store))
     }
 }
 
