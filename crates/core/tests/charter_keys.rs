@@ -72,6 +72,9 @@ fn a_gene_with_a_meaning_of_its_own_is_no_record() {
 fn the_newest_key_without_a_removed_holder_is_used() {
     let mut story = Story::of(&[ALICE, BOB]);
     assert_eq!(story.membership().role_key(ROLE), None);
+    for member in [CAROL, DAVE] {
+        story.says(ALICE, granted(member, ROLE, &[]));
+    }
     let old = story.says(ALICE, key(ROLE, &[ALICE, CAROL]));
     story.all_meet();
     let new = story.says(BOB, key(ROLE, &[ALICE, CAROL, DAVE]));

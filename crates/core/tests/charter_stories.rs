@@ -309,11 +309,41 @@ fn nobody_revokes_once_it_knows_that_it_may_not() {
     let mut story = Story::of(&[ALICE, BOB]);
     story.says(BOB, revoke(ALICE));
     story.says(ALICE, revoke(BOB));
-    // Another machine of alice's has heard of bob's removal of her only, and agrees; but that removal is void.
+    // Another machine of alice's has heard of bob's removal of her only, and agrees. So she tells two stories.
     let mut other = Machine::new(ALICE, 1);
     other.hears(story.machine(BOB));
     let entry = other.write(revoke(ALICE));
     story.also(entry);
-    assert_eq!(story.stewards(), [ALICE]);
-    assert!(!story.is_revoked(ALICE), "a revoked key would be a steward");
+    assert_eq!(story.stewards(), [BOB]);
+    assert!(story.is_revoked(ALICE) && !story.is_revoked(BOB), "nobody is a steward and revoked");
+}
+
+#[test]
+fn a_stolen_founders_key_that_was_removed_does_not_come_back_by_a_new_log() {
+    let mut story = Story::of(&[ALICE]);
+    story.says(ALICE, add(BOB));
+    story.all_meet();
+    story.says(ALICE, grant(DAVE));
+    story.all_meet();
+    story.says(BOB, revoke(ALICE));
+    assert_eq!(story.stewards(), [BOB]);
+    // Whoever has the key opens a log that knows of nothing, and removes bob and whom it likes: it would be the older
+    // right, and at the same time, if alice's other log did not show that she knows better.
+    let mut thief = Machine::new(ALICE, 1);
+    for record in [revoke(BOB), grant(EVE), revoke(DAVE)] {
+        let entry = thief.write(record);
+        story.also(entry);
+    }
+    assert_eq!(story.stewards(), [BOB]);
+    assert!(story.is_revoked(ALICE) && !story.is_member(EVE) && story.is_member(DAVE));
+    // A machine that lost its disk has heard of what its former log knew, and tells one story.
+    let mut story = Story::of(&[ALICE, BOB]);
+    story.says(ALICE, grant(DAVE));
+    story.all_meet();
+    story.says(BOB, revoke(ALICE));
+    let mut returned = Machine::new(ALICE, 1);
+    returned.clock = story.machine(ALICE).clock.clone();
+    let entry = returned.write(revoke(BOB));
+    story.also(entry);
+    assert_eq!(story.stewards(), [ALICE], "the older right wins");
 }

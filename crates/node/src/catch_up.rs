@@ -6,15 +6,31 @@
 
 use antiphon_core::charter::Refusal;
 use antiphon_core::ids::NodeId;
+use antiphon_core::time::UnixMillis;
 use antiphon_protocol::handshake::{Rejected, Verified};
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{Input as Heard, Mode};
 
 use crate::api::Trust;
-use crate::clock::now;
+use crate::clock::{has_come, now};
 use crate::event_loop::Engine;
+use crate::peers::Peer;
+
+/// Wait before a member whose genome differed is greeted again although nothing came of its charter, in milliseconds.
+const GREET_AGAIN_MS: u64 = 5_000;
 
 impl Engine {
+    /// Members whose genome differed and that were not greeted again since: the greeting may have been lost.
+    pub(crate) fn greet_again(&mut self, now: UnixMillis) {
+        let due = |node: &NodeId, peer: &Peer| {
+            peer.out_of_step && self.sessions.contains_key(node) && has_come(peer.dial_at, now, GREET_AGAIN_MS)
+        };
+        let due = self.peers.iter().filter(|(node, peer)| due(node, peer) && !self.greeting.contains(node));
+        for peer in due.map(|(node, _)| *node).collect::<Vec<_>>() {
+            self.greet(peer, Vec::new(), None);
+        }
+    }
+
     /// What may flow between this node and a peer: everything once it is verified, before that the charter.
     pub(crate) fn mode_with(&self, peer: &NodeId) -> Mode {
         let verified = self.peers.get(peer).is_some_and(|entry| entry.trust == Trust::Verified);
@@ -29,6 +45,7 @@ impl Engine {
             entry.genome = Some(verified.genome);
             entry.out_of_step = true;
             entry.reached(now());
+            entry.dial_at = now().after(GREET_AGAIN_MS);
         }
         self.peers.set_trust(&peer, Trust::Pending, None);
         self.set_mode(peer);

@@ -185,6 +185,7 @@ impl Engine {
                 self.greet(peer, crate::connect::parse_all(&addresses), None);
             }
         }
+        self.greet_again(at);
         self.check_timeouts(at);
         self.tend_copies(at);
     }

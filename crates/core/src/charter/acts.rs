@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::bits::Bits;
 use super::record::{Entry, Record};
 use super::stewards::{Age, Change};
-use crate::ids::{Hash, NodeId};
+use crate::ids::{Hash, NodeId, StoreId};
 
 /// A change that a record proposes.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub(super) struct Table<'a> {
     pub(super) seen_by: Vec<Bits>,
     /// Proposals that take a key away for good.
     pub(super) for_good: Bits,
+    /// Proposals whose author wrote elsewhere as if it did not know of them, nor they of that.
+    pub(super) two_faced: Bits,
     places: BTreeMap<Hash, usize>,
     by_author: BTreeMap<NodeId, Bits>,
     adds: BTreeMap<NodeId, Bits>,
@@ -90,6 +92,7 @@ impl<'a> Table<'a> {
             seen: vec![few.clone(); signatures.len()],
             seen_by: vec![few.clone(); signatures.len()],
             for_good: few.clone(),
+            two_faced: few.clone(),
             by_author: BTreeMap::new(),
             adds: BTreeMap::new(),
             removals: BTreeMap::new(),
@@ -101,7 +104,32 @@ impl<'a> Table<'a> {
         };
         table.relate();
         table.index();
+        table.note_two_faced(entries);
         table
+    }
+
+    /// Notes the proposals of keys that tell two stories: in another log of the same key there is a record that has not
+    /// seen the proposal and that the proposal has not seen. Within a log clocks only grow, so the first record that
+    /// the proposal has not seen tells.
+    fn note_two_faced(&mut self, entries: &[&'a Entry]) {
+        let mut logs: BTreeMap<NodeId, BTreeMap<StoreId, Vec<&Entry>>> = BTreeMap::new();
+        for entry in entries {
+            logs.entry(entry.author).or_default().entry(entry.store).or_default().push(entry);
+        }
+        for log in logs.values_mut().flat_map(BTreeMap::values_mut) {
+            log.sort_unstable_by_key(|entry| (entry.seq, entry.hash));
+        }
+        for (at, proposal) in self.proposals.iter().enumerate() {
+            let entry = proposal.entry;
+            let others = logs.get(&entry.author).into_iter().flatten().filter(|(store, _)| **store != entry.store);
+            let denies = |log: &Vec<&Entry>| {
+                let unseen = log.partition_point(|other| entry.has_seen(other));
+                log.get(unseen).is_some_and(|other| !other.has_seen(entry))
+            };
+            if others.into_iter().any(|(_, log)| denies(log)) {
+                self.two_faced.insert(at);
+            }
+        }
     }
 
     /// Fills in what has seen what. Whoever has seen a record has seen what that one had, so most pairs are not compared.

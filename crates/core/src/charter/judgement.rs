@@ -190,7 +190,9 @@ impl<'j, 'a> Judgement<'j, 'a> {
     }
 
     /// Of the acts that void each other in a circle which nothing else open reaches into, the one that goes first: a
-    /// removal before an appointment, then the older right, then the lowest hash.
+    /// removal before an appointment, then one whose author tells one story before one whose author tells two, then the
+    /// older right, then the lowest hash. So a stolen key that was removed cannot come back by opening a new log and
+    /// writing into it as if it had not heard of that.
     fn first_of_a_circle(&self) -> Option<usize> {
         let mut at = self.open.first()?;
         let circle = loop {
@@ -205,7 +207,8 @@ impl<'j, 'a> Judgement<'j, 'a> {
         };
         circle.iter().min_by_key(|at| {
             let proposal = &self.table.proposals[*at];
-            (proposal.change == Change::Add, self.acts[*at].as_ref().map(|act| act.age), proposal.entry.hash)
+            let (add, two_faced) = (proposal.change == Change::Add, self.table.two_faced.has(*at));
+            (add, two_faced, self.acts[*at].as_ref().map(|act| act.age), proposal.entry.hash)
         })
     }
 

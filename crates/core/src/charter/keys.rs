@@ -124,8 +124,9 @@ impl RoleKeys {
 }
 
 impl Membership {
-    /// The key to encrypt for a role with: the newest whose holders include no removed member; `None` when there is
-    /// none, and while a record that must not be ignored is not understood.
+    /// The key to encrypt for a role with: the newest whose holders are all members; `None` when there is none, and while
+    /// a record that must not be ignored is not understood. Neither somebody who was removed may hold it nor somebody
+    /// whose grant turned out to be void.
     ///
     /// A key that was replaced is never taken again, not even if it names no removed member: whoever holds the one that
     /// replaced it opens it too, and a member that was granted its place later is not named in it.
@@ -133,8 +134,8 @@ impl Membership {
         if self.critical().is_some() {
             return None;
         }
-        let revoked: BTreeSet<NodeId> = self.revoked();
-        let sound = |key: &&RoleEpoch| !revoked.iter().any(|node| key.is_held_by(node));
+        let belongs = |node: &NodeId| self.member(node).is_some() || self.is_steward(node);
+        let sound = |key: &&RoleEpoch| key.wraps.keys().chain(&key.leaked).all(belongs);
         let keys = self.role_keys().of_role(role);
         let newest = |key: &&RoleEpoch| !keys.iter().any(|other| other.replaces(key));
         keys.iter().copied().filter(newest).find(sound)

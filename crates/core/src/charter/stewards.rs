@@ -9,8 +9,8 @@
 //!
 //! *Effect.* Among the changes that have consent, a removal voids every signature of the removed steward that the
 //! removal had not seen (strong removal), which may take the consent of another change away. Where the changes void
-//! each other in a circle, a removal goes before an appointment, then the older right, then the lowest hash; nobody
-//! can grind a hash to beat an older right.
+//! each other in a circle, a removal goes before an appointment, then a key that tells one story before one that tells
+//! two, then the older right, then the lowest hash; nobody can grind a hash to beat an older right.
 //!
 //! Limits: k is 1 for two stewards and fewer, so there a stolen key can remove the other; the younger of the two
 //! loses when both try at once. Whoever holds a steward's key can also write as if it had not heard of stewards that
