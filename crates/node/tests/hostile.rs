@@ -101,7 +101,7 @@ impl Mallory {
             let payload = payload.encode(Stream::Charter).unwrap();
             let header = Header {
                 team,
-                id: EventId([head.seq as u8; 16]),
+                id: EventId([u8::from(head.seq > 0); 16]),
                 store,
                 stream: Stream::Charter,
                 seq: head.seq + 1,

@@ -26,6 +26,8 @@ pub(crate) struct Canary {
     sealed: Vec<u8>,
     /// Keys that its writer knew to be out.
     out: BTreeSet<NodeId>,
+    /// Records that its writer held.
+    known: BTreeSet<Hash>,
 }
 
 impl World {
@@ -56,7 +58,9 @@ impl World {
         self.tally.sealed += 1;
         self.note(node, "seal", &key.epoch.0, || format!("for {role}"));
         let (role, epoch) = (role.to_owned(), key.epoch);
-        self.model.canaries.push(Canary { by: node, role, epoch, sealed, out });
+        let known = self.team(node).map(|team| team.local.records.entries().map(|entry| entry.hash).collect());
+        let known = known.unwrap_or_default();
+        self.model.canaries.push(Canary { by: node, role, epoch, sealed, out, known });
         Ok(())
     }
 
@@ -153,7 +157,8 @@ impl World {
         Ok(())
     }
 
-    /// A removed member keeps all it ever had and gets at all records; it opens nothing whose writer knew.
+    /// A removed member keeps all it ever had and gets at all records; it opens nothing whose writer knew. But whoever is
+    /// a steward can read everything, and hand it to whom it likes: what a thief writes afterwards proves nothing.
     fn check_spies(&mut self, honest: &[usize]) -> Step {
         let mut entries: Vec<Entry> = Vec::new();
         let sources = honest.iter().take(1).copied().chain((0..self.plan.nodes).filter(|n| self.plan.trust.is_out(*n)));
@@ -165,9 +170,11 @@ impl World {
                 }
             }
         }
+        let thief = self.plan.trust.thief.map(|thief| self.nodes[thief.node].id);
         for (number, key) in self.spies() {
-            let secrets = self.keys.all_of(number, &key, entries.iter());
             for canary in self.model.canaries.iter().filter(|canary| canary.out.contains(&key.node_id())) {
+                let told = |entry: &&Entry| Some(entry.author) != thief || canary.known.contains(&entry.hash);
+                let secrets = self.keys.all_of(number, &key, entries.iter().filter(told));
                 let open = secrets.iter().any(|secret| reads(secret, &canary.sealed));
                 need(!open, Law::RemovedReadNothing, || {
                     format!("{number} reads what n{} sealed for {} with {}", canary.by, canary.role, canary.epoch)

@@ -22,20 +22,13 @@ pub struct RoleEpoch {
     pub wraps: BTreeMap<NodeId, Vec<u8>>,
     /// The key before it.
     pub previous: Option<Previous>,
-    /// Who was given it by a grant that does not count.
-    leaked: BTreeSet<NodeId>,
-    /// Who made it.
-    maker: NodeId,
+    /// Everybody who holds it or may, by whatever record.
+    holders: BTreeSet<NodeId>,
     seen: VClock,
     age: Age,
 }
 
 impl RoleEpoch {
-    /// Whether a node holds it, or may.
-    fn is_held_by(&self, node: &NodeId) -> bool {
-        self.wraps.contains_key(node) || self.leaked.contains(node)
-    }
-
     /// Whether it was made by somebody who knew the other one.
     fn replaces(&self, other: &Self) -> bool {
         self.seen != other.seen && self.seen.covers(&other.seen)
@@ -50,12 +43,7 @@ impl RoleKeys {
     pub(super) fn of(counted: &[(&Entry, Age)], entries: &[&Entry]) -> Self {
         let mut keys = BTreeMap::new();
         for (entry, age) in counted {
-            let made: &[RoleKey] = match &entry.record {
-                Record::RoleKey(key) => std::slice::from_ref(key),
-                Record::Revoke(revoke) => &revoke.role_keys,
-                _ => continue,
-            };
-            for key in made {
+            for key in keys_of(&entry.record) {
                 let wraps = key.wraps.iter().map(|wrap| (wrap.node, wrap.sealed.clone())).collect();
                 let epoch = RoleEpoch {
                     role: key.role.clone(),
@@ -63,8 +51,7 @@ impl RoleKeys {
                     recipient: key.recipient.clone(),
                     wraps,
                     previous: key.previous.clone(),
-                    leaked: BTreeSet::new(),
-                    maker: entry.author,
+                    holders: BTreeSet::new(),
                     seen: entry.seen.clone(),
                     age: *age,
                 };
@@ -79,26 +66,11 @@ impl RoleKeys {
                 }
             }
         }
-        let mut keys = Self(keys);
-        while keys.note_leaks(entries) {}
-        keys
-    }
-
-    /// A grant that does not count was sent all the same, and what it wraps was opened. Only who holds a key can wrap
-    /// it, so what others claim to have wrapped spoils no key. Says whether another holder was found.
-    fn note_leaks(&mut self, entries: &[&Entry]) -> bool {
-        let mut found = false;
-        for entry in entries {
-            let Record::Grant(grant) = &entry.record else { continue };
-            for wrap in &grant.wraps {
-                let Some(key) = self.0.get_mut(&(wrap.role.clone(), wrap.epoch)) else { continue };
-                let held = key.maker == entry.author || key.is_held_by(&entry.author);
-                if held && !key.wraps.contains_key(&grant.node) {
-                    found |= key.leaked.insert(grant.node);
-                }
-            }
+        let mut holders = holders(entries);
+        for (id, key) in &mut keys {
+            key.holders = holders.remove(id).unwrap_or_default();
         }
-        found
+        Self(keys)
     }
 
     /// Every key, by role and epoch.
@@ -123,6 +95,54 @@ impl RoleKeys {
     }
 }
 
+/// Everybody who can get at each key, by all records, whether they count or not: what was sent was sent. Those are who
+/// made it, whom it was made for, whom a holder granted it, and whoever can get at a key that a holder made to open it.
+/// What somebody writes who does not hold a key spoils it for nobody.
+fn holders(entries: &[&Entry]) -> BTreeMap<(String, Hash), BTreeSet<NodeId>> {
+    let mut holders: BTreeMap<(String, Hash), BTreeSet<NodeId>> = BTreeMap::new();
+    let mut newest_first: Vec<&Entry> = entries.to_vec();
+    newest_first.sort_by_cached_key(|entry| std::cmp::Reverse((entry.depth(), entry.hash)));
+    for entry in &newest_first {
+        for key in keys_of(&entry.record) {
+            let made_for = key.wraps.iter().map(|wrap| wrap.node).chain([entry.author]);
+            holders.insert((key.role.clone(), entry.hash), made_for.collect());
+        }
+    }
+    let mut found = true;
+    while found {
+        found = false;
+        for entry in &newest_first {
+            if let Record::Grant(grant) = &entry.record {
+                for wrap in &grant.wraps {
+                    let held = holders.get_mut(&(wrap.role.clone(), wrap.epoch));
+                    let held = held.filter(|held| held.contains(&entry.author));
+                    found |= held.is_some_and(|held| held.insert(grant.node));
+                }
+            }
+            for key in keys_of(&entry.record) {
+                let Some(previous) = &key.previous else { continue };
+                let newer = holders.get(&(key.role.clone(), entry.hash)).cloned().unwrap_or_default();
+                let held = holders.get_mut(&(key.role.clone(), previous.epoch));
+                if let Some(held) = held.filter(|held| held.contains(&entry.author)) {
+                    let before = held.len();
+                    held.extend(newer);
+                    found |= held.len() > before;
+                }
+            }
+        }
+    }
+    holders
+}
+
+/// The role keys that a record makes.
+fn keys_of(record: &Record) -> &[RoleKey] {
+    match record {
+        Record::RoleKey(key) => std::slice::from_ref(key),
+        Record::Revoke(revoke) => &revoke.role_keys,
+        _ => &[],
+    }
+}
+
 impl Membership {
     /// The key to encrypt for a role with: the newest whose holders are all members; `None` when there is none, and while
     /// a record that must not be ignored is not understood. Neither somebody who was removed may hold it nor somebody
@@ -135,7 +155,7 @@ impl Membership {
             return None;
         }
         let belongs = |node: &NodeId| self.member(node).is_some() || self.is_steward(node);
-        let sound = |key: &&RoleEpoch| key.wraps.keys().chain(&key.leaked).all(belongs);
+        let sound = |key: &&RoleEpoch| key.holders.iter().all(belongs);
         let keys = self.role_keys().of_role(role);
         let newest = |key: &&RoleEpoch| !keys.iter().any(|other| other.replaces(key));
         keys.iter().copied().filter(newest).find(sound)
