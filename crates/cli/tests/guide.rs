@@ -181,6 +181,7 @@ macro_rules! pages {
 
 pages! {
     first_steps = "first-steps.md",
+    recovery = "recovery.md",
     silent_members = "silent-members.md",
     trust = "trust.md",
 }

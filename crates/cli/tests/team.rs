@@ -218,6 +218,17 @@ fn a_proof_is_checked_where_nothing_else_is() {
 }
 
 #[test]
+fn a_node_whose_stewards_were_changed_does_not_start_and_names_the_gene() {
+    let alice = Machine::new("alice");
+    alice.run(&["init", "--team", "choir"]).good();
+    let steward = alice.json(&["gene", "show", "steward.first"])["text"].as_str().unwrap().to_owned();
+    alice.run(&["down"]).good();
+    let eve = "12D3KooWHZ4RE7MPzc3TXyBbkkXeKPVXaAwbwSTQmYMcN87R4ZDa";
+    tamper(&alice.home().join("antiphon.db"), &steward, eve);
+    alice.run(&["status"]).refused(4, &["steward.first", "antiphon recover"]);
+}
+
+#[test]
 fn a_tampered_gene_is_named() {
     let alice = Machine::new("alice");
     let founding = file(&alice, "team.toml", "[[genes]]\nid = \"law.secrets\"\ntext = \"No secrets.\"\n");

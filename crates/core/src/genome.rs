@@ -296,10 +296,12 @@ impl Genome {
 /// gene unfit.
 pub fn check_added(id: &str, text: &str) -> Result<(), Error> {
     check_gene(id, text)?;
-    if FOUNDING_PREFIXES.iter().any(|prefix| id.starts_with(prefix)) {
-        return Err(Error::Reserved(id.to_owned()));
-    }
-    Ok(())
+    if is_reserved(id) { Err(Error::Reserved(id.to_owned())) } else { Ok(()) }
+}
+
+/// Whether a gene of this id has a meaning of its own, so that it can only be founded.
+pub fn is_reserved(id: &str) -> bool {
+    FOUNDING_PREFIXES.iter().any(|prefix| id.starts_with(prefix))
 }
 
 fn check_gene(id: &str, text: &str) -> Result<(), Error> {

@@ -15,7 +15,7 @@ use antiphon_store::{
 use antiphon_vault::NodeKey;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::api::{Error, HandshakeView, Invitation, Joined, PeerView, Status};
+use crate::api::{Error, HandshakeView, Invitation, Joined, PeerView, Reason, Status};
 use crate::clock::now;
 use crate::inputs::Command;
 use crate::sealed::Sealing;
@@ -72,8 +72,12 @@ impl Handle {
         let team = self.team().await?;
         let counts = self.store().read(|reader| reader.counts()).await?;
         let member = team.membership.members().find(|(node, _)| **node == team.own.node).map(|(_, member)| member);
-        let mut problems = problems::of_team(&self.members().await?, self.removal().await?.as_ref(), now());
-        problems.extend(peers.iter().filter_map(|peer| problems::of_peer(peer, &team.own.name)));
+        let removal = self.removal().await?;
+        let mut problems = problems::of_team(&self.members().await?, removal.as_ref(), now());
+        // That the node was removed says why everybody refuses it.
+        let told = |peer: &&PeerView| removal.is_some() && peer.reason == Some(Reason::Revoked);
+        let peers_to_name = peers.iter().filter(|peer| !told(peer));
+        problems.extend(peers_to_name.filter_map(|peer| problems::of_peer(peer, &team.own.name)));
         Ok(Status {
             node_id: team.own.node,
             store_id: team.own.store,

@@ -17,7 +17,11 @@ const SINGLE_GRANTS_MAX: usize = 3;
 /// What is wrong with a peer, if a person should know. `own` is this node's name.
 pub(crate) fn of_peer(peer: &PeerView, own: &str) -> Option<Problem> {
     let reason = peer.reason.filter(|_| peer.trust == Trust::Rejected)?;
-    let name = if peer.name.is_empty() { peer.peer_id.short() } else { peer.name.clone() };
+    // Whoever a steward removed is refused as it should be.
+    if reason == Reason::Revoked && !peer.refused_by_peer {
+        return None;
+    }
+    let name = if peer.name.is_empty() { peer.peer_id.to_string() } else { peer.name.clone() };
     let what = if peer.refused_by_peer {
         format!("{name} refuses this node: {}", reason.name())
     } else {
@@ -34,7 +38,6 @@ fn mend_here(reason: Reason, name: &str) -> String {
             format!("antiphon peers reset {name} (if its database was made anew on purpose)")
         }
         Reason::GenomeMismatch => "antiphon gene list (on both machines, to see what differs)".to_owned(),
-        Reason::Revoked => format!("antiphon peers forget {name} (it was removed for good)"),
         Reason::GrantExpired => format!("antiphon team renew {name} (on a steward)"),
         Reason::NotAMember => "antiphon invite --role ROLE (on a steward, if it should belong to the team)".to_owned(),
         _ => format!("antiphon peers show {name}"),
@@ -83,6 +86,7 @@ pub(crate) fn of_team(team: &TeamView, removal: Option<&Removal>, now: UnixMilli
     problems.extend(team.waiting.iter().filter(|waiting| steward && !waiting.own).map(consent));
     problems.extend(grants(team, steward, now));
     problems.extend(lacking(team, steward));
+    problems.extend(team.keyless.iter().filter(|_| steward).map(|role| keyless(role)));
     problems
 }
 
@@ -126,6 +130,12 @@ fn lacking(team: &TeamView, steward: bool) -> Vec<Problem> {
         Problem { what, fix: renew(&member.name, steward) }
     };
     lacks.map(one).collect()
+}
+
+/// A role whose keys are all held by somebody who is no member any more: nobody writes with those.
+fn keyless(role: &str) -> Problem {
+    let what = format!("nothing can be sealed to {role}: somebody who is no member any more holds its keys");
+    Problem { what, fix: format!("antiphon team rotate-role {role}") }
 }
 
 fn renew(name: &str, steward: bool) -> String {
@@ -187,7 +197,7 @@ mod tests {
         check(Rejected, Reason::IdentityMismatch, false, Some("antiphon peers reset bob"));
         check(Rejected, Reason::IdentityMismatch, true, Some("antiphon peers reset alice (on bob)"));
         check(Rejected, Reason::GenomeMismatch, false, Some("antiphon gene list"));
-        check(Rejected, Reason::Revoked, false, Some("antiphon peers forget bob"));
+        check(Rejected, Reason::Revoked, false, None);
         check(Rejected, Reason::Revoked, true, Some("antiphon --profile NEW join"));
         check(Rejected, Reason::GrantExpired, false, Some("antiphon team renew bob"));
         check(Rejected, Reason::GrantExpired, true, Some("antiphon team renew alice"));
@@ -219,6 +229,7 @@ mod tests {
             needed: 1,
             waiting: Vec::new(),
             critical: None,
+            keyless: Vec::new(),
         }
     }
 

@@ -108,6 +108,8 @@ pub struct TeamView {
     pub waiting: Vec<WaitingView>,
     /// The number of a record kind that this version does not know and must not ignore.
     pub critical: Option<u64>,
+    /// Roles that had keys and have none that may be used.
+    pub keyless: Vec<String>,
 }
 
 /// What became of a record that may need the consent of others.
@@ -209,6 +211,7 @@ impl Handle {
             needed: membership.needed(),
             waiting: waiting.collect(),
             critical: membership.critical(),
+            keyless: keyless(&team),
             members,
         })
     }
@@ -289,6 +292,14 @@ impl Handle {
             several => Err(Error::PeerAmbiguous { text, count: several.len() }),
         }
     }
+}
+
+fn keyless(team: &TeamState) -> Vec<String> {
+    let without = |role: &&str| {
+        let (keys, usable) = (team.membership.role_keys().of_role(role), team.membership.role_key(role));
+        !keys.is_empty() && usable.is_none() && team.membership.critical().is_none()
+    };
+    team.roles.names().filter(without).map(str::to_owned).collect()
 }
 
 /// Whether a change still waits: what has become true, or can no more, waits for nobody.

@@ -99,6 +99,9 @@ impl Cache {
     /// Reads everything from the database.
     pub(crate) fn load(conn: &Connection) -> Result<Self, Error> {
         let own = own(conn)?;
+        if let Some(own) = &own {
+            crate::charter::check_founding(conn, &own.team)?;
+        }
         let (membership, sharing) = match &own {
             Some(_) => (Some(crate::charter::membership(conn)?), crate::charter::constitution(conn)?.sharing),
             None => (None, Sharing::default()),

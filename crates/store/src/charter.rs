@@ -10,8 +10,9 @@ use antiphon_core::charter::{Charter, Entry, GrantPath, Membership};
 use antiphon_core::event::Event;
 use antiphon_core::fact::{Level, Sharing};
 use antiphon_core::genome::{self, Constitution, Genome};
-use antiphon_core::ids::{Hash, NodeId};
+use antiphon_core::ids::{Hash, NodeId, TeamId};
 use antiphon_core::log::Stream;
+use antiphon_core::roles::ROLE_PREFIX;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Error;
@@ -59,6 +60,17 @@ pub(crate) fn shares(conn: &Connection, level: Level, private: bool) -> Result<b
     let text: Option<String> = query.query_row([SHARING_GENE], |row| row.get(0)).optional()?;
     let sharing = text.as_deref().and_then(Sharing::parse).unwrap_or_default();
     Ok(sharing.stream_of(level, private) == Stream::Shared)
+}
+
+/// Checks that nobody changed a gene on which it hangs who is a member. A node that does not know who founded its team
+/// must not decide who belongs to it; a changed law is for `verify` to say.
+pub(crate) fn check_founding(conn: &Connection, team: &TeamId) -> Result<(), Error> {
+    let changed = tampered(conn)?;
+    let matters = |id: &String| genome::is_reserved(id) || id.starts_with(ROLE_PREFIX);
+    if changed.iter().any(matters) || (changed.is_empty() && team_genome(conn)?.team() != *team) {
+        return Err(Error::Tampered(changed));
+    }
+    Ok(())
 }
 
 /// What is wrong with the founding genes, gene by gene as far as their hashes tell.

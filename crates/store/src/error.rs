@@ -60,6 +60,9 @@ pub enum Error {
     /// The home has a team already.
     #[error("this home belongs to team {0} already")]
     HasTeam(TeamId),
+    /// Somebody changed genes in the database on which it hangs who is a member.
+    #[error("the founding genes in the database were changed: {}", if .0.is_empty() { "they do not hash to the team's id".to_owned() } else { .0.join(", ") })]
+    Tampered(Vec<String>),
     /// The genes are no genome.
     #[error(transparent)]
     Genome(#[from] genome::Error),
@@ -148,6 +151,11 @@ impl Error {
     /// Whether something that was named does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound(_))
+    }
+
+    /// Whether genes were changed on which it hangs who is a member.
+    pub fn is_tampered(&self) -> bool {
+        matches!(self, Self::Tampered(_))
     }
 
     /// Whether the database was written by a newer version.

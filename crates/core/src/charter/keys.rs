@@ -155,7 +155,7 @@ impl Membership {
             return None;
         }
         let belongs = |node: &NodeId| self.member(node).is_some() || self.is_steward(node);
-        let sound = |key: &&RoleEpoch| key.holders.iter().all(belongs);
+        let sound = |key: &&RoleEpoch| key.wraps.keys().chain(&key.holders).all(belongs);
         let keys = self.role_keys().of_role(role);
         let newest = |key: &&RoleEpoch| !keys.iter().any(|other| other.replaces(key));
         keys.iter().copied().filter(newest).find(sound)

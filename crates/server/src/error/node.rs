@@ -219,6 +219,10 @@ fn about_store(what: String, error: &StoreError) -> Problem {
             .hint("upgrade antiphon; the database was not touched")
     } else if error.is_not_found() {
         Problem::new(Code::NotFound, what)
+    } else if error.is_tampered() {
+        Problem::new(Code::Refused, what)
+            .why("they say who founded the team; with others than the team's a node would believe the wrong people")
+            .hint("put the database back from a copy, or move the home away and run: antiphon recover TICKET")
     } else {
         Problem::new(Code::Failed, what).hint("antiphon verify checks the database")
     }
