@@ -201,6 +201,11 @@ fn former_stores(reader: &Reader<'_>, node: &NodeId) -> Result<Vec<FormerStore>,
         former.heads.insert(log.log, log.head);
         *first = (*first).max(opened);
     }
+    // A store that was pinned and lost before anything of it came here must be named all the same, or the next one could
+    // not follow it.
+    if let Some(store) = pinned {
+        stores.entry(store).or_insert((FormerStore { store, pinned: true, heads: NodeClock::new() }, None));
+    }
     let mut stores: Vec<(FormerStore, Option<EventId>)> = stores.into_values().collect();
     stores.sort_by_key(|(former, opened)| std::cmp::Reverse((former.pinned, *opened)));
     Ok(stores.into_iter().take(FORMER_STORES_MAX).map(|(former, _)| former).collect())
@@ -221,4 +226,26 @@ fn charter(reader: &Reader<'_>, first: &NodeId) -> Result<Vec<Event>, antiphon_s
         }
     }
     Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_store::{Db, Options};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::home::Home;
+    use crate::start::init;
+
+    #[test]
+    fn a_store_that_was_pinned_is_named_although_nothing_of_it_came() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path().join("home"));
+        let _made = init(&Config::new(home.clone())).unwrap();
+        let mut db = Db::open(home.path(), Options::default(), None).unwrap();
+        let (bob, pinned) = (NodeId([2; 32]), StoreId([4; 16]));
+        db.update_peer(&bob, |row| row.store = Some(pinned)).unwrap();
+        let want = FormerStore { store: pinned, pinned: true, heads: NodeClock::new() };
+        assert_eq!(former_stores(&db.reader(), &bob).unwrap(), [want]);
+    }
 }
