@@ -489,3 +489,40 @@ fn a_store_that_forked_itself_goes_on_under_a_new_name() {
     bob.remember("and on");
     check(&bob);
 }
+
+#[test]
+fn a_charter_record_that_must_not_be_ignored_stops_every_write_until_the_upgrade() {
+    let (mut alice, genome) = alice();
+    let mut bob = join(2, "bob", &mut alice, &genome);
+    bob.pull(&alice);
+    let fact = bob.remember("from before");
+    let record = |alice: &Machine, number: u64| {
+        let head = alice.db.reader().clock().unwrap()[&alice.charter()];
+        let (stream, seq, prev) = (Stream::Charter, head.seq + 1, head.hash);
+        next_event(alice, move |header| {
+            (header.stream, header.seq, header.prev) = (stream, seq, prev);
+            header.action = Action::Unknown(number);
+            header.subject = Subject::Unknown { kind: 99, id: vec![1] };
+            header.version = [(header.store, seq)].into_iter().collect();
+        })
+    };
+    let (log, key) = (alice.charter(), alice.node());
+    for (number, stops) in [(64, false), (Action::CRITICAL | 64, true)] {
+        let event = record(&alice, number);
+        for machine in [&mut alice, &mut bob] {
+            let applied = machine.db.apply_run(log, key, vec![event.clone()], None, NOW).unwrap();
+            assert_eq!((applied.stored, applied.deferred), (1, 1), "it is kept and handed on all the same");
+        }
+        let written = bob.try_write(Draft::Forget { fact, provenance: no_provenance() });
+        let granted = alice.try_write(grant(Machine::new(7).node(), "carol"));
+        let stopped = Err(antiphon_store::AuthorError::UpgradeNeeded(number));
+        assert_eq!((written == stopped.clone(), granted == stopped), (stops, stops), "{written:?} {granted:?}");
+        bob.pull(&alice);
+    }
+    assert_eq!(bob.db.reader().membership().unwrap().role_key("admin"), None);
+    // What was remembered can still be read.
+    assert!(bob.db.reader().fact(fact).unwrap().is_some());
+    bob.reopen();
+    let still = bob.try_write(Draft::Restore { fact, provenance: no_provenance() });
+    assert!(matches!(still, Err(antiphon_store::AuthorError::UpgradeNeeded(_))), "{still:?}");
+}
