@@ -11,8 +11,9 @@ mod text;
 
 use std::collections::BTreeMap;
 
+pub use crate::edit::Kind;
 pub use edit::{Edit, Error};
-pub use field::{FIELDS_KNOWN, Field, Kind};
+pub use field::{FIELDS_KNOWN, Field};
 pub use level::{Level, Sharing, UnknownLevel};
 pub use text::{CONTENT_BYTES_MAX, TextError, check_content, check_label, check_text, escape};
 

@@ -57,7 +57,7 @@ pub struct Incident {
 impl Incident {
     /// Reads standing values; one of the wrong kind, or that this version does not know, counts as absent.
     pub fn from_values(id: IncidentId, values: &BTreeMap<Field, Value>) -> Self {
-        let get = |field: Field| values.get(&field).filter(|value| field.fits(value));
+        let get = |field: Field| values.get(&field).filter(|value| field.kind().fits(value));
         let text = |field| get(field).and_then(Value::as_text).map(str::to_owned);
         let uint = |field| get(field).and_then(Value::as_uint);
         Self {

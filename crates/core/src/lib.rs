@@ -3,6 +3,7 @@
 
 pub mod cbor;
 pub mod charter;
+pub mod edit;
 pub mod event;
 pub mod fact;
 pub mod frontier;

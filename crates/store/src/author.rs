@@ -247,7 +247,7 @@ impl Db {
         local: &[Stored],
         scene: &mut Scene,
     ) -> Result<Authored, Stop> {
-        let mut whole = Edit(merged.values.iter().map(|(field, value)| (*field, Some(value.clone()))).collect());
+        let mut whole: Edit = merged.values.iter().map(|(field, value)| (*field, Some(value.clone()))).collect();
         let created_at = Fact::from_values(id, &merged.values).created_at;
         whole = whole.set(Field::CreatedAt, Value::Uint(created_at.0));
         whole.0.extend(edit.0.iter().map(|(field, value)| (*field, value.clone())));

@@ -17,42 +17,18 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::error::Error;
 use crate::row::{self, sql};
 
-/// The fields of one kind of subject.
-pub(crate) trait Fields: Copy + Ord + 'static {
-    /// Every field this version knows.
-    const ALL: &'static [Self];
+/// The fields of one kind of subject, as frontiers need to know them.
+pub(crate) trait Fields: antiphon_core::edit::Fields {
     /// The text: where its edit comes from is where the whole comes from.
     const TEXT: Self;
-    /// Its bit number.
-    fn bit(self) -> u8;
-    /// Whether a value is of the kind of its values.
-    fn fits(self, value: &Value) -> bool;
-    /// Its bit in a header's bitmap.
-    fn mask(self) -> u64 {
-        1 << self.bit()
-    }
 }
 
 impl Fields for fact::Field {
-    const ALL: &'static [Self] = Self::ALL;
     const TEXT: Self = Self::Content;
-    fn bit(self) -> u8 {
-        self.bit()
-    }
-    fn fits(self, value: &Value) -> bool {
-        self.kind().fits(value)
-    }
 }
 
 impl Fields for incident::Field {
-    const ALL: &'static [Self] = Self::ALL;
     const TEXT: Self = Self::Title;
-    fn bit(self) -> u8 {
-        self.bit()
-    }
-    fn fits(self, value: &Value) -> bool {
-        self.fits(value)
-    }
 }
 
 /// The known fields of a bitmap.
@@ -82,7 +58,7 @@ impl Stored {
             return Some(None);
         }
         let payload = self.payload.as_ref()?;
-        Some(payload.fields.get(&field.bit()).filter(|value| field.fits(value)))
+        Some(payload.fields.get(&field.bit()).filter(|value| field.kind().fits(value)))
     }
 }
 

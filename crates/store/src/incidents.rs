@@ -102,7 +102,7 @@ fn last_event(conn: &Connection, id: IncidentId, outcome: Outcome) -> Result<Opt
 /// The draft that says what an edit of an incident said; `new` when nothing is known of the incident.
 pub(crate) fn draft_of(id: IncidentId, header: &Header, payload: Payload, new: bool) -> Draft {
     let touched = Field::ALL.iter().filter(|field| header.fields & field.mask() != 0);
-    let edit = IncidentEdit(touched.map(|field| (*field, payload.fields.get(&field.bit()).cloned())).collect());
+    let edit: IncidentEdit = touched.map(|field| (*field, payload.fields.get(&field.bit()).cloned())).collect();
     let provenance = payload.provenance;
     if new {
         Draft::ReportIncident { id: Some(id), edit, provenance }

@@ -123,7 +123,7 @@ fn carried(conn: &Connection, bring: Bring, sharing: Sharing, own: Option<NodeId
         values.insert(Field::CreatedAt, Value::Uint(view.fact.created_at.0));
         let shared = view.stream == Stream::Shared && bring == Bring::Shared;
         let stream = if shared { sharing.stream_of(view.fact.level, view.fact.private) } else { Stream::Local };
-        let edit = Edit(values.into_iter().map(|(field, value)| (field, Some(value))).collect());
+        let edit: Edit = values.into_iter().map(|(field, value)| (field, Some(value))).collect();
         facts.push(Carried { id: view.fact.id, edit, provenance: view.provenance, stream });
     }
     Ok(facts)

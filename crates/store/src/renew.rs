@@ -104,7 +104,7 @@ fn draft_of(event: &Event, new: bool) -> Option<Draft> {
         return Some(Draft::Forget { fact, provenance });
     }
     let touched = Field::ALL.iter().filter(|field| header.fields & field.mask() != 0);
-    let edit = Edit(touched.map(|field| (*field, payload.fields.get(&field.bit()).cloned())).collect());
+    let edit: Edit = touched.map(|field| (*field, payload.fields.get(&field.bit()).cloned())).collect();
     Some(if new {
         Draft::Remember { id: Some(fact), edit, provenance, idempotency_key: None }
     } else {

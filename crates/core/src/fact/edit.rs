@@ -1,7 +1,5 @@
 //! An edit of a fact before it is signed.
 
-use std::collections::BTreeMap;
-
 use super::text::{TextError, check_content, check_label};
 use super::{Field, Level, UnknownLevel};
 use crate::value::Value;
@@ -55,49 +53,10 @@ impl Error {
     }
 }
 
-/// Fields to set (`Some`) or to clear (`None`).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Edit(pub BTreeMap<Field, Option<Value>>);
+/// An edit of a fact.
+pub type Edit = crate::edit::Edit<Field>;
 
 impl Edit {
-    /// An edit of nothing yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The same edit with `field` set to `value`.
-    #[must_use]
-    pub fn set(mut self, field: Field, value: Value) -> Self {
-        self.0.insert(field, Some(value));
-        self
-    }
-
-    /// The same edit with `field` set, if there is a value.
-    #[must_use]
-    pub fn maybe(self, field: Field, value: Option<Value>) -> Self {
-        match value {
-            Some(value) => self.set(field, value),
-            None => self,
-        }
-    }
-
-    /// The same edit with `field` cleared.
-    #[must_use]
-    pub fn clear(mut self, field: Field) -> Self {
-        self.0.insert(field, None);
-        self
-    }
-
-    /// Bitmap of the fields it touches.
-    pub fn bits(&self) -> u64 {
-        self.0.keys().fold(0, |bits, field| bits | field.mask())
-    }
-
-    /// The values a payload holds: those that are set.
-    pub fn values(&self) -> BTreeMap<u8, Value> {
-        self.0.iter().filter_map(|(field, value)| Some((field.bit(), value.clone()?))).collect()
-    }
-
     /// Checks every value.
     ///
     /// # Errors
