@@ -15,6 +15,10 @@ use crate::time::UnixMillis;
 
 /// What separates a store id from every other hash.
 const STORE_DOMAIN: &[u8] = b"antiphon/store/1";
+/// What separates the author's mark in a fact id from every other hash.
+const FACT_DOMAIN: &[u8] = b"antiphon/fact/1";
+/// Bytes of a fact id that its author chooses: the time and 32 random bits. The other 48 bits are the author's mark.
+const FACT_CHOSEN_BYTES: usize = 10;
 
 /// The identity multihash of a libp2p Ed25519 public key, without the key itself.
 const PEER_ID_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
@@ -217,9 +221,29 @@ pub fn ulid_bytes(at: UnixMillis, random: [u8; 10]) -> [u8; 16] {
 }
 
 impl FactId {
-    /// A fresh fact id from the time and 80 random bits.
+    /// A fresh fact id from the time and 80 random bits. Nobody can prove to have made it.
     pub fn new(at: UnixMillis, random: [u8; 10]) -> Self {
         Self(ulid_bytes(at, random))
+    }
+
+    /// A fresh fact id that names its author: the time, 32 random bits, and the author's mark, the first 48 bits of
+    /// `SHA-256("antiphon/fact/1" ‖ node key ‖ time and random bits)`.
+    ///
+    /// An author may make everybody erase a fact, so who wrote it first must follow from the id alone, whatever others
+    /// write about it later. To pass for the author of one given fact takes about 2^48 keys, each of which a steward
+    /// would have to grant.
+    pub fn of_author(node: &NodeId, at: UnixMillis, random: [u8; 4]) -> Self {
+        let mut bits = [0; 10];
+        bits[..4].copy_from_slice(&random);
+        let mut id = ulid_bytes(at, bits);
+        let mark = author_mark(node, &id);
+        id[FACT_CHOSEN_BYTES..].copy_from_slice(&mark);
+        Self(id)
+    }
+
+    /// Whether `node` made this id, see [`FactId::of_author`].
+    pub fn is_by(&self, node: &NodeId) -> bool {
+        self.0[FACT_CHOSEN_BYTES..] == author_mark(node, &self.0)
     }
 
     /// The id of an imported fact: the same source text always gets the same id, so that importing a file twice does
@@ -236,6 +260,15 @@ impl FactId {
     pub fn time(&self) -> UnixMillis {
         UnixMillis(Ulid::from_bytes(self.0).timestamp_ms())
     }
+}
+
+/// The mark of `node` on the chosen part of a fact id.
+fn author_mark(node: &NodeId, id: &[u8; 16]) -> [u8; 16 - FACT_CHOSEN_BYTES] {
+    let digest = Sha256::new().chain_update(FACT_DOMAIN).chain_update(node.0);
+    let digest: [u8; 32] = digest.chain_update(&id[..FACT_CHOSEN_BYTES]).finalize().into();
+    let mut mark = [0; 16 - FACT_CHOSEN_BYTES];
+    mark.copy_from_slice(&digest[..16 - FACT_CHOSEN_BYTES]);
+    mark
 }
 
 impl IncidentId {
@@ -309,6 +342,21 @@ mod tests {
         assert_eq!(text.parse(), Ok(id));
         for first in ['8', '9', 'G', 'Z', 'g'] {
             assert!(format!("{first}{}", &text[1..]).parse::<FactId>().is_err(), "{first}");
+        }
+    }
+
+    #[test]
+    fn a_fact_id_names_its_author_and_nobody_else() {
+        let (alice, eve) = (NodeId([1; 32]), NodeId([6; 32]));
+        let id = FactId::of_author(&alice, UnixMillis(1_700_000_000_000), [7; 4]);
+        assert!(id.is_by(&alice) && !id.is_by(&eve));
+        assert_eq!(id.time(), UnixMillis(1_700_000_000_000));
+        assert_ne!(id, FactId::of_author(&alice, UnixMillis(1_700_000_000_000), [8; 4]));
+        assert!(!FactId::of_source("memory-server", "a").is_by(&alice));
+        for byte in 0..16 {
+            let mut other = id;
+            other.0[byte] ^= 1;
+            assert!(!other.is_by(&alice), "byte {byte}");
         }
     }
 

@@ -3,6 +3,7 @@
 
 pub mod cbor;
 pub mod charter;
+pub mod custody;
 pub mod edit;
 pub mod event;
 pub mod fact;

@@ -27,7 +27,11 @@ const STATEMENTS_MAX: usize = 128;
 const BUSY_MS: u32 = 10_000;
 
 /// Migrations of the main database, the first being number 1.
-const MAIN: &[&str] = &[include_str!("../migrations/0001_log.sql"), include_str!("../migrations/0002_trust.sql")];
+const MAIN: &[&str] = &[
+    include_str!("../migrations/0001_log.sql"),
+    include_str!("../migrations/0002_trust.sql"),
+    include_str!("../migrations/0003_federation.sql"),
+];
 /// Migrations of the search index.
 const SEARCH: &[&str] = &[include_str!("../migrations/search_0001.sql")];
 

@@ -11,6 +11,9 @@ pub enum Action {
     Set,
     /// Forgets a fact: clears every field, so that it is concurrent with edits like any other edit.
     Forget,
+    /// Forgets a fact for good: every payload about it is erased, those that come later and those of concurrent edits
+    /// included. It counts if its author's key made the fact's id or was ever a steward's.
+    Erase,
     /// Makes a node a member, or renews it.
     Grant,
     /// Ends a membership for good.
@@ -29,10 +32,11 @@ pub enum Action {
 
 impl Action {
     /// Every action this version knows.
-    const KNOWN: [Self; 9] = [
+    const KNOWN: [Self; 10] = [
         Self::Open,
         Self::Set,
         Self::Forget,
+        Self::Erase,
         Self::Grant,
         Self::Revoke,
         Self::RoleKey,
@@ -51,6 +55,7 @@ impl Action {
             Self::Open => 0,
             Self::Set => 1,
             Self::Forget => 2,
+            Self::Erase => 3,
             Self::Grant => 16,
             Self::Revoke => 17,
             Self::RoleKey => 18,
@@ -73,6 +78,7 @@ impl fmt::Display for Action {
             Self::Open => f.write_str("open"),
             Self::Set => f.write_str("set"),
             Self::Forget => f.write_str("forget"),
+            Self::Erase => f.write_str("erase"),
             Self::Grant => f.write_str("grant"),
             Self::Revoke => f.write_str("revoke"),
             Self::RoleKey => f.write_str("role key"),
