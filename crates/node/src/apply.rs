@@ -12,7 +12,7 @@ use antiphon_core::ids::{EventId, NodeId, StoreId};
 use antiphon_core::log::{LogId, NodeClock};
 use antiphon_net::SyncStream;
 use antiphon_protocol::reason::Reason;
-use antiphon_protocol::sync::{Authors, Branching, Input as Heard, Opened, Output, Session};
+use antiphon_protocol::sync::{Authors, Branching, Check, Input as Heard, Opened, Output, Session};
 use antiphon_store::{Applied, Store};
 use antiphon_vault::random;
 
@@ -23,6 +23,7 @@ use crate::held::Held;
 use crate::inputs::Input;
 use crate::reasons;
 use crate::session::{Epoch, Live, Stuck};
+use crate::tasks::Tasks;
 use crate::team::TeamState;
 
 impl Engine {
@@ -97,6 +98,7 @@ impl Engine {
                     vec![Heard::Page { log, after, events }]
                 });
             }
+            Output::Verify(check) => self.ask_session(peer, epoch, verify(check)),
             Output::Store { log, key, events } => self.store_page(peer, epoch, log, key, events),
             Output::Branch { log, events } => self.keep_branch(peer, epoch, log, events),
             Output::LoadHeads { log, seqs } => {
@@ -362,6 +364,19 @@ fn or_none<T: Default>(log: LogId, read: Result<T, antiphon_store::Error>) -> T 
         tracing::error!(%log, %error, "a log could not be read");
         T::default()
     })
+}
+
+/// Verifies what a peer sent, on a thread that may take its time. If that breaks, the session ends: its machine waits
+/// for an answer that will not come.
+async fn verify(check: Check) -> Vec<Heard> {
+    let log = check.log();
+    match Tasks::compute(|| check.run()).await {
+        Ok(checked) => vec![Heard::Checked(checked)],
+        Err(error) => {
+            tracing::error!(%log, %error, "a page could not be verified");
+            vec![Heard::Close]
+        }
+    }
 }
 
 async fn read_authors(store: &Store) -> Option<Authors> {

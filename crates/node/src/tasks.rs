@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 /// Tasks of the node; they end with it.
 #[derive(Debug, Default)]
@@ -17,6 +17,11 @@ impl Tasks {
     /// Runs the loop itself, which outlives whoever started it.
     pub(crate) fn detach(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         tokio::spawn(work)
+    }
+
+    /// Runs work that takes the processor for long, on a thread that holds up nothing else.
+    pub(crate) async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+        tokio::task::spawn_blocking(work).await
     }
 
     /// Waits for the next task to end and says if it broke. Never ready while there is none.

@@ -20,6 +20,7 @@
 //! The rule that authors and stores keep for this: an author signs at least every [`PAGE_EVENTS_MAX`] events and
 //! every [`PAGE_BYTES_MAX`] bytes of a log, so that every page can end with a signed event.
 
+mod check;
 mod forks;
 mod inbox;
 mod message;
@@ -35,6 +36,7 @@ use antiphon_core::ids::{NodeId, StoreId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
 
+pub use check::{Check, Checked};
 pub use message::{Clock, Message, Page};
 pub use session::Session;
 
@@ -151,6 +153,8 @@ pub enum Input {
         /// Consecutive events.
         events: Vec<Event<Verified>>,
     },
+    /// Answers [`Output::Verify`].
+    Checked(Checked),
     /// Answers [`Output::Store`]: the log is now held durably up to `head`.
     ///
     /// Where the events changed the charter, [`Input::Authors`] comes first.
@@ -231,6 +235,9 @@ pub enum Output {
         /// Stop before headers, payloads and signatures exceed so many bytes, but read at least one event.
         max_bytes: usize,
     },
+    /// Verify these events beside the loop and hand in what came of it as [`Input::Checked`]. One page is asked for at
+    /// a time; pages of branches come beside it, as few as [`BRANCH_PAGES_MAX`] and [`FORKS_AT_ONCE_MAX`] allow.
+    Verify(Check),
     /// Store these events in one transaction, skipping those that are held by now, and answer with
     /// [`Input::Stored`] or [`Input::StoreFailed`]. One is asked for at a time.
     Store {

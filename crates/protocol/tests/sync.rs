@@ -172,6 +172,7 @@ impl World {
                     talk.wire.push_back(bytes);
                 }
                 Output::LoadPage { .. }
+                | Output::Verify(_)
                 | Output::Store { .. }
                 | Output::Branch { .. }
                 | Output::LoadHeads { .. }
@@ -216,6 +217,7 @@ impl World {
                 let events = self.nodes[node].shelf.page(log, after, max_events, max_bytes);
                 self.input(node, peer, Input::Page { log, after, events });
             }
+            Output::Verify(check) => self.input(node, peer, Input::Checked(check.run())),
             Output::Store { log, events, .. } => {
                 let head = self.nodes[node].shelf.append(events);
                 if log.stream == Stream::Charter {
@@ -513,6 +515,23 @@ fn alices_page(world: &World) -> Page {
     Page { log, events: world.shared(ALICE).logs[&log].iter().map(unverified).collect() }
 }
 
+/// Hands a message to a session and verifies what it wants verified.
+fn hear(session: &mut Session, message: Message) -> Vec<Output> {
+    let (mut said, mut todo) = (Vec::new(), session.handle(Input::Message(message), NOW));
+    loop {
+        let verify = |output: &mut Output| matches!(output, Output::Verify(_));
+        let checks: Vec<Output> = todo.extract_if(.., verify).collect();
+        said.append(&mut todo);
+        for check in checks {
+            let Output::Verify(check) = check else { unreachable!("only checks were taken out") };
+            todo.extend(session.handle(Input::Checked(check.run()), NOW));
+        }
+        if todo.is_empty() {
+            return said;
+        }
+    }
+}
+
 #[test]
 fn a_forged_page_is_refused_and_too_many_end_the_session() {
     let mut world = World::new(2);
@@ -530,11 +549,11 @@ fn a_forged_page_is_refused_and_too_many_end_the_session() {
     let open = world.shared(ALICE).logs[&good.log][0].clone();
     world.nodes[BOB].shelf.put(open);
     let (mut session, _) = opened(&world, world.shared(ALICE).clock());
-    let out = session.handle(Input::Message(Message::Page(forged(&good))), NOW);
+    let out = hear(&mut session, Message::Page(forged(&good)));
     assert!(out.contains(&Output::Problem { log: good.log, reason: Reason::BadSignature }));
     assert!(!out.iter().any(|output| matches!(output, Output::Store { .. })));
     let closed = (0..100).any(|_| {
-        let out = session.handle(Input::Message(Message::Page(forged(&good))), NOW);
+        let out = hear(&mut session, Message::Page(forged(&good)));
         out.iter().any(|output| matches!(output, Output::Close(Closed::Violation(_))))
     });
     assert!(closed);
@@ -548,19 +567,42 @@ fn nothing_is_acknowledged_before_it_is_stored_and_a_failed_store_only_stalls_it
     let page = alices_page(&world);
     let (mut session, _) = opened(&world, world.shared(ALICE).clock());
     let sends = |out: &[Output]| out.iter().filter(|output| matches!(output, Output::Send(_))).count();
-    let out = session.handle(Input::Message(Message::Page(page.clone())), NOW);
+    let out = hear(&mut session, Message::Page(page.clone()));
     assert!(matches!(out[..], [Output::Store { .. }]));
     let out = session.handle(Input::StoreFailed { log: page.log, reason: Reason::Quota }, NOW);
     assert!(out.contains(&Output::Problem { log: page.log, reason: Reason::Quota }));
     let nack = Message::Nack { log: page.log, head: Head::EMPTY, reason: Some(Reason::Quota) };
     assert!(out.contains(&Output::Send(nack)));
-    let out = session.handle(Input::Message(Message::Page(page.clone())), NOW);
+    let out = hear(&mut session, Message::Page(page.clone()));
     assert!(matches!(out[..], [Output::Store { .. }]), "{out:?}");
     let head = page.events.last().unwrap().head();
     let out = session.handle(Input::Stored { log: page.log, head }, NOW);
     assert!(out.contains(&Output::Send(Message::Ack { log: page.log, head })));
-    let out = session.handle(Input::Message(Message::Page(page)), NOW);
+    let out = hear(&mut session, Message::Page(page));
     assert_eq!(sends(&out), 1, "what came twice is acknowledged and not stored again: {out:?}");
+}
+
+#[test]
+fn one_page_is_verified_at_a_time_and_a_fork_that_shows_meanwhile_stops_it() {
+    let mut world = World::new(2);
+    world.write(ALICE, 3);
+    let page = alices_page(&world);
+    let clock = world.shared(ALICE).clock();
+    let (mut session, _) = opened(&world, clock.clone());
+    let out = session.handle(Input::Message(Message::Page(page.clone())), NOW);
+    let [Output::Verify(check)] = &out[..] else { panic!("{out:?}") };
+    let next = session.handle(Input::Message(Message::Page(page.clone())), NOW);
+    assert!(!next.iter().any(|output| matches!(output, Output::Verify(_))), "{next:?}");
+    // Carol has brought the same log meanwhile, and alice now claims another head for it.
+    let head = page.events.last().unwrap().head();
+    let _ = session.handle(Input::LocalClock { heads: [(page.log, head)].into(), keys: BTreeMap::new() }, NOW);
+    let mut heads = clock;
+    heads.insert(page.log, Head { hash: Hash([7; 32]), ..head });
+    let other = Clock { heads, takes: true, asks: false, partings: NodeClock::new() };
+    let _ = session.handle(Input::Message(Message::Clock(other)), NOW);
+    let out = session.handle(Input::Checked(check.clone().run()), NOW);
+    assert!(!out.iter().any(|output| matches!(output, Output::Store { .. })), "{out:?}");
+    assert!(out.contains(&Output::Send(Message::Nack { log: page.log, head, reason: Some(Reason::Equivocation) })));
 }
 
 #[test]
@@ -666,6 +708,7 @@ fn eve_makes_bob_work_little_however_often_she_contradicts() {
                         let heads = held.iter().map(Event::head).filter(|head| seqs.contains(&head.seq)).collect();
                         Input::Heads { log, seqs, heads }
                     }
+                    Output::Verify(check) => Input::Checked(check.run()),
                     Output::Branch { log, .. } => Input::Branched { log, branching: Branching::Detached },
                     _ => continue,
                 };
@@ -749,7 +792,7 @@ fn a_bad_signature_that_a_good_one_covers_is_not_passed_on() {
     let (header, payload) = (second.header_bytes().to_vec(), second.payload().map(<[u8]>::to_vec));
     page.events.insert(1, Event::parse(header, payload, Some(forged)).unwrap());
     let (mut session, _) = opened(&world, world.shared(ALICE).clock());
-    let out = session.handle(Input::Message(Message::Page(page)), NOW);
+    let out = hear(&mut session, Message::Page(page));
     let [Output::Store { events, .. }] = &out[..] else { panic!("{out:?}") };
     assert_eq!(events.len(), 4, "the last signature covers all of them");
     assert!(events.iter().all(|event| event.signature() != Some(&forged)));
@@ -767,7 +810,7 @@ fn a_page_that_nobody_could_hand_on_is_refused() {
         alice.shelf.put(event);
     }
     let (mut session, _) = opened(&world, world.shared(ALICE).clock());
-    let out = session.handle(Input::Message(Message::Page(alices_page(&world))), NOW);
+    let out = hear(&mut session, Message::Page(alices_page(&world)));
     assert!(out.contains(&Output::Problem { log, reason: Reason::TooLarge }), "{:?}", out.len());
     assert!(!out.iter().any(|output| matches!(output, Output::Store { .. })));
 }

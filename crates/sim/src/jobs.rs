@@ -24,6 +24,8 @@ use crate::world::World;
 pub(crate) enum Job {
     /// Write events of our own.
     Author(Vec<Draft>),
+    /// Verify what came in a session, which needs time and no database.
+    Verify { peer: usize, epoch: u64, check: sync::Check },
     /// Store a page of a session.
     Apply { peer: usize, epoch: u64, log: LogId, key: NodeId, events: Vec<Event> },
     /// Keep the other branch of a log as evidence.
@@ -49,7 +51,7 @@ impl Job {
     }
 
     fn writes(&self) -> bool {
-        !matches!(self, Self::Load { .. } | Self::LoadHeads { .. } | Self::LoadProof { .. })
+        !matches!(self, Self::Verify { .. } | Self::Load { .. } | Self::LoadHeads { .. } | Self::LoadProof { .. })
     }
 }
 
@@ -99,6 +101,10 @@ impl World {
     pub(crate) fn work(&mut self, node: usize, job: Job) -> Step {
         match job {
             Job::Author(drafts) => self.author(node, drafts),
+            Job::Verify { peer, epoch, check } => {
+                self.tell_session(node, peer, epoch, vec![sync::Input::Checked(check.run())]);
+                Ok(())
+            }
             Job::Apply { peer, epoch, log, key, events } => self.apply(node, (peer, epoch), log, key, events),
             Job::Branch { peer, epoch, log, key, events } => self.keep_branch(node, (peer, epoch), log, key, events),
             Job::LoadHeads { peer, epoch, log, seqs } => {

@@ -83,6 +83,7 @@ impl World {
                 self.note(node, "load", &after.to_le_bytes(), || format!("{log} after {after}, again: {twice}"));
                 self.give(node, Job::Load { peer, epoch, log, after, max_events, max_bytes });
             }
+            Output::Verify(check) => self.give(node, Job::Verify { peer, epoch, check }),
             Output::Store { log, key, events } => {
                 let twice = self.live(node, peer, epoch).is_some_and(|live| std::mem::replace(&mut live.storing, true));
                 need(!twice, Law::BoundsHold, || format!("n{node} stores two pages of n{peer} at once"))?;

@@ -1,11 +1,12 @@
-//! What comes from the peer: pages wait, are verified one by one, and are handed out to be stored.
+//! What comes from the peer: pages wait, are handed out one by one to be verified, and then to be stored.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use antiphon_core::event::{Event, Reason as RunReason, Unverified, Verified, verify_run};
+use antiphon_core::event::{Event, Reason as RunReason, Unverified, Verified};
 use antiphon_core::ids::{NodeId, StoreId, TeamId};
 use antiphon_core::log::{Head, LogId};
 
+use super::check::{Aim, Check, Checked};
 use super::{Authors, PAGE_BYTES_MAX, PAGES_QUEUED_MAX, Page, STORES_PER_KEY_MAX};
 use crate::reason::Reason;
 
@@ -19,6 +20,8 @@ pub(super) struct Inbox {
     authors: Authors,
     /// Pages that wait, oldest first.
     queue: VecDeque<Page>,
+    /// The log of the page that is being verified.
+    checking: Option<LogId>,
     /// What is being stored.
     storing: Option<Storing>,
 }
@@ -36,6 +39,8 @@ pub(super) struct Storing {
 /// What a page is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Judged {
+    /// It must be verified first.
+    Check(Check),
     /// New events, verified.
     Store { log: LogId, key: NodeId, events: Vec<Event<Verified>> },
     /// Nothing new.
@@ -50,11 +55,11 @@ pub(super) enum Judged {
 
 impl Inbox {
     pub(super) fn new(team: TeamId, keys: BTreeMap<StoreId, NodeId>, authors: Authors) -> Self {
-        Self { team, keys, authors, queue: VecDeque::new(), storing: None }
+        Self { team, keys, authors, queue: VecDeque::new(), checking: None, storing: None }
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.queue.is_empty() && self.storing.is_none()
+        self.queue.is_empty() && self.checking.is_none() && self.storing.is_none()
     }
 
     pub(super) fn set_authors(&mut self, authors: Authors) {
@@ -79,14 +84,21 @@ impl Inbox {
         self.storing.take_if(|storing| storing.log == log)
     }
 
+    /// Gives up what was being verified or stored of a log, and what waits of it.
+    pub(super) fn give_up(&mut self, log: LogId) {
+        self.checking.take_if(|checking| *checking == log);
+        let _given_up = self.stored(log);
+        self.forget(log);
+    }
+
     /// Drops the waiting pages of a log: they follow one that was not taken.
     pub(super) fn forget(&mut self, log: LogId) {
         self.queue.retain(|page| page.log != log);
     }
 
-    /// Judges the next page, unless one is being stored. `local` gives the head of a log here.
+    /// Judges the next page, unless one is being verified or stored. `local` gives the head of a log here.
     pub(super) fn next(&mut self, local: impl Fn(&LogId) -> Head) -> Option<Judged> {
-        if self.storing.is_some() {
+        if self.checking.is_some() || self.storing.is_some() {
             return None;
         }
         let page = self.queue.pop_front()?;
@@ -109,7 +121,7 @@ impl Inbox {
         let contradicts =
             events.iter().take(held).any(|event| event.header().seq == head.seq && event.hash() != head.hash);
         if contradicts {
-            return self.judge_branch(Page { log, events }, &key);
+            return self.check(Check::alone(self.team, log, key, events, Aim::Contradict));
         }
         let events = events.split_off(held);
         let Some(first) = events.first().map(Event::header) else { return Judged::Known(log) };
@@ -117,41 +129,39 @@ impl Inbox {
             return Judged::Gap(log);
         }
         if first.prev != head.hash {
-            return self.judge_branch(Page { log, events }, &key);
+            return self.check(Check::alone(self.team, log, key, events, Aim::Contradict));
         }
-        let run = verify_run(&self.team, log, &key, head, events);
+        self.check(Check { team: self.team, log, key, head, events, aim: Aim::Extend })
+    }
+
+    fn check(&mut self, check: Check) -> Judged {
+        self.checking = Some(check.log);
+        Judged::Check(check)
+    }
+
+    /// Judges a page that was verified.
+    pub(super) fn checked(&mut self, checked: Checked) -> Judged {
+        let Checked { log, key, aim, run } = checked;
+        self.checking = None;
         let refused = run.refused.map(|refused| reason_of(refused.reason));
         let refused = refused.or((!run.waiting.is_empty()).then_some(Reason::BadSignature));
         let Some(end) = run.verified.last().map(Event::head) else {
-            return Judged::Refused(log, refused.unwrap_or(Reason::Other));
+            // Only what the key really signed is evidence of a contradiction.
+            let reason = if aim == Aim::Extend { refused.unwrap_or(Reason::Other) } else { Reason::BadSignature };
+            return Judged::Refused(log, reason);
         };
+        if aim != Aim::Extend {
+            return Judged::Forked { log, events: run.verified };
+        }
         self.keys.insert(log.store, key);
         self.storing = Some(Storing { log, head: end, refused });
         Judged::Store { log, key, events: run.verified }
     }
 
-    /// Judges events that do not follow what is held: only what the key really signed is evidence.
-    fn judge_branch(&self, page: Page, key: &NodeId) -> Judged {
-        let events = self.verify_branch(page.log, page.events, key);
-        if events.is_empty() {
-            Judged::Refused(page.log, Reason::BadSignature)
-        } else {
-            Judged::Forked { log: page.log, events }
-        }
-    }
-
-    /// Verifies the events of a branch by themselves.
-    pub(super) fn branch(&self, page: Page) -> Vec<Event<Verified>> {
-        match self.key_of(page.log, &page.events) {
-            Ok(key) => self.verify_branch(page.log, page.events, &key),
-            Err(_) => Vec::new(),
-        }
-    }
-
-    fn verify_branch(&self, log: LogId, events: Vec<Event<Unverified>>, key: &NodeId) -> Vec<Event<Verified>> {
-        let Some(first) = events.first().map(Event::header) else { return Vec::new() };
-        let before = Head { seq: first.seq.saturating_sub(1), hash: first.prev };
-        verify_run(&self.team, log, key, before, events).verified
+    /// What must be verified of a branch that the peer shows: its events by themselves.
+    pub(super) fn branch(&self, page: Page) -> Option<Check> {
+        let key = self.key_of(page.log, &page.events).ok()?;
+        Some(Check::alone(self.team, page.log, key, page.events, Aim::Branch))
     }
 
     /// The key of a log: known, or named by the opening event. The charter must have let it write such a log.

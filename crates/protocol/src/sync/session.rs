@@ -1,5 +1,7 @@
 //! The session: takes what happened and passes it to the halves that send and receive.
 
+mod receive;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon_core::event::{Event, Verified};
@@ -8,7 +10,7 @@ use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
 
 use super::forks::{Forks, Step};
-use super::inbox::{Inbox, Judged};
+use super::inbox::Inbox;
 use super::message::digest;
 use super::outbox::{Loaded, Outbox};
 use super::timer::Timer;
@@ -136,6 +138,7 @@ impl Open {
                 heads.into_iter().for_each(|(log, head)| self.grown(log, head));
             }
             Input::Page { log, after, events } => self.loaded(log, after, events, now),
+            Input::Checked(checked) => self.checked(checked)?,
             Input::Stored { log, head } => self.stored(log, head),
             Input::StoreFailed { log, reason } => {
                 if self.inbox.stored(log).is_some() {
@@ -228,19 +231,6 @@ impl Open {
                 self.out.push(Output::PeerHolds(NodeClock::from([(log, head)])));
             }
             Message::Nack { log, head, reason } => self.nacked(log, head, reason, now),
-        }
-        Ok(())
-    }
-
-    fn page(&mut self, page: Page) -> Result<(), Closed> {
-        if page.events.is_empty() {
-            return Err(Closed::Violation("a page without events"));
-        }
-        if self.forked.contains(&page.log) {
-            let (log, head) = (page.log, self.head(&page.log));
-            self.send(Message::Nack { log, head, reason: Some(Reason::Equivocation) });
-        } else if !self.inbox.push(page) {
-            return Err(Closed::Violation("more pages than may be under way"));
         }
         Ok(())
     }
@@ -370,81 +360,6 @@ impl Open {
         self.note_missing(log);
     }
 
-    /// Judges waiting pages until one must be stored.
-    fn receive(&mut self) -> Result<(), Closed> {
-        loop {
-            let local = &self.local;
-            let Some(judged) = self.inbox.next(|log| local.get(log).copied().unwrap_or(Head::EMPTY)) else {
-                return Ok(());
-            };
-            self.judged(judged)?;
-        }
-    }
-
-    fn judged(&mut self, judged: Judged) -> Result<(), Closed> {
-        match judged {
-            Judged::Store { log, .. } if log.stream == Stream::Shared && !self.mode.takes => {
-                // Sent before the peer knew our mode; our next clock asks for it again when the mode changes back.
-                let _ours = self.inbox.stored(log);
-                self.inbox.forget(log);
-                let head = self.head(&log);
-                self.send(Message::Nack { log, head, reason: Some(Reason::Other) });
-            }
-            Judged::Store { log, key, events } => self.out.push(Output::Store { log, key, events }),
-            Judged::Known(log) => {
-                let head = self.head(&log);
-                self.send(Message::Ack { log, head });
-            }
-            Judged::Gap(log) => {
-                self.inbox.forget(log);
-                let head = self.head(&log);
-                self.send(Message::Nack { log, head, reason: None });
-            }
-            Judged::Refused(log, reason) => {
-                let forged = matches!(reason, Reason::BadSignature | Reason::IdentityMismatch);
-                self.strikes += u32::from(forged);
-                if self.strikes > STRIKES_MAX {
-                    return Err(Closed::Violation("too many forged pages"));
-                }
-                if self.refused.len() >= LOGS_MAX {
-                    return Err(Closed::Violation("too many logs that are not taken"));
-                }
-                self.refuse(log, reason);
-            }
-            Judged::Forked { log, events } => {
-                self.inbox.forget(log);
-                let head = self.head(&log);
-                self.send(Message::Nack { log, head, reason: Some(Reason::Equivocation) });
-                self.out.push(Output::Branch { log, events });
-                self.contradict(log);
-            }
-        }
-        Ok(())
-    }
-
-    fn stored(&mut self, log: LogId, head: Head) {
-        let Some(storing) = self.inbox.stored(log) else { return };
-        self.outbox.note_held(log, storing.head, head);
-        self.refused.remove(&log);
-        self.grown(log, head);
-        self.note_missing(log);
-        self.send(Message::Ack { log, head: self.head(&log) });
-        self.out.push(Output::PeerHolds(NodeClock::from([(log, storing.head)])));
-        if let Some(reason) = storing.refused {
-            self.refuse(log, reason);
-        }
-    }
-
-    /// Does not take a log from this peer until the next exchange of clocks.
-    fn refuse(&mut self, log: LogId, reason: Reason) {
-        self.inbox.forget(log);
-        self.refused.insert(log, reason);
-        self.note_missing(log);
-        let head = self.head(&log);
-        self.send(Message::Nack { log, head, reason: Some(reason) });
-        self.out.push(Output::Problem { log, reason });
-    }
-
     /// The two sides of a log contradict each other: stop syncing it.
     fn contradict(&mut self, log: LogId) {
         self.outbox.forget(log);
@@ -475,17 +390,6 @@ impl Open {
             Some(Step::Trace(points)) => self.send(Message::Trace { log, points }),
             Some(Step::Show(after)) => self.outbox.add_branch(log, after),
             None => {}
-        }
-    }
-
-    /// The peer shows a branch of a log.
-    fn branch(&mut self, page: Page, now: UnixMillis) {
-        let log = page.log;
-        if self.local.contains_key(&log) && self.forks.may_take(log, now) {
-            let events = self.inbox.branch(page);
-            if !events.is_empty() {
-                self.out.push(Output::Branch { log, events });
-            }
         }
     }
 
