@@ -13,7 +13,8 @@ use antiphon_core::sign::Signature;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Error;
-use crate::peers::{self, PeerRow};
+use crate::modes::Domains;
+use crate::peers;
 use crate::project::flag;
 use crate::row;
 
@@ -89,7 +90,8 @@ fn thin_signatures(log: LogId, page: Vec<Raw>) -> Result<Vec<Event>, Error> {
 /// What a peer may read.
 struct Policy {
     withheld: bool,
-    peer: Option<PeerRow>,
+    /// Where not every domain is shared.
+    domains: Option<Domains>,
 }
 
 impl Policy {
@@ -97,12 +99,12 @@ impl Policy {
         let mut any = conn.prepare_cached("SELECT 1 FROM facts WHERE flags & 32 LIMIT 1")?;
         let withheld = any.query_row([], |_| Ok(())).optional()?.is_some();
         let peer = peer.map(|node| peers::get(conn, node)).transpose()?.flatten();
-        let peer = peer.filter(|peer| !peer.only_domains.is_empty() || !peer.except_domains.is_empty());
-        Ok(Self { withheld, peer })
+        let domains = peer.map(|peer| Domains::of(&peer)).filter(|domains| !domains.is_all());
+        Ok(Self { withheld, domains })
     }
 
     fn allows(&self, conn: &Connection, header: &[u8]) -> Result<bool, Error> {
-        if !self.withheld && self.peer.is_none() {
+        if !self.withheld && self.domains.is_none() {
             return Ok(true);
         }
         let header = Header::decode(header)?;
@@ -121,8 +123,6 @@ impl Policy {
         if flags & flag::WITHHELD != 0 {
             return Ok(false);
         }
-        let Some(peer) = &self.peer else { return Ok(true) };
-        let listed = |domains: &[String]| domain.as_ref().is_some_and(|domain| domains.contains(domain));
-        Ok((peer.only_domains.is_empty() || listed(&peer.only_domains)) && !listed(&peer.except_domains))
+        Ok(self.domains.as_ref().is_none_or(|domains| domains.allow(domain.as_deref())))
     }
 }

@@ -18,6 +18,8 @@ use crate::row::{self, sql};
 
 /// Most entries of one list of a peer.
 const ENTRIES_MAX: usize = 64;
+/// Most domains that one list of a peer names.
+pub const DOMAINS_MAX: usize = ENTRIES_MAX;
 /// Most logs of a clock. Of an acknowledged one that lists more the first are kept: a peer is then believed to hold
 /// less than it does, which costs a question and loses nothing.
 const CLOCK_LOGS_MAX: usize = 2 * crate::LOGS_MAX;

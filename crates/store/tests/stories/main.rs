@@ -17,6 +17,7 @@ mod incidents;
 mod laws;
 mod memory;
 mod recall;
+mod standing;
 mod store;
 mod sync;
 mod trust;
