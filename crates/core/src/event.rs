@@ -27,7 +27,7 @@ use std::marker::PhantomData;
 
 pub use action::Action;
 pub use fork::{Fork, NotAFork};
-pub use header::{Error as HeaderError, HEADER_BYTES_MAX, Header, KEY_UNKNOWN_FIRST, Seal, VERSION};
+pub use header::{Error as HeaderError, Flaw, HEADER_BYTES_MAX, Header, KEY_UNKNOWN_FIRST, Seal, VERSION};
 pub use payload::{
     CHARTER_PAYLOAD_BYTES_MAX, Error as PayloadError, Open, PAYLOAD_BYTES_MAX, PROVENANCE_BYTES_MAX, Payload,
     Provenance, SALT_BYTES, SourceKind, payload_bytes_max,
@@ -121,6 +121,22 @@ impl Event<Unverified> {
         if let Some(payload) = &payload {
             header.check_payload(payload)?;
         }
+        let hash = Hash::of(&bytes);
+        Ok(Self { header, bytes, hash, payload, signature, state: PhantomData })
+    }
+
+    /// As [`Event::parse`], but a payload that is not the header's own is left out: what somebody put beside a header
+    /// says nothing about the event, and must not stop those after it.
+    ///
+    /// # Errors
+    /// [`HeaderError`] when the header is not one.
+    pub fn parse_without_false_payload(
+        bytes: Vec<u8>,
+        payload: Option<Vec<u8>>,
+        signature: Option<Signature>,
+    ) -> Result<Self, HeaderError> {
+        let header = Header::decode(&bytes)?;
+        let payload = payload.filter(|payload| header.check_payload(payload).is_ok());
         let hash = Hash::of(&bytes);
         Ok(Self { header, bytes, hash, payload, signature, state: PhantomData })
     }

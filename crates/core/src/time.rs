@@ -12,6 +12,9 @@ pub const HLC_AHEAD_MAX_MS: u64 = 5 * 60 * 1_000;
 /// Largest time that fits 48 bits: the year 10889.
 pub const HLC_MILLIS_MAX: u64 = (1 << 48) - 1;
 
+/// The beginning of 2025. A wall clock before it was never set: it says nothing about where the own clock should be.
+const WALL_BELIEVED_FROM: UnixMillis = UnixMillis(1_735_689_600_000);
+
 /// Milliseconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UnixMillis(pub u64);
@@ -40,12 +43,15 @@ impl Hlc {
         UnixMillis(self.0 >> 16)
     }
 
-    /// The next value after `self` at wall time `now`: strictly greater than `self`.
+    /// The next value after `self` at wall time `now`: strictly greater than `self`, but for a clock that ran too far
+    /// ahead and was set right. It follows the wall, or everybody would take all that this node ever writes for events
+    /// from the future. Nothing is lost by it: own events have seen each other, so the clock decides nothing among them.
     #[must_use]
     pub const fn tick(self, now: UnixMillis) -> Self {
         let millis = if now.0 > HLC_MILLIS_MAX { HLC_MILLIS_MAX } else { now.0 };
         let wall = Self(millis << 16);
-        if wall.0 > self.0 { wall } else { Self(self.0.saturating_add(1)) }
+        let astray = self.time().since(now) > HLC_AHEAD_MAX_MS && now.0 >= WALL_BELIEVED_FROM.0;
+        if wall.0 > self.0 || astray { wall } else { Self(self.0.saturating_add(1)) }
     }
 
     /// `self` after a received event with clock `other`, unless that is too far in the future.
@@ -85,6 +91,17 @@ mod tests {
         assert!(second > first);
         assert_eq!(second.time(), UnixMillis(10));
         assert!(Hlc(u64::MAX).tick(UnixMillis(u64::MAX)) == Hlc(u64::MAX));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_right_is_followed_back() {
+        let (right, unset) = (UnixMillis(1_760_000_000_000), UnixMillis(0));
+        let astray = Hlc::default().tick(UnixMillis(4_102_444_800_000));
+        assert_eq!(astray.tick(right).time(), right);
+        // A machine that starts without knowing the time does not go back to 1970.
+        assert!(astray.tick(unset) > astray);
+        let ahead = Hlc::default().tick(right.after(HLC_AHEAD_MAX_MS));
+        assert!(ahead.tick(right) > ahead);
     }
 
     #[test]

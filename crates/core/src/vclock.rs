@@ -14,6 +14,9 @@ use crate::ids::StoreId;
 /// Most entries of one clock; an edit that would pass it is refused at its author.
 pub const VCLOCK_ENTRIES_MAX: usize = 256;
 
+/// Highest counter: what a database's integers hold. A higher one is a lie, and counting on from it is refused.
+pub const COUNTER_MAX: u64 = i64::MAX.unsigned_abs();
+
 /// How one clock stands to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
@@ -88,7 +91,7 @@ impl VClock {
     /// # Errors
     /// [`Error::Overflow`] or [`Error::TooManyEntries`].
     pub fn increment(&mut self, store: StoreId) -> Result<u64, Error> {
-        let next = self.get(&store).checked_add(1).ok_or(Error::Overflow(store))?;
+        let next = self.get(&store).checked_add(1).filter(|next| *next <= COUNTER_MAX).ok_or(Error::Overflow(store))?;
         self.raise(store, next)?;
         Ok(next)
     }
@@ -215,7 +218,27 @@ mod tests {
         let other = [(StoreId(fresh), 1)].into_iter().collect();
         assert!(full.merge(&other).is_err());
         assert_eq!(full, before);
-        full.raise(StoreId([1; 16]), u64::MAX).unwrap();
-        assert_eq!(full.increment(StoreId([1; 16])), Err(Error::Overflow(StoreId([1; 16]))));
+        for limit in [COUNTER_MAX, u64::MAX] {
+            full.raise(StoreId([1; 16]), limit).unwrap();
+            assert_eq!(full.increment(StoreId([1; 16])), Err(Error::Overflow(StoreId([1; 16]))));
+        }
+        assert_eq!(full.increment(StoreId([2; 16])), Ok(2));
+    }
+
+    #[test]
+    fn a_clock_of_257_entries_is_not_read() {
+        let encoded = |entries: u16| {
+            cbor::encode(|out| {
+                cbor::map(out, usize::from(entries));
+                for n in 0..entries {
+                    let mut store = [0; 16];
+                    store[..2].copy_from_slice(&n.to_be_bytes());
+                    cbor::bytes(out, &store);
+                    cbor::uint(out, 1);
+                }
+            })
+        };
+        assert_eq!(cbor::decode(&encoded(256), VClock::decode).unwrap().len(), 256);
+        assert!(cbor::decode(&encoded(257), VClock::decode).is_err());
     }
 }

@@ -54,7 +54,9 @@ fn judge(case: &Value) -> String {
     let store: StoreId = case["store"].as_str().unwrap().parse().unwrap();
     let run = verify_run(&team, LogId::new(store, Stream::Shared), &key, Head::EMPTY, events);
     let refused = run.refused.map(|refused| format!(", event {}: {}", refused.index, refused.reason));
-    format!("{} verified, {} waiting{}", run.verified.len(), run.waiting.len(), refused.unwrap_or_default())
+    let flaw = |(index, event): (usize, &Event)| Some(format!(", event {index}: {}", event.header().flaw()?));
+    let flaws: String = run.verified.iter().enumerate().filter_map(flaw).collect();
+    format!("{} verified, {} waiting{}{flaws}", run.verified.len(), run.waiting.len(), refused.unwrap_or_default())
 }
 
 #[test]

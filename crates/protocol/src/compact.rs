@@ -126,7 +126,8 @@ fn read_full(input: &mut Decoder<'_>) -> Result<Event<Unverified>, Error> {
     let header = cbor::read_bytes(input, HEADER_BYTES_MAX)?;
     let payload = cbor::read_option(input, |input| cbor::read_bytes(input, FRAME_PLAIN_BYTES_MAX))?;
     let signature = cbor::read_option(input, |input| Ok(Signature(cbor::read_array(input)?)))?;
-    parse_event(header, payload, signature)
+    let event = Event::parse_without_false_payload(header, payload, signature);
+    event.map_err(|error| Error::Malformed(error.to_string()))
 }
 
 fn write_short(out: &mut Out<'_>, base: &Base, event: &Event<Unverified>) {
@@ -217,7 +218,7 @@ fn read_subject(input: &mut Decoder<'_>, store: StoreId, event: EventId) -> Resu
     }
     match (kind, cbor::read_option(input, |input| cbor::read_bytes(input, SUBJECT_ID_BYTES_MAX))?) {
         (0, None) => Ok(Subject::Store(store)),
-        (kind, Some(id)) => Subject::from_parts(kind, id),
+        (kind, Some(id)) => Ok(Subject::from_parts(kind, id)),
         (_, None) => Err(Error::Value("a subject without an id")),
     }
 }

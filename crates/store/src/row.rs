@@ -68,7 +68,7 @@ pub(crate) fn incident(row: &Row<'_>, column: usize) -> Result<IncidentId, Error
 
 /// A subject from its kind and id columns.
 pub(crate) fn subject(row: &Row<'_>, kind_column: usize, id_column: usize) -> Result<Subject, Error> {
-    Ok(Subject::from_parts(uint(row, kind_column)?, row.get(id_column)?)?)
+    Ok(Subject::from_parts(uint(row, kind_column)?, row.get(id_column)?))
 }
 
 /// A stream.

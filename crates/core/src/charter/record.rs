@@ -147,6 +147,9 @@ impl Entry {
         if header.version.get(&header.store) != header.seq {
             return Err(RecordError::Clock);
         }
+        if header.action == Action::Malformed {
+            return Err(RecordError::Field("header"));
+        }
         let record = if let Action::Unknown(number) = header.action {
             Record::Unknown(number)
         } else {

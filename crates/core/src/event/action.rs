@@ -28,6 +28,8 @@ pub enum Action {
     GeneAdd,
     /// Something a newer version knows.
     Unknown(u64),
+    /// Nothing: a part of the header cannot be read, only its place in the log. No number stands for it.
+    Malformed,
 }
 
 impl Action {
@@ -63,6 +65,7 @@ impl Action {
             Self::Approve => 20,
             Self::GeneAdd => 21,
             Self::Unknown(number) => number,
+            Self::Malformed => u64::MAX,
         }
     }
 
@@ -86,6 +89,7 @@ impl fmt::Display for Action {
             Self::Approve => f.write_str("approve"),
             Self::GeneAdd => f.write_str("gene add"),
             Self::Unknown(number) => write!(f, "unknown action {number}"),
+            Self::Malformed => f.write_str("malformed"),
         }
     }
 }

@@ -19,6 +19,11 @@
 //! | 14 | seal: `[role, key epoch]`; absent when there is none |
 //!
 //! Higher keys belong to newer versions: they are read over and kept, because the bytes are kept.
+//!
+//! A log goes on only where every header in it can be placed, so what places a header (team, store, stream, sequence
+//! number, previous hash, hash and length of the payload) is read strictly. The rest is content: where it cannot be
+//! read, or breaks a rule, the event keeps its place and does nothing. [`Header::flaw`] says why; every node says the
+//! same, because the bytes are all it depends on.
 
 use minicbor::Decoder;
 
@@ -27,7 +32,7 @@ use crate::cbor;
 use crate::ids::{EventId, Hash, StoreId, TeamId};
 use crate::log::Stream;
 use crate::time::Hlc;
-use crate::vclock::VClock;
+use crate::vclock::{COUNTER_MAX, VClock};
 
 /// Longest header, in bytes.
 pub const HEADER_BYTES_MAX: usize = 8 * 1024;
@@ -78,9 +83,29 @@ pub enum Error {
         /// How long it may be.
         limit: u64,
     },
+    /// The header would be read as flawed.
+    #[error("{0}")]
+    Flawed(Flaw),
     /// The payload's length or hash is not the one in the header.
     #[error("the payload is not the one the header names")]
     PayloadMismatch,
+}
+
+/// What is wrong with the content of a header whose place in its log is sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Flaw {
+    /// A part of it is missing or is not what it should be.
+    #[error("a part of the header cannot be read")]
+    Content,
+    /// Its subject is of a known kind and has an id that is none.
+    #[error("the id of the subject is none of its kind")]
+    SubjectId,
+    /// It counts more edits of its own store than that store has events, or more of any than can be counted.
+    #[error("a counter of its version is beyond its limit")]
+    Counter,
+    /// Its payload is longer than its stream allows.
+    #[error("its payload is longer than may be")]
+    PayloadTooLarge,
 }
 
 /// Which role may read a sealed payload, and which of its keys opens it.
@@ -171,7 +196,7 @@ impl Header {
         if bytes.len() > HEADER_BYTES_MAX { Err(Error::TooLarge(bytes.len())) } else { Ok(bytes) }
     }
 
-    /// Reads a header strictly.
+    /// Reads a header: its place strictly, its content as far as it can be read.
     ///
     /// # Errors
     /// [`Error`] with the rule that is broken.
@@ -180,111 +205,151 @@ impl Header {
             return Err(Error::TooLarge(bytes.len()));
         }
         cbor::check(bytes)?;
-        let input = &mut Decoder::new(bytes);
-        let keys = cbor::read_map(input, KEYS_MAX)?;
-        required(input, 0)?;
-        let version = input.u64().map_err(cbor::Error::from)?;
+        let mut input = Decoder::new(bytes);
+        let keys = cbor::read_map(&mut input, KEYS_MAX)?;
+        let mut parts = Parts { input, left: keys, next: None, flawed: false };
+        parts.advance();
+        let version = parts.place(0, uint)?;
         if version != VERSION {
             return Err(Error::Version(version));
         }
-        let header = Self::decode_known(input)?;
-        let mut read = 14;
-        let seal = match next_key(input, keys, &mut read)? {
-            Some(14) => {
-                let seal = Some(decode_seal(input)?);
-                let _later = next_key(input, keys, &mut read)?;
-                seal
-            }
-            _ => None,
-        };
-        let header = Self { seal, ..header };
-        header.validate()?;
+        let mut header = Self::decode_known(&mut parts)?;
+        if parts.next == Some(14) {
+            header.seal = parts.content(14, decode_seal)?;
+        }
+        header.check_place()?;
+        if parts.flawed || (header.action == Action::Open && header.seq != 1) {
+            header.action = Action::Malformed;
+        }
         Ok(header)
     }
 
     /// Reads keys 1 to 13, which every header has.
-    fn decode_known(input: &mut Decoder<'_>) -> Result<Self, Error> {
-        let mut keyed = Keyed(input);
+    fn decode_known(parts: &mut Parts<'_>) -> Result<Self, Error> {
+        let number = |number: Option<u64>| number.unwrap_or_default();
         Ok(Self {
-            team: TeamId(keyed.array(1)?),
-            id: EventId(keyed.array(2)?),
-            store: StoreId(keyed.array(3)?),
-            stream: keyed.uint(4).and_then(|n| Stream::from_number(n).ok_or(Error::Stream(n)))?,
-            seq: keyed.uint(5)?,
-            prev: Hash(keyed.array(6)?),
-            hlc: Hlc(keyed.uint(7)?),
-            action: Action::from_number(keyed.uint(8)?),
-            subject: keyed.with(9, Subject::decode)?,
-            version: keyed.with(10, VClock::decode)?,
-            fields: keyed.uint(11)?,
-            payload_hash: Hash(keyed.array(12)?),
-            payload_len: keyed.uint(13)?,
+            team: TeamId(parts.place(1, cbor::read_array)?),
+            id: EventId(parts.content(2, cbor::read_array)?.unwrap_or_default()),
+            store: StoreId(parts.place(3, cbor::read_array)?),
+            stream: parts.place(4, uint).and_then(|n| Stream::from_number(n).ok_or(Error::Stream(n)))?,
+            seq: parts.place(5, uint)?,
+            prev: Hash(parts.place(6, cbor::read_array)?),
+            hlc: Hlc(number(parts.content(7, uint)?)),
+            action: parts.content(8, uint)?.map_or(Action::Malformed, Action::from_number),
+            subject: parts.content(9, Subject::decode)?.unwrap_or(Subject::Malformed { kind: 0, id: Vec::new() }),
+            version: parts.content(10, VClock::decode)?.unwrap_or_default(),
+            fields: number(parts.content(11, uint)?),
+            payload_hash: Hash(parts.place(12, cbor::read_array)?),
+            payload_len: parts.place(13, uint)?,
             seal: None,
         })
     }
 
-    /// The rules that one header can break by itself.
-    fn validate(&self) -> Result<(), Error> {
+    /// The rules of a header's place that it can break by itself.
+    fn check_place(&self) -> Result<(), Error> {
         if self.seq == 0 {
             return Err(Error::SeqZero);
         }
-        if (self.seq == 1) != (self.action == Action::Open) {
+        if self.seq == 1 && self.action != Action::Open {
             return Err(Error::Opening { seq: self.seq, action: self.action });
         }
         if self.seq == 1 && self.prev != Hash([0; 32]) {
             return Err(cbor::Error::Value("the first event of a log has a previous one").into());
         }
-        let limit = payload_bytes_max(self.stream) as u64;
-        if self.payload_len > limit {
-            return Err(Error::PayloadTooLarge { got: self.payload_len, limit });
-        }
         Ok(())
+    }
+
+    /// The rules that an author keeps.
+    fn validate(&self) -> Result<(), Error> {
+        self.check_place()?;
+        if self.seq != 1 && self.action == Action::Open {
+            return Err(Error::Opening { seq: self.seq, action: self.action });
+        }
+        self.check_payload_len()?;
+        self.flaw().map_or(Ok(()), |flaw| Err(Error::Flawed(flaw)))
+    }
+
+    /// Why the event does nothing although its place in the log is sound; see [`Flaw`]. Of a charter record the
+    /// charter's own rules decide instead.
+    pub fn flaw(&self) -> Option<Flaw> {
+        let own = self.version.get(&self.store);
+        if self.action == Action::Malformed {
+            Some(Flaw::Content)
+        } else if matches!(self.subject, Subject::Malformed { .. }) {
+            Some(Flaw::SubjectId)
+        } else if own > self.seq || self.version.iter().any(|(_, count)| count > COUNTER_MAX) {
+            Some(Flaw::Counter)
+        } else {
+            self.check_payload_len().is_err().then_some(Flaw::PayloadTooLarge)
+        }
+    }
+
+    fn check_payload_len(&self) -> Result<(), Error> {
+        let (got, limit) = (self.payload_len, payload_bytes_max(self.stream) as u64);
+        if got > limit { Err(Error::PayloadTooLarge { got, limit }) } else { Ok(()) }
     }
 
     /// Whether `payload` is the payload this header names.
     ///
     /// # Errors
-    /// [`Error::PayloadMismatch`] when it is not.
+    /// [`Error::PayloadMismatch`] when it is not, [`Error::PayloadTooLarge`] when nobody may hold it.
     pub fn check_payload(&self, payload: &[u8]) -> Result<(), Error> {
+        self.check_payload_len()?;
         let same = payload.len() as u64 == self.payload_len && Hash::of(payload) == self.payload_hash;
         if same { Ok(()) } else { Err(Error::PayloadMismatch) }
     }
 }
 
-/// Reads values that stand under the keys that are due.
-struct Keyed<'a, 'b>(&'a mut Decoder<'b>);
+/// The parts of a header, read in the order of their keys.
+struct Parts<'a> {
+    input: Decoder<'a>,
+    /// Keys that were not looked at.
+    left: u64,
+    /// The key whose value comes next. Keys ascend, so what is neither ours nor a number is behind all that is.
+    next: Option<u64>,
+    /// Whether a part of the content was missing or could not be read.
+    flawed: bool,
+}
 
-impl Keyed<'_, '_> {
-    fn with<T>(&mut self, key: u64, read: impl FnOnce(&mut Decoder<'_>) -> Result<T, cbor::Error>) -> Result<T, Error> {
-        required(self.0, key)?;
-        Ok(read(self.0)?)
+impl Parts<'_> {
+    fn advance(&mut self) {
+        self.next = if self.left == 0 { None } else { self.input.u64().ok() };
+        self.left = self.left.saturating_sub(1);
     }
 
-    fn array<const N: usize>(&mut self, key: u64) -> Result<[u8; N], Error> {
-        self.with(key, cbor::read_array)
+    /// A part without which the header has no place.
+    fn place<T>(&mut self, key: u64, read: fn(&mut Decoder<'_>) -> Result<T, cbor::Error>) -> Result<T, Error> {
+        if self.next != Some(key) {
+            return Err(cbor::Error::Missing(key).into());
+        }
+        let value = read(&mut self.input)?;
+        self.advance();
+        Ok(value)
     }
 
-    fn uint(&mut self, key: u64) -> Result<u64, Error> {
-        self.with(key, |input| Ok(input.u64()?))
+    /// A part without which the event does nothing.
+    fn content<T>(
+        &mut self,
+        key: u64,
+        read: fn(&mut Decoder<'_>) -> Result<T, cbor::Error>,
+    ) -> Result<Option<T>, Error> {
+        let mut value = None;
+        if self.next == Some(key) {
+            let at = self.input.position();
+            value = read(&mut self.input).ok();
+            if value.is_none() {
+                self.input.set_position(at);
+                self.input.skip().map_err(cbor::Error::from)?;
+            }
+            self.advance();
+        }
+        self.flawed |= value.is_none();
+        Ok(value)
     }
 }
 
-/// Reads the key that must come next.
-fn required(input: &mut Decoder<'_>, key: u64) -> Result<(), Error> {
-    match input.u64() {
-        Ok(got) if got == key => Ok(()),
-        _ => Err(cbor::Error::Missing(key).into()),
-    }
-}
-
-/// Reads the next key, if there is one. Skipping what a newer version added is left to the end of the bytes: nothing
-/// after an unknown key is ours, because keys ascend.
-fn next_key(input: &mut Decoder<'_>, keys: u64, read: &mut u64) -> Result<Option<u64>, Error> {
-    if *read >= keys {
-        return Ok(None);
-    }
-    *read += 1;
-    Ok(Some(input.u64().map_err(cbor::Error::from)?))
+fn uint(input: &mut Decoder<'_>) -> Result<u64, cbor::Error> {
+    Ok(input.u64()?)
 }
 
 fn decode_seal(input: &mut Decoder<'_>) -> Result<Seal, cbor::Error> {

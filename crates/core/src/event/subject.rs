@@ -32,6 +32,14 @@ pub enum Subject {
         /// Its id.
         id: Vec<u8>,
     },
+    /// Something of a known kind with an id that is none: of the wrong length, or no text. An event about it keeps
+    /// its place in its log and does nothing.
+    Malformed {
+        /// The number of its kind.
+        kind: u64,
+        /// What stands for its id.
+        id: Vec<u8>,
+    },
 }
 
 impl Subject {
@@ -45,7 +53,7 @@ impl Subject {
             Self::Role(name) => (4, name.as_bytes()),
             Self::Gene(id) => (5, id.as_bytes()),
             Self::Incident(id) => (6, &id.0),
-            Self::Unknown { kind, id } => (*kind, id),
+            Self::Unknown { kind, id } | Self::Malformed { kind, id } => (*kind, id),
         }
     }
 
@@ -72,25 +80,21 @@ impl Subject {
         }
         let kind = input.u64()?;
         let id = cbor::read_bytes(input, SUBJECT_ID_BYTES_MAX)?;
-        Self::from_parts(kind, id)
+        Ok(Self::from_parts(kind, id))
     }
 
     /// Reads [`Subject::parts`].
-    ///
-    /// # Errors
-    /// When an id of a known kind has the wrong length or is no text.
-    pub fn from_parts(kind: u64, id: Vec<u8>) -> Result<Self, cbor::Error> {
-        let wrong = |_| cbor::Error::Value("a subject id of the wrong length");
-        let text = |id| String::from_utf8(id).map_err(|_| cbor::Error::Value("a subject id that is no text"));
-        Ok(match kind {
-            0 => Self::Store(StoreId::from_slice(&id).map_err(wrong)?),
-            1 => Self::Fact(FactId::from_slice(&id).map_err(wrong)?),
-            2 => Self::Member(NodeId::from_slice(&id).map_err(wrong)?),
-            3 => Self::Record(Hash::from_slice(&id).map_err(wrong)?),
-            4 => Self::Role(text(id)?),
-            5 => Self::Gene(text(id)?),
-            6 => Self::Incident(IncidentId::from_slice(&id).map_err(wrong)?),
-            _ => Self::Unknown { kind, id },
-        })
+    pub fn from_parts(kind: u64, id: Vec<u8>) -> Self {
+        let known = match kind {
+            0 => StoreId::from_slice(&id).ok().map(Self::Store),
+            1 => FactId::from_slice(&id).ok().map(Self::Fact),
+            2 => NodeId::from_slice(&id).ok().map(Self::Member),
+            3 => Hash::from_slice(&id).ok().map(Self::Record),
+            4 => std::str::from_utf8(&id).ok().map(|name| Self::Role(name.to_owned())),
+            5 => std::str::from_utf8(&id).ok().map(|name| Self::Gene(name.to_owned())),
+            6 => IncidentId::from_slice(&id).ok().map(Self::Incident),
+            _ => return Self::Unknown { kind, id },
+        };
+        known.unwrap_or(Self::Malformed { kind, id })
     }
 }

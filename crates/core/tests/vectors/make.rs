@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use antiphon_core::cbor;
 use antiphon_core::charter::{Grant, GrantPath};
 use antiphon_core::event::{Action, Event, Header, Open, Payload, Provenance, SourceKind, Subject};
 use antiphon_core::fact::{Edit, Field};
@@ -87,6 +88,17 @@ impl Writer {
         event
     }
 
+    /// A fact whose header has `value` under `key`, as no author of this version writes it.
+    fn flawed(&mut self, text: &str, key: u64, value: Option<&[u8]>) -> Event {
+        let before = self.head;
+        let event = self.fact(text);
+        let bytes = with_part(event.header_bytes(), key, value);
+        let payload = event.payload().filter(|_| key != 13).map(<[u8]>::to_vec);
+        let event = Event::from_log(bytes, payload, None);
+        self.head = event.as_ref().map_or(before, Event::head);
+        event.unwrap()
+    }
+
     fn fact(&mut self, text: &str) -> Event {
         let edit = Edit::new().set(Field::Content, text.into()).set(Field::Level, FieldValue::Uint(1));
         let id = FactId::new(UnixMillis(NOW), [3; 10]);
@@ -118,6 +130,79 @@ fn case(name: &str, expect: &str, events: Vec<Value>) -> Value {
     })
 }
 
+/// A header with another value under a key, or without the key.
+fn with_part(header: &[u8], key: u64, value: Option<&[u8]>) -> Vec<u8> {
+    let mut input = minicbor::Decoder::new(header);
+    let keys = input.map().unwrap().unwrap();
+    let mut parts = BTreeMap::new();
+    for _ in 0..keys {
+        let key = input.u64().unwrap();
+        let begin = input.position();
+        input.skip().unwrap();
+        parts.insert(key, header[begin..input.position()].to_vec());
+    }
+    match value {
+        Some(value) => drop(parts.insert(key, value.to_vec())),
+        None => drop(parts.remove(&key)),
+    }
+    let mut out = cbor::encode(|out| cbor::map(out, parts.len()));
+    for (key, value) in parts {
+        out.extend(cbor::encode(|out| cbor::uint(out, key)));
+        out.extend(value);
+    }
+    out
+}
+
+/// Events of which one does nothing, between two that do.
+fn flawed() -> Vec<Value> {
+    let key = Key::new(1);
+    let case = |name: &str, flaw: &str, part: u64, value: Option<&[u8]>| {
+        let (mut writer, open) = Writer::open(&key, Stream::Shared);
+        let bad = writer.flawed("two", part, value);
+        let mut last = writer.fact("three");
+        last.sign(&key);
+        let expect = format!("3 verified, 0 waiting{}{flaw}", if flaw.is_empty() { "" } else { ", event 1: " });
+        case(name, &expect, [open, bad, last].iter().map(shown).collect())
+    };
+    let bytes = |len: usize| cbor::encode(|out| cbor::bytes(out, &vec![7; len]));
+    let subject = |kind: u64, len: usize| {
+        cbor::encode(|out| {
+            cbor::array(out, 2);
+            cbor::uint(out, kind);
+            cbor::bytes(out, &vec![7; len]);
+        })
+    };
+    let clock = |entries: u16, count: u64| {
+        let (writer, _) = Writer::open(&key, Stream::Shared);
+        cbor::encode(|out| {
+            cbor::map(out, usize::from(entries));
+            for n in 0..entries {
+                let mut other = [255; 16];
+                other[14..].copy_from_slice(&n.to_be_bytes());
+                cbor::bytes(out, if n == 0 { &writer.log.store.0 } else { &other });
+                cbor::uint(out, count);
+            }
+        })
+    };
+    let (content, subject_id) = ("a part of the header cannot be read", "the id of the subject is none of its kind");
+    let counter = "a counter of its version is beyond its limit";
+    let number = |value: u64| cbor::encode(|out| cbor::uint(out, value));
+    vec![
+        case("a subject id of the wrong length does nothing", subject_id, 9, Some(&subject(1, 15))),
+        case("a subject id of nobody's length does nothing", content, 9, Some(&subject(1, 65))),
+        case("a subject that is no list does nothing", content, 9, Some(&number(1))),
+        case("an event without a subject does nothing", content, 9, None),
+        case("an event id of the wrong length does nothing", content, 2, Some(&bytes(15))),
+        case("an action that is no number does nothing", content, 8, Some(&bytes(1))),
+        case("a second opening does nothing", content, 8, Some(&number(0))),
+        case("a version of 256 stores is read", "", 10, Some(&clock(256, 1))),
+        case("a version of 257 stores does nothing", content, 10, Some(&clock(257, 1))),
+        case("a counter of zero does nothing", content, 10, Some(&clock(1, 0))),
+        case("a counter at its limit is beyond the log", counter, 10, Some(&clock(1, u64::MAX))),
+        case("a payload that is too long is not taken", "its payload is longer than may be", 13, Some(&number(65_537))),
+    ]
+}
+
 /// Changes the last bit.
 fn flip(value: &mut Value) {
     let mut raw = HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap();
@@ -143,7 +228,8 @@ pub(super) fn events() -> Value {
         let raw = HEXLOWER.decode(run[3]["header"].as_str().unwrap().as_bytes()).unwrap();
         run[3]["header"] = json!(bytes(&[&[raw[0] + 1], &raw[1..], &[15, 0]].concat()));
     });
-    json!([
+    let mut cases = flawed();
+    let Value::Array(runs) = json!([
         case("one signature covers the run", "4 verified, 0 waiting", run.clone()),
         case("a payload may be absent", "4 verified, 0 waiting", with(&|run| run[1]["payload"] = Value::Null)),
         case(
@@ -192,7 +278,11 @@ pub(super) fn events() -> Value {
                 run[1]["header"] = json!(format!("{}0002{}", &header[..2], &header[6..]));
             })
         ),
-    ])
+    ]) else {
+        unreachable!("cases are a list")
+    };
+    cases.splice(0..0, runs);
+    Value::Array(cases)
 }
 
 /// A genome with its root and proofs.
