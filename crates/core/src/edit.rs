@@ -51,6 +51,8 @@ pub trait Fields: Copy + Ord + 'static {
     fn bit(self) -> u8;
     /// The kind of its values.
     fn kind(self) -> Kind;
+    /// Its name at the doors.
+    fn name(self) -> &'static str;
     /// Its bit in a header's bitmap.
     fn mask(self) -> u64 {
         1 << self.bit()
@@ -101,6 +103,9 @@ macro_rules! fields {
             }
             fn kind(self) -> $crate::edit::Kind {
                 self.kind()
+            }
+            fn name(self) -> &'static str {
+                self.name()
             }
         }
 

@@ -40,7 +40,8 @@ impl Edit {
         Self { hash, hlc, store, version, fields, standing: fields }
     }
 
-    fn rank(&self, other: &Self) -> Ordering {
+    /// Of two edits that stand for one field, the greater is shown.
+    pub(crate) fn rank(&self, other: &Self) -> Ordering {
         (self.hlc, self.store, self.hash).cmp(&(other.hlc, other.store, other.hash))
     }
 }
@@ -132,12 +133,12 @@ impl Frontier {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// A history as it happens: each step one of three stores edits some fields after seeing some earlier edits.
-    fn history() -> impl Strategy<Value = Vec<Edit>> {
+    pub(crate) fn history() -> impl Strategy<Value = Vec<Edit>> {
         prop::collection::vec((0..3_u8, 1..8_u64, any::<u64>(), 0..50_u64), 1..12).prop_map(|steps| {
             let mut edits: Vec<Edit> = Vec::new();
             let mut own = [const { None::<VClock> }; 3];
@@ -156,7 +157,7 @@ mod tests {
         })
     }
 
-    fn merge_all<'a>(edits: impl IntoIterator<Item = &'a Edit>) -> Frontier {
+    pub(crate) fn merge_all<'a>(edits: impl IntoIterator<Item = &'a Edit>) -> Frontier {
         let mut frontier = Frontier::default();
         for edit in edits {
             let _ = frontier.insert(edit.clone());

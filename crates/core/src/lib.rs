@@ -1,6 +1,7 @@
 //! Words and laws of Antiphon: pure values, no IO.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod ancestor;
 pub mod cbor;
 pub mod charter;
 pub mod custody;
