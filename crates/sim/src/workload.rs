@@ -192,6 +192,7 @@ fn draft_name(draft: &Draft) -> &'static str {
         Draft::Restore { .. } => "restore",
         Draft::ReportIncident { .. } => "report an incident",
         Draft::UpdateIncident { .. } => "update an incident",
+        Draft::Settle { .. } => "settle a divergence",
         Draft::Grant(_) => "grant",
         Draft::Revoke(_) => "revoke",
         Draft::Record(_) => "charter record",

@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cache::Unsigned;
 use crate::db::{Db, insert_event};
+use crate::erase;
 use crate::error::{AuthorError, Error};
 use crate::project::{self, Merged, Stored};
 use crate::view::{Authored, Draft, Outcome, Own};
@@ -164,11 +165,13 @@ impl Db {
             }
             Draft::Edit { fact, edit, provenance } => self.edit(*fact, edit, provenance, scene),
             Draft::Forget { fact, provenance } => self.forget(*fact, provenance, scene),
+            Draft::Erase { fact, provenance } => self.erase(*fact, provenance, scene),
             Draft::Restore { fact, provenance } => self.restore(*fact, provenance, scene),
             Draft::ReportIncident { id, edit, provenance } => self.report_incident(*id, edit, provenance, scene),
             Draft::UpdateIncident { incident, edit, provenance } => {
                 self.update_incident(*incident, edit, provenance, scene)
             }
+            Draft::Settle { settlement, seen, provenance } => self.settle(settlement, seen, provenance, scene),
             Draft::Grant(grant) => self.record(&Record::Grant(grant.clone()), scene),
             Draft::Revoke(revoke) => self.record(&Record::Revoke(self.with_cuts(revoke)), scene),
             Draft::Record(record) => self.record(record, scene),
@@ -201,7 +204,10 @@ impl Db {
         {
             return Ok(authored);
         }
-        let id = id.unwrap_or_else(|| FactId::new(scene.now, scene.random.draw()));
+        let id = match id {
+            Some(id) => id,
+            None => self.fresh_id(scene)?,
+        };
         let stream = stream_after(id, &BTreeMap::new(), edit, self.cache.sharing);
         let mut version = VClock::new();
         version.increment(self.cache.own()?.store).map_err(|source| AuthorError::Version { fact: id, source })?;
@@ -220,6 +226,7 @@ impl Db {
     fn edit(&mut self, id: FactId, edit: &Edit, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {
         edit.validate().map_err(AuthorError::from)?;
         let (stream, standing, merged) = self.standing(id)?;
+        self.refuse_erased(id)?;
         if merged.forgotten {
             return Err(AuthorError::Forgotten(id).into());
         }
@@ -265,7 +272,8 @@ impl Db {
 
     fn forget(&mut self, id: FactId, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {
         let (stream, standing, merged) = self.standing(id)?;
-        if merged.forgotten && merged.contested == 0 {
+        let erased = erase::is_erased(&self.conn, &Subject::Fact(id))?;
+        if erased || (merged.forgotten && merged.contested == 0) {
             return unchanged(&self.conn, id);
         }
         let version = self.next_version(id, &standing)?;
@@ -274,10 +282,11 @@ impl Db {
 
     fn restore(&mut self, id: FactId, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {
         let (stream, standing, merged) = self.standing(id)?;
+        self.refuse_erased(id)?;
         if !merged.forgotten {
             return unchanged(&self.conn, id);
         }
-        let values = before_forgotten(&self.conn, id, stream)?;
+        let values = project::before_forgotten(&self.conn, id, stream)?;
         if !values.contains_key(&Field::Content) {
             return Err(AuthorError::NoText(id).into());
         }
@@ -295,17 +304,17 @@ impl Db {
     }
 
     /// The deciding stream of a fact, its standing edits there, and what they amount to.
-    fn standing(&self, id: FactId) -> Result<(Stream, Vec<Stored>, Merged), Stop> {
+    pub(crate) fn standing(&self, id: FactId) -> Result<(Stream, Vec<Stored>, Merged), Stop> {
         let mut query = self.conn.prepare_cached("SELECT stream FROM facts WHERE id = ?1")?;
         let stream: Option<i64> = query.query_row([id.0.as_slice()], |row| row.get(0)).optional()?;
         let stream = stream.ok_or(AuthorError::NotFound(id))?;
         let stream = if stream == i64::from(Stream::Shared.number()) { Stream::Shared } else { Stream::Local };
         let standing = project::standing(&self.conn, id, stream)?;
-        let merged = project::merge(&standing);
+        let merged = project::merge_kept(&self.conn, id, stream, &standing)?;
         Ok((stream, standing, merged))
     }
 
-    fn next_version(&self, fact: FactId, standing: &[Stored]) -> Result<VClock, Stop> {
+    pub(crate) fn next_version(&self, fact: FactId, standing: &[Stored]) -> Result<VClock, Stop> {
         let frontier = Frontier::from_edits(standing.iter().map(|stored| stored.edit.clone()).collect());
         let version = frontier.next_version(self.cache.own()?.store);
         Ok(version.map_err(|source| AuthorError::Version { fact, source })?)
@@ -332,7 +341,7 @@ impl Db {
         self.write_projected(sketch, scene)
     }
 
-    fn write_forget(
+    pub(crate) fn write_forget(
         &mut self,
         id: FactId,
         stream: Stream,
@@ -457,23 +466,13 @@ fn stream_after(id: FactId, values: &BTreeMap<Field, Value>, edit: &Edit, sharin
     sharing.stream_of(fact.level, fact.private)
 }
 
-/// What a fact said before it was forgotten: the edits that would stand if nobody had forgotten it.
-fn before_forgotten(conn: &Connection, id: FactId, stream: Stream) -> Result<BTreeMap<Field, Value>, Error> {
-    let mut edits = project::all(conn, id, stream)?;
-    edits.retain(|stored| stored.header.action == Action::Set);
-    let frontier = project::merged_anew(&edits);
-    for stored in &mut edits {
-        stored.edit.standing = frontier.standing_of(&stored.edit.hash);
-    }
-    Ok(project::merge(&edits).values)
-}
-
-fn unchanged(conn: &Connection, id: FactId) -> Result<Authored, Stop> {
+/// The answer where nothing had to be written.
+pub(crate) fn unchanged(conn: &Connection, id: FactId) -> Result<Authored, Stop> {
     Ok(last_event(conn, id, Outcome::Unchanged)?.ok_or(AuthorError::NotFound(id))?)
 }
 
 /// The last event of a fact, if there is such a fact.
-fn last_event(conn: &Connection, id: FactId, outcome: Outcome) -> Result<Option<Authored>, Error> {
+pub(crate) fn last_event(conn: &Connection, id: FactId, outcome: Outcome) -> Result<Option<Authored>, Error> {
     let mut query =
         conn.prepare_cached("SELECT v.header FROM facts f JOIN events v ON v.pos = f.pos WHERE f.id = ?1")?;
     let header: Option<Vec<u8>> = query.query_row([id.0.as_slice()], |row| row.get(0)).optional()?;

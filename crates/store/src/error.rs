@@ -15,6 +15,8 @@ use antiphon_core::incident;
 use antiphon_core::log::LogId;
 use antiphon_core::vclock;
 
+use crate::divergence::SubjectId;
+
 /// A failure of the database, or a whole request it refused. Nothing was written.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -216,6 +218,17 @@ pub enum AuthorError {
     /// The fact was forgotten; it must be restored first.
     #[error("fact {0} was forgotten")]
     Forgotten(FactId),
+    /// The fact was forgotten for good; nothing can bring it back.
+    #[error("fact {0} was erased")]
+    Erased(FactId),
+    /// Only the author of a fact or a steward may have it erased.
+    #[error("fact {fact} is not ours to erase: {}", match .author { Some(author) => format!("it was written by {author}"), None => "it was imported and belongs to nobody".to_owned() })]
+    NotYours {
+        /// Which fact.
+        fact: FactId,
+        /// Who wrote it, if anybody did.
+        author: Option<NodeId>,
+    },
     /// There is no such incident.
     #[error("there is no incident {0}")]
     IncidentNotFound(IncidentId),
@@ -230,6 +243,9 @@ pub enum AuthorError {
         /// Which limit is reached.
         source: vclock::Error,
     },
+    /// A divergence has other sides than whoever settles it has seen.
+    #[error("{0} was changed again meanwhile")]
+    ChangedMeanwhile(SubjectId),
     /// A new fact needs a text.
     #[error("a fact needs a text")]
     NoContent,

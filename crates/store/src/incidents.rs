@@ -61,7 +61,7 @@ impl Db {
     }
 
     /// Writes an edit that has seen the standing ones.
-    fn write_incident(
+    pub(crate) fn write_incident(
         &mut self,
         id: IncidentId,
         standing: &[Stored],
@@ -89,7 +89,7 @@ impl Db {
 }
 
 /// The last event of an incident, if there is such an incident.
-fn last_event(conn: &Connection, id: IncidentId, outcome: Outcome) -> Result<Option<Authored>, Error> {
+pub(crate) fn last_event(conn: &Connection, id: IncidentId, outcome: Outcome) -> Result<Option<Authored>, Error> {
     let mut query = conn.prepare_cached(
         "SELECT v.header FROM edits e JOIN events v ON v.pos = e.pos
          WHERE e.kind = 6 AND e.id = ?1 AND e.stream = 1 ORDER BY e.pos DESC LIMIT 1",

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use antiphon_core::cbor;
 use antiphon_core::event::{Action, Event, Header, Payload, Provenance, Subject};
-use antiphon_core::fact::{Fact, Field};
+use antiphon_core::fact::{FIELDS_KNOWN, Fact, Field};
 use antiphon_core::ids::FactId;
 use antiphon_core::log::Stream;
 use antiphon_core::time::UnixMillis;
@@ -23,6 +23,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::charter;
 use crate::edits;
 pub(crate) use crate::edits::{Stored, frontier_edit, merged_anew, read_payload};
+use crate::erase;
 use crate::error::Error;
 use crate::row::sql;
 use crate::view::Cause;
@@ -35,6 +36,7 @@ pub(crate) mod flag {
     pub(crate) const FORGOTTEN: i64 = 8;
     pub(crate) const INCOMPLETE: i64 = 16;
     pub(crate) const WITHHELD: i64 = 32;
+    pub(crate) const ERASED: i64 = 64;
 }
 
 /// Fields that have a column of their own; the others go into `rest`.
@@ -47,8 +49,9 @@ pub(crate) type Merged = edits::Merged<Field>;
 pub(crate) fn unfit(header: &Header) -> Option<Cause> {
     match (&header.action, &header.subject) {
         (Action::Unknown(_), _) => Some(Cause::UnknownAction),
-        (Action::Set | Action::Forget, Subject::Unknown { .. }) => Some(Cause::UnknownType),
+        (Action::Set | Action::Forget | Action::Erase, Subject::Unknown { .. }) => Some(Cause::UnknownType),
         (Action::Set | Action::Forget, Subject::Fact(_)) if edits_something(header) => None,
+        (Action::Erase, Subject::Fact(_)) if header.fields == u64::MAX && edits_something(header) => None,
         // An incident is always the team's, and is closed rather than forgotten.
         (Action::Set, Subject::Incident(_)) if header.stream == Stream::Shared && edits_something(header) => None,
         _ => Some(Cause::Malformed),
@@ -109,6 +112,43 @@ pub(crate) fn merge(edits: &[Stored]) -> Merged {
     edits::merge(edits)
 }
 
+/// What the standing edits of a fact amount to, with what a deletion that lost would have taken away.
+///
+/// Forgetting is an edit of every field. Where an edit of the text is shown instead of it, the deletion still stands
+/// for the fields that the edit did not touch; a fact that is shown must not have lost those.
+pub(crate) fn merge_kept(conn: &Connection, fact: FactId, stream: Stream, edits: &[Stored]) -> Result<Merged, Error> {
+    let mut merged = merge(edits);
+    let standing = |action: Action| {
+        let of = edits.iter().filter(move |stored| stored.header.action == action);
+        of.fold(0, |bits, stored| bits | stored.edit.standing)
+    };
+    let taken = standing(Action::Forget) & !standing(Action::Set) & FIELDS_KNOWN;
+    if merged.forgotten || taken == 0 {
+        return Ok(merged);
+    }
+    for (field, value) in before_forgotten(conn, fact, stream)? {
+        if taken & field.mask() != 0 {
+            merged.values.entry(field).or_insert(value);
+        }
+    }
+    Ok(merged)
+}
+
+/// What a fact would say if nobody had ever forgotten it.
+pub(crate) fn before_forgotten(
+    conn: &Connection,
+    fact: FactId,
+    stream: Stream,
+) -> Result<BTreeMap<Field, Value>, Error> {
+    let mut edits = all(conn, fact, stream)?;
+    edits.retain(|stored| stored.header.action == Action::Set);
+    let frontier = merged_anew(&edits);
+    for stored in &mut edits {
+        stored.edit.standing = frontier.standing_of(&stored.edit.hash);
+    }
+    Ok(merge(&edits).values)
+}
+
 /// Computes the row of a fact anew from the edits that stand.
 pub(crate) fn refresh(conn: &Connection, fact: FactId) -> Result<(), Error> {
     let (shared, span) = (standing(conn, fact, Stream::Shared)?, span(conn, fact)?);
@@ -122,6 +162,19 @@ pub(crate) fn refresh(conn: &Connection, fact: FactId) -> Result<(), Error> {
     write_row(conn, fact, Stream::Shared, &shared, span)
 }
 
+/// What an erased fact says: nothing, whatever stands.
+fn nothing_left(edits: &[Stored]) -> Merged {
+    let merged = merge(edits);
+    Merged {
+        values: BTreeMap::new(),
+        diverged: 0,
+        contested: 0,
+        forgotten: true,
+        incomplete: false,
+        shown: merged.shown,
+    }
+}
+
 /// First and last position of the edits of a fact.
 fn span(conn: &Connection, fact: FactId) -> Result<Option<(i64, i64)>, Error> {
     let mut query = conn.prepare_cached("SELECT min(pos), max(pos) FROM edits WHERE kind = 1 AND id = ?1")?;
@@ -131,7 +184,8 @@ fn span(conn: &Connection, fact: FactId) -> Result<Option<(i64, i64)>, Error> {
 }
 
 fn write_row(conn: &Connection, id: FactId, stream: Stream, edits: &[Stored], span: (i64, i64)) -> Result<(), Error> {
-    let merged = merge(edits);
+    let erased = erase::is_erased(conn, &Subject::Fact(id))?;
+    let merged = if erased { nothing_left(edits) } else { merge_kept(conn, id, stream, edits)? };
     let fact = Fact::from_values(id, &merged.values);
     let shown = edits.get(merged.shown).or(edits.last());
     let none = Provenance::default();
@@ -144,7 +198,8 @@ fn write_row(conn: &Connection, id: FactId, stream: Stream, edits: &[Stored], sp
         (fact.private, flag::PRIVATE),
         (merged.forgotten, flag::FORGOTTEN),
         (merged.incomplete, flag::INCOMPLETE),
-        (withheld, flag::WITHHELD),
+        (withheld && !erased, flag::WITHHELD),
+        (erased, flag::ERASED),
     ];
     let flags = flags.into_iter().filter(|(set, _)| *set).fold(0, |flags, (_, bit)| flags | bit);
     let expires = fact.ttl_ms.map(|ttl| sql(fact.created_at.after(ttl).0));
@@ -214,6 +269,7 @@ pub(crate) fn read_rest(bytes: &[u8], values: &mut BTreeMap<Field, Value>) -> Re
 pub(crate) fn withdraw(conn: &Connection, subject: &Subject, stream: Stream, positions: &[i64]) -> Result<(), Error> {
     edits::take_out(conn, subject, stream, positions)?;
     let Some(fact) = subject.fact() else { return Ok(()) };
+    erase::decide(conn, subject)?;
     touch(conn, fact)?;
     refresh(conn, fact)?;
     touch(conn, fact)

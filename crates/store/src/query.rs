@@ -1,6 +1,7 @@
 //! Questions about facts, incidents, logs and the whole.
 
 pub(crate) mod counts;
+pub(crate) mod divergence;
 pub(crate) mod facts;
 pub(crate) mod history;
 pub(crate) mod incidents;

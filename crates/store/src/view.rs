@@ -10,6 +10,8 @@ use antiphon_core::state::Verdict;
 use antiphon_core::time::{Hlc, UnixMillis};
 use antiphon_core::value::Value;
 
+use crate::divergence::Settlement;
+
 /// Who will write: what a new store is opened with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -79,6 +81,13 @@ pub enum Draft {
         /// How it came to be.
         provenance: Provenance,
     },
+    /// Takes a fact out of memory for good, everywhere: its author's, or a steward's.
+    Erase {
+        /// Which fact.
+        fact: FactId,
+        /// How it came to be.
+        provenance: Provenance,
+    },
     /// Takes a fact out of memory, everywhere.
     Forget {
         /// Which fact.
@@ -108,6 +117,15 @@ pub enum Draft {
         incident: IncidentId,
         /// The fields.
         edit: IncidentEdit,
+        /// How it came to be.
+        provenance: Provenance,
+    },
+    /// Settles a divergence, unless that was done meanwhile.
+    Settle {
+        /// What is right.
+        settlement: Settlement,
+        /// The sides that whoever settles it has seen: with others it is not settled.
+        seen: Vec<EventId>,
         /// How it came to be.
         provenance: Provenance,
     },
@@ -197,17 +215,20 @@ pub enum Cause {
     Forked,
     /// Its author was revoked, and it stands beyond the cut.
     BeyondCut,
+    /// It erases what is not its author's, who is not known to have been a steward.
+    NotAllowed,
 }
 
 impl Cause {
     /// Every cause; its position is its number in the database.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::UnknownAction,
         Self::UnknownType,
         Self::Malformed,
         Self::MalformedPayload,
         Self::Forked,
         Self::BeyondCut,
+        Self::NotAllowed,
     ];
 
     /// Its stable name at the doors.
@@ -219,6 +240,7 @@ impl Cause {
             Self::MalformedPayload => "malformed_payload",
             Self::Forked => "equivocation",
             Self::BeyondCut => "revoked",
+            Self::NotAllowed => "auth",
         }
     }
 
@@ -297,6 +319,8 @@ pub struct FactView {
     pub diverged: Vec<Field>,
     /// Whether it was forgotten.
     pub forgotten: bool,
+    /// Whether it was forgotten for good: nothing can bring it back.
+    pub erased: bool,
     /// Whether values are missing because a payload is not held.
     pub incomplete: bool,
     /// How often it was recalled on this node.
@@ -341,6 +365,10 @@ pub struct Side<F = Field> {
     pub author: Author,
     /// When, by the author's clock.
     pub hlc: Hlc,
+    /// Whether it forgot the whole.
+    pub deleted: bool,
+    /// How it came to be; `None` when the payload is not held.
+    pub provenance: Option<Provenance>,
 }
 
 /// What a text stands for, when it should name a fact or an incident.
@@ -469,8 +497,12 @@ pub struct Counts {
     pub facts: u64,
     /// Facts that were forgotten.
     pub forgotten: u64,
+    /// Facts that were forgotten for good, those included.
+    pub erased: u64,
     /// Facts with a divergence.
     pub diverged: u64,
+    /// Incidents with a divergence.
+    pub diverged_incidents: u64,
     /// Incidents, closed ones included.
     pub incidents: u64,
     /// Events of all logs.

@@ -13,11 +13,13 @@ pub(crate) fn counts(conn: &Connection) -> Result<Counts, Error> {
     Ok(Counts {
         facts: count("SELECT count(*) FROM facts WHERE flags & 8 = 0")?,
         forgotten: count("SELECT count(*) FROM facts WHERE flags & 8")?,
+        erased: count("SELECT count(*) FROM erased")?,
         diverged: count("SELECT count(*) FROM facts WHERE diverged <> 0")?,
+        diverged_incidents: super::divergence::incidents(conn)?,
         incidents: count("SELECT count(DISTINCT id) FROM edits WHERE kind = 6")?,
         events: count("SELECT coalesce(sum(head_seq), 0) FROM logs")?,
         logs: count("SELECT count(*) FROM logs")?,
         quarantined: count("SELECT count(*) FROM quarantine")?,
-        without_payload: count("SELECT count(*) FROM events WHERE payload IS NULL")?,
+        without_payload: count("SELECT (SELECT count(*) FROM events WHERE payload IS NULL) - (SELECT count(*) FROM erased_payloads)")?,
     })
 }

@@ -63,16 +63,23 @@ pub(crate) fn sides_of<F: Fields>(conn: &Connection, edits: &[Stored], diverged:
             edits.iter().filter(|stored| stored.edit.standing & field.mask() != 0).collect();
         standing.sort_by_key(|stored| std::cmp::Reverse((stored.edit.hlc, stored.edit.store, stored.edit.hash)));
         for stored in standing {
-            sides.push(Side {
-                field,
-                value: stored.value(field).map(|value| value.cloned()),
-                event: stored.header.id,
-                author: author(conn, stored.log)?,
-                hlc: stored.header.hlc,
-            });
+            sides.push(side(conn, field, stored)?);
         }
     }
     Ok(sides)
+}
+
+/// What an edit says about a field it stands for.
+pub(crate) fn side<F: Fields>(conn: &Connection, field: F, stored: &Stored) -> Result<Side<F>, Error> {
+    Ok(Side {
+        field,
+        value: stored.value(field).map(|value| value.cloned()),
+        event: stored.header.id,
+        author: author(conn, stored.log)?,
+        hlc: stored.header.hlc,
+        deleted: stored.header.action == Action::Forget,
+        provenance: stored.payload.as_ref().map(|payload| payload.provenance.clone()),
+    })
 }
 
 /// Whose log this is.

@@ -13,6 +13,7 @@ mod branches;
 mod common;
 mod copies;
 mod disk;
+mod divergences;
 mod incidents;
 mod laws;
 mod memory;
