@@ -18,6 +18,7 @@ use antiphon_vault::random;
 
 use crate::clock::now;
 use crate::connect::reason_of;
+use crate::custody::{self, News};
 use crate::event_loop::Engine;
 use crate::held::Held;
 use crate::inputs::Input;
@@ -116,6 +117,7 @@ impl Engine {
                     vec![Heard::Proof { log, branches: or_none(log, branches) }]
                 });
             }
+            Output::Custody(ask) => self.ask_custody(peer, epoch, ask),
             Output::Problem { log, reason } => {
                 tracing::warn!(%peer, %log, reason = reason.name(), "a log cannot be synced");
                 self.note_failure(&peer, reason);
@@ -137,7 +139,7 @@ impl Engine {
     }
 
     /// Runs `work` beside the loop and hands its answers to the session.
-    fn ask_session(&mut self, peer: NodeId, epoch: Epoch, work: impl Future<Output = Vec<Heard>> + Send + 'static) {
+    pub(crate) fn ask_session(&mut self, peer: NodeId, epoch: Epoch, work: impl Future<Output = Vec<Heard>> + Send + 'static) {
         let inputs = self.inputs.clone();
         self.tasks.spawn(async move {
             for input in work.await {
@@ -148,7 +150,7 @@ impl Engine {
 
     fn store_page(&mut self, peer: NodeId, epoch: Epoch, log: LogId, key: NodeId, events: Vec<Event>) {
         let (store, inputs) = (self.store.clone(), self.inputs.clone());
-        let last = events.last().map(|event| event.header().id);
+        let (last, bare) = (events.last().map(|event| event.header().id), custody::bare(&events));
         self.ask_session(peer, epoch, async move {
             let applied = match store.apply_run(log, key, events, Some(peer), now()).await {
                 Ok(applied) => applied,
@@ -160,6 +162,9 @@ impl Engine {
             let head = applied.head;
             let authors = if applied.changed_charter { read_authors(&store).await } else { None };
             let _ = inputs.send(Input::Applied { peer, log, applied, last }).await;
+            if !bare.is_empty() {
+                let _ = inputs.send(Input::Custody(News::Lacking { peer, log, seqs: bare })).await;
+            }
             authors.map(Heard::Authors).into_iter().chain([Heard::Stored { log, head }]).collect()
         });
     }
@@ -190,6 +195,7 @@ impl Engine {
             tracing::error!(%peer, %log, seq = fork.seq, "the log has two branches: its author signed both");
             self.note_failure(&peer, Reason::Equivocation);
         }
+        self.custodian.changed();
         self.peers.record_sync(&peer, applied.facts as u64, now());
         if let Some(entry) = self.peers.get_mut(&peer) {
             entry.last_event = last.or(entry.last_event);
@@ -267,6 +273,7 @@ impl Engine {
         let authors = (held.authors != self.held.authors).then(|| held.authors.clone());
         let partings = (held.partings != self.held.partings).then(|| held.partings.clone());
         self.held = held;
+        self.custodian.changed();
         for (peer, epoch) in self.sessions.iter().map(|(peer, live)| (*peer, live.epoch)).collect::<Vec<_>>() {
             if let Some(authors) = &authors {
                 self.drive(peer, epoch, Heard::Authors(authors.clone()));
@@ -313,12 +320,13 @@ impl Engine {
             self.keep_peer(&peer);
         }
         self.backups.clear();
+        self.custodian.leave_team();
         self.moves += 1;
         self.team = team;
         self.refresh_local();
     }
 
-    fn note_failure(&mut self, peer: &NodeId, reason: Reason) {
+    pub(crate) fn note_failure(&mut self, peer: &NodeId, reason: Reason) {
         if let Some(entry) = self.peers.get_mut(peer) {
             entry.failed(reason, now());
         }

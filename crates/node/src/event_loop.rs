@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use crate::audit::{self, Audit};
 use crate::backups::Backups;
 use crate::clock::{has_come, now};
+use crate::custody::Custodian;
 use crate::held::Held;
 use crate::inputs::{Command, Input};
 use crate::peers::Registry;
@@ -63,6 +64,7 @@ pub(crate) struct Engine {
     pub(crate) backups: Backups,
     pub(crate) audit: Audit,
     pub(crate) copies: Copies,
+    pub(crate) custodian: Custodian,
     /// How long a verified peer may be silent, in milliseconds.
     pub(crate) peer_timeout_ms: u64,
     /// When strangers that were not seen for long are forgotten next.
@@ -156,6 +158,7 @@ impl Engine {
                 self.reading = false;
             }
             Input::Kept => self.kept(),
+            Input::Custody(news) => self.on_custody(news),
             Input::Refused(refused) => self.refused(refused),
             Input::Audited => self.audited(),
             Input::BackedUp { backup, gone } => self.backed_up(&backup, &gone),

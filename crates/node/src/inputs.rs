@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::api::{HandshakeView, PeerView};
 use crate::audit::Refused;
 use crate::bundles::Carry;
+use crate::custody::News;
 use crate::handshakes::Outcome;
 use crate::held::Held;
 use crate::registry::Ask;
@@ -56,6 +57,8 @@ pub(crate) enum Input {
     CommitUnread(antiphon_store::Error),
     /// Peers were kept, or could not be.
     Kept,
+    /// Something about custody was found out.
+    Custody(News),
     /// Something was refused.
     Refused(Refused),
     /// Refusals were written down, or could not be.

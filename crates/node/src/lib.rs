@@ -29,6 +29,7 @@ mod catch_up;
 mod clock;
 mod config;
 mod connect;
+mod custody;
 mod event_loop;
 mod handle;
 mod handshakes;

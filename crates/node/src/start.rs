@@ -14,6 +14,7 @@ use antiphon_vault::{NodeKey, file, random, secret_file};
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
+use crate::custody::Custodian;
 use crate::api::{Error, Team};
 use crate::audit::Audit;
 use crate::backups::Backups;
@@ -231,6 +232,7 @@ async fn assemble(
         backups: Backups::load(backups),
         audit: Audit::default(),
         copies: Copies::new(config.copy_quota_bytes, sealing),
+        custodian: Custodian::default(),
         peer_timeout_ms: config.peer_timeout_ms,
         sweep_at: UnixMillis(0),
         agent_version: version,

@@ -16,17 +16,22 @@
 //! - **Forks.** Where two clocks contradict each other the log is not synced with this peer; the sides find the first
 //!   event that differs and show each other their signed events from there, so that both can prove the equivocation.
 //!   Who has the proof says so in its clock and shows it to whoever lacks it. See `forks.rs`.
+//! - **Who holds what.** Payloads that did not come along are asked for once the headers are equal, see `wants.rs`;
+//!   both sides sign what they hold, see `custody.rs`.
 //!
 //! The rule that authors and stores keep for this: an author signs at least every [`PAGE_EVENTS_MAX`] events and
 //! every [`PAGE_BYTES_MAX`] bytes of a log, so that every page can end with a signed event.
 
 mod check;
+mod custody;
 mod forks;
 mod inbox;
 mod message;
 mod outbox;
+mod parts;
 mod session;
 mod timer;
+mod wants;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,8 +42,12 @@ use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
 
 pub use check::{Check, Checked};
+pub use custody::{
+    Answer, Ask, RECEIPT_BYTES_PER_WAIT, RECEIPT_EVERY_MS, RECEIPTS_LISTED_MAX, RECEIPTS_SENT_MAX, ReceiptList,
+};
 pub use message::{Clock, Message, Page};
 pub use session::Session;
+pub use wants::{Item, MISSING_READ_MAX, WANTED_MAX, WANTS_PER_PERIOD_MAX};
 
 use crate::reason::Reason;
 
@@ -196,6 +205,8 @@ pub enum Input {
         /// Its branches, each from where they part up to a signature; none when there is no proof.
         branches: Vec<Vec<Event<Verified>>>,
     },
+    /// Answers [`Output::Custody`], or tells what has changed about it.
+    Custody(Answer),
     /// The charter changed.
     Authors(Authors),
     /// What may flow changed.
@@ -276,6 +287,8 @@ pub enum Output {
         /// The log.
         log: LogId,
     },
+    /// Read or keep what custody is about: missing payloads and receipts. Answered with [`Input::Custody`].
+    Custody(Ask),
     /// Both sides hold the same, but for logs with a problem.
     CaughtUp,
     /// The peer holds these logs so far: all of its clock, or what it has just acknowledged.

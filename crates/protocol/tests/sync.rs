@@ -5,15 +5,16 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use antiphon_core::custody::Receipt;
 use antiphon_core::event::{Event, Verified};
 use antiphon_core::ids::{Hash, NodeId, TeamId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
-use antiphon_core::sign::Signer;
+use antiphon_core::sign::{Signature, Signer};
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::frame;
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{
-    Branching, Clock, Closed, Input, Message, Mode, Opened, Output, PAGE_EVENTS_MAX, PAGES_QUEUED_MAX, Page, Session,
+    Answer, Ask, Branching, Clock, Closed, Input, Message, Mode, Opened, Output, PAGE_EVENTS_MAX, PAGES_QUEUED_MAX, Page, Session,
 };
 use common::{Author, Key, LATER, NOW, Shelf, Team, unverified};
 use proptest::prelude::*;
@@ -176,7 +177,8 @@ impl World {
                 | Output::Store { .. }
                 | Output::Branch { .. }
                 | Output::LoadHeads { .. }
-                | Output::LoadProof { .. } => talk.work.push_back(output),
+                | Output::LoadProof { .. }
+                | Output::Custody(_) => talk.work.push_back(output),
                 Output::Problem { log, reason } => drop(talk.problems.insert((log, reason))),
                 Output::CaughtUp => talk.caught_up = true,
                 Output::PeerHolds(heads) => talk.holds.extend(heads),
@@ -239,6 +241,14 @@ impl World {
                 let heads = seqs.iter().filter_map(at).collect();
                 self.input(node, peer, Input::Heads { log, seqs, heads });
             }
+            Output::Custody(Ask::Missing { .. }) => self.input(node, peer, Input::Custody(Answer::Missing(Vec::new()))),
+            Output::Custody(Ask::Receipts { own, .. }) => {
+                // What receipts say is told in the stories of custody; here they only come and go.
+                let own = own.then(|| Receipt { bytes: vec![7; 64], signature: Signature([7; 64]) });
+                let answer = Answer::Receipts { own, list: Vec::new(), lacked: Vec::new() };
+                self.input(node, peer, Input::Custody(answer));
+            }
+            Output::Custody(_) => {}
             Output::LoadProof { log } => {
                 let branches = self.nodes[node].proof(log);
                 self.input(node, peer, Input::Proof { log, branches });
@@ -456,6 +466,38 @@ fn a_publisher_takes_nothing_until_its_mode_changes() {
     let alices = world.nodes[ALICE].author.log(Stream::Shared);
     assert!(!world.shared(BOB).logs.contains_key(&alices));
     world.input(BOB, ALICE, Input::Mode(Mode::BOTH));
+    world.settle();
+    world.assert_converged();
+}
+
+#[test]
+fn a_pause_holds_at_once_and_loses_nothing() {
+    let mut world = World::new(2);
+    world.connect(ALICE, BOB);
+    world.settle();
+    let alices = world.nodes[ALICE].author.log(Stream::Shared);
+    let before = world.shared(BOB).logs[&alices].len();
+    assert_eq!(world.talk(ALICE, BOB).session.peer_takes(), Some(true));
+    // A page of alice's is being read, another one is on its way, when bob is paused on both sides.
+    world.write(ALICE, 1_200);
+    world.work(ALICE, BOB);
+    for (node, peer) in [(BOB, ALICE), (ALICE, BOB)] {
+        world.input(node, peer, Input::Mode(Mode::CHARTER));
+    }
+    let pages = world.pages;
+    world.settle();
+    assert_eq!((world.pages, world.shared(BOB).logs[&alices].len()), (pages, before));
+    assert_eq!(world.talk(ALICE, BOB).session.peer_takes(), Some(false));
+    assert!(world.talk(ALICE, BOB).problems.is_empty(), "{:?}", world.talk(ALICE, BOB).problems);
+    let grant = world.nodes[ALICE].author.grant(Key::of(9).node_id(), LATER);
+    world.nodes[ALICE].shelf.put(grant);
+    let charter = world.nodes[ALICE].author.log(Stream::Charter);
+    world.tell_grown(ALICE, charter, None);
+    world.settle();
+    assert_eq!(world.shared(BOB).logs[&charter].len(), world.shared(ALICE).logs[&charter].len());
+    for (node, peer) in [(BOB, ALICE), (ALICE, BOB)] {
+        world.input(node, peer, Input::Mode(Mode::BOTH));
+    }
     world.settle();
     world.assert_converged();
 }

@@ -32,6 +32,8 @@ pub(crate) enum Job {
     Branch { peer: usize, epoch: u64, log: LogId, key: NodeId, events: Vec<Event> },
     /// Read the hashes of some events for a session.
     LoadHeads { peer: usize, epoch: u64, log: LogId, seqs: Vec<u64> },
+    /// Read or keep what custody is about for a session.
+    Custody { peer: usize, epoch: u64, ask: sync::Ask },
     /// Read the branches of a log for a session.
     LoadProof { peer: usize, epoch: u64, log: LogId },
     /// Read a page for a session.
@@ -51,7 +53,11 @@ impl Job {
     }
 
     fn writes(&self) -> bool {
-        !matches!(self, Self::Verify { .. } | Self::Load { .. } | Self::LoadHeads { .. } | Self::LoadProof { .. })
+        match self {
+            Self::Custody { ask, .. } => crate::custody::writes(ask),
+            Self::Verify { .. } | Self::Load { .. } | Self::LoadHeads { .. } | Self::LoadProof { .. } => false,
+            _ => true,
+        }
     }
 }
 
@@ -90,7 +96,7 @@ impl World {
     }
 
     /// Answers for one session, in this order.
-    fn tell_session(&mut self, node: usize, peer: usize, epoch: u64, inputs: Vec<sync::Input>) {
+    pub(crate) fn tell_session(&mut self, node: usize, peer: usize, epoch: u64, inputs: Vec<sync::Input>) {
         let (life, at) = (self.nodes[node].life, self.at + self.random.below(10));
         for input in inputs {
             self.agenda.put(at, Happening::Inside { node, life, what: Inside::Session { peer, epoch, input } });
@@ -113,6 +119,7 @@ impl World {
                 self.tell_session(node, peer, epoch, vec![sync::Input::Heads { log, seqs, heads }]);
                 Ok(())
             }
+            Job::Custody { peer, epoch, ask } => self.custody(node, peer, epoch, ask),
             Job::LoadProof { peer, epoch, log } => {
                 let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
                 let branches = up.db.reader().proof(log)?;
@@ -273,7 +280,7 @@ impl World {
     }
 
     /// Something was committed: the clock must have grown, and sessions will want to know.
-    fn committed(&mut self, node: usize) -> Step {
+    pub(crate) fn committed(&mut self, node: usize) -> Step {
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let logs = up.db.reader().logs()?;
         let read = !std::mem::replace(&mut up.reading, true);

@@ -17,6 +17,7 @@
 
 mod agenda;
 mod catch_up;
+mod custody;
 mod disk;
 mod failure;
 mod faults;

@@ -103,6 +103,7 @@ impl World {
             }
             Output::LoadHeads { log, seqs } => self.give(node, Job::LoadHeads { peer, epoch, log, seqs }),
             Output::LoadProof { log } => self.give(node, Job::LoadProof { peer, epoch, log }),
+            Output::Custody(ask) => self.give(node, Job::Custody { peer, epoch, ask }),
             Output::Problem { log, reason } => self.problem(node, peer, log, reason)?,
             Output::CaughtUp => {
                 self.caught_up(node, peer);

@@ -88,14 +88,14 @@ fn thin_signatures(log: LogId, page: Vec<Raw>) -> Result<Vec<Event>, Error> {
 }
 
 /// What a peer may read.
-struct Policy {
+pub(crate) struct Policy {
     withheld: bool,
     /// Where not every domain is shared.
     domains: Option<Domains>,
 }
 
 impl Policy {
-    fn of(conn: &Connection, peer: Option<&NodeId>) -> Result<Self, Error> {
+    pub(crate) fn of(conn: &Connection, peer: Option<&NodeId>) -> Result<Self, Error> {
         let mut any = conn.prepare_cached("SELECT 1 FROM facts WHERE flags & 32 LIMIT 1")?;
         let withheld = any.query_row([], |_| Ok(())).optional()?.is_some();
         let peer = peer.map(|node| peers::get(conn, node)).transpose()?.flatten();
@@ -103,7 +103,7 @@ impl Policy {
         Ok(Self { withheld, domains })
     }
 
-    fn allows(&self, conn: &Connection, header: &[u8]) -> Result<bool, Error> {
+    pub(crate) fn allows(&self, conn: &Connection, header: &[u8]) -> Result<bool, Error> {
         if !self.withheld && self.domains.is_none() {
             return Ok(true);
         }

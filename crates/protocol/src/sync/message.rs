@@ -9,15 +9,24 @@
 //! | 5 nack | 1 log, 2 head, 3 reason |
 //! | 6 bye | |
 //! | 7 trace | 1 log, 2 list of heads |
+//! | 8 want | 1 log, 2 sequence numbers, see below |
+//! | 9 payloads | 1 log, 2 how far was looked, 3 list of [seq, payload] |
+//! | 10 receipts | 1 list of [bytes, signature], 2 list of [node, time] |
+//!
+//! Sequence numbers ascend, and each but the first is written as its distance from the one before it.
 //!
 //! A kind that a newer version added is read as [`Message::Unknown`] and ignored.
 
 use antiphon_core::cbor::{self, Error};
+use antiphon_core::custody::Receipt;
 use antiphon_core::event::{Event, Unverified};
 use antiphon_core::ids::Hash;
 use antiphon_core::log::{Head, LogId, NodeClock};
 use minicbor::Decoder;
 
+use super::custody::ReceiptList;
+use super::parts::{read_items, read_list, read_receipts, read_seqs, write_items, write_list, write_receipts, write_seqs};
+use super::wants::Item;
 use super::{LOGS_MAX, TRACE_POINTS_MAX};
 use crate::compact;
 use crate::reason::Reason;
@@ -65,6 +74,29 @@ pub enum Message {
     },
     /// The sender closes the session.
     Bye,
+    /// The sender lacks payloads of a log that the receiver holds so far.
+    Want {
+        /// The log.
+        log: LogId,
+        /// Their places, ascending, at most [`super::WANTED_MAX`].
+        seqs: Vec<u64>,
+    },
+    /// Payloads that the receiver asked for.
+    Payloads {
+        /// The log.
+        log: LogId,
+        /// Up to here was looked: what was asked for and is left out is not to be had.
+        through: u64,
+        /// Each with its place, ascending.
+        items: Vec<Item>,
+    },
+    /// Custody receipts, and how new those are that the sender has.
+    Receipts {
+        /// Receipts of the sender and of others, at most [`super::RECEIPTS_SENT_MAX`] and one.
+        receipts: Vec<Receipt>,
+        /// What the sender has of others, if the receiver is to send what is missing there.
+        list: Option<ReceiptList>,
+    },
     /// A kind of a newer version.
     Unknown(u64),
 }
@@ -109,6 +141,9 @@ impl Message {
             Self::Nack { .. } => 5,
             Self::Bye => 6,
             Self::Trace { .. } => 7,
+            Self::Want { .. } => 8,
+            Self::Payloads { .. } => 9,
+            Self::Receipts { .. } => 10,
             Self::Unknown(kind) => *kind,
         }
     }
@@ -147,6 +182,19 @@ impl Message {
                     points.iter().for_each(|head| write_head(out, *head));
                 });
             }
+            Self::Want { log, seqs } => {
+                fields.put(1, |out| write_log(out, *log));
+                fields.put(2, |out| write_seqs(out, seqs));
+            }
+            Self::Payloads { log, through, items } => {
+                fields.put(1, |out| write_log(out, *log));
+                fields.put(2, |out| cbor::uint(out, *through));
+                fields.put(3, |out| write_items(out, items));
+            }
+            Self::Receipts { receipts, list } => {
+                fields.put(1, |out| write_receipts(out, receipts));
+                fields.put_some(2, list.as_ref(), |out, list| write_list(out, list));
+            }
             Self::Bye | Self::Unknown(_) => {}
         }
         fields.finish()
@@ -179,6 +227,11 @@ struct Draft {
     asks: bool,
     partings: NodeClock,
     points: Option<Vec<Head>>,
+    seqs: Option<Vec<u64>>,
+    through: Option<u64>,
+    items: Option<Vec<Item>>,
+    receipts: Option<Vec<Receipt>>,
+    list: Option<ReceiptList>,
 }
 
 impl Draft {
@@ -190,11 +243,16 @@ impl Draft {
             (Some(0), 3) => self.asks = input.bool()?,
             (Some(0), 4) => self.partings = read_heads(input, LOGS_MAX)?,
             (Some(1), 1) => self.hash = Some(Hash(cbor::read_array(input)?)),
-            (Some(2..=5 | 7), 1) => self.log = Some(read_log(input)?),
+            (Some(2..=5 | 7..=9), 1) => self.log = Some(read_log(input)?),
             (Some(2..=3), 2) => self.events = Some(compact::read_events(input, required(self.log, 1)?)?),
             (Some(4..=5), 2) => self.head = Some(read_head(input)?),
             (Some(7), 2) => self.points = Some(read_points(input)?),
             (Some(5), 3) => self.reason = Some(read_reason(input)?),
+            (Some(8), 2) => self.seqs = Some(read_seqs(input)?),
+            (Some(9), 2) => self.through = Some(input.u64()?),
+            (Some(9), 3) => self.items = Some(read_items(input)?),
+            (Some(10), 1) => self.receipts = Some(read_receipts(input)?),
+            (Some(10), 2) => self.list = Some(read_list(input)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -214,6 +272,12 @@ impl Draft {
             5 => Message::Nack { log: log()?, head: required(self.head, 2)?, reason: self.reason },
             6 => Message::Bye,
             7 => Message::Trace { log: log()?, points: required(self.points, 2)? },
+            8 => Message::Want { log: log()?, seqs: required(self.seqs, 2)? },
+            9 => {
+                let (through, items) = (required(self.through, 2)?, required(self.items, 3)?);
+                Message::Payloads { log: log()?, through, items }
+            }
+            10 => Message::Receipts { receipts: required(self.receipts, 1)?, list: self.list },
             kind => Message::Unknown(kind),
         })
     }

@@ -61,6 +61,11 @@ impl Outbox {
         self.held.as_ref()
     }
 
+    /// Whether the peer takes shared events.
+    pub(super) const fn peer_takes(&self) -> bool {
+        self.peer_takes
+    }
+
     /// How far the peer holds a log.
     pub(super) fn held_of(&self, log: &LogId) -> Head {
         self.held.as_ref().and_then(|held| held.get(log)).copied().unwrap_or(Head::EMPTY)
@@ -139,6 +144,13 @@ impl Outbox {
         self.sent.remove(&log);
         self.pending.remove(&log);
         if self.loading.is_some_and(|load| load.log == log && !load.branch) {
+            self.loading = None;
+        }
+    }
+
+    /// Drops what is being loaded of a stream that is not sent any more. Branches are evidence and go on.
+    pub(super) fn hold(&mut self, stream: Stream) {
+        if self.loading.is_some_and(|load| load.log.stream == stream && !load.branch) {
             self.loading = None;
         }
     }

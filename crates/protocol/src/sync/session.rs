@@ -1,5 +1,6 @@
 //! The session: takes what happened and passes it to the halves that send and receive.
 
+mod mode;
 mod receive;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use antiphon_core::ids::TeamId;
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
 
+use super::custody::Custody;
 use super::forks::{Forks, Step};
 use super::inbox::Inbox;
 use super::message::digest;
@@ -63,6 +65,8 @@ struct Open {
     refused: BTreeMap<LogId, Reason>,
     /// Whether [`Output::CaughtUp`] was said and still holds.
     caught_up: bool,
+    /// Missing payloads and receipts.
+    custody: Custody,
     timer: Timer,
     /// What must be done.
     out: Vec<Output>,
@@ -79,7 +83,7 @@ impl Session {
         match (&mut self.state, input) {
             (State::New, Input::Opened(opened)) => {
                 let mut open = Box::new(Open::new(self.team, opened, now));
-                let out = open.finish();
+                let out = open.finish(now);
                 self.state = State::Open(open);
                 out
             }
@@ -88,7 +92,7 @@ impl Session {
                 vec![Output::Close(Closed::Bye)]
             }
             (State::Open(open), input) => match open.take(input, now) {
-                Ok(()) => open.finish(),
+                Ok(()) => open.finish(now),
                 Err(closed) => {
                     let mut out = std::mem::take(&mut open.out);
                     out.push(Output::Close(closed));
@@ -117,6 +121,7 @@ impl Open {
             answers: 0,
             refused: BTreeMap::new(),
             caught_up: false,
+            custody: Custody::new(now),
             timer: Timer::new(seed, now),
             out: Vec::new(),
         };
@@ -155,15 +160,12 @@ impl Open {
                 self.step(log, step);
             }
             Input::Proof { log, branches } => branches.into_iter().for_each(|events| self.send_branch(log, events)),
-            Input::Authors(authors) => self.set_authors(authors),
-            Input::Mode(mode) => {
-                let changed = self.mode.takes != mode.takes;
-                self.mode = mode;
-                if changed {
-                    self.note_all_missing();
-                    self.send_clock(false);
-                }
+            Input::Custody(answer) => {
+                let out = self.custody.answer(answer, now);
+                self.out.extend(out);
             }
+            Input::Authors(authors) => self.set_authors(authors),
+            Input::Mode(mode) => self.set_mode(mode),
             Input::Wake => self.wake(now)?,
             Input::Close => {
                 self.out.push(Output::Send(Message::Bye));
@@ -176,13 +178,18 @@ impl Open {
     }
 
     /// Says what must be done, whether all is done, and when to be woken.
-    fn finish(&mut self) -> Vec<Output> {
+    fn finish(&mut self, now: UnixMillis) -> Vec<Output> {
         let caught_up = self.missing.is_empty() && self.inbox.is_done() && self.outbox.is_done(self.mode.sends);
         if caught_up && !self.caught_up {
             self.out.push(Output::CaughtUp);
         }
         self.caught_up = caught_up;
-        if let Some(at) = self.timer.next(self.outbox.is_waiting()) {
+        let mut due = None;
+        if let Some(theirs) = self.outbox.held().filter(|_| caught_up) {
+            self.out.extend(self.custody.next(theirs, &self.forked, self.mode, now));
+            due = self.custody.wake_at();
+        }
+        if let Some(at) = self.timer.next(self.outbox.is_waiting(), due) {
             self.out.push(Output::WakeAt(at));
         }
         std::mem::take(&mut self.out)
@@ -214,6 +221,10 @@ impl Open {
                     self.answer_clock(true);
                 }
             }
+            Message::Want { .. } | Message::Payloads { .. } | Message::Receipts { .. } => {
+                let out = self.custody.message(message, self.mode)?;
+                self.out.extend(out);
+            }
             Message::Page(page) => self.page(page)?,
             Message::Branch(page) => self.branch(page, now),
             Message::Trace { log, points } => {
@@ -239,6 +250,7 @@ impl Open {
     fn clock(&mut self, clock: Clock, now: UnixMillis) {
         let Clock { mut heads, takes, asks, partings } = clock;
         self.timer.compared(now);
+        self.custody.period(now);
         heads.retain(|log, head| {
             let fits = head.seq <= SEQ_MAX;
             if !fits {
@@ -299,6 +311,7 @@ impl Open {
             return;
         }
         self.local.insert(log, head);
+        self.custody.grown();
         if !self.forked.contains(&log) {
             self.outbox.note_local(log, head);
         }
@@ -435,6 +448,7 @@ impl Open {
         }
         if self.timer.must_compare(now) {
             self.timer.compared(now);
+            self.custody.period(now);
             (self.strikes, self.answers) = (0, 0);
         }
         Ok(())

@@ -68,9 +68,9 @@ impl Timer {
         now >= self.moved_at.after(STALL_MS)
     }
 
-    /// The next time to be woken at, if it is another one than was asked for last.
-    pub(super) fn next(&mut self, under_way: bool) -> Option<UnixMillis> {
-        let mut at = self.compare_at.min(self.heard_at.after(IDLE_MS));
+    /// The next time to be woken at, if it is another one than was asked for last. At `due` something else is.
+    pub(super) fn next(&mut self, under_way: bool, due: Option<UnixMillis>) -> Option<UnixMillis> {
+        let mut at = self.compare_at.min(self.heard_at.after(IDLE_MS)).min(due.unwrap_or(UnixMillis(u64::MAX)));
         if under_way {
             at = at.min(self.moved_at.after(STALL_MS));
         }

@@ -45,7 +45,7 @@ impl Open {
             }
             Aim::Extend if self.forked.contains(&log) => {
                 // It turned out to have branches meanwhile.
-                self.decline(log, Reason::Equivocation);
+                self.decline(log, Some(Reason::Equivocation));
                 Ok(())
             }
             Aim::Extend | Aim::Contradict => {
@@ -61,19 +61,19 @@ impl Open {
         log.stream == Stream::Shared && !self.mode.takes
     }
 
-    /// Does not take what came of a log.
-    fn decline(&mut self, log: LogId, reason: Reason) {
+    /// Does not take what came of a log. Without a reason nothing is wrong with it.
+    fn decline(&mut self, log: LogId, reason: Option<Reason>) {
         self.inbox.give_up(log);
         let head = self.head(&log);
-        self.send(Message::Nack { log, head, reason: Some(reason) });
+        self.send(Message::Nack { log, head, reason });
     }
 
     fn judged(&mut self, judged: Judged) -> Result<(), Closed> {
         match judged {
             Judged::Check(Check { log, aim: Aim::Extend, .. }) if self.is_unwanted(log) => {
-                self.decline(log, Reason::Other);
+                self.decline(log, None);
             }
-            Judged::Store { log, .. } if self.is_unwanted(log) => self.decline(log, Reason::Other),
+            Judged::Store { log, .. } if self.is_unwanted(log) => self.decline(log, None),
             Judged::Check(check) => self.out.push(Output::Verify(check)),
             Judged::Store { log, key, events } => self.out.push(Output::Store { log, key, events }),
             Judged::Known(log) => {

@@ -1,0 +1,79 @@
+//! Who holds what: the database's part of missing payloads and custody receipts.
+
+use antiphon_core::ids::NodeId;
+use antiphon_core::log::NodeClock;
+use antiphon_protocol::sync::{Answer, Ask, Input, PAGE_BYTES_MAX, RECEIPTS_SENT_MAX};
+use antiphon_store::KeptReceipt;
+
+use crate::failure::{Law, Step, need};
+use crate::world::World;
+
+/// Whether a job for custody changes the database.
+pub(crate) const fn writes(ask: &Ask) -> bool {
+    matches!(ask, Ask::Fill { .. } | Ask::Keep(_))
+}
+
+impl World {
+    /// The database of a node gets to what a session asks about custody.
+    pub(crate) fn custody(&mut self, node: usize, peer: usize, epoch: u64, ask: Ask) -> Step {
+        let (now, for_peer, key) = (self.nodes[node].clock(self.at), self.nodes[peer].id, self.nodes[node].key.clone());
+        let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
+        let answer = match ask {
+            Ask::Missing { after, limit } => Answer::Missing(up.db.reader().missing_after(after, limit)?),
+            Ask::Payloads { log, seqs, max_bytes } => {
+                let (through, items) = up.db.reader().payloads(log, &seqs, max_bytes, &for_peer)?;
+                Answer::Payloads { log, through, items }
+            }
+            Ask::Fill { log, items } => {
+                let fits = match up.db.fill_wanted(log, items) {
+                    Ok(done) => done.fits,
+                    Err(error) if error.is_full() => true,
+                    Err(error) => return Err(error.into()),
+                };
+                // Nobody here gives anything but what the author wrote.
+                need(fits, Law::NoFalseAlarm, || format!("n{node} got a payload of {log} that does not fit"))?;
+                self.committed(node)?;
+                Answer::Fill { log, fits }
+            }
+            Ask::Receipts { own, theirs } => {
+                let reader = up.db.reader();
+                let own = if own { reader.custody(now)? } else { None };
+                if let Some(own) = &own {
+                    let held: NodeClock = reader.clock()?;
+                    let holds = own.heads.iter().all(|(log, head)| held.get(log) == Some(head));
+                    need(holds || !own.gaps.is_empty(), Law::OnlyDurableIsConfirmed, || {
+                        format!("n{node} signs for too much")
+                    })?;
+                }
+                let lacked = match theirs {
+                    Some(theirs) => reader.receipts_lacked(&theirs, &for_peer, RECEIPTS_SENT_MAX, PAGE_BYTES_MAX)?,
+                    None => Vec::new(),
+                };
+                let own = own.map(|custody| custody.sign(key.as_ref()));
+                Answer::Receipts { own, list: reader.receipt_list(&for_peer)?, lacked }
+            }
+            Ask::Keep(receipts) => return self.keep_receipts(node, receipts),
+        };
+        self.tell_session(node, peer, epoch, vec![Input::Custody(answer)]);
+        Ok(())
+    }
+
+    fn keep_receipts(&mut self, node: usize, receipts: Vec<antiphon_core::custody::Receipt>) -> Step {
+        let own: NodeId = self.nodes[node].id;
+        let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
+        let (Some(mine), members) = (up.db.own(), up.db.reader().membership()?) else { return Ok(()) };
+        let mut kept = Vec::new();
+        for receipt in receipts {
+            let custody = receipt.verify(&mine.team).ok();
+            // Two teams may meet while one of the nodes moves.
+            let Some(custody) = custody.filter(|custody| custody.node != own) else { continue };
+            if members.member(&custody.node).is_some() {
+                kept.push(KeptReceipt { node: custody.node, at: custody.at, receipt });
+            }
+        }
+        match up.db.put_receipts(&kept) {
+            Err(error) if !error.is_full() => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
