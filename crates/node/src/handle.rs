@@ -296,6 +296,11 @@ impl Handle {
         indexed.wait_for(|indexed| *indexed >= pos).await.map(drop).map_err(|_| Error::Stopped)
     }
 
+    /// Tells of every commit: what it wrote, own or received, is durable by then.
+    pub fn committed(&self) -> tokio::sync::watch::Receiver<antiphon_store::Committed> {
+        self.store().committed()
+    }
+
     /// Bytes of sync frames sent and received since the node started.
     pub fn sync_traffic(&self) -> (u64, u64) {
         let traffic = self.shared.net.traffic();

@@ -59,8 +59,9 @@ mod team_view;
 pub use antiphon_protocol::backup::PARTS_PER_OWNER_MAX;
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
-    AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Draft, EditView, Error as StoreError, FactFilter,
-    FactView, GeneBackup, Hit, IncidentFilter, IncidentView, Outcome, PeerMode, Recall, RecallQuery, Report, Side,
+    AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Committed, Draft, EditView, Error as StoreError,
+    FactFilter, FactView, GeneBackup, Hit, IncidentFilter, IncidentView, Outcome, PeerMode, Recall, RecallQuery,
+    Report, Side,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::phrase::Error as PhraseError;
