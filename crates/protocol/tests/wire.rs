@@ -4,10 +4,12 @@
 mod common;
 
 use antiphon_core::cbor;
+use antiphon_core::custody::Receipt;
 use antiphon_core::event::{Event, Unverified, Verified};
 use antiphon_core::ids::{EventId, FactId, Hash, NodeId, StoreId, TeamId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::sign::{Signature, Signer};
+use antiphon_core::time::UnixMillis;
 use antiphon_protocol::frame::{self, FRAME_BYTES_MAX};
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{Clock, Input, Message, Mode, Opened, PAGE_EVENTS_MAX, Page, Session};
@@ -65,6 +67,14 @@ fn samples() -> Vec<Message> {
         Message::Page(mixed_page()),
         Message::Branch(facts_page(3, |n| format!("fact {n}"))),
         Message::Page(Page { log, events: Vec::new() }),
+        Message::Want { log, seqs: vec![1, 2, 3, 700, u64::from(u32::MAX)] },
+        Message::Payloads { log, through: 9, items: vec![(1, vec![1; 40]), (9, Vec::new())] },
+        Message::Payloads { log, through: 9, items: Vec::new() },
+        Message::Receipts {
+            receipts: vec![Receipt { bytes: vec![3; 90], signature: Signature([4; 64]) }],
+            list: Some(vec![(NodeId([1; 32]), UnixMillis(5))]),
+        },
+        Message::Receipts { receipts: Vec::new(), list: None },
         Message::Ack { log, head },
         Message::Nack { log, head: Head::EMPTY, reason: None },
         Message::Nack { log, head, reason: Some(Reason::BadSignature) },

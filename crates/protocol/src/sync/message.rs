@@ -193,7 +193,7 @@ impl Message {
             }
             Self::Receipts { receipts, list } => {
                 fields.put(1, |out| write_receipts(out, receipts));
-                fields.put_some(2, list.as_ref(), |out, list| write_list(out, list));
+                fields.put_some(2, list.as_ref(), write_list);
             }
             Self::Bye | Self::Unknown(_) => {}
         }
