@@ -1,8 +1,11 @@
 //! What goes in and out of a [`Handle`](crate::Handle): plain data, and one error.
 
+mod custody;
+mod federation;
 mod recovery;
 mod trust;
 
+pub use crate::reason_words::{Finder, Words, words, words_of_cause};
 use antiphon_core::fact;
 use antiphon_core::ids::{EventId, Hash, NodeId, StoreId, TeamId};
 use antiphon_core::incident;
@@ -12,6 +15,8 @@ pub use antiphon_protocol::join::Refusal;
 pub use antiphon_protocol::reason::Reason;
 use antiphon_protocol::ticket;
 use antiphon_store::PeerMode;
+pub use custody::*;
+pub use federation::*;
 pub use recovery::*;
 pub use trust::{BackupView, Counters, HealthErrorView, HealthView, PeerStats};
 
@@ -66,12 +71,28 @@ pub struct PeerView {
     pub fact_count: u64,
     /// Events we hold and it has not confirmed; `None` before its first clock.
     pub lag_events: Option<u64>,
+    /// Events it holds, by its last clock, and we do not; `None` before its first.
+    pub behind_events: Option<u64>,
+    /// When both sides last held the same: now, if they do.
+    pub equal_at: Option<UnixMillis>,
+    /// Whether it takes shared events, by its last clock; `None` while there is no session.
+    pub takes: Option<bool>,
+    /// Whether its genome is not ours yet, so that the charter alone flows.
+    pub out_of_step: bool,
+    /// When it is dialled next, while there is no connection.
+    pub next_try: Option<UnixMillis>,
     /// When it was last heard of.
     pub last_seen: Option<UnixMillis>,
     /// When a sync with it last succeeded.
     pub last_success: Option<UnixMillis>,
     /// Why it was refused, or else why the last attempt failed.
     pub reason: Option<Reason>,
+    /// The same in words.
+    pub words: Option<Words>,
+    /// The last failure in words; it stays after a success.
+    pub error_words: Option<Words>,
+    /// That one side runs an older version than the other, in words.
+    pub skew: Option<Words>,
     /// Whether it was the peer that refused this node.
     pub refused_by_peer: bool,
     /// When a handshake with it was carried by hand, if it was not reached since.
@@ -205,6 +226,20 @@ pub enum Error {
         /// How many there are.
         count: usize,
     },
+    /// Neither a fact nor an incident has this id, or an id that begins so.
+    #[error("no fact and no incident {0}")]
+    SubjectNotFound(String),
+    /// Several facts or incidents have ids that begin so.
+    #[error("{count} facts and incidents have ids that begin with {prefix}")]
+    SubjectAmbiguous {
+        /// What was given.
+        prefix: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// A divergence cannot be settled like this.
+    #[error(transparent)]
+    Unsettled(#[from] crate::divergences::Unsettled),
     /// An edit that the database refused for another reason.
     #[error(transparent)]
     Refused(antiphon_store::AuthorError),

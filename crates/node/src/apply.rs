@@ -139,7 +139,12 @@ impl Engine {
     }
 
     /// Runs `work` beside the loop and hands its answers to the session.
-    pub(crate) fn ask_session(&mut self, peer: NodeId, epoch: Epoch, work: impl Future<Output = Vec<Heard>> + Send + 'static) {
+    pub(crate) fn ask_session(
+        &mut self,
+        peer: NodeId,
+        epoch: Epoch,
+        work: impl Future<Output = Vec<Heard>> + Send + 'static,
+    ) {
         let inputs = self.inputs.clone();
         self.tasks.spawn(async move {
             for input in work.await {
@@ -173,12 +178,13 @@ impl Engine {
         let Some(key) = self.held.keys.get(&log.store).copied() else { return };
         let store = self.store.clone();
         self.ask_session(peer, epoch, async move {
-            let branching = match store.write(move |db| db.keep_branch(log, key, events)).await {
+            let branching = match store.write(move |db| db.keep_branch(log, key, events, now())).await {
                 Ok(antiphon_store::Branching::Parted(head)) => {
                     tracing::error!(%peer, %log, seq = head.seq + 1, "the log has two branches: its author signed both");
                     Branching::Parted(head)
                 }
-                Ok(antiphon_store::Branching::Same) => Branching::Same,
+                // Heads of own logs went back, so every session begins anew as soon as that was read.
+                Ok(antiphon_store::Branching::Same | antiphon_store::Branching::Adopted) => Branching::Same,
                 Ok(antiphon_store::Branching::Detached) => Branching::Detached,
                 Err(error) => {
                     tracing::warn!(%peer, %log, %error, "a branch could not be kept");
@@ -220,6 +226,7 @@ impl Engine {
 
     /// Drops a session with its tasks' channels.
     pub(crate) fn end_session(&mut self, peer: &NodeId) {
+        self.note_equal(peer);
         if let Some(live) = self.sessions.remove(peer) {
             self.timers.retain(|(_, node, _)| node != peer);
             drop(live);
@@ -352,6 +359,7 @@ impl Engine {
             }
             holds.extend(clock);
         }
+        self.note_equal(&peer);
         self.peers.touch(&peer, now());
         self.returned(peer, first);
     }

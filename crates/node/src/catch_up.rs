@@ -10,10 +10,12 @@ use antiphon_core::time::UnixMillis;
 use antiphon_protocol::handshake::{Rejected, Verified};
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{Input as Heard, Mode};
+use antiphon_store::PeerMode;
 
 use crate::api::Trust;
 use crate::clock::{has_come, now};
 use crate::event_loop::Engine;
+use crate::modes::flow;
 use crate::peers::Peer;
 
 /// Wait before a member whose genome differed is greeted again although nothing came of its charter, in milliseconds.
@@ -31,10 +33,11 @@ impl Engine {
         }
     }
 
-    /// What may flow between this node and a peer: everything once it is verified, before that the charter.
+    /// What may flow between this node and a peer: before it is verified the charter alone, then what persons set.
     pub(crate) fn mode_with(&self, peer: &NodeId) -> Mode {
         let verified = self.peers.get(peer).is_some_and(|entry| entry.trust == Trust::Verified);
-        if verified { Mode::BOTH } else { Mode::CHARTER }
+        let mode = self.peers.get(peer).map_or_else(PeerMode::default, |entry| entry.mode);
+        if verified { flow(self.mode, mode) } else { Mode::CHARTER }
     }
 
     /// A member whose genome is not ours yet: the charter may flow.
@@ -60,7 +63,9 @@ impl Engine {
         self.set_mode(peer);
     }
 
-    fn set_mode(&mut self, peer: NodeId) {
+    /// Tells an open session what may flow now.
+    pub(crate) fn set_mode(&mut self, peer: NodeId) {
+        self.note_equal(&peer);
         let mode = self.mode_with(&peer);
         if let Some(epoch) = self.sessions.get(&peer).map(|live| live.epoch) {
             self.drive(peer, epoch, Heard::Mode(mode));

@@ -347,7 +347,7 @@ impl Engine {
         let known = self.peers.iter().map(|(node, _)| *node);
         let nodes: std::collections::BTreeSet<NodeId> = members.chain(known).collect();
         let others = nodes.into_iter().filter(|node| *node != self.team.own.node);
-        others.map(|node| self.peers.view(&node, &self.team.membership, &self.held.clock)).collect()
+        others.map(|node| self.show_peer(&node)).collect()
     }
 }
 

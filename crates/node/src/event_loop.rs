@@ -11,7 +11,7 @@ use antiphon_core::ids::NodeId;
 use antiphon_core::time::UnixMillis;
 use antiphon_net::NetHandle;
 use antiphon_protocol::sync::{IDLE_MS, Input as Heard};
-use antiphon_store::{Committed, Store};
+use antiphon_store::{Committed, NodeMode, Store};
 use antiphon_vault::NodeKey;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -42,6 +42,8 @@ pub(crate) struct Engine {
     /// What this node holds, as of the last commit that was read.
     pub(crate) held: Held,
     pub(crate) peers: Registry,
+    /// What a person set.
+    pub(crate) mode: NodeMode,
     pub(crate) sessions: BTreeMap<NodeId, Live>,
     /// Peers with a handshake under way.
     pub(crate) greeting: BTreeSet<NodeId>,
@@ -136,6 +138,7 @@ impl Engine {
             Command::Meet { peer, addresses } => self.meet(peer, addresses),
             Command::Registry(ask) => self.on_ask(ask),
             Command::Carry(carry) => self.on_carry(carry),
+            Command::Modes(ask) => self.on_modes(ask),
             Command::Moved(team) => self.moved(*team),
             Command::Stop => {}
         }

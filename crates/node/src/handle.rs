@@ -1,5 +1,7 @@
 //! The public door of a node: everything a program may ask of it.
 
+mod custody;
+mod modes;
 mod registry;
 
 use std::sync::Arc;
@@ -40,6 +42,8 @@ pub(crate) struct Shared {
     /// See [`crate::sealed`].
     pub(crate) sealing: Sealing,
     pub(crate) quota_bytes: u64,
+    /// One at a time changes a setting: what is kept and what is done must not come to differ.
+    pub(crate) settings: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Handle {
@@ -78,6 +82,7 @@ impl Handle {
         let told = |peer: &&PeerView| removal.is_some() && peer.reason == Some(Reason::Revoked);
         let peers_to_name = peers.iter().filter(|peer| !told(peer));
         problems.extend(peers_to_name.filter_map(|peer| problems::of_peer(peer, &team.own.name)));
+        problems.extend(crate::divergences::problem(&counts));
         Ok(Status {
             node_id: team.own.node,
             store_id: team.own.store,

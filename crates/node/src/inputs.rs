@@ -16,6 +16,7 @@ use crate::bundles::Carry;
 use crate::custody::News;
 use crate::handshakes::Outcome;
 use crate::held::Held;
+use crate::modes;
 use crate::registry::Ask;
 use crate::session::Epoch;
 use crate::team::TeamState;
@@ -82,6 +83,8 @@ pub(crate) enum Command {
     Registry(Ask),
     /// Something that was carried by hand.
     Carry(Carry),
+    /// Something about what is shared.
+    Modes(modes::Ask),
     /// Names connected members that hold more of a node's logs than this one.
     WhoIsAhead { node: NodeId, reply: oneshot::Sender<Vec<String>> },
     /// The team as the loop knows it.

@@ -30,6 +30,7 @@ mod clock;
 mod config;
 mod connect;
 mod custody;
+mod divergences;
 mod event_loop;
 mod handle;
 mod handshakes;
@@ -38,10 +39,13 @@ pub mod home;
 mod incidents;
 mod inputs;
 mod joins;
+mod modes;
 mod moving;
+mod peer_view;
 mod peers;
 mod ports;
 mod problems;
+mod reason_words;
 mod reasons;
 mod recover;
 mod registry;
@@ -55,19 +59,21 @@ mod stewards;
 mod tasks;
 mod team;
 mod team_view;
+mod why;
 
 pub use antiphon_protocol::backup::PARTS_PER_OWNER_MAX;
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
-    AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Committed, Draft, EditView, Error as StoreError,
-    FactFilter, FactView, GeneBackup, Hit, IncidentFilter, IncidentView, Outcome, PeerMode, Recall, RecallQuery,
-    Report, Side,
+    Ancestor, AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Cause, Committed, DOMAINS_MAX, Diverged,
+    DivergedField, Domains, Draft, EditView, Error as StoreError, FactFilter, FactView, GeneBackup, Hit,
+    IncidentFilter, IncidentView, NodeMode, Outcome, PeerMode, Recall, RecallQuery, Report, Side, SubjectId,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::phrase::Error as PhraseError;
 pub use antiphon_vault::private_file::Error as PrivateFileError;
 pub use api::*;
 pub use config::Config;
+pub use divergences::{Choice, Origins, Settled, Taken, Unsettled};
 pub use handle::Handle;
 pub use home::Home;
 pub use restart::{Restarted, init_from_phrase};

@@ -61,6 +61,9 @@ pub(crate) struct Peer {
     pub(crate) last_event: Option<EventId>,
     /// What it has confirmed to hold.
     pub(crate) holds: Option<NodeClock>,
+    /// When both sides were last seen to hold the same.
+    pub(crate) equal_at: Option<UnixMillis>,
+    /// What a person set; written by whoever sets it.
     pub(crate) mode: PeerMode,
     /// Failed attempts since the last success.
     pub(crate) errors: u64,
@@ -138,6 +141,7 @@ impl Peer {
     /// A person accepts whatever store it comes with next: forgets the pin and what the pinned store held.
     pub(crate) fn reset(&mut self, now: UnixMillis) {
         (self.store, self.holds, self.last_event, self.last_seen) = (None, None, None, None);
+        self.equal_at = None;
         self.by_hand = None;
         self.failures = 0;
         self.dial_at = now;
@@ -284,8 +288,8 @@ impl Registry {
         self.peers.retain(|_, peer| peer.connected);
         for peer in self.peers.values_mut() {
             let (addresses, agent_version) = (std::mem::take(&mut peer.addresses), peer.agent_version.take());
-            let version_observed_at = peer.version_observed_at;
-            *peer = Peer { addresses, agent_version, version_observed_at, connected: true, ..Peer::default() };
+            let (version_observed_at, mode) = (peer.version_observed_at, peer.mode);
+            *peer = Peer { addresses, agent_version, version_observed_at, mode, connected: true, ..Peer::default() };
         }
         nodes.into_iter().filter(|node| !self.peers.contains_key(node)).collect()
     }
@@ -343,7 +347,15 @@ impl Registry {
             last_event: peer.last_event,
             health,
             fact_count: peer.facts,
-            lag_events: peer.holds.map(|holds| lag(ours, &holds)),
+            lag_events: peer.holds.as_ref().map(|holds| lag(ours, holds)),
+            behind_events: peer.holds.as_ref().map(|holds| lag(holds, ours)),
+            equal_at: peer.equal_at,
+            takes: None,
+            out_of_step: peer.out_of_step,
+            next_try: (!peer.connected).then_some(peer.dial_at),
+            words: None,
+            error_words: None,
+            skew: None,
             last_seen: peer.last_seen,
             last_success: peer.last_success,
             reason: peer.reason,
@@ -354,7 +366,7 @@ impl Registry {
 }
 
 /// Events that `ours` counts and `theirs` does not.
-fn lag(ours: &NodeClock, theirs: &NodeClock) -> u64 {
+pub(crate) fn lag(ours: &NodeClock, theirs: &NodeClock) -> u64 {
     let behind = ours.iter().map(|(log, head)| head.seq.saturating_sub(theirs.get(log).map_or(0, |held| held.seq)));
     behind.fold(0, u64::saturating_add)
 }

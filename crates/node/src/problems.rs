@@ -6,6 +6,8 @@ use antiphon_core::time::UnixMillis;
 use antiphon_protocol::reason::Reason;
 
 use crate::api::{PeerView, Problem, Trust};
+use crate::peer_view::called;
+use crate::reason_words::{Finder, Words, words};
 use crate::team_view::{MemberView, TeamView, WaitingView};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -21,41 +23,11 @@ pub(crate) fn of_peer(peer: &PeerView, own: &str) -> Option<Problem> {
     if reason == Reason::Revoked && !peer.refused_by_peer {
         return None;
     }
-    let name = if peer.name.is_empty() { peer.peer_id.to_string() } else { peer.name.clone() };
-    let what = if peer.refused_by_peer {
-        format!("{name} refuses this node: {}", reason.name())
-    } else {
-        format!("{name} is refused: {}", reason.name())
-    };
-    let fix = if peer.refused_by_peer { mend_there(reason, &name, own) } else { mend_here(reason, &name) };
-    Some(Problem { what, fix })
-}
-
-/// This node refuses the peer.
-fn mend_here(reason: Reason, name: &str) -> String {
-    match reason {
-        Reason::IdentityMismatch | Reason::IdentityMissing => {
-            format!("antiphon peers reset {name} (if its database was made anew on purpose)")
-        }
-        Reason::GenomeMismatch => "antiphon gene list (on both machines, to see what differs)".to_owned(),
-        Reason::GrantExpired => format!("antiphon team renew {name} (on a steward)"),
-        Reason::NotAMember => "antiphon invite --role ROLE (on a steward, if it should belong to the team)".to_owned(),
-        _ => format!("antiphon peers show {name}"),
-    }
-}
-
-/// The peer refuses this node.
-fn mend_there(reason: Reason, name: &str, own: &str) -> String {
-    match reason {
-        Reason::IdentityMismatch | Reason::IdentityMissing => {
-            format!("antiphon peers reset {own} (on {name}), unless a recovered machine has taken this one's place")
-        }
-        Reason::GenomeMismatch => "antiphon gene list (on both machines, to see what differs)".to_owned(),
-        Reason::Revoked => "antiphon --profile NEW join TICKET (a removed key never returns)".to_owned(),
-        Reason::GrantExpired => format!("antiphon team renew {own} (on a steward)"),
-        Reason::NotAMember => format!("antiphon join TICKET (with a ticket of the team of {name})"),
-        _ => format!("antiphon peers show {name}"),
-    }
+    let name = called(peer);
+    let finder = if peer.refused_by_peer { Finder::Peer } else { Finder::Us };
+    let Words { what, fix } = words(reason, &name, own, finder);
+    let refused = if peer.refused_by_peer { format!("{name} refuses this node") } else { format!("{name} is refused") };
+    Some(Problem { what: format!("{refused}: {what}"), fix })
 }
 
 /// How this node was removed from its team.
@@ -182,9 +154,17 @@ mod tests {
                 health: crate::api::HealthView::default(),
                 fact_count: 0,
                 lag_events: None,
+                behind_events: None,
+                equal_at: None,
+                takes: None,
+                out_of_step: false,
+                next_try: None,
                 last_seen: None,
                 last_success: None,
                 reason: Some(reason),
+                words: None,
+                error_words: None,
+                skew: None,
                 refused_by_peer,
                 by_hand: None,
             };
@@ -202,7 +182,7 @@ mod tests {
         check(Rejected, Reason::GrantExpired, false, Some("antiphon team renew bob"));
         check(Rejected, Reason::GrantExpired, true, Some("antiphon team renew alice"));
         check(Rejected, Reason::NotAMember, false, Some("antiphon invite"));
-        check(Rejected, Reason::Auth, false, Some("antiphon peers show bob"));
+        check(Rejected, Reason::Auth, false, Some("antiphon peers handshake"));
     }
 
     fn member(name: &str, own: bool, steward: bool) -> MemberView {

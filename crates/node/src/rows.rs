@@ -45,6 +45,7 @@ pub(crate) fn from_row(row: PeerRow) -> (NodeId, Peer) {
         last_success: row.health.last_success,
         last_event: row.last_event,
         holds: (!row.acked.is_empty()).then_some(row.acked),
+        equal_at: row.equal_at,
         mode: row.mode,
         errors: row.health.consecutive_failures,
         last_error,
@@ -53,7 +54,7 @@ pub(crate) fn from_row(row: PeerRow) -> (NodeId, Peer) {
     (row.node, peer)
 }
 
-/// Writes what is known of a peer into its row; what other parts keep there stays.
+/// Writes what is known of a peer into its row; what other parts keep there stays, above all what a person set.
 fn fill(row: &mut PeerRow, peer: &Peer) {
     row.name.clone_from(&peer.name);
     row.trust = peer.trust;
@@ -70,7 +71,7 @@ fn fill(row: &mut PeerRow, peer: &Peer) {
     // The database counts what it stores; what it stored before the peer had a row was counted here alone.
     row.fact_count = row.fact_count.max(peer.facts);
     row.acked = peer.holds.clone().unwrap_or_default();
-    row.mode = peer.mode;
+    row.equal_at = peer.equal_at;
     let error = |error: &HealthErrorView| HealthError {
         reason: error.reason.name().to_owned(),
         event: error.event,
@@ -228,14 +229,16 @@ mod tests {
             last_sync: at,
             last_success: at,
             last_event: Some(EventId([5; 16])),
+            equal_at: at,
             mode: PeerMode::Paused,
             errors: 3,
             last_error: Some(error),
             ..Peer::default()
         };
         peer.learn_addresses(["/ip4/10.0.0.1/tcp/1".to_owned()]);
-        let mut row = PeerRow::new(node, "");
-        fill(&mut row, &peer);
+        let mut row = PeerRow { mode: PeerMode::Paused, only_domains: vec!["web".into()], ..PeerRow::new(node, "") };
+        fill(&mut row, &Peer { mode: PeerMode::Sync, ..peer.clone() });
+        assert_eq!(row.only_domains, ["web"], "what a person set is not overwritten");
         assert_eq!(from_row(row), (node, peer));
     }
 

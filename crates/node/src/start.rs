@@ -14,12 +14,12 @@ use antiphon_vault::{NodeKey, file, random, secret_file};
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
-use crate::custody::Custodian;
 use crate::api::{Error, Team};
 use crate::audit::Audit;
 use crate::backups::Backups;
 use crate::clock::now;
 use crate::config::Config;
+use crate::custody::Custodian;
 use crate::event_loop::{Engine, Sources};
 use crate::handle::{Handle, Shared};
 use crate::held::Held;
@@ -186,10 +186,11 @@ async fn assemble(
     lock: Lock,
 ) -> Result<(Handle, tokio::task::JoinHandle<()>), Error> {
     let (version, read_version) = (config.agent_version.clone(), config.agent_version.clone());
-    let (team, held, (peers, backups)) = store
+    let (team, held, mode, (peers, backups)) = store
         .read(move |reader| {
             let kept = (reader.peers()?, reader.backups()?);
-            Ok((TeamState::read(reader, &read_version)?, Held::read(reader, &Held::default())?, kept))
+            let (team, held) = (TeamState::read(reader, &read_version)?, Held::read(reader, &Held::default())?);
+            Ok((team, held, reader.node_mode()?, kept))
         })
         .await?;
     let net_config =
@@ -212,6 +213,7 @@ async fn assemble(
         started: now(),
         sealing: sealing.clone(),
         quota_bytes: config.copy_quota_bytes,
+        settings: tokio::sync::Mutex::default(),
     };
     let engine = Engine {
         net,
@@ -220,6 +222,7 @@ async fn assemble(
         team,
         held,
         peers: registry_of(peers),
+        mode,
         sessions: BTreeMap::new(),
         greeting: BTreeSet::new(),
         opening: BTreeSet::new(),

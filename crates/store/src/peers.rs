@@ -97,6 +97,8 @@ pub struct PeerRow {
     pub fact_count: u64,
     /// How much of each log it said it holds.
     pub acked: NodeClock,
+    /// The last time when both sides were seen to hold the same.
+    pub equal_at: Option<UnixMillis>,
     /// Whether we sync with it.
     pub mode: PeerMode,
     /// If not empty, it gets the texts of these domains only.
@@ -126,6 +128,7 @@ impl PeerRow {
             last_event: None,
             fact_count: 0,
             acked: NodeClock::new(),
+            equal_at: None,
             mode: PeerMode::Sync,
             only_domains: Vec::new(),
             except_domains: Vec::new(),
@@ -239,8 +242,8 @@ fn check(peer: &PeerRow) -> Result<(), Error> {
 
 type Out<'a, 'b> = &'a mut Encoder<&'b mut Vec<u8>>;
 
-/// Fields of the list. The first version had 16, the second 17.
-const FIELDS: usize = 18;
+/// Fields of the list. The first version had 16, the second 17, the third 18.
+const FIELDS: usize = 19;
 
 fn encode(peer: &PeerRow) -> Vec<u8> {
     let health = &peer.health;
@@ -269,6 +272,7 @@ fn encode(peer: &PeerRow) -> Vec<u8> {
         });
         cbor::bool(out, peer.by_peer);
         put(out, peer.by_hand, |out, at| cbor::uint(out, at.0));
+        put(out, peer.equal_at, |out, at| cbor::uint(out, at.0));
     })
 }
 
@@ -334,8 +338,11 @@ fn decode(input: &mut Decoder<'_>, blank: PeerRow) -> Result<PeerRow, cbor::Erro
     if fields >= 17 {
         peer.by_peer = input.bool()?;
     }
-    if fields >= FIELDS as u64 {
+    if fields >= 18 {
         peer.by_hand = cbor::read_option(input, time)?;
+    }
+    if fields >= FIELDS as u64 {
+        peer.equal_at = cbor::read_option(input, time)?;
     }
     Ok(peer)
 }

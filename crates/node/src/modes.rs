@@ -1,0 +1,111 @@
+//! What a person set about sharing, carried out in the event loop: modes hold at once, for open sessions too.
+//!
+//! A setting is kept in the database by whoever changes it (`handle/modes.rs`) before the loop is told, so that what
+//! the loop does never differs from what it does after a restart.
+
+use antiphon_core::ids::NodeId;
+use antiphon_core::log::NodeClock;
+use antiphon_core::time::UnixMillis;
+use antiphon_protocol::sync::Mode;
+use antiphon_store::{NodeMode, PeerMode};
+use tokio::sync::oneshot;
+
+use crate::clock::now;
+use crate::event_loop::Engine;
+use crate::peers::{Peer, lag};
+
+/// Something a handle asks about sharing.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// The mode of the node.
+    Mode(oneshot::Sender<NodeMode>),
+    /// The mode of the node is this now.
+    SetNode { mode: NodeMode, reply: oneshot::Sender<()> },
+    /// The mode of a peer is this now.
+    SetPeer { peer: NodeId, mode: PeerMode, reply: oneshot::Sender<()> },
+    /// How much of every log a peer said it holds.
+    Holds { peer: NodeId, reply: oneshot::Sender<Option<NodeClock>> },
+}
+
+impl Engine {
+    pub(crate) fn on_modes(&mut self, ask: Ask) {
+        // Whoever asked and has gone does not need the answer.
+        match ask {
+            Ask::Mode(reply) => drop(reply.send(self.mode)),
+            Ask::SetNode { mode, reply } => {
+                self.set_node_mode(mode);
+                let _ = reply.send(());
+            }
+            Ask::SetPeer { peer, mode, reply } => {
+                self.set_peer_mode(peer, mode);
+                let _ = reply.send(());
+            }
+            Ask::Holds { peer, reply } => {
+                drop(reply.send(self.peers.get(&peer).and_then(|entry| entry.holds.clone())));
+            }
+        }
+    }
+
+    fn set_node_mode(&mut self, mode: NodeMode) {
+        tracing::info!(mode = mode.name(), "the mode of the node");
+        self.mode = mode;
+        for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.set_mode(peer);
+        }
+    }
+
+    fn set_peer_mode(&mut self, peer: NodeId, mode: PeerMode) {
+        let member = self.is_member(&peer);
+        if let Some(entry) = self.peers.entry(peer, member) {
+            tracing::info!(%peer, ?mode, "the mode of a peer");
+            entry.mode = mode;
+        }
+        self.set_mode(peer);
+    }
+
+    /// Notes that both sides hold the same, if they do.
+    pub(crate) fn note_equal(&mut self, peer: &NodeId) {
+        let at = now();
+        if !self.sessions.contains_key(peer) {
+            return;
+        }
+        if let Some(entry) = self.peers.get_mut(peer)
+            && is_equal(entry, &self.held.clock)
+        {
+            entry.equal_at = Some(at);
+        }
+    }
+}
+
+fn is_equal(peer: &Peer, ours: &NodeClock) -> bool {
+    peer.holds.as_ref().is_some_and(|holds| lag(ours, holds) == 0 && lag(holds, ours) == 0)
+}
+
+/// When both sides last held the same: now, if they do.
+pub(crate) fn equal_at(peer: &Peer, ours: &NodeClock, live: bool) -> Option<UnixMillis> {
+    if live && is_equal(peer, ours) { Some(now()) } else { peer.equal_at }
+}
+
+/// What may flow with a verified peer.
+pub(crate) fn flow(node: NodeMode, peer: PeerMode) -> Mode {
+    match peer {
+        PeerMode::Paused => Mode::CHARTER,
+        PeerMode::Sync => Mode { sends: node.sends(), takes: node.takes() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_leaves_the_charter_alone() {
+        let check = |node, peer, sends, takes| assert_eq!(flow(node, peer), Mode { sends, takes });
+        check(NodeMode::Sync, PeerMode::Sync, true, true);
+        check(NodeMode::Publish, PeerMode::Sync, true, false);
+        check(NodeMode::Subscribe, PeerMode::Sync, false, true);
+        for node in NodeMode::ALL {
+            check(node, PeerMode::Paused, false, false);
+        }
+    }
+}

@@ -1,0 +1,490 @@
+//! Why is it not there? What stands between a fact and a peer, said exactly and in the order in which it must be mended.
+//!
+//! Everything that keeps a fact from a peer is known to some part of the node: the fact's level, what a person set, how
+//! far the peer is trusted, when it was reached last, how much it said it holds, what it signed. Each part alone gives a
+//! half-truth; somebody who looks for a fact on the other machine wants all of them, the first to mend first. So all is
+//! gathered into one value, and what follows from it is a function of that value alone.
+//!
+//! Limits: it speaks for this node. What the peer keeps to itself only the peer can say, and is then said to be asked
+//! there.
+
+use antiphon_core::charter::Refusal;
+use antiphon_core::custody::{Custody, Holding};
+use antiphon_core::fact::Level;
+use antiphon_core::ids::{FactId, NodeId};
+use antiphon_core::log::{LogId, NodeClock, Stream};
+use antiphon_core::state::Verdict;
+use antiphon_core::time::UnixMillis;
+use antiphon_protocol::reason::Reason;
+use antiphon_store::{Domains, FactEntry, LogStanding, NodeMode, PeerMode};
+
+use crate::api::{Finding, PeerView, Trust};
+use crate::reason_words::{Finder, Words, words, words_of_cause};
+
+/// Everything that an answer follows from.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    /// By this node's clock.
+    pub(crate) now: UnixMillis,
+    /// Name of this node.
+    pub(crate) own: String,
+    pub(crate) node: NodeId,
+    pub(crate) mode: NodeMode,
+    pub(crate) peer: PeerView,
+    /// What the charter says of the peer.
+    pub(crate) member: Result<(), Refusal>,
+    /// Which domains the peer gets.
+    pub(crate) domains: Domains,
+    /// What the peer said it holds.
+    pub(crate) theirs: Option<NodeClock>,
+    pub(crate) ours: NodeClock,
+    pub(crate) standings: Vec<LogStanding>,
+    /// What the peer signed that it holds.
+    pub(crate) receipt: Option<Custody>,
+    pub(crate) fact: Option<KnownFact>,
+}
+
+/// What is known of the fact that was asked about.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownFact {
+    pub(crate) id: FactId,
+    /// Whose key made the id, where that is known.
+    pub(crate) maker: Option<(NodeId, String)>,
+    pub(crate) erased: bool,
+    /// Whether this node has the fact, forgotten ones included.
+    pub(crate) held: bool,
+    pub(crate) forgotten: bool,
+    pub(crate) private: bool,
+    pub(crate) level: Level,
+    /// Whether the team shares its level.
+    pub(crate) level_shared: bool,
+    /// Whether anything of it stands in the shared stream.
+    pub(crate) published: bool,
+    pub(crate) domain: Option<String>,
+    /// Whether the search index has it.
+    pub(crate) indexed: bool,
+    pub(crate) entries: Vec<FactEntry>,
+}
+
+/// What stands in between, the first to mend first; and whether the peer holds the fact, or, when none was asked about,
+/// whether both sides hold the same.
+pub(crate) fn findings(known: &Known) -> (Vec<Finding>, bool) {
+    let mut found = Found::default();
+    let held = match &known.fact {
+        Some(fact) if fact.held => known.of_fact(fact, &mut found),
+        Some(fact) => {
+            known.of_absent(fact, &mut found);
+            false
+        }
+        None => known.of_peer(&mut found),
+    };
+    (found.0, held)
+}
+
+#[derive(Default)]
+struct Found(Vec<Finding>);
+
+impl Found {
+    fn blocks(&mut self, code: &'static str, what: impl Into<String>, fix: impl Into<String>) {
+        self.0.push(Finding { code, what: what.into(), fix: Some(fix.into()), blocks: true });
+    }
+
+    fn reason(&mut self, reason: Reason, words: Words) {
+        self.blocks(reason.name(), words.what, words.fix);
+    }
+
+    fn says(&mut self, code: &'static str, what: impl Into<String>) {
+        self.0.push(Finding { code, what: what.into(), fix: None, blocks: false });
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.0.iter().any(|finding| finding.blocks)
+    }
+}
+
+/// How the peer holds what makes up a fact now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum There {
+    /// It signed that it holds all of it.
+    Signed(UnixMillis),
+    /// It acknowledged all of it.
+    Acknowledged,
+    /// It holds the entry of it without the text.
+    Header,
+    /// It holds it, and it does not count there.
+    Stuck(String),
+    /// It lacks so many events up to it, of the log that this name opened.
+    Behind(u64, String),
+    /// It has not said what it holds.
+    Untold,
+}
+
+impl Known {
+    fn name(&self) -> &str {
+        &self.peer.name
+    }
+
+    /// A fact that is here.
+    fn of_fact(&self, fact: &KnownFact, found: &mut Found) -> bool {
+        let there = self.there(fact);
+        if let Some(There::Signed(at)) = there {
+            found.says(
+                "receipt",
+                format!("{} has signed that it holds it, {} ago", self.name(), ago(self.now.since(at))),
+            );
+            self.verdicts(fact, found);
+            return true;
+        }
+        self.kept_back(fact, found);
+        let withheld = found.is_blocked();
+        self.verdicts(fact, found);
+        if !fact.published {
+            return false;
+        }
+        if there == Some(There::Acknowledged) && !withheld {
+            found.says("acknowledged", format!("{} has acknowledged it; it has not signed for it yet", self.name()));
+            return true;
+        }
+        self.set(true, found);
+        self.reach(found);
+        match there {
+            Some(There::Header | There::Acknowledged) => found.blocks(
+                Reason::MissingPayload.name(),
+                format!("{} holds that it was written, not what it says", self.name()),
+                format!("antiphon why {}, which says what it is not given", self.name()),
+            ),
+            Some(There::Stuck(reason)) => {
+                let reason = Reason::from_name(&reason).unwrap_or(Reason::Other);
+                let Words { what, fix } = words(reason, self.name(), &self.own, Finder::Peer);
+                found.blocks(
+                    reason.name(),
+                    format!("{} holds it, and it does not count there: {what}", self.name()),
+                    fix,
+                );
+            }
+            Some(There::Behind(count, log)) => self.behind(count, &log, found),
+            Some(There::Untold) if !found.is_blocked() => found.blocks(
+                "unheard",
+                format!("{} has not said yet what it holds", self.name()),
+                format!("antiphon why {} {}, again in a minute", fact.id, self.name()),
+            ),
+            _ => {}
+        }
+        if !fact.indexed {
+            found.says("not_indexed", "this node is still indexing what came; recall may not find it yet");
+        }
+        false
+    }
+
+    /// How the peer holds the entries that make up the fact now; `None` when nothing of it is shared.
+    fn there(&self, fact: &KnownFact) -> Option<There> {
+        let shared = fact.entries.iter().filter(|entry| entry.log.stream == Stream::Shared);
+        let standing: Vec<&FactEntry> = shared.filter(|entry| entry.stands).collect();
+        let mut all = standing.iter().map(|entry| self.entry_there(entry));
+        let first = all.next()?;
+        Some(all.fold(first, |worst, next| if rank(&next) > rank(&worst) { next } else { worst }))
+    }
+
+    fn entry_there(&self, entry: &FactEntry) -> There {
+        if let Some(receipt) = &self.receipt {
+            match receipt.holding(&entry.log, entry.seq) {
+                Holding::Whole => return There::Signed(receipt.at),
+                Holding::Header => return There::Header,
+                Holding::Stuck(reason) => return There::Stuck(reason),
+                Holding::Not => {}
+            }
+        }
+        let Some(theirs) = &self.theirs else { return There::Untold };
+        let seq = theirs.get(&entry.log).map_or(0, |head| head.seq);
+        if seq >= entry.seq { There::Acknowledged } else { There::Behind(entry.seq - seq, entry.author.name.clone()) }
+    }
+
+    /// What keeps the text of a fact on this node.
+    fn kept_back(&self, fact: &KnownFact, found: &mut Found) {
+        let id = fact.id;
+        let publish = format!("antiphon facts edit {id} --level domain");
+        if fact.erased {
+            found.blocks(
+                "erased",
+                "it was forgotten for good, so nobody is to hold it",
+                "antiphon remember TEXT, as a new fact",
+            );
+        } else if fact.forgotten {
+            let what = "it was forgotten: no node recalls it, and that travels like any edit";
+            found.blocks("forgotten", what, format!("antiphon facts restore {id}"));
+        }
+        if fact.private {
+            let fix = format!("antiphon facts edit {id} --private false");
+            found.blocks("private", "it is private, and what is private never leaves this machine", fix);
+        }
+        if !fact.level_shared {
+            let what = format!("its level is {}, and facts of that level stay on their machine", fact.level);
+            found.blocks("level", what, publish);
+        }
+        if fact.published && (fact.private || !fact.level_shared) {
+            found.says("withheld", "it was shared before, so whoever got it then may still have it");
+        }
+        if !self.domains.allow(fact.domain.as_deref()) {
+            let domain =
+                fact.domain.as_ref().map_or_else(|| "without a domain".to_owned(), |name| format!("about {name}"));
+            let what = format!("this node gives {} no facts {domain}", self.name());
+            found.blocks("domain", what, format!("antiphon peers share {} --all", self.name()));
+        }
+        if fact.entries.iter().any(|entry| entry.stands && !entry.payload) && !fact.erased {
+            let what = "this node holds that it was written, not what it says, so it cannot pass it on";
+            let who = fact.entries.iter().find(|entry| entry.stands && !entry.payload).map(|entry| &entry.author.name);
+            let fix = who.map_or_else(String::new, |who| format!("antiphon why {id} {} (on {who})", self.own));
+            found.blocks(Reason::MissingPayload.name(), what, fix);
+        }
+    }
+
+    /// What does not count here of the entries of a fact, and so not on the other members either.
+    fn verdicts(&self, fact: &KnownFact, found: &mut Found) {
+        for entry in &fact.entries {
+            if let Some(cause) = entry.cause {
+                let Words { what, fix } = words_of_cause(cause, &entry.author.name);
+                found.blocks(cause.name(), format!("an event of it does not count here: {what}"), fix);
+            }
+        }
+    }
+
+    /// What persons set; `outward` when it is about what this node sends.
+    fn set(&self, outward: bool, found: &mut Found) {
+        let (flows, does) =
+            if outward { (self.mode.sends(), "sends nothing") } else { (self.mode.takes(), "takes nothing") };
+        if !flows {
+            let what = format!("this node is set to {}: it {does}", self.mode.name());
+            found.blocks("node_mode", what, "antiphon federation mode sync");
+        }
+        if self.peer.mode == PeerMode::Paused {
+            let what = format!("sharing with {} is paused on this node", self.name());
+            found.blocks("paused", what, format!("antiphon peers resume {}", self.name()));
+        } else if outward && self.peer.takes == Some(false) && !self.peer.out_of_step {
+            let what = format!("{} takes nothing at present: it has paused this node, or only publishes", self.name());
+            let fix = format!("antiphon federation status (on {}), which says which of both", self.name());
+            found.blocks("peer_takes_nothing", what, fix);
+        }
+    }
+
+    /// Whether the peer may be spoken to, and can be.
+    fn reach(&self, found: &mut Found) {
+        let finder = if self.peer.refused_by_peer { Finder::Peer } else { Finder::Us };
+        let say = |reason, finder| words(reason, self.name(), &self.own, finder);
+        if let Err(refusal) = self.member {
+            let reason = Reason::from(refusal);
+            return found.reason(reason, say(reason, Finder::Us));
+        }
+        if self.peer.out_of_step {
+            return found.reason(Reason::GenomeMismatch, say(Reason::GenomeMismatch, Finder::Us));
+        }
+        if self.peer.trust == Trust::Rejected {
+            let reason = self.peer.reason.unwrap_or(Reason::Other);
+            return found.reason(reason, say(reason, finder));
+        }
+        if !self.peer.connected {
+            self.away(found);
+        }
+    }
+
+    fn away(&self, found: &mut Found) {
+        let error = self.peer.health.last_error.as_ref().filter(|error| error.reason.is_network());
+        let seen = self.peer.last_seen.map_or_else(
+            || "it was never reached".to_owned(),
+            |at| format!("it was last heard of {} ago", ago(self.now.since(at))),
+        );
+        let next = self.peer.next_try.filter(|_| !self.peer.addresses.is_empty());
+        let next = match next {
+            Some(at) if at > self.now => format!("; the next attempt is in {}", ago(at.since(self.now))),
+            Some(_) => "; it is being tried".to_owned(),
+            None => "; no address of it is known, so it must come by itself".to_owned(),
+        };
+        let last = error.map(|error| {
+            let Words { what, fix } = words(error.reason, self.name(), &self.own, Finder::Us);
+            (format!("; the last attempt, {} ago, says: {what}", ago(self.now.since(error.observed_at))), fix)
+        });
+        let (last, fix) = last.unwrap_or_else(|| (String::new(), format!("antiphon up --detach (on {})", self.name())));
+        found.blocks("no_route", format!("{} is away: {seen}{last}{next}", self.name()), fix);
+    }
+
+    fn behind(&self, count: u64, log: &str, found: &mut Found) {
+        let whose = if log == self.own { "this node's log".to_owned() } else { format!("the log of {log}") };
+        let events = events(count);
+        if found.is_blocked() {
+            found.says(
+                "behind",
+                format!("{} lacks {events} of {whose} up to it; they follow by themselves", self.name()),
+            );
+        } else {
+            let what = format!("it is on its way: {} lacks {events} of {whose} up to it", self.name());
+            found.blocks("behind", what, format!("antiphon why {}, again in a moment", self.name()));
+        }
+    }
+
+    /// A fact that is not here.
+    fn of_absent(&self, fact: &KnownFact, found: &mut Found) {
+        let own = |maker: &(NodeId, String)| maker.0 == self.node;
+        let maker = match &fact.maker {
+            Some(maker) if own(maker) => ", although its id was made here".to_owned(),
+            Some((_, name)) => format!("; its id was made by {name}"),
+            None => String::new(),
+        };
+        let what = format!("this node does not hold it{maker}");
+        found.blocks("unknown_here", what, "antiphon facts list shows what it holds");
+        if fact.erased {
+            found.blocks(
+                "erased",
+                "it was forgotten for good, so nobody is to hold it",
+                "antiphon remember TEXT, as a new fact",
+            );
+            return;
+        }
+        self.verdicts(fact, found);
+        let before = found.0.len();
+        self.set(false, found);
+        self.reach(found);
+        let lacking = self.lacking();
+        if lacking > 0 {
+            let what = format!("{} holds {} that this node lacks", self.name(), events(lacking));
+            found.blocks("behind", what, format!("antiphon why {}, again in a moment", self.name()));
+        }
+        if found.0.len() == before {
+            let what = format!(
+                "this node lacks nothing that {} has told it of; if {} has it, it keeps it back",
+                self.name(),
+                self.name()
+            );
+            found.blocks("kept_back", what, format!("antiphon why {} {} (on {})", fact.id, self.own, self.name()));
+        }
+    }
+
+    /// Events that the peer holds and this node does not.
+    fn lacking(&self) -> u64 {
+        self.theirs.as_ref().map_or(0, |theirs| crate::peers::lag(theirs, &self.ours))
+    }
+
+    /// Everything between this node and a peer.
+    fn of_peer(&self, found: &mut Found) -> bool {
+        self.set(true, found);
+        // To take nothing is said once, whichever way it was asked.
+        if self.mode.sends() {
+            self.set_inward(found);
+        }
+        self.reach(found);
+        if !self.domains.is_all() {
+            found.says("domain", format!("it gets the texts of {} only", domains(&self.domains)));
+        }
+        self.position(found);
+        self.by_peer(found);
+        self.at_peer(found);
+        if let Some(words) = &self.peer.skew {
+            found.blocks("version", words.what.clone(), words.fix.clone());
+        }
+        let equal =
+            self.theirs.as_ref().is_some_and(|theirs| crate::peers::lag(&self.ours, theirs) + self.lacking() == 0);
+        if equal && !found.is_blocked() {
+            found.says("equal", format!("both hold the same: {}", events(total(&self.ours))));
+        }
+        equal
+    }
+
+    fn set_inward(&self, found: &mut Found) {
+        if !self.mode.takes() {
+            let what = format!("this node is set to {}: it takes nothing", self.mode.name());
+            found.blocks("node_mode", what, "antiphon federation mode sync");
+        }
+    }
+
+    /// How far both sides are apart.
+    fn position(&self, found: &mut Found) {
+        let Some(theirs) = &self.theirs else {
+            return found.says("unheard", format!("{} has not said yet what it holds", self.name()));
+        };
+        let (theirs, ours) = (crate::peers::lag(&self.ours, theirs), self.lacking());
+        if theirs > 0 {
+            found.says("behind", format!("{} lacks {} that this node holds", self.name(), events(theirs)));
+        }
+        if ours > 0 {
+            found.says("behind", format!("this node lacks {} that {} holds", events(ours), self.name()));
+        }
+    }
+
+    /// What does not count here of what the peer wrote.
+    fn by_peer(&self, found: &mut Found) {
+        for log in self.standings.iter().filter(|log| log.node == self.peer.peer_id) {
+            for (cause, count) in &log.set_aside {
+                let Words { what, fix } = words_of_cause(*cause, self.name());
+                found.blocks(
+                    cause.name(),
+                    format!("{} of {} do not count here: {what}", events(*count), self.name()),
+                    fix,
+                );
+            }
+            if log.missing > 0 {
+                let what = format!("{} of {} came here without their text", events(log.missing), self.name());
+                let fix = format!("antiphon why {} (on {}), which says what it keeps back", self.own, self.name());
+                found.blocks(Reason::MissingPayload.name(), what, fix);
+            }
+            if let Verdict::Forked(seq) = log.verdict {
+                let what = format!("the log of {} has two histories from its event {seq} on", self.name());
+                found.blocks(Reason::Equivocation.name(), what, "antiphon federation status names the log");
+            }
+        }
+    }
+
+    /// What the peer signed that it holds, and what it does not.
+    fn at_peer(&self, found: &mut Found) {
+        let Some(receipt) = &self.receipt else { return };
+        let missing = receipt.gaps.iter().map(|gap| gap.last - gap.first + 1).fold(0, u64::saturating_add);
+        if missing > 0 {
+            let what = format!("{} has signed that it holds {} without their text", self.name(), events(missing));
+            found.says(Reason::MissingPayload.name(), what);
+        }
+        for stuck in &receipt.stuck {
+            let reason = Reason::from_name(&stuck.reason).unwrap_or(Reason::Other);
+            let Words { what, fix } = words(reason, self.name(), &self.own, Finder::Peer);
+            let whose = self.whose(&stuck.log);
+            found.blocks(reason.name(), format!("event {} of {whose} does not count there: {what}", stuck.seq), fix);
+        }
+        found.says("receipt", format!("it signed what it holds {} ago", ago(self.now.since(receipt.at))));
+    }
+
+    fn whose(&self, log: &LogId) -> String {
+        let found = self.standings.iter().find(|standing| standing.log == *log);
+        found.map_or_else(|| "a log".to_owned(), |standing| format!("the log of {}", standing.name))
+    }
+}
+
+/// Of several entries the one that is worst off decides.
+const fn rank(there: &There) -> u8 {
+    match there {
+        There::Signed(_) => 0,
+        There::Acknowledged => 1,
+        There::Header => 2,
+        There::Stuck(_) => 3,
+        There::Behind(..) => 4,
+        There::Untold => 5,
+    }
+}
+
+fn domains(domains: &Domains) -> String {
+    let only = if domains.only.is_empty() { "every domain".to_owned() } else { domains.only.join(", ") };
+    if domains.except.is_empty() { only } else { format!("{only} but {}", domains.except.join(", ")) }
+}
+
+fn total(clock: &NodeClock) -> u64 {
+    clock.values().fold(0, |sum, head| sum.saturating_add(head.seq))
+}
+
+fn events(count: u64) -> String {
+    if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
+}
+
+/// A span of time in words: `12 s`, `5 min`.
+pub(crate) fn ago(ms: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    let (size, unit) = UNITS.into_iter().find(|(size, _)| ms >= *size).unwrap_or((1_000, "s"));
+    format!("{} {unit}", ms / size)
+}
+
+#[cfg(test)]
+mod tests;
