@@ -2,6 +2,7 @@
 //! they cannot come to differ.
 
 mod bundles;
+mod divergences;
 mod genes;
 mod incidents;
 mod recovery;
@@ -24,6 +25,7 @@ use crate::dto::{
 };
 use crate::error::{Code, Problem};
 use crate::named::Named;
+use divergences::{SIDE_BYTES_MAX, SIDE_OF_MANY_BYTES_MAX};
 
 /// Most facts of one batch.
 pub(crate) const BATCH_FACTS_MAX: usize = 10_000;
@@ -159,7 +161,9 @@ impl Service {
 
     pub(crate) async fn fact(&self, id: &str) -> Result<FactDto, Problem> {
         let id = self.handle.resolve_fact(id).await?;
-        Ok(convert::fact(self.handle.fact(id).await?, self.seen()))
+        let mut fact = convert::fact(self.handle.fact(id).await?, self.seen());
+        self.add_sides(std::iter::once(&mut fact), SIDE_BYTES_MAX).await?;
+        Ok(fact)
     }
 
     pub(crate) async fn history(&self, id: &str) -> Result<HistoryDto, Problem> {
@@ -175,14 +179,18 @@ impl Service {
         let after = filter.after.as_deref().map(convert::after_of).transpose()?;
         let filter = convert::filter_of(&filter, author, seen.now)?;
         let views = self.handle.facts(filter, limit.saturating_add(1), after).await?;
-        Ok(convert::page(views, limit, seen))
+        let mut page = convert::page(views, limit, seen);
+        self.add_sides(page.facts.iter_mut(), SIDE_OF_MANY_BYTES_MAX).await?;
+        Ok(page)
     }
 
     pub(crate) async fn recall(&self, request: RecallRequestDto) -> Result<RecallDto, Problem> {
         let seen = self.seen();
         let author = self.author_of(request.author.as_deref()).await?;
         let query = convert::query_of(request, author, seen.now)?;
-        Ok(convert::recall(self.handle.recall(query).await?, seen))
+        let mut answer = convert::recall(self.handle.recall(query).await?, seen);
+        self.add_sides(answer.hits.iter_mut().map(|hit| &mut hit.fact), SIDE_OF_MANY_BYTES_MAX).await?;
+        Ok(answer)
     }
 
     pub(crate) async fn peers(&self) -> Result<PeersDto, Problem> {

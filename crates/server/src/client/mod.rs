@@ -5,6 +5,7 @@
 
 mod bundles;
 mod calls;
+mod divergences;
 mod error;
 mod incidents;
 mod recovery;

@@ -6,13 +6,13 @@ use antiphon_core::ids::IncidentId;
 use antiphon_core::incident::{Error, Field, Incident, IncidentEdit, KillChainPhase, Severity, Status};
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
-use antiphon_node::{Draft, EditView, IncidentFilter, IncidentView, Side};
+use antiphon_node::{Draft, EditView, IncidentFilter, IncidentView};
 use serde_json::{Value as Json, json};
 
 use super::draft::{Actor, provenance_of, time_of};
 use super::view::{Seen, entry, provenance, value_json};
 use crate::dto::{
-    Change, HistoryEntryDto, IncidentDto, IncidentEditDto, IncidentFilterDto, IncidentsDto, NewIncidentDto, SideDto,
+    Change, HistoryEntryDto, IncidentDto, IncidentEditDto, IncidentFilterDto, IncidentsDto, NewIncidentDto,
 };
 use crate::error::Problem;
 use crate::time::rfc3339;
@@ -135,18 +135,7 @@ pub(crate) fn incident(view: IncidentView, seen: Seen) -> IncidentDto {
         reporter: view.reporter.name,
         provenance: provenance(view.provenance),
         incomplete: view.incomplete,
-        diverged: view.diverged.into_iter().map(side).collect(),
-    }
-}
-
-fn side(side: Side<Field>) -> SideDto {
-    SideDto {
-        field: side.field.name().to_owned(),
-        value: field_json(side.field, side.value.flatten()),
-        event: side.event.to_string(),
-        at: rfc3339(side.hlc.time()),
-        author: side.author.name,
-        origin: side.author.node.to_string(),
+        diverged: super::divergence::sides(view.diverged, field_json, usize::MAX),
     }
 }
 
@@ -155,7 +144,7 @@ pub(crate) fn incident_history(edit: EditView<Field>) -> HistoryEntryDto {
 }
 
 /// A value of a field, as the same field is written in an incident.
-fn field_json(field: Field, value: Option<Value>) -> Json {
+pub(super) fn field_json(field: Field, value: Option<Value>) -> Json {
     let Some(value) = value else { return Json::Null };
     let name = |name: Option<&str>| name.map_or(Json::Null, |name| json!(name));
     match (field, &value) {

@@ -1,6 +1,7 @@
 //! Between the documented shapes and the node's values. Everything that knows both is here.
 
 mod bundle;
+mod divergence;
 mod draft;
 mod incident;
 mod page;
@@ -10,6 +11,7 @@ mod trust;
 mod view;
 
 pub(crate) use bundle::{carried, cursor, imported};
+pub(crate) use divergence::{choice_of, divergence, fact_sides, resolved};
 pub(crate) use draft::{Actor, after_of, duration_of, edit_of, filter_of, provenance_of, query_of, remember_of};
 pub(crate) use incident::{
     after_incident_of, incident, incident_filter_of, incident_history, incidents, report_of, update_of,

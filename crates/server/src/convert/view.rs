@@ -67,6 +67,7 @@ pub(crate) fn fact(view: FactView, seen: Seen) -> FactDto {
         forgotten: view.forgotten,
         incomplete: view.incomplete,
         diverged: names(&view.diverged),
+        sides: Vec::new(),
         hits: view.hits,
         last_hit: view.last_hit.map(rfc3339),
     }
@@ -130,7 +131,7 @@ pub(super) fn entry<F: Copy>(
 }
 
 /// A value of a field, as the same field is written in a fact.
-fn field_json(field: Field, value: Option<Value>) -> Json {
+pub(super) fn field_json(field: Field, value: Option<Value>) -> Json {
     let Some(value) = value else { return Json::Null };
     match (field, &value) {
         (Field::Confidence, Value::Uint(confidence)) => json!(permille(*confidence)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Change, Scalar};
+use super::{Change, Scalar, SideDto};
 use crate::error::Problem;
 
 /// A file that a fact speaks about.
@@ -386,6 +386,10 @@ pub struct FactDto {
     /// Fields that were edited concurrently and wait for a resolution; the later edit is shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diverged: Vec<String>,
+    /// What every side says about those fields, the shown one first; long values are cut, and of many sides some are
+    /// left out: the divergence itself gives all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sides: Vec<SideDto>,
     /// How often it was recalled on this node.
     #[serde(default)]
     pub hits: u64,

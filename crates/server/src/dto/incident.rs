@@ -1,9 +1,8 @@
 //! Incidents: as they are reported, updated and shown.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{Change, ProvenanceDto, Scalar};
+use super::{Change, ProvenanceDto, Scalar, SideDto};
 
 /// An incident to be reported.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -183,23 +182,6 @@ pub struct IncidentDto {
     /// Values that were set concurrently and wait for somebody to settle them; of each field the shown one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diverged: Vec<SideDto>,
-}
-
-/// One of several values that stand for a field.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct SideDto {
-    /// The field.
-    pub field: String,
-    /// Its value; null when it was cleared or is not held here.
-    pub value: Value,
-    /// The event that says so.
-    pub event: String,
-    /// When, by its author's clock.
-    pub at: String,
-    /// Name of the node it was written on.
-    pub author: String,
-    /// Peer id of that node.
-    pub origin: String,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -6,6 +6,7 @@
 
 mod arg;
 mod bundles;
+mod divergence;
 mod fact;
 mod gene;
 mod incident;
@@ -20,12 +21,16 @@ pub use arg::{Change, Scalar};
 pub use bundles::{
     BadEntryDto, BundleAskDto, BundleFileDto, BundleTakeDto, CarriedDto, CursorDto, GapDto, ImportedDto, RefusedLogDto,
 };
+pub use divergence::{
+    BeforeDto, DivergedFieldDto, DivergenceDto, DivergenceFilterDto, DivergencesDto, ResolveDto, ResolvedDto,
+    ResolvedFieldDto, SideDto,
+};
 pub use fact::{
     ActorDto, AnchorDto, BatchDto, BatchItemDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HistoryDto,
     HistoryEntryDto, NewFactDto, ProvenanceDto, WrittenDto,
 };
 pub use gene::{CheckProofDto, GeneAddedDto, GeneDto, GenesDto, GenomeReportDto, NewGeneDto, ProofDto, ProvenDto};
-pub use incident::{IncidentDto, IncidentEditDto, IncidentFilterDto, IncidentsDto, NewIncidentDto, SideDto};
+pub use incident::{IncidentDto, IncidentEditDto, IncidentFilterDto, IncidentsDto, NewIncidentDto};
 pub use members::{
     AdoptDto, AdoptedDto, ApproveDto, ChangedDto, FormerDto, GrantedDto, MemberDto, MembersDto, RenewDto, RevokeDto,
     RevokedDto, RoleDto, RolesDto, RotateDto, RotatedDto, SetRolesDto, StewardDto, WaitingDto,

@@ -2,6 +2,7 @@
 //! the HTTP API and MCP all show the same [`Problem`].
 
 mod bundle;
+mod divergence;
 mod fact;
 mod incident;
 mod node;

@@ -19,6 +19,10 @@ impl From<Error> for Problem {
                 Self::new(Code::NotFound, what).hint("antiphon incidents list shows every incident")
             }
             Error::IncidentAmbiguous { .. } => Self::new(Code::Invalid, what).hint("give more characters of the id"),
+            Error::SubjectNotFound(_) => Self::new(Code::NotFound, what)
+                .hint("antiphon divergences list shows what was changed on several machines at once"),
+            Error::SubjectAmbiguous { .. } => Self::new(Code::Invalid, what).hint("give more characters of the id"),
+            Error::Unsettled(error) => Self::from(&error),
             Error::Refused(error) => about_write(what, &error),
             Error::PeerNotFound(_) => Self::new(Code::NotFound, what).hint("antiphon peers list shows every peer"),
             Error::PeerAmbiguous { .. } => {
@@ -96,6 +100,9 @@ fn about_peer(what: String, error: &Error) -> Problem {
 
 fn about_write(what: String, error: &AuthorError) -> Problem {
     match error {
+        AuthorError::ChangedMeanwhile(id) => Problem::new(Code::Undecided, what)
+            .why("there is a side now that whoever settles it has not seen, and settling would put it aside")
+            .hint(format!("look at it again: antiphon divergences show {id}")),
         AuthorError::NoContent => Problem::new(Code::Invalid, what).hint("give it a text: antiphon remember TEXT"),
         AuthorError::Payload(_) | AuthorError::Header(_) => {
             Problem::new(Code::Invalid, what).why("all fields of a fact travel in one message").hint("shorten them")

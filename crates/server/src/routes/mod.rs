@@ -1,6 +1,7 @@
 //! The HTTP API, `/api/v1/…`. A route only reads the request and hands it to the [`Service`].
 
 mod bundles;
+mod divergences;
 mod facts;
 mod incidents;
 mod input;
@@ -53,6 +54,8 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::show))
         .route("/api/v1/incidents/{id}/history", get(incidents::history))
+        .route("/api/v1/divergences", get(divergences::list))
+        .route("/api/v1/divergences/{id}", get(divergences::show))
         .route("/api/v1/recall", post(facts::recall))
         .merge(trust::routes())
         .merge(team::short());
@@ -61,6 +64,7 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/facts/batch", post(facts::remember_all))
         .route("/api/v1/facts/{id}", axum::routing::patch(facts::edit).delete(facts::forget))
         .route("/api/v1/facts/{id}/restore", post(facts::restore))
+        .route("/api/v1/divergences/{id}/resolve", post(divergences::resolve))
         .route("/api/v1/incidents", post(incidents::report))
         .route("/api/v1/incidents/{id}", axum::routing::patch(incidents::update));
     let long = Router::new()
