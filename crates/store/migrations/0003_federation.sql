@@ -15,10 +15,10 @@ CREATE TABLE erased_payloads (
 
 -- Erased subjects of which something may still be in a file: in a page, in a write-ahead log, in the search index.
 CREATE TABLE purging (
+    n    INTEGER PRIMARY KEY AUTOINCREMENT, -- order; files are cleaned up to a number
     kind INTEGER NOT NULL,              -- kind of the subject, as in edits
-    id   BLOB NOT NULL,                 -- id of the subject
-    PRIMARY KEY (kind, id)
-) STRICT, WITHOUT ROWID;
+    id   BLOB NOT NULL                  -- id of the subject
+) STRICT;
 
 -- The newest custody receipt of each member: what it has signed that it holds.
 CREATE TABLE receipts (
@@ -61,3 +61,9 @@ CREATE TABLE own_sent (
 
 -- Facts that were changed on several machines at once and wait to be settled.
 CREATE INDEX facts_diverged ON facts (id) WHERE diverged <> 0;
+
+-- Events that came from the future: applied, and marked. Not derived from the log: it says when they came.
+CREATE TABLE skewed (
+    pos      INTEGER PRIMARY KEY,       -- events.pos
+    ahead_ms INTEGER NOT NULL           -- how far they were ahead of this node's clock then
+) STRICT;

@@ -17,10 +17,12 @@ use antiphon_core::time::{Observed, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::cache::LogEntry;
+use crate::cause::{self, Cause, Trouble};
 use crate::db::{Db, insert_event};
+use crate::erase::{self, Law};
 use crate::error::Error;
 use crate::row::{self, sql};
-use crate::view::{Applied, Cause, ForkFound};
+use crate::view::{Applied, ForkFound};
 use crate::{FORK_EVENTS_MAX, LOGS_MAX, STORES_PER_KEY_MAX, payloads, project};
 
 /// What became of one stored event.
@@ -66,7 +68,9 @@ impl Db {
         self.check_run(log, node, &events)?;
         if log.stream == Stream::Charter {
             // A relay that strips a revocation of its text must not make us believe that we have it.
-            let whole = events.iter().position(|event| event.payload().is_none()).unwrap_or(events.len());
+            // What is too long to be held can never come along, and stops nobody.
+            let stripped = |event: &Event| event.payload().is_none() && event.header().payload_fits();
+            let whole = events.iter().position(stripped).unwrap_or(events.len());
             events.truncate(whole);
         }
         let Some(first) = events.first() else { return Ok(self.nothing(log)) };
@@ -94,7 +98,12 @@ impl Db {
                 }
             }
             events.extend(fresh);
-            self.keep_fork(log, events.split_off(at), &mut applied)?;
+            let branch = events.split_off(at);
+            if self.is_own_shared(log) {
+                let _silently_or_openly = self.meet_own_branch(log, branch, now, &mut applied)?;
+            } else {
+                self.keep_fork(log, branch, &mut applied)?;
+            }
             return Ok(applied);
         }
         self.take_fresh(log, &fresh, now, &mut applied)?;
@@ -103,7 +112,7 @@ impl Db {
     }
 
     /// The outcome of a run that changed nothing so far.
-    fn nothing(&self, log: LogId) -> Applied {
+    pub(crate) fn nothing(&self, log: LogId) -> Applied {
         let head = self.cache.logs.get(&log).map_or(antiphon_core::log::Head::EMPTY, |entry| entry.head);
         Applied {
             stored: 0,
@@ -116,6 +125,7 @@ impl Db {
             fork: None,
             changed_charter: false,
             facts: 0,
+            trouble: None,
         }
     }
 
@@ -176,8 +186,7 @@ impl Db {
             }
             applied.duplicates += 1;
             if let (true, Some(payload)) = (held.lacks_payload, event.payload()) {
-                payloads::fill(&self.conn, held.pos, event.header(), payload)?;
-                applied.filled += 1;
+                applied.filled += usize::from(payloads::fill(&self.conn, held.pos, event.header(), payload)?);
             }
             if let (true, Some(signature)) = (held.lacks_signature, event.signature()) {
                 self.conn
@@ -222,36 +231,56 @@ impl Db {
         let mut insert = self.conn.prepare_cached(
             "INSERT OR IGNORE INTO forks (log, seq, hash, header, payload, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
+        let law = self.law()?;
         for event in branch.iter().take(room) {
+            let bare = law.admit(&self.conn, event)?;
+            let event = bare.as_ref().unwrap_or(event);
             let signature = event.signature().map(|signature| signature.0.as_slice());
             let (seq, hash) = (sql(event.header().seq), event.hash().0);
             insert.execute(params![id, seq, hash, event.header_bytes(), event.payload(), signature])?;
         }
         drop(insert);
         self.judge(log)?;
+        if self.is_own_shared(log) {
+            self.own_log_forked(log)?;
+        }
         if log.stream == Stream::Charter { self.charter_changed() } else { Ok(()) }
     }
 
-    fn take_fresh(&mut self, log: LogId, fresh: &[Event], now: UnixMillis, applied: &mut Applied) -> Result<(), Error> {
+    pub(crate) fn take_fresh(
+        &mut self,
+        log: LogId,
+        fresh: &[Event],
+        now: UnixMillis,
+        applied: &mut Applied,
+    ) -> Result<(), Error> {
         let Some(last) = fresh.last() else { return Ok(()) };
         if log.stream == Stream::Charter {
             self.check_charter_room(fresh)?;
         }
         let entry = self.entry(log)?.clone();
         let own = self.cache.own()?.store == log.store;
+        let mut law = self.law()?;
         for event in fresh {
+            let bare = law.admit(&self.conn, event)?;
+            let event = bare.as_ref().unwrap_or(event);
             let header = event.header();
+            let trouble = |cause| Trouble { event: header.id, subject: header.subject.clone(), cause };
             let pos = self.cache.small.next_pos;
             insert_event(&self.conn, pos, entry.id, event)?;
             self.cache.small.next_pos += 1;
             match self.cache.small.hlc.observe(header.hlc, now) {
                 Observed::Moved(hlc) => self.cache.small.hlc = hlc,
-                Observed::Ahead { .. } => applied.ahead += 1,
+                Observed::Ahead { by_ms } => {
+                    applied.ahead += 1;
+                    cause::mark_skewed(&self.conn, pos, by_ms)?;
+                    trouble(Cause::ClockSkew).note(&mut applied.trouble);
+                }
             }
             if own {
                 self.cache.small.last_event = self.cache.small.last_event.max(Some(header.id));
             }
-            match take_in(&self.conn, &entry, pos, event)? {
+            match take_in(&self.conn, &mut law, &entry, pos, event)? {
                 Done::Record => {}
                 Done::Edit { malformed } => {
                     applied.facts += usize::from(header.subject.fact().is_some());
@@ -260,6 +289,12 @@ impl Db {
                 Done::Deferred => applied.deferred += 1,
                 Done::Quarantined => applied.quarantined += 1,
             }
+            if let Some(cause) = self.wrong(pos, event)? {
+                trouble(cause).note(&mut applied.trouble);
+            }
+        }
+        if self.is_own_shared(log) {
+            self.own_events_came(&entry, fresh)?;
         }
         applied.stored = fresh.len();
         applied.head = last.head();
@@ -273,6 +308,15 @@ impl Db {
             self.charter_changed()?;
         }
         Ok(())
+    }
+
+    /// What is wrong with an event that was taken in.
+    fn wrong(&self, pos: i64, event: &Event) -> Result<Option<Cause>, Error> {
+        let noted = cause::noted(&self.conn, pos)?;
+        if noted.is_some() || event.payload().is_some() || erase::is_erased(&self.conn, &event.header().subject)? {
+            return Ok(noted);
+        }
+        Ok(Some(Cause::MissingPayload))
     }
 
     /// Whether the charter has room; the last part of it is kept for revocations.
@@ -325,10 +369,20 @@ pub(crate) fn beyond(verdict: Verdict, seq: u64) -> Option<Cause> {
 }
 
 /// Projects a stored event, or notes why it does not count.
-pub(crate) fn take_in(conn: &Connection, log: &LogEntry, pos: i64, event: &Event) -> Result<Done, Error> {
+pub(crate) fn take_in(
+    conn: &Connection,
+    law: &mut Law,
+    log: &LogEntry,
+    pos: i64,
+    event: &Event,
+) -> Result<Done, Error> {
     let header = event.header();
     if header.stream == Stream::Charter {
         return take_record(conn, log, pos, event);
+    }
+    let erased = law.covers(conn, &header.subject)?;
+    if erased {
+        erase::drop_payload(conn, &header.subject, pos)?;
     }
     if let Some(cause) = beyond(log.verdict, header.seq) {
         project::quarantine(conn, pos, cause)?;
@@ -341,22 +395,33 @@ pub(crate) fn take_in(conn: &Connection, log: &LogEntry, pos: i64, event: &Event
         project::quarantine(conn, pos, cause)?;
         return Ok(if cause.is_schema_widening() { Done::Deferred } else { Done::Quarantined });
     }
-    let payload = event.payload().map(|bytes| project::read_payload(header, bytes));
+    if let Some(cause) = law.forbids(&log.node, header) {
+        project::quarantine(conn, pos, cause)?;
+        return Ok(Done::Quarantined);
+    }
+    let bytes = event.payload().filter(|_| !erased && header.action != Action::Erase);
+    let payload = bytes.map(|bytes| project::read_payload(header, bytes));
     let malformed = matches!(payload, Some(Err(_)));
     if malformed {
         project::quarantine(conn, pos, Cause::MalformedPayload)?;
+    } else if !header.payload_fits() {
+        project::quarantine(conn, pos, Cause::TooLarge)?;
     }
     project::edit(conn, pos, log.id, event, payload.and_then(Result::ok).flatten().as_ref())?;
-    Ok(Done::Edit { malformed })
+    if header.action == Action::Erase {
+        law.has_erased();
+        erase::decide(conn, &header.subject)?;
+    }
+    Ok(Done::Edit { malformed: malformed || !header.payload_fits() })
 }
 
 /// A charter event counts by being in the set; only those that cannot be read are noted.
 fn take_record(conn: &Connection, log: &LogEntry, pos: i64, event: &Event) -> Result<Done, Error> {
-    let (cause, done) = match Entry::read(event, log.node).map(|entry| entry.record) {
-        Ok(Record::Unknown(_)) => (Cause::UnknownAction, Done::Deferred),
+    let cause = match Entry::read(event, log.node).map(|entry| entry.record) {
+        Ok(Record::Unknown(_)) => Cause::UnknownAction,
         Ok(_) => return Ok(Done::Record),
-        Err(_) => (Cause::Malformed, Done::Quarantined),
+        Err(_) => event.header().flaw().map_or(Cause::Malformed, Cause::of_flaw),
     };
     project::quarantine(conn, pos, cause)?;
-    Ok(done)
+    Ok(if cause.is_schema_widening() { Done::Deferred } else { Done::Quarantined })
 }

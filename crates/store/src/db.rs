@@ -39,6 +39,10 @@ pub struct Db {
     pub(crate) cache: Cache,
     pub(crate) search: Indexer,
     pub(crate) frequencies: Frequencies,
+    /// Up to which number of `purging` the main file is clean, while its write-ahead log may not be.
+    pub(crate) rewritten: i64,
+    /// Whether own events are sent as soon as they are written, see [`Db::note_sent`].
+    pub(crate) told: bool,
     /// Transactions that are open: 1 for a transaction, more for savepoints inside it.
     depth: usize,
     /// Whether the cache could not be read back after a failure, so that it may hold what is not on disk.
@@ -67,7 +71,20 @@ impl Db {
         let search = Indexer::open(dir)?;
         search.prune(&conn)?;
         let dir = dir.to_owned();
-        Ok(Self { conn, dir, signer, cache, search, frequencies: Frequencies::default(), depth: 0, stale: false })
+        let mut db = Self {
+            conn,
+            dir,
+            signer,
+            cache,
+            search,
+            frequencies: Frequencies::default(),
+            rewritten: 0,
+            told: false,
+            depth: 0,
+            stale: false,
+        };
+        db.take_up_upgrade()?;
+        Ok(db)
     }
 
     /// Whose database this is, if it has a team.
@@ -148,6 +165,7 @@ impl Db {
 
     fn finish(&mut self) -> Result<(), Error> {
         self.sign_heads()?;
+        self.note_told()?;
         self.cache.flush(&self.conn)
     }
 
@@ -211,7 +229,7 @@ impl Db {
     }
 
     /// Signs the last event of every own log that ends without a signature.
-    fn sign_heads(&mut self) -> Result<(), Error> {
+    pub(crate) fn sign_heads(&mut self) -> Result<(), Error> {
         if self.cache.small.unsigned.is_empty() {
             return Ok(());
         }

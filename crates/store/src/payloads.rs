@@ -7,11 +7,12 @@ use antiphon_core::event::Header;
 use antiphon_core::log::LogId;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::cause::Cause;
 use crate::db::Db;
 use crate::error::Error;
 use crate::row::{self, sql};
-use crate::view::{Cause, MissingPayload};
-use crate::{edits, project};
+use crate::view::MissingPayload;
+use crate::{edits, erase, project};
 
 impl Db {
     /// Takes payloads for events that are held without them; returns how many were missing and fit.
@@ -32,8 +33,7 @@ impl Db {
                 let Some((pos, header)) = found else { continue };
                 let header = Header::decode(&header)?;
                 if header.check_payload(payload).is_ok() {
-                    fill(&db.conn, pos, &header, payload)?;
-                    filled += 1;
+                    filled += usize::from(fill(&db.conn, pos, &header, payload)?);
                 }
             }
             Ok(filled)
@@ -41,30 +41,37 @@ impl Db {
     }
 }
 
-/// Puts a payload, which is the one the header names, where it was missing.
-pub(crate) fn fill(conn: &Connection, pos: i64, header: &Header, payload: &[u8]) -> Result<(), Error> {
+/// Puts a payload, which is the one the header names, where it was missing; `false` when its subject is erased.
+pub(crate) fn fill(conn: &Connection, pos: i64, header: &Header, payload: &[u8]) -> Result<bool, Error> {
+    if erase::is_erased(conn, &header.subject)? {
+        return Ok(false);
+    }
     conn.prepare_cached("UPDATE events SET payload = ?2 WHERE pos = ?1")?.execute(params![pos, payload])?;
     if !edits::counts(conn, header, pos)? {
-        return Ok(());
+        return Ok(true);
     }
     if project::read_payload(header, payload).is_err() {
         project::quarantine(conn, pos, Cause::MalformedPayload)?;
     }
-    let Some(fact) = header.subject.fact() else { return Ok(()) };
+    let Some(fact) = header.subject.fact() else { return Ok(true) };
     project::refresh(conn, fact)?;
-    project::touch(conn, fact)
+    project::touch(conn, fact)?;
+    Ok(true)
 }
 
 /// Events whose payload is not held, at most `limit`.
 pub(crate) fn missing(conn: &Connection, limit: usize) -> Result<Vec<MissingPayload>, Error> {
     let mut query = conn.prepare_cached(
         "SELECT l.stream, l.store, v.seq, v.header FROM events v JOIN logs l ON l.id = v.log
-         WHERE v.payload IS NULL ORDER BY v.log, v.seq LIMIT ?1",
+         WHERE v.payload IS NULL AND v.pos NOT IN (SELECT pos FROM erased_payloads) ORDER BY v.log, v.seq LIMIT ?1",
     )?;
     let mut rows = query.query([row::sql_len(limit)])?;
     let mut missing = Vec::new();
     while let Some(found) = rows.next()? {
         let header = Header::decode(&found.get::<_, Vec<u8>>(3)?)?;
+        if !header.payload_fits() {
+            continue;
+        }
         let (log, seq) = (row::log(found, 0, 1)?, row::uint(found, 2)?);
         missing.push(MissingPayload { log, seq, hash: header.payload_hash, len: header.payload_len });
     }

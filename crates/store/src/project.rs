@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use antiphon_core::cbor;
-use antiphon_core::event::{Action, Event, Header, Payload, Provenance, Subject};
+use antiphon_core::event::{Action, Event, Flaw, Header, Payload, Provenance, Subject};
 use antiphon_core::fact::{FIELDS_KNOWN, Fact, Field};
 use antiphon_core::ids::FactId;
 use antiphon_core::log::Stream;
@@ -20,13 +20,13 @@ use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::cause::Cause;
 use crate::charter;
 use crate::edits;
 pub(crate) use crate::edits::{Stored, frontier_edit, merged_anew, read_payload};
 use crate::erase;
 use crate::error::Error;
 use crate::row::sql;
-use crate::view::Cause;
 
 /// Bits of `facts.flags`.
 pub(crate) mod flag {
@@ -47,8 +47,10 @@ pub(crate) type Merged = edits::Merged<Field>;
 
 /// Why an event of the shared or local stream is not an edit that counts.
 pub(crate) fn unfit(header: &Header) -> Option<Cause> {
+    let flaw = header.flaw().filter(|flaw| *flaw != Flaw::PayloadTooLarge);
     match (&header.action, &header.subject) {
         (Action::Unknown(_), _) => Some(Cause::UnknownAction),
+        _ if flaw.is_some() => flaw.map(Cause::of_flaw),
         (Action::Set | Action::Forget | Action::Erase, Subject::Unknown { .. }) => Some(Cause::UnknownType),
         (Action::Set | Action::Forget, Subject::Fact(_)) if edits_something(header) => None,
         (Action::Erase, Subject::Fact(_)) if header.fields == u64::MAX && edits_something(header) => None,

@@ -14,6 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
+use crate::cause::Skewed;
 use crate::error::Error;
 use crate::invites::Invite;
 use crate::peers::PeerRow;
@@ -22,7 +23,7 @@ use crate::view::{
     Counts, EditView, FactFilter, FactView, ForkView, IncidentFilter, IncidentView, LogView, MissingPayload, Own,
     Quarantined, Recall, RecallQuery, Report, Resolved, Side,
 };
-use crate::{branch, cache, charter, invites, page, payloads, peers, query, removed, verify};
+use crate::{branch, cache, cause, charter, invites, page, payloads, peers, query, removed, verify};
 
 /// See the module.
 #[derive(Debug)]
@@ -310,6 +311,14 @@ impl<'a> Reader<'a> {
     /// When the database fails.
     pub fn quarantined(&self, limit: usize) -> Result<Vec<Quarantined>, Error> {
         query::logs::quarantined(self.main, limit)
+    }
+
+    /// Events that came from the future, applied and marked; at most `limit`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn skewed(&self, limit: usize) -> Result<Vec<Skewed>, Error> {
+        cause::skewed(self.main, limit)
     }
 
     /// Events whose payload is not held, at most `limit`.

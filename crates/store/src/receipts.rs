@@ -13,11 +13,11 @@ use antiphon_core::sign::Signature;
 use antiphon_core::time::UnixMillis;
 use rusqlite::{Connection, params};
 
+use crate::cause::Cause;
 use crate::db::Db;
 use crate::error::Error;
 use crate::reader::Reader;
 use crate::row;
-use crate::view::Cause;
 use crate::{query, wants};
 
 /// Most receipts that are kept: one of each member of the largest team.

@@ -12,12 +12,13 @@ use antiphon_core::log::{LogId, Stream};
 use antiphon_core::state::Verdict;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::cause::Cause;
 use crate::error::Error;
 use crate::project;
 use crate::query;
 use crate::reader::Reader;
 use crate::row;
-use crate::view::{Author, Cause};
+use crate::view::Author;
 
 /// Most events that are looked through for those about one fact that do not count.
 const SET_ASIDE_READ_MAX: usize = 10_000;

@@ -1,7 +1,7 @@
 //! What callers give and get: plain data, no rows, no handles.
 
 use antiphon_core::charter::{Grant, Record, Revoke};
-use antiphon_core::event::{Action, Event, Provenance};
+use antiphon_core::event::{Action, Event, Provenance, Subject};
 use antiphon_core::fact::{Edit, Fact, Field, Level};
 use antiphon_core::ids::{EventId, FactId, Hash, IncidentId, NodeId, StoreId, TeamId};
 use antiphon_core::incident::{self, Incident, IncidentEdit, Severity, Status};
@@ -10,6 +10,7 @@ use antiphon_core::state::Verdict;
 use antiphon_core::time::{Hlc, UnixMillis};
 use antiphon_core::value::Value;
 
+use crate::cause::{Cause, Trouble};
 use crate::divergence::Settlement;
 
 /// Who will write: what a new store is opened with.
@@ -198,56 +199,8 @@ pub struct Applied {
     pub changed_charter: bool,
     /// Edits of facts among the new events; those of incidents are not counted.
     pub facts: usize,
-}
-
-/// Why a stored event is not, or not fully, applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Cause {
-    /// Its action is known to a newer version.
-    UnknownAction,
-    /// Its subject is of a kind that a newer version knows.
-    UnknownType,
-    /// Its action does not fit its subject or stream, or its version does not count itself.
-    Malformed,
-    /// Its payload cannot be read; its header counts.
-    MalformedPayload,
-    /// Its author signed two branches, and it stands where they differ.
-    Forked,
-    /// Its author was revoked, and it stands beyond the cut.
-    BeyondCut,
-    /// It erases what is not its author's, who is not known to have been a steward.
-    NotAllowed,
-}
-
-impl Cause {
-    /// Every cause; its position is its number in the database.
-    pub const ALL: [Self; 7] = [
-        Self::UnknownAction,
-        Self::UnknownType,
-        Self::Malformed,
-        Self::MalformedPayload,
-        Self::Forked,
-        Self::BeyondCut,
-        Self::NotAllowed,
-    ];
-
-    /// Its stable name at the doors.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::UnknownAction => "unknown_action",
-            Self::UnknownType => "unknown_type",
-            Self::Malformed => "invalid_frontmatter",
-            Self::MalformedPayload => "malformed_payload",
-            Self::Forked => "equivocation",
-            Self::BeyondCut => "revoked",
-            Self::NotAllowed => "auth",
-        }
-    }
-
-    /// Whether an upgrade would apply the event.
-    pub const fn is_schema_widening(self) -> bool {
-        matches!(self, Self::UnknownAction | Self::UnknownType)
-    }
+    /// The gravest of what is wrong with the new events.
+    pub trouble: Option<Trouble>,
 }
 
 /// An event that is kept and not, or not fully, applied.
@@ -259,6 +212,8 @@ pub struct Quarantined {
     pub seq: u64,
     /// The event.
     pub event: EventId,
+    /// What it is about.
+    pub subject: Subject,
     /// Why.
     pub cause: Cause,
 }
@@ -513,6 +468,8 @@ pub struct Counts {
     pub quarantined: u64,
     /// Events whose payload is not held.
     pub without_payload: u64,
+    /// Events that came from the future; they are applied.
+    pub skewed: u64,
 }
 
 /// An event whose payload is not held.

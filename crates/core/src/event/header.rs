@@ -280,8 +280,13 @@ impl Header {
         } else if own > self.seq || self.version.iter().any(|(_, count)| count > COUNTER_MAX) {
             Some(Flaw::Counter)
         } else {
-            self.check_payload_len().is_err().then_some(Flaw::PayloadTooLarge)
+            (!self.payload_fits()).then_some(Flaw::PayloadTooLarge)
         }
+    }
+
+    /// Whether its payload is one that may be held.
+    pub fn payload_fits(&self) -> bool {
+        self.check_payload_len().is_ok()
     }
 
     fn check_payload_len(&self) -> Result<(), Error> {

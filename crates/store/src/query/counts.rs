@@ -20,6 +20,9 @@ pub(crate) fn counts(conn: &Connection) -> Result<Counts, Error> {
         events: count("SELECT coalesce(sum(head_seq), 0) FROM logs")?,
         logs: count("SELECT count(*) FROM logs")?,
         quarantined: count("SELECT count(*) FROM quarantine")?,
-        without_payload: count("SELECT (SELECT count(*) FROM events WHERE payload IS NULL) - (SELECT count(*) FROM erased_payloads)")?,
+        skewed: count("SELECT count(*) FROM skewed")?,
+        without_payload: count(
+            "SELECT (SELECT count(*) FROM events WHERE payload IS NULL) - (SELECT count(*) FROM erased_payloads)",
+        )?,
     })
 }

@@ -7,9 +7,10 @@ use antiphon_core::state::Verdict;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::branch;
+use crate::cause::Cause;
 use crate::error::Error;
 use crate::row;
-use crate::view::{Cause, ForkView, LogView, Quarantined};
+use crate::view::{ForkView, LogView, Quarantined};
 
 /// See [`crate::Reader::clock`].
 pub(crate) fn clock(conn: &Connection) -> Result<NodeClock, Error> {
@@ -83,7 +84,8 @@ pub(crate) fn quarantined(conn: &Connection, limit: usize) -> Result<Vec<Quarant
         let header = antiphon_core::event::Header::decode(&found.get::<_, Vec<u8>>(3)?)?;
         let number = row::index(found, 4)?;
         let cause = Cause::ALL.get(number).copied().ok_or_else(|| Error::damaged(format!("cause {number}")))?;
-        list.push(Quarantined { log: row::log(found, 0, 1)?, seq: row::uint(found, 2)?, event: header.id, cause });
+        let (log, seq, event) = (row::log(found, 0, 1)?, row::uint(found, 2)?, header.id);
+        list.push(Quarantined { log, seq, event, subject: header.subject, cause });
     }
     Ok(list)
 }

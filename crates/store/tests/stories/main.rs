@@ -12,12 +12,16 @@
 mod branches;
 mod common;
 mod copies;
+mod custody;
 mod disk;
 mod divergences;
+mod erase;
+mod flaws;
 mod incidents;
 mod laws;
 mod memory;
 mod recall;
+mod restored;
 mod standing;
 mod store;
 mod sync;
