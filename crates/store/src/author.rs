@@ -226,7 +226,7 @@ impl Db {
     fn edit(&mut self, id: FactId, edit: &Edit, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {
         edit.validate().map_err(AuthorError::from)?;
         let (stream, standing, merged) = self.standing(id)?;
-        self.refuse_erased(id)?;
+        self.refuse_erased(&Subject::Fact(id))?;
         if merged.forgotten {
             return Err(AuthorError::Forgotten(id).into());
         }
@@ -282,7 +282,7 @@ impl Db {
 
     fn restore(&mut self, id: FactId, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {
         let (stream, standing, merged) = self.standing(id)?;
-        self.refuse_erased(id)?;
+        self.refuse_erased(&Subject::Fact(id))?;
         if !merged.forgotten {
             return unchanged(&self.conn, id);
         }
@@ -362,6 +362,7 @@ impl Db {
     }
 
     pub(crate) fn write_projected(&mut self, sketch: Sketch, scene: &mut Scene) -> Result<Written, Stop> {
+        self.refuse_erased(&sketch.subject)?;
         let written = self.write(sketch, scene)?;
         project::edit(&self.conn, written.pos, written.log, &written.event, Some(&written.payload))?;
         Ok(written)
@@ -373,8 +374,10 @@ impl Db {
         let (team, store, node) = (own.team, own.store, own.node);
         let log = LogId::new(store, sketch.stream);
         let entry = self.cache.logs.get_mut(&log).ok_or_else(|| Error::damaged(format!("own log {log} is missing")))?;
-        if entry.verdict != Verdict::Good {
-            return Err(AuthorError::LogClosed(store).into());
+        match entry.verdict {
+            Verdict::Good if !(self.cache.adopting && sketch.stream == Stream::Shared) => {}
+            Verdict::Good | Verdict::Forked(_) => return Err(AuthorError::Rejoining(store).into()),
+            Verdict::Cut(_) => return Err(AuthorError::LogClosed(store).into()),
         }
         let salt: [u8; SALT_BYTES] = scene.random.draw();
         let payload = Payload { salt, provenance: sketch.provenance, fields: sketch.values };

@@ -8,12 +8,14 @@
 use antiphon_core::event::{Action, Event};
 use antiphon_core::ids::NodeId;
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
+use antiphon_core::time::UnixMillis;
 use rusqlite::{Connection, params};
 
 use crate::db::Db;
 use crate::error::Error;
 use crate::query::logs;
 use crate::row::{self, sql};
+use crate::set_aside::Turned;
 
 /// Most bytes of headers and payloads of one branch that is shown as a proof.
 const PROOF_BYTES_MAX: usize = 1024 * 1024;
@@ -28,6 +30,8 @@ pub enum Branching {
     Same,
     /// It does not follow anything that is held: an earlier piece of it is needed.
     Detached,
+    /// The log is an own one, and is this branch from here on: nobody was ever sent the other one.
+    Adopted,
 }
 
 impl Db {
@@ -37,11 +41,23 @@ impl Db {
     /// # Errors
     /// [`Error::Gap`] and [`Error::OtherLog`] when they are not consecutive events of this log, and failures of the
     /// database. Then nothing was written.
-    pub fn keep_branch(&mut self, log: LogId, node: NodeId, events: Vec<Event>) -> Result<Branching, Error> {
-        self.transaction(|db| db.keep_branch_inside(log, node, events))
+    pub fn keep_branch(
+        &mut self,
+        log: LogId,
+        node: NodeId,
+        events: Vec<Event>,
+        now: UnixMillis,
+    ) -> Result<Branching, Error> {
+        self.transaction(|db| db.keep_branch_inside(log, node, events, now))
     }
 
-    fn keep_branch_inside(&mut self, log: LogId, node: NodeId, mut events: Vec<Event>) -> Result<Branching, Error> {
+    fn keep_branch_inside(
+        &mut self,
+        log: LogId,
+        node: NodeId,
+        mut events: Vec<Event>,
+        now: UnixMillis,
+    ) -> Result<Branching, Error> {
         self.check_run(log, node, &events)?;
         if log.stream == Stream::Charter {
             // Of a charter both branches count, and a record without its text says nothing.
@@ -57,7 +73,12 @@ impl Db {
             let event = &events[at];
             let Some(held) = self.held_hash(log, event.header().seq)? else { break };
             if held != event.hash() {
-                self.keep_evidence(log, events.split_off(at))?;
+                let branch = events.split_off(at);
+                if !self.is_own_shared(log) {
+                    self.keep_evidence(log, branch)?;
+                } else if self.meet_own_branch(log, branch, now, &mut self.nothing(log))? == Turned::Silently {
+                    return Ok(Branching::Adopted);
+                }
                 let parted = partings(&self.conn)?.get(&log).copied();
                 return parted.map(Branching::Parted).ok_or_else(|| Error::damaged(format!("a fork of {log} is lost")));
             }
@@ -139,7 +160,9 @@ pub(crate) fn other(conn: &Connection, log: LogId, seq: u64) -> Result<Vec<Event
     while let Some(found) = rows.next()? {
         kept.push(row::event(found, 0)?);
     }
-    let firsts = kept.iter().filter(|event| event.header().seq == seq);
+    // Of an own log the held branch may have been kept as evidence too, before it was taken up.
+    let held = logs::header_hash_at(conn, log, seq)?;
+    let firsts = kept.iter().filter(|event| event.header().seq == seq && Some(event.hash()) != held);
     let branches = firsts.map(|first| signed_branch(first, &kept));
     Ok(branches.max_by_key(|branch| branch.last().is_some_and(|event| event.signature().is_some())).unwrap_or_default())
 }

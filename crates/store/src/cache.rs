@@ -91,6 +91,8 @@ pub(crate) struct Cache {
     pub(crate) membership: Option<Arc<Membership>>,
     /// Which levels are shared in this team.
     pub(crate) sharing: Sharing,
+    /// Whether the own log is being replaced by what members hold.
+    pub(crate) adopting: bool,
     /// What a failed job puts back.
     pub(crate) small: Small,
 }
@@ -108,6 +110,7 @@ impl Cache {
         };
         let last: Option<i64> = conn.query_row("SELECT max(pos) FROM events", [], |row| row.get(0))?;
         let mut cache = Self { logs: logs(conn)?, own, membership, sharing, ..Self::default() };
+        cache.adopting = meta_uint(conn, crate::set_aside::ADOPTING)?.unwrap_or(0) > 0;
         cache.small.next_pos = last.unwrap_or(0) + 1;
         cache.small.charter_events =
             cache.logs.iter().filter(|(log, _)| log.stream == Stream::Charter).map(|(_, entry)| entry.head.seq).sum();

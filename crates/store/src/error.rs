@@ -281,7 +281,10 @@ pub enum AuthorError {
     /// The charter is full.
     #[error("the charter has {0} events, which is its limit")]
     CharterFull(u64),
-    /// Our own log was forked or cut off: nothing that is written into it counts.
+    /// Our own log is not what members hold of it, and is being brought in line with that. It does not take long.
+    #[error("what members hold of store {0} is being taken over, so nothing can be written right now")]
+    Rejoining(StoreId),
+    /// Our own log was cut off: nothing that is written into it counts.
     #[error("store {0} was closed by the team and cannot be written")]
     LogClosed(StoreId),
     /// The text that was forgotten is not held here.

@@ -115,6 +115,7 @@ impl Db {
         };
         let log = LogId::new(own.store, stream);
         self.add_log(log, identity.node, &identity.name)?;
+        self.nothing_sent(log)?;
         let version = match stream {
             Stream::Charter => self.charter_version().map_err(opening_failed)?,
             Stream::Shared | Stream::Local => VClock::new(),

@@ -1,6 +1,6 @@
 //! Writing incidents of our own: as with facts, what stands decides whether an event is needed.
 
-use antiphon_core::event::{Action, Header, Payload, Provenance, Subject};
+use antiphon_core::event::{Action, Header, Provenance, Subject};
 use antiphon_core::frontier::Frontier;
 use antiphon_core::ids::IncidentId;
 use antiphon_core::incident::{Field, IncidentEdit};
@@ -97,18 +97,6 @@ pub(crate) fn last_event(conn: &Connection, id: IncidentId, outcome: Outcome) ->
     let header: Option<Vec<u8>> = query.query_row([id.0.as_slice()], |row| row.get(0)).optional()?;
     let header = header.map(|header| Header::decode(&header)).transpose()?;
     Ok(header.map(|header| authored(&header, outcome)))
-}
-
-/// The draft that says what an edit of an incident said; `new` when nothing is known of the incident.
-pub(crate) fn draft_of(id: IncidentId, header: &Header, payload: Payload, new: bool) -> Draft {
-    let touched = Field::ALL.iter().filter(|field| header.fields & field.mask() != 0);
-    let edit: IncidentEdit = touched.map(|field| (*field, payload.fields.get(&field.bit()).cloned())).collect();
-    let provenance = payload.provenance;
-    if new {
-        Draft::ReportIncident { id: Some(id), edit, provenance }
-    } else {
-        Draft::UpdateIncident { incident: id, edit, provenance }
-    }
 }
 
 /// The draft that reports an incident again as it stands, under its id and with its time. Which sides of a divergence

@@ -106,7 +106,7 @@ impl Db {
     }
 
     /// Takes every event after `last` out of the projection.
-    fn withdraw(&self, entry: &LogEntry, last: u64) -> Result<(), Error> {
+    pub(crate) fn withdraw(&self, entry: &LogEntry, last: u64) -> Result<(), Error> {
         let mut edits: BTreeMap<(Stream, Subject), Vec<i64>> = BTreeMap::new();
         let mut query = self.conn.prepare_cached("SELECT pos, header FROM events WHERE log = ?1 AND seq > ?2")?;
         let mut rows = query.query(params![entry.id, sql(last)])?;
@@ -125,6 +125,7 @@ impl Db {
 
     /// Projects the events after `before` up to `after` again.
     fn put_back(&self, entry: &LogEntry, before: u64, after: u64) -> Result<(), Error> {
+        let mut law = self.law()?;
         let mut query = self.conn.prepare_cached(
             "SELECT pos, header, payload, signature FROM events WHERE log = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq",
         )?;
@@ -132,7 +133,7 @@ impl Db {
         while let Some(found) = rows.next()? {
             let (pos, event): (i64, Event) = (found.get(0)?, row::event(found, 1)?);
             self.conn.prepare_cached("DELETE FROM quarantine WHERE pos = ?1")?.execute([pos])?;
-            let _done = take_in(&self.conn, entry, pos, &event)?;
+            let _done = take_in(&self.conn, &mut law, entry, pos, &event)?;
             if let Some(fact) = event.header().subject.fact() {
                 project::touch(&self.conn, fact)?;
             }

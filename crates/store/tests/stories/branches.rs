@@ -45,9 +45,9 @@ fn story() -> (Machine, [Machine; 3], LogId) {
 fn a_branch_that_follows_nothing_held_is_not_kept() {
     let (mut alice, [bob, second, third], log) = story();
     for seq in [3, 4, 5] {
-        assert_eq!(alice.db.keep_branch(log, bob.node(), after(&third, log, seq)).unwrap(), Branching::Detached);
+        assert_eq!(alice.db.keep_branch(log, bob.node(), after(&third, log, seq), NOW).unwrap(), Branching::Detached);
     }
-    assert_eq!(alice.db.keep_branch(log, bob.node(), after(&second, log, 5)).unwrap(), Branching::Detached);
+    assert_eq!(alice.db.keep_branch(log, bob.node(), after(&second, log, 5), NOW).unwrap(), Branching::Detached);
     let refused = alice.db.apply_run(log, bob.node(), after(&third, log, 4), None, NOW);
     assert!(matches!(refused, Err(Error::OtherBranch { .. })), "{refused:?}");
     assert_eq!(verdict(&alice, log), Verdict::Good);
@@ -61,7 +61,7 @@ fn what_goes_on_from_the_held_log_is_no_fork_and_is_not_taken_in() {
     let (mut alice, [mut bob, ..], log) = story();
     bob.remember("more");
     for seq in [0, 3, 6] {
-        assert_eq!(alice.db.keep_branch(log, bob.node(), after(&bob, log, seq)).unwrap(), Branching::Same);
+        assert_eq!(alice.db.keep_branch(log, bob.node(), after(&bob, log, seq), NOW).unwrap(), Branching::Same);
     }
     assert_eq!(alice.db.reader().clock().unwrap()[&log].seq, 6);
     assert_eq!(verdict(&alice, log), Verdict::Good);
@@ -74,7 +74,7 @@ fn an_earlier_parting_moves_the_verdict_and_a_later_one_does_not() {
         let first = alice.db.reader().facts(&Default::default(), 50, None).unwrap().len();
         for which in order {
             let parted = if order == [1, 2] && which == 1 { 4 } else { 2 };
-            let found = alice.db.keep_branch(log, machines[0].node(), after(&machines[which], log, 1)).unwrap();
+            let found = alice.db.keep_branch(log, machines[0].node(), after(&machines[which], log, 1), NOW).unwrap();
             assert_eq!(found, Branching::Parted(head(&machines[0], log, parted)), "{order:?}");
             assert_eq!(verdict(&alice, log), Verdict::Forked(parted + 1));
             check(&alice);
@@ -89,17 +89,19 @@ fn whoever_is_shown_a_proof_comes_to_the_same_verdict_whichever_branch_it_holds(
     let (mut alice, machines, log) = story();
     let key = machines[0].node();
     for which in [1, 2] {
-        let _ = alice.db.keep_branch(log, key, after(&machines[which], log, 0)).unwrap();
+        let _ = alice.db.keep_branch(log, key, after(&machines[which], log, 0), NOW).unwrap();
     }
     let proof = alice.db.reader().proof(log).unwrap();
     assert_eq!(proof.len(), 2);
     assert!(proof.iter().flatten().all(|event| event.payload().is_none()), "texts stay where they are");
     let (_, [mut bob, mut second, mut third], _) = (alice, machines, ());
     for machine in [&mut bob, &mut second, &mut third] {
+        let (own, last) = (machine.shared(), machine.db.reader().clock().unwrap()[&log]);
+        assert!(machine.db.note_sent(own, last).unwrap());
         let before = head(machine, log, 2);
         for branch in &proof {
             let branch = verified(machine, log, key, before, branch.clone());
-            assert_ne!(machine.db.keep_branch(log, key, branch).unwrap(), Branching::Detached);
+            assert_ne!(machine.db.keep_branch(log, key, branch, NOW).unwrap(), Branching::Detached);
         }
         assert_eq!(verdict(machine, log), Verdict::Forked(3));
         assert_eq!(machine.db.reader().proof(log).unwrap().len(), 2, "and can show it to others");

@@ -467,6 +467,8 @@ fn a_store_that_forked_itself_goes_on_under_a_new_name() {
     bob.edit(old, Field::Content, "before, edited".into());
     let (log, key) = (bob.shared(), bob.node());
     let other = twin.db.reader().page(log, 0, 512, 1 << 20, None).unwrap();
+    let head = bob.db.reader().clock().unwrap()[&log];
+    assert!(bob.db.note_sent(log, head).unwrap());
     assert!(bob.db.apply_run(log, key, other, None, NOW).unwrap().fork.is_some());
     assert_eq!(bob.content(fact), None);
     let draft = Draft::Remember { id: None, edit: text("more"), provenance: no_provenance(), idempotency_key: None };
