@@ -2,7 +2,9 @@
 //! they cannot come to differ.
 
 mod bundles;
+mod custody;
 mod divergences;
+mod federation;
 mod genes;
 mod incidents;
 mod recovery;
@@ -56,7 +58,7 @@ impl Service {
     }
 
     pub(crate) async fn status(&self) -> Result<StatusDto, Problem> {
-        Ok(convert::status(self.handle.status().await?, self.http.clone(), &self.findings))
+        Ok(convert::status(self.handle.status().await?, self.now(), self.http.clone(), &self.findings))
     }
 
     pub(crate) async fn remember(&self, fact: NewFactDto) -> Result<WrittenDto, Problem> {
@@ -194,7 +196,8 @@ impl Service {
     }
 
     pub(crate) async fn peers(&self) -> Result<PeersDto, Problem> {
-        Ok(PeersDto { peers: self.handle.peers().await?.into_iter().map(convert::peer).collect() })
+        let (peers, now) = (self.handle.peers().await?, self.now());
+        Ok(PeersDto { peers: peers.into_iter().map(|peer| convert::peer(peer, now)).collect() })
     }
 
     pub(crate) async fn handshake(&self, address: &str) -> Result<HandshakeDto, Problem> {

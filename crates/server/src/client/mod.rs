@@ -5,8 +5,10 @@
 
 mod bundles;
 mod calls;
+mod custody;
 mod divergences;
 mod error;
+mod federation;
 mod incidents;
 mod recovery;
 mod stdio;

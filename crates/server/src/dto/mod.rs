@@ -6,8 +6,10 @@
 
 mod arg;
 mod bundles;
+mod custody;
 mod divergence;
 mod fact;
+mod federation;
 mod gene;
 mod incident;
 mod members;
@@ -21,6 +23,9 @@ pub use arg::{Change, Scalar};
 pub use bundles::{
     BadEntryDto, BundleAskDto, BundleFileDto, BundleTakeDto, CarriedDto, CursorDto, GapDto, ImportedDto, RefusedLogDto,
 };
+pub use custody::{
+    FactHoldingDto, FactReceiptsDto, MemberReceiptDto, ReceiptsDto, StuckDto, WipeCheckDto, WipeItemDto,
+};
 pub use divergence::{
     BeforeDto, DivergedFieldDto, DivergenceDto, DivergenceFilterDto, DivergencesDto, ResolveDto, ResolvedDto,
     ResolvedFieldDto, SideDto,
@@ -28,6 +33,10 @@ pub use divergence::{
 pub use fact::{
     ActorDto, AnchorDto, BatchDto, BatchItemDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HistoryDto,
     HistoryEntryDto, NewFactDto, ProvenanceDto, WrittenDto,
+};
+pub use federation::{
+    CursorsDto, FederationDto, ForkDto, ModeDto, PeerSettingsDto, PeerStandingDto, SetAsideDto, ShareDto, WhyAskDto,
+    WhyDto, WhyFindingDto,
 };
 pub use gene::{CheckProofDto, GeneAddedDto, GeneDto, GenesDto, GenomeReportDto, NewGeneDto, ProofDto, ProvenDto};
 pub use incident::{IncidentDto, IncidentEditDto, IncidentFilterDto, IncidentsDto, NewIncidentDto};

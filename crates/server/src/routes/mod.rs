@@ -1,8 +1,10 @@
 //! The HTTP API, `/api/v1/…`. A route only reads the request and hands it to the [`Service`].
 
 mod bundles;
+mod custody;
 mod divergences;
 mod facts;
+mod federation;
 mod incidents;
 mod input;
 mod node;
@@ -58,6 +60,8 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/divergences/{id}", get(divergences::show))
         .route("/api/v1/recall", post(facts::recall))
         .merge(trust::routes())
+        .merge(custody::routes())
+        .merge(federation::routes())
         .merge(team::short());
     let writes = Router::new()
         .route("/api/v1/facts", post(facts::remember))

@@ -30,6 +30,14 @@ pub(super) struct Peer {
     pub(super) peer: String,
 }
 
+/// Arguments of `why`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Why {
+    pub(super) peer: String,
+    pub(super) fact: Option<String>,
+}
+
 /// Arguments of `peer_handshake`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

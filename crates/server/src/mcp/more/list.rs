@@ -92,12 +92,26 @@ fn team(more: More) -> Listed {
             json!({"peer": {"type": "string", "description": "Name, peer id or the beginning of one"}}),
             &["peer"],
         ),
+        More::Why => (
+            "Why a fact is not on another node, or what stands between it and this one; each cause with its mend.",
+            json!({
+                "peer": {"type": "string", "description": "Name, peer id or the beginning of one"},
+                "fact": id(),
+            }),
+            &["peer"],
+        ),
         More::PeerHandshake => (
             "Greet a node now and say how far it is trusted.",
             json!({"address": {"type": "string", "description": "/ip4/ADDRESS/tcp/PORT/p2p/PEER"}}),
             &["address"],
         ),
         More::BackupsList => ("What is kept ready for members that fell silent.", json!({}), &[]),
+        More::Receipts => (
+            "Which members have signed that they hold a fact, or all that is here.",
+            json!({"id": {"type": "string", "description": "Fact id; without it, everything"}}),
+            &[],
+        ),
+        More::WipeCheck => ("What would be lost if this machine were wiped.", json!({}), &[]),
         More::Audit => ("What was refused, the newest first, and who tried.", json!({"limit": limit()}), &[]),
         _ => ("Every known node with trust and lag.", json!({}), &[]),
     }

@@ -4,6 +4,7 @@
 //! granted, removed or appointed, no gene is added, and nothing unsigned is taken.
 
 mod args;
+mod custody;
 mod list;
 mod show;
 
@@ -43,16 +44,19 @@ pub(super) enum More {
     IncidentReport,
     IncidentUpdate,
     Audit,
+    Receipts,
+    WipeCheck,
     BundleHandshake,
     BundleAnswer,
     BundleComplete,
     BundleExport,
     BundleImport,
+    Why,
 }
 
 impl More {
     /// Every one.
-    pub(super) const ALL: [Self; 23] = [
+    pub(super) const ALL: [Self; 26] = [
         Self::FactsList,
         Self::FactsHistory,
         Self::GenesList,
@@ -71,11 +75,14 @@ impl More {
         Self::IncidentReport,
         Self::IncidentUpdate,
         Self::Audit,
+        Self::Receipts,
+        Self::WipeCheck,
         Self::BundleHandshake,
         Self::BundleAnswer,
         Self::BundleComplete,
         Self::BundleExport,
         Self::BundleImport,
+        Self::Why,
     ];
 
     /// Its name.
@@ -99,11 +106,14 @@ impl More {
             Self::IncidentReport => "incident_report",
             Self::IncidentUpdate => "incident_update",
             Self::Audit => "audit",
+            Self::Receipts => "receipts",
+            Self::WipeCheck => "wipe_check",
             Self::BundleHandshake => "bundle_handshake",
             Self::BundleAnswer => "bundle_answer",
             Self::BundleComplete => "bundle_complete",
             Self::BundleExport => "bundle_export",
             Self::BundleImport => "bundle_import",
+            Self::Why => "why",
         }
     }
 
@@ -145,9 +155,14 @@ pub(super) async fn run(
         More::PeersList | More::PeerShow | More::PeerHandshake | More::BackupsList | More::Audit => {
             peers(service, tool, arguments).await
         }
+        More::Why => {
+            let args::Why { peer, fact } = read(arguments)?;
+            show::why(&service.why(fact.as_deref(), &peer).await?)
+        }
         More::IncidentsList | More::IncidentShow | More::IncidentReport | More::IncidentUpdate => {
             incidents(service, tool, arguments, caller).await
         }
+        More::Receipts | More::WipeCheck => custody::run(service, tool, arguments).await,
         _ => bundles(service, tool, arguments).await,
     }
 }

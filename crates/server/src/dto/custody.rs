@@ -1,0 +1,98 @@
+//! Who has signed that it holds what, and whether this machine can be wiped.
+
+use serde::{Deserialize, Serialize};
+
+/// What one member has signed about one fact.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FactHoldingDto {
+    /// The member.
+    pub peer_id: String,
+    /// Its name.
+    pub name: String,
+    /// `whole`, `header` (it lacks the text), `stuck` (it could not apply it), `not`, or `no_receipt`.
+    pub holding: String,
+    /// Stable name of the reason, where it is stuck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When it signed, by its clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_at: Option<String>,
+}
+
+/// Who has signed that it holds one fact.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FactReceiptsDto {
+    /// The fact.
+    pub fact: String,
+    /// Whether it is shared at all.
+    pub shared: bool,
+    /// Edits that make what it says now; whoever holds the fact holds all of them.
+    pub edits: u64,
+    /// Members that hold all of it.
+    pub held: u64,
+    /// Every other member.
+    pub members: Vec<FactHoldingDto>,
+}
+
+/// Events that a member holds and could not apply.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StuckDto {
+    /// Stable name of the reason.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// What one member has signed, compared with what this node holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MemberReceiptDto {
+    /// The member.
+    pub peer_id: String,
+    /// Its name.
+    pub name: String,
+    /// `whole`, `partly` or `no_receipt`.
+    pub holding: String,
+    /// Events that are held here and that it has not signed for.
+    pub behind: u64,
+    /// Events that are held here and of which it holds the header only.
+    pub headers: u64,
+    /// Events that it holds and could not apply.
+    pub stuck: Vec<StuckDto>,
+    /// When it signed, by its clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_at: Option<String>,
+}
+
+/// What every other member has signed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReceiptsDto {
+    /// Every other member.
+    pub members: Vec<MemberReceiptDto>,
+}
+
+/// One thing to know before this machine is wiped.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WipeItemDto {
+    /// Stable name: `unconfirmed`, `private`, `set_aside`, `only_steward`, `only_key_holder`, `kept_copies`,
+    /// `recovery_phrase`; later versions add more.
+    pub kind: String,
+    /// Whether something would be lost; otherwise it is only to be known.
+    pub loses: bool,
+    /// How many of it.
+    pub count: u64,
+    /// What it is, in words.
+    pub what: String,
+    /// Some of it.
+    pub examples: Vec<String>,
+    /// What to do about it.
+    pub fix: String,
+}
+
+/// Whether this machine can be wiped.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WipeCheckDto {
+    /// Whether nothing would be lost.
+    pub safe: bool,
+    /// Everything there is to know, losses first.
+    pub items: Vec<WipeItemDto>,
+}

@@ -1,0 +1,34 @@
+//! Routes about who holds what.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::routing::get;
+use axum::{Json, Router};
+
+use crate::dto::{FactReceiptsDto, ReceiptsDto, WipeCheckDto};
+use crate::error::Problem;
+use crate::service::Service;
+
+type Answer<T> = Result<Json<T>, Problem>;
+type Node = State<Arc<Service>>;
+
+/// All of them; each asks little.
+pub(super) fn routes() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/api/v1/receipts", get(receipts))
+        .route("/api/v1/facts/{id}/receipts", get(fact_receipts))
+        .route("/api/v1/wipe-check", get(wipe_check))
+}
+
+async fn receipts(service: Node) -> Answer<ReceiptsDto> {
+    service.receipts().await.map(Json)
+}
+
+async fn fact_receipts(service: Node, Path(id): Path<String>) -> Answer<FactReceiptsDto> {
+    service.fact_receipts(&id).await.map(Json)
+}
+
+async fn wipe_check(service: Node) -> Answer<WipeCheckDto> {
+    service.wipe_check().await.map(Json)
+}
