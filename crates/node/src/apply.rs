@@ -66,6 +66,7 @@ impl Engine {
         // A poor seed only makes two sessions speak at the same moment.
         let seed = random::bytes().map_or(self.epochs, u64::from_be_bytes);
         let opened = Opened {
+            own: self.team.own.node,
             clock: self.held.clock.clone(),
             keys: self.held.keys.clone(),
             partings: self.held.partings.clone(),
@@ -92,7 +93,7 @@ impl Engine {
                     self.session_ended(peer, epoch, Some(Reason::NetworkTimeout));
                 }
             }
-            Output::LoadPage { log, after, max_events, max_bytes } => {
+            Output::LoadPage { log, after, max_events, max_bytes, .. } => {
                 let store = self.store.clone();
                 self.ask_session(peer, epoch, async move {
                     let events = load(&store, peer, log, after, (max_events, max_bytes)).await;
@@ -118,9 +119,10 @@ impl Engine {
                 });
             }
             Output::Custody(ask) => self.ask_custody(peer, epoch, ask),
-            Output::Problem { log, reason } => {
+            Output::Problem { log, reason, about } => {
                 tracing::warn!(%peer, %log, reason = reason.name(), "a log cannot be synced");
                 self.note_failure(&peer, reason);
+                self.note_about(&peer, about);
             }
             Output::CaughtUp => {
                 self.note_success(&peer);
@@ -161,7 +163,7 @@ impl Engine {
                 Ok(applied) => applied,
                 Err(error) => {
                     tracing::error!(%peer, %log, %error, "a page could not be stored");
-                    return vec![Heard::StoreFailed { log, reason: Reason::Other }];
+                    return vec![Heard::StoreFailed { log, reason: reasons::of_replay(&error) }];
                 }
             };
             let head = applied.head;
@@ -201,6 +203,7 @@ impl Engine {
             tracing::error!(%peer, %log, seq = fork.seq, "the log has two branches: its author signed both");
             self.note_failure(&peer, Reason::Equivocation);
         }
+        self.note_trouble(&peer, applied.trouble.as_ref());
         self.custodian.changed();
         self.peers.record_sync(&peer, applied.facts as u64, now());
         if let Some(entry) = self.peers.get_mut(&peer) {

@@ -11,7 +11,7 @@ use antiphon_core::ids::{EventId, Hash, NodeId, StoreId};
 use antiphon_core::log::NodeClock;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::handshake::ADDRESS_BYTES_MAX;
-use antiphon_protocol::reason::Reason;
+use antiphon_protocol::reason::{About, Reason};
 use antiphon_store::{CARRIED_LIFE_MS, PeerMode};
 
 use crate::api::{HealthErrorView, HealthView, PeerStats, PeerView, Trust};
@@ -109,6 +109,19 @@ impl Peer {
         let wait = REDIAL_FIRST_MS.saturating_mul(1 << self.failures.min(16)).min(REDIAL_LONGEST_MS);
         self.failures = self.failures.saturating_add(1);
         self.dial_at = now.after(wait);
+    }
+
+    /// Something is wrong with an event that it handed over; there is nothing to wait for.
+    pub(crate) fn observed(&mut self, reason: Reason, about: About, now: UnixMillis) {
+        self.last_error =
+            Some(HealthErrorView { reason, event: Some(about.event), fact: about.fact, observed_at: now });
+    }
+
+    /// The last failure is about this event.
+    pub(crate) fn is_about(&mut self, about: About) {
+        if let Some(error) = &mut self.last_error {
+            (error.event, error.fact) = (Some(about.event), about.fact);
+        }
     }
 
     /// The connection or its session ended: try again after the first wait, or as failures ask.

@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+use antiphon_core::event::Header;
+use antiphon_core::ids::{EventId, FactId};
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// The cause of a failure, as it is stored, sent and shown.
@@ -119,6 +122,34 @@ impl Reason {
                 | Self::Revoked
                 | Self::GrantExpired
         )
+    }
+}
+
+impl From<antiphon_core::event::Reason> for Reason {
+    fn from(reason: antiphon_core::event::Reason) -> Self {
+        use antiphon_core::event::Reason as Run;
+        match reason {
+            Run::OtherLog => Self::Other,
+            // One signature speaks for a whole run, so an event that breaks the chain is one that nobody signed.
+            Run::NotLinked | Run::BadSignature => Self::BadSignature,
+            Run::BadOpening => Self::IdentityMismatch,
+        }
+    }
+}
+
+/// Which event a reason is about, as far as that is known. Of an event that was refused it is what the peer called it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// The event.
+    pub event: EventId,
+    /// The fact it is about, if it is about one.
+    pub fact: Option<FactId>,
+}
+
+impl About {
+    /// The event of a header.
+    pub fn of(header: &Header) -> Self {
+        Self { event: header.id, fact: header.subject.fact() }
     }
 }
 

@@ -37,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon_core::charter::Membership;
 use antiphon_core::event::{Event, Verified};
-use antiphon_core::ids::{NodeId, StoreId};
+use antiphon_core::ids::{Hash, NodeId, StoreId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
 
@@ -49,7 +49,7 @@ pub use message::{Clock, Message, Page};
 pub use session::Session;
 pub use wants::{Item, MISSING_READ_MAX, WANTED_MAX, WANTS_PER_PERIOD_MAX};
 
-use crate::reason::Reason;
+use crate::reason::{About, Reason};
 
 /// Most events of one page.
 pub const PAGE_EVENTS_MAX: usize = 512;
@@ -87,6 +87,8 @@ pub const IDLE_MS: u64 = 120_000;
 /// What a session begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
+    /// This node.
+    pub own: NodeId,
     /// Heads of every log held here; logs of the local stream are left out by the session.
     pub clock: NodeClock,
     /// Keys of the stores whose logs are held.
@@ -241,6 +243,9 @@ pub enum Output {
         log: LogId,
         /// Read what comes after this sequence number.
         after: u64,
+        /// Hash of the event there as the peer holds it, if the page is to go on from that. Where another one is held
+        /// here, the page will not be sent.
+        follows: Option<Hash>,
         /// Read at most so many events.
         max_events: usize,
         /// Stop before headers, payloads and signatures exceed so many bytes, but read at least one event.
@@ -265,6 +270,8 @@ pub enum Output {
         log: LogId,
         /// Why.
         reason: Reason,
+        /// The event it is about, where it is about one.
+        about: Option<About>,
     },
     /// Events of a log that contradict ours may stand in the peer's branch: compare them with the held ones at the
     /// same sequence numbers, keep them as evidence from the first that differs if they follow one that is held, and

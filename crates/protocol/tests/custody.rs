@@ -150,6 +150,7 @@ impl Pair {
     fn open(&mut self, last: u64) {
         for side in [ALICE, BOB] {
             let opened = Opened {
+                own: NodeId([9; 32]),
                 clock: NodeClock::from([(log(), Head { seq: last, hash: Hash([5; 32]) })]),
                 keys: BTreeMap::new(),
                 partings: NodeClock::new(),

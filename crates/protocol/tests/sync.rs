@@ -14,7 +14,8 @@ use antiphon_core::time::UnixMillis;
 use antiphon_protocol::frame;
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{
-    Answer, Ask, Branching, Clock, Closed, Input, Message, Mode, Opened, Output, PAGE_EVENTS_MAX, PAGES_QUEUED_MAX, Page, Session,
+    Answer, Ask, Branching, Clock, Closed, Input, Message, Mode, Opened, Output, PAGE_EVENTS_MAX, PAGES_QUEUED_MAX,
+    Page, Session,
 };
 use common::{Author, Key, LATER, NOW, Shelf, Team, unverified};
 use proptest::prelude::*;
@@ -139,6 +140,7 @@ impl World {
             let node = &mut self.nodes[from];
             let mut session = Session::new(self.team);
             let opened = Opened {
+                own: node.author.key.node_id(),
                 clock: node.shelf.clock(),
                 keys: node.shelf.keys(),
                 partings: node.partings(),
@@ -179,7 +181,7 @@ impl World {
                 | Output::LoadHeads { .. }
                 | Output::LoadProof { .. }
                 | Output::Custody(_) => talk.work.push_back(output),
-                Output::Problem { log, reason } => drop(talk.problems.insert((log, reason))),
+                Output::Problem { log, reason, .. } => drop(talk.problems.insert((log, reason))),
                 Output::CaughtUp => talk.caught_up = true,
                 Output::PeerHolds(heads) => talk.holds.extend(heads),
                 Output::WakeAt(at) => talk.wake = Some(at),
@@ -215,7 +217,7 @@ impl World {
             return false;
         };
         match work {
-            Output::LoadPage { log, after, max_events, max_bytes } => {
+            Output::LoadPage { log, after, max_events, max_bytes, .. } => {
                 let events = self.nodes[node].shelf.page(log, after, max_events, max_bytes);
                 self.input(node, peer, Input::Page { log, after, events });
             }
@@ -544,7 +546,15 @@ fn opened(world: &World, peer_clock: NodeClock) -> (Session, Vec<Output>) {
     let (clock, keys, authors) = (shelf.clock(), shelf.keys(), shelf.authors());
     let mut session = Session::new(world.team);
     let mut out = session.handle(
-        Input::Opened(Opened { clock, keys, partings: NodeClock::new(), authors, mode: Mode::BOTH, seed: 1 }),
+        Input::Opened(Opened {
+            own: Key::of(2).node_id(),
+            clock,
+            keys,
+            partings: NodeClock::new(),
+            authors,
+            mode: Mode::BOTH,
+            seed: 1,
+        }),
         NOW,
     );
     let clock = Clock { heads: peer_clock, takes: true, asks: false, partings: NodeClock::new() };
@@ -592,7 +602,7 @@ fn a_forged_page_is_refused_and_too_many_end_the_session() {
     world.nodes[BOB].shelf.put(open);
     let (mut session, _) = opened(&world, world.shared(ALICE).clock());
     let out = hear(&mut session, Message::Page(forged(&good)));
-    assert!(out.contains(&Output::Problem { log: good.log, reason: Reason::BadSignature }));
+    assert!(told(&out, good.log, Reason::BadSignature));
     assert!(!out.iter().any(|output| matches!(output, Output::Store { .. })));
     let closed = (0..100).any(|_| {
         let out = hear(&mut session, Message::Page(forged(&good)));
@@ -612,7 +622,7 @@ fn nothing_is_acknowledged_before_it_is_stored_and_a_failed_store_only_stalls_it
     let out = hear(&mut session, Message::Page(page.clone()));
     assert!(matches!(out[..], [Output::Store { .. }]));
     let out = session.handle(Input::StoreFailed { log: page.log, reason: Reason::Quota }, NOW);
-    assert!(out.contains(&Output::Problem { log: page.log, reason: Reason::Quota }));
+    assert!(told(&out, page.log, Reason::Quota));
     let nack = Message::Nack { log: page.log, head: Head::EMPTY, reason: Some(Reason::Quota) };
     assert!(out.contains(&Output::Send(nack)));
     let out = hear(&mut session, Message::Page(page.clone()));
@@ -663,7 +673,15 @@ fn a_peer_that_floods_or_does_not_greet_is_closed() {
     let shelf = world.shared(BOB);
     let (clock, keys, authors) = (shelf.clock(), shelf.keys(), shelf.authors());
     let _ = fresh.handle(
-        Input::Opened(Opened { clock, keys, partings: NodeClock::new(), authors, mode: Mode::BOTH, seed: 1 }),
+        Input::Opened(Opened {
+            own: Key::of(2).node_id(),
+            clock,
+            keys,
+            partings: NodeClock::new(),
+            authors,
+            mode: Mode::BOTH,
+            seed: 1,
+        }),
         NOW,
     );
     assert!(closes(fresh.handle(Input::Message(Message::Digest(Hash([0; 32]))), NOW)));
@@ -675,7 +693,7 @@ fn a_counter_at_its_limit_changes_nothing_and_is_reported() {
     let log = world.nodes[ALICE].author.log(Stream::Charter);
     let head = Head { seq: u64::MAX, hash: Hash([1; 32]) };
     let (mut session, out) = opened(&world, NodeClock::from([(log, head)]));
-    assert!(out.contains(&Output::Problem { log, reason: Reason::ClockOverflow }));
+    assert!(told(&out, log, Reason::ClockOverflow));
     let out = session.handle(Input::Message(Message::Ack { log, head }), NOW);
     assert!(!out.iter().any(|output| matches!(output, Output::Close(_))));
 }
@@ -853,7 +871,7 @@ fn a_page_that_nobody_could_hand_on_is_refused() {
     }
     let (mut session, _) = opened(&world, world.shared(ALICE).clock());
     let out = hear(&mut session, Message::Page(alices_page(&world)));
-    assert!(out.contains(&Output::Problem { log, reason: Reason::TooLarge }), "{:?}", out.len());
+    assert!(told(&out, log, Reason::TooLarge), "{:?}", out.len());
     assert!(!out.iter().any(|output| matches!(output, Output::Store { .. })));
 }
 
@@ -968,4 +986,9 @@ proptest! {
     fn the_same_day_is_told_in_the_same_words(seed in any::<u64>()) {
         prop_assert_eq!(play(seed, 150, true).1, play(seed, 150, true).1);
     }
+}
+
+/// Whether a session told of a problem with a log.
+fn told(out: &[Output], log: LogId, why: Reason) -> bool {
+    out.iter().any(|out| matches!(out, Output::Problem { log: of, reason, .. } if (*of, *reason) == (log, why)))
 }

@@ -222,6 +222,7 @@ proptest! {
         let key = Key::of(1).node_id();
         let mut session = Session::new(team);
         let opened = Opened {
+            own: key,
             clock: NodeClock::new(),
             keys: [(author().store, key)].into(),
             partings: NodeClock::new(),

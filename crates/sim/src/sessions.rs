@@ -45,10 +45,12 @@ impl World {
         up.epochs += 1;
         let epoch = up.epochs;
         up.sessions.insert(peer, Live::new(epoch, stream, Session::new(team)));
+        let own = self.nodes[node].id;
+        let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let Held { clock, keys, partings, authors } = up.held.clone();
         self.tally.sessions += 1;
         self.note(node, "session", &seed.to_le_bytes(), || format!("with n{peer}, stream {stream}"));
-        self.drive(node, peer, epoch, Input::Opened(Opened { clock, keys, partings, authors, mode, seed }))
+        self.drive(node, peer, epoch, Input::Opened(Opened { own, clock, keys, partings, authors, mode, seed }))
     }
 
     /// Gives a session what happened and carries out what it decides.
@@ -77,7 +79,7 @@ impl World {
         }
         match output {
             Output::Send(message) => self.send_message(node, peer, epoch, &message)?,
-            Output::LoadPage { log, after, max_events, max_bytes } => {
+            Output::LoadPage { log, after, max_events, max_bytes, .. } => {
                 let twice = self.live(node, peer, epoch).is_some_and(|live| std::mem::replace(&mut live.loading, true));
                 // A stalled load is given up by the session, so only a second one in its time would be wrong.
                 self.note(node, "load", &after.to_le_bytes(), || format!("{log} after {after}, again: {twice}"));
@@ -104,11 +106,12 @@ impl World {
             Output::LoadHeads { log, seqs } => self.give(node, Job::LoadHeads { peer, epoch, log, seqs }),
             Output::LoadProof { log } => self.give(node, Job::LoadProof { peer, epoch, log }),
             Output::Custody(ask) => self.give(node, Job::Custody { peer, epoch, ask }),
-            Output::Problem { log, reason } => self.problem(node, peer, log, reason)?,
+            Output::Problem { log, reason, .. } => self.problem(node, peer, log, reason)?,
             Output::CaughtUp => {
                 self.caught_up(node, peer);
                 self.charter_came(node, peer);
             }
+            Output::PeerHolds(_) if self.is_equivocator(peer) => {}
             Output::PeerHolds(clock) => self.model.check_holds(node, peer, &clock)?,
             Output::WakeAt(at) => self.wake_at(node, peer, epoch, at),
             Output::Close(closed) => {
@@ -119,7 +122,7 @@ impl World {
         Ok(())
     }
 
-    /// Nobody here forges or equivocates, so nobody may be accused of it.
+    /// Nobody but the equivocator forges and lies, so nobody else may be accused of it.
     fn problem(&mut self, node: usize, peer: usize, log: LogId, reason: Reason) -> Step {
         self.note(node, "problem", &[], || format!("n{peer} {log}: {reason}"));
         let accused = matches!(
@@ -130,7 +133,7 @@ impl World {
                 | Reason::ClockOverflow
                 | Reason::Quota
         );
-        let accused = accused && !self.may_fork(&log);
+        let accused = accused && !self.may_fork(&log) && !self.is_equivocator(peer) && !self.is_equivocator(node);
         need(!accused, Law::NoFalseAlarm, || format!("n{node} says of {log}, from n{peer}: {reason}"))?;
         let (at, id) = (self.at, self.nodes[peer].id);
         if let Some(up) = self.nodes[node].up.as_mut() {
@@ -139,11 +142,16 @@ impl World {
         Ok(())
     }
 
-    /// Whether the author of a log may have signed two branches, having come back with an older disk.
+    /// Whether the author of a log may have signed two branches, having come back with an older disk or
+    /// because it likes to.
     pub(crate) fn may_fork(&self, log: &LogId) -> bool {
         let restored = self.plan.restored.filter(|_| self.restored).map(|node| self.nodes[node].id);
+        if restored.is_none() && !self.equivocates() {
+            return false;
+        }
         let held = |node: &crate::node::Node| node.up.as_ref()?.held.keys.get(&log.store).copied();
-        restored.is_some_and(|id| self.nodes.iter().find_map(held) == Some(id))
+        let author = self.nodes.iter().find_map(held);
+        author.is_some_and(|author| restored == Some(author) || self.is_liar(&author))
     }
 
     fn caught_up(&mut self, node: usize, peer: usize) {
@@ -186,7 +194,8 @@ impl World {
         }
         let leak = self.is_sabotaged(Sabotage::LeakLocal) && matches!(message, Message::Page(_));
         let leak = if leak { self.leak(node)? } else { None };
-        for message in std::iter::once(message).chain(&leak) {
+        let lie = self.twist(node, message);
+        for message in std::iter::once(lie.as_ref().unwrap_or(message)).chain(&leak) {
             let bytes = frame::encode(message);
             self.check_frame(node, peer, message, &bytes)?;
             self.send_along(stream, Packet { from: node, to: peer, body: Body::Frame { stream, bytes } });

@@ -9,6 +9,8 @@ use antiphon_core::event::{Event, Run, Unverified, verify_run};
 use antiphon_core::ids::{NodeId, TeamId};
 use antiphon_core::log::{Head, LogId};
 
+use crate::reason::About;
+
 /// Events of one log that must be verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
@@ -39,6 +41,8 @@ pub struct Checked {
     pub(super) key: NodeId,
     pub(super) aim: Aim,
     pub(super) run: Run,
+    /// The event that was refused, if one was.
+    pub(super) about: Option<About>,
 }
 
 impl Check {
@@ -57,7 +61,9 @@ impl Check {
     /// Verifies the events. Up to a page of hashes and signatures: not for an event loop.
     pub fn run(self) -> Checked {
         let Self { team, log, key, head, events, aim } = self;
+        let names: Vec<About> = events.iter().map(|event| About::of(event.header())).collect();
         let run = verify_run(&team, log, &key, head, events);
-        Checked { log, key, aim, run }
+        let about = run.refused.and_then(|refused| names.get(refused.index).copied());
+        Checked { log, key, aim, run, about }
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! What a peer can make us do is bounded by log and time, and everything is tried again at a later comparison.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon_core::ids::Hash;
 use antiphon_core::log::{Head, LogId, NodeClock};
@@ -31,6 +31,8 @@ pub(super) struct Forks {
     efforts: BTreeMap<LogId, Effort>,
     /// Hashes that the database was asked for, by log and places, and what for.
     asked: BTreeMap<(LogId, Vec<u64>), Question>,
+    /// Own logs whose other branch was asked for in this session.
+    requested: BTreeSet<LogId>,
 }
 
 /// What was done about one log.
@@ -170,6 +172,21 @@ impl Forks {
     pub(super) fn show(&mut self, log: LogId, after: u64, now: UnixMillis) -> Option<Step> {
         let effort = self.effort(log, now)?;
         (effort.shown.replace(after) != Some(after)).then_some(Step::Show(after))
+    }
+
+    /// Names the place where our branch of a log parts from the peer's, so that the peer shows its own.
+    pub(super) fn name_parting(&mut self, log: LogId, after: u64) -> Option<Step> {
+        let seqs = [Some(after).filter(|seq| *seq > 0), after.checked_add(1)];
+        self.ask(log, seqs.into_iter().flatten().collect(), Question::Name)
+    }
+
+    /// As [`Forks::name_parting`] for a log of which both sides hold a proof; once in a session.
+    pub(super) fn request(&mut self, log: LogId) -> Option<Step> {
+        let parted = self.proved.get(&log).copied()?;
+        if self.requested.len() >= FORKS_AT_ONCE_MAX || !self.requested.insert(log) {
+            return None;
+        }
+        self.name_parting(log, parted.seq)
     }
 
     /// Whether another page of the peer's branch may be taken in.

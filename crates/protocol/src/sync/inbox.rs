@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use antiphon_core::event::{Event, Reason as RunReason, Unverified, Verified};
+use antiphon_core::event::{Event, Unverified, Verified};
 use antiphon_core::ids::{NodeId, StoreId, TeamId};
 use antiphon_core::log::{Head, LogId};
 
 use super::check::{Aim, Check, Checked};
 use super::{Authors, PAGE_BYTES_MAX, PAGES_QUEUED_MAX, Page, STORES_PER_KEY_MAX};
-use crate::reason::Reason;
+use crate::reason::{About, Reason};
 
 /// The receiving half of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) struct Storing {
     /// Where it ends.
     pub(super) head: Head,
     /// What was wrong with the rest of the page, which is not stored.
-    pub(super) refused: Option<Reason>,
+    pub(super) refused: Option<(Reason, Option<About>)>,
 }
 
 /// What a page is.
@@ -48,7 +48,7 @@ pub(super) enum Judged {
     /// It begins after the end of what is held.
     Gap(LogId),
     /// It cannot be believed.
-    Refused(LogId, Reason),
+    Refused(LogId, Reason, Option<About>),
     /// It is validly signed and contradicts what is held.
     Forked { log: LogId, events: Vec<Event<Verified>> },
 }
@@ -68,6 +68,11 @@ impl Inbox {
 
     pub(super) fn add_keys(&mut self, keys: BTreeMap<StoreId, NodeId>) {
         self.keys.extend(keys);
+    }
+
+    /// Whether `key` signs the log.
+    pub(super) fn is_of(&self, log: &LogId, key: &NodeId) -> bool {
+        self.keys.get(&log.store) == Some(key)
     }
 
     /// Puts a page behind the others; says whether there was room.
@@ -110,11 +115,11 @@ impl Inbox {
         let Page { log, mut events } = page;
         let size = |event: &Event<Unverified>| event.header_bytes().len() + event.payload().map_or(0, <[u8]>::len);
         if events.len() > 1 && events.iter().map(size).sum::<usize>() > PAGE_BYTES_MAX {
-            return Judged::Refused(log, Reason::TooLarge);
+            return Judged::Refused(log, Reason::TooLarge, first_of(&events));
         }
         let key = match self.key_of(log, &events) {
             Ok(key) => key,
-            Err(reason) => return Judged::Refused(log, reason),
+            Err(reason) => return Judged::Refused(log, reason, first_of(&events)),
         };
         // A page that another peer sent meanwhile overlaps with what is held.
         let held = events.iter().take_while(|event| event.header().seq <= head.seq).count();
@@ -141,14 +146,16 @@ impl Inbox {
 
     /// Judges a page that was verified.
     pub(super) fn checked(&mut self, checked: Checked) -> Judged {
-        let Checked { log, key, aim, run } = checked;
+        let Checked { log, key, aim, run, about } = checked;
         self.checking = None;
-        let refused = run.refused.map(|refused| reason_of(refused.reason));
-        let refused = refused.or((!run.waiting.is_empty()).then_some(Reason::BadSignature));
+        let refused = run.refused.map(|refused| (Reason::from(refused.reason), about));
+        let uncovered = || run.waiting.first().map(|event| (Reason::BadSignature, Some(About::of(event.header()))));
+        let refused = refused.or_else(uncovered);
         let Some(end) = run.verified.last().map(Event::head) else {
             // Only what the key really signed is evidence of a contradiction.
-            let reason = if aim == Aim::Extend { refused.unwrap_or(Reason::Other) } else { Reason::BadSignature };
-            return Judged::Refused(log, reason);
+            let (reason, about) = refused.unwrap_or((Reason::Other, None));
+            let reason = if aim == Aim::Extend { reason } else { Reason::BadSignature };
+            return Judged::Refused(log, reason, about);
         };
         if aim != Aim::Extend {
             return Judged::Forked { log, events: run.verified };
@@ -179,10 +186,7 @@ impl Inbox {
     }
 }
 
-fn reason_of(reason: RunReason) -> Reason {
-    match reason {
-        RunReason::OtherLog | RunReason::NotLinked => Reason::Other,
-        RunReason::BadSignature => Reason::BadSignature,
-        RunReason::BadOpening => Reason::IdentityMismatch,
-    }
+/// The first event of a page, by which a person finds what is wrong with it.
+fn first_of(events: &[Event<Unverified>]) -> Option<About> {
+    events.first().map(|event| About::of(event.header()))
 }

@@ -25,7 +25,9 @@ use antiphon_core::log::{Head, LogId, NodeClock};
 use minicbor::Decoder;
 
 use super::custody::ReceiptList;
-use super::parts::{read_items, read_list, read_receipts, read_seqs, write_items, write_list, write_receipts, write_seqs};
+use super::parts::{
+    read_items, read_list, read_receipts, read_seqs, write_items, write_list, write_receipts, write_seqs,
+};
 use super::wants::Item;
 use super::{LOGS_MAX, TRACE_POINTS_MAX};
 use crate::compact;

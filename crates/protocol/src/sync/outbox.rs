@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
 
-use antiphon_core::event::{Event, Verified};
+use antiphon_core::event::{Event, Header, Verified};
+use antiphon_core::ids::Hash;
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 
 use super::PAGES_UNACKED_MAX;
@@ -36,6 +37,8 @@ pub(super) struct Outbox {
 pub(super) struct Load {
     pub(super) log: LogId,
     pub(super) after: u64,
+    /// Hash of that event as the peer holds it; `None` for a branch, which need not go on from what the peer holds.
+    pub(super) follows: Option<Hash>,
     pub(super) branch: bool,
 }
 
@@ -177,10 +180,11 @@ impl Outbox {
             return None;
         }
         let load = match self.branches.pop_front() {
-            Some((log, after)) => Load { log, after, branch: true },
+            Some((log, after)) => Load { log, after, follows: None, branch: true },
             None => {
                 let log = self.next_log(sends, charter_came)?;
-                Load { log, after: self.cursor(&log).seq, branch: false }
+                let cursor = self.cursor(&log);
+                Load { log, after: cursor.seq, follows: Some(cursor.hash), branch: false }
             }
         };
         self.loading = Some(load);
@@ -213,6 +217,13 @@ impl Outbox {
             self.pending.remove(&log);
             return Loaded::Nothing;
         }
+        // Looked at first: what contradicts the peer may have been handed in without a signature, so that it cannot be
+        // sent by any mistake.
+        let cursor = self.cursor(&log);
+        let contradicts = |first: &Header| Some(first.seq) == cursor.seq.checked_add(1) && first.prev != cursor.hash;
+        if !load.branch && events.first().map(Event::header).is_some_and(contradicts) {
+            return Loaded::Forked;
+        }
         let signed = events.iter().rposition(|event| event.signature().is_some());
         events.truncate(signed.map_or(0, |last| last + 1));
         let (Some(first), Some(last)) = (events.first().map(Event::header), events.last().map(Event::head)) else {
@@ -222,15 +233,11 @@ impl Outbox {
         if load.branch {
             return Loaded::Branch(events);
         }
-        let cursor = self.cursor(&log);
         if Some(first.seq) != cursor.seq.checked_add(1) {
             // The peer moved on meanwhile.
             self.pending.remove(&log);
             self.note_local(log, local);
             return Loaded::Stale;
-        }
-        if first.prev != cursor.hash {
-            return Loaded::Forked;
         }
         self.sent.insert(log, last);
         self.under_way.push_back((log, last));

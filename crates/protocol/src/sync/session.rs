@@ -1,12 +1,13 @@
 //! The session: takes what happened and passes it to the halves that send and receive.
 
 mod mode;
+mod own;
 mod receive;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon_core::event::{Event, Verified};
-use antiphon_core::ids::TeamId;
+use antiphon_core::ids::{NodeId, TeamId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
 
@@ -46,6 +47,8 @@ enum State {
 /// What an open session knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Open {
+    /// This node.
+    own: NodeId,
     /// How far every log is held here, durably.
     local: NodeClock,
     mode: Mode,
@@ -107,9 +110,10 @@ impl Session {
 
 impl Open {
     fn new(team: TeamId, opened: Opened, now: UnixMillis) -> Self {
-        let Opened { mut clock, keys, partings, authors, mode, seed } = opened;
+        let Opened { own, mut clock, keys, partings, authors, mode, seed } = opened;
         clock.retain(|log, head| log.stream != Stream::Local && head.seq > 0);
         let mut open = Self {
+            own,
             local: clock,
             mode,
             outbox: Outbox::default(),
@@ -147,7 +151,7 @@ impl Open {
             Input::Stored { log, head } => self.stored(log, head),
             Input::StoreFailed { log, reason } => {
                 if self.inbox.stored(log).is_some() {
-                    self.refuse(log, reason);
+                    self.refuse(log, reason, None);
                 }
             }
             Input::Branched { log, branching } => self.branched(log, branching, now),
@@ -254,7 +258,7 @@ impl Open {
         heads.retain(|log, head| {
             let fits = head.seq <= SEQ_MAX;
             if !fits {
-                self.out.push(Output::Problem { log: *log, reason: Reason::ClockOverflow });
+                self.out.push(Output::Problem { log: *log, reason: Reason::ClockOverflow, about: None });
             }
             fits
         });
@@ -337,6 +341,7 @@ impl Open {
             self.out.push(Output::LoadPage {
                 log: load.log,
                 after: load.after,
+                follows: load.follows,
                 max_events: PAGE_EVENTS_MAX,
                 max_bytes: PAGE_BYTES_MAX,
             });
@@ -357,7 +362,7 @@ impl Open {
             }
             Loaded::Branch(events) => self.send_branch(log, events),
             Loaded::Forked => self.contradicts(log, now),
-            Loaded::Unsigned => self.out.push(Output::Problem { log, reason: Reason::BadSignature }),
+            Loaded::Unsigned => self.out.push(Output::Problem { log, reason: Reason::BadSignature, about: None }),
         }
     }
 
@@ -366,7 +371,7 @@ impl Open {
         self.outbox.nacked(log, head, reason.is_some());
         match reason {
             Some(Reason::Equivocation) => self.contradicts(log, now),
-            Some(reason) => self.out.push(Output::Problem { log, reason }),
+            Some(reason) => self.out.push(Output::Problem { log, reason, about: None }),
             None if !self.forked.contains(&log) => self.outbox.note_local(log, self.head(&log)),
             None => {}
         }
@@ -378,7 +383,7 @@ impl Open {
         self.outbox.forget(log);
         self.inbox.forget(log);
         if self.forked.insert(log) {
-            self.out.push(Output::Problem { log, reason: Reason::Equivocation });
+            self.out.push(Output::Problem { log, reason: Reason::Equivocation, about: None });
         }
         self.note_missing(log);
     }
@@ -393,10 +398,15 @@ impl Open {
     fn deal(&mut self, log: LogId, now: UnixMillis) {
         let heads = (self.head(&log), self.outbox.held_of(&log));
         let step = self.forks.deal(log, heads, self.forked.contains(&log), now);
+        let step = step.or_else(|| self.ask_for_branch(log));
         self.step(log, step);
     }
 
     fn step(&mut self, log: LogId, step: Option<Step>) {
+        let step = match step {
+            Some(Step::Show(after)) => self.instead_of_showing(log, after),
+            step => step,
+        };
         match step {
             Some(Step::Prove) => self.out.push(Output::LoadProof { log }),
             Some(Step::Load(seqs)) => self.out.push(Output::LoadHeads { log, seqs }),

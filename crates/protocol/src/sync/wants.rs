@@ -194,7 +194,7 @@ impl Wants {
         }
         self.distrusted = true;
         self.queue.clear();
-        Some(Output::Problem { log, reason: Reason::MissingPayload })
+        Some(Output::Problem { log, reason: Reason::MissingPayload, about: None })
     }
 
     /// The peer asks. `sends` says whether it may have anything of this log.

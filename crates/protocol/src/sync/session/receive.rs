@@ -4,7 +4,7 @@ use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
 
 use super::{Open, STRIKES_MAX};
-use crate::reason::Reason;
+use crate::reason::{About, Reason};
 use crate::sync::check::{Aim, Check, Checked};
 use crate::sync::inbox::Judged;
 use crate::sync::{Closed, LOGS_MAX, Message, Output, Page};
@@ -85,7 +85,7 @@ impl Open {
                 let head = self.head(&log);
                 self.send(Message::Nack { log, head, reason: None });
             }
-            Judged::Refused(log, reason) => {
+            Judged::Refused(log, reason, about) => {
                 let forged = matches!(reason, Reason::BadSignature | Reason::IdentityMismatch);
                 self.strikes += u32::from(forged);
                 if self.strikes > STRIKES_MAX {
@@ -94,7 +94,7 @@ impl Open {
                 if self.refused.len() >= LOGS_MAX {
                     return Err(Closed::Violation("too many logs that are not taken"));
                 }
-                self.refuse(log, reason);
+                self.refuse(log, reason, about);
             }
             Judged::Forked { log, events } => {
                 self.inbox.forget(log);
@@ -115,19 +115,19 @@ impl Open {
         self.note_missing(log);
         self.send(Message::Ack { log, head: self.head(&log) });
         self.out.push(Output::PeerHolds(NodeClock::from([(log, storing.head)])));
-        if let Some(reason) = storing.refused {
-            self.refuse(log, reason);
+        if let Some((reason, about)) = storing.refused {
+            self.refuse(log, reason, about);
         }
     }
 
     /// Does not take a log from this peer until the next exchange of clocks.
-    pub(super) fn refuse(&mut self, log: LogId, reason: Reason) {
+    pub(super) fn refuse(&mut self, log: LogId, reason: Reason, about: Option<About>) {
         self.inbox.forget(log);
         self.refused.insert(log, reason);
         self.note_missing(log);
         let head = self.head(&log);
         self.send(Message::Nack { log, head, reason: Some(reason) });
-        self.out.push(Output::Problem { log, reason });
+        self.out.push(Output::Problem { log, reason, about });
     }
 
     /// The peer shows a branch of a log.
