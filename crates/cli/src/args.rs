@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backup, bundle, facts, gene, import, incidents, init, mcp, members, peers, recall, recover, remember, shell,
-    team, up, verify,
+    audit, backup, bundle, custody, divergences, facts, federation, gene, import, incidents, init, mcp, members, peers,
+    recall, recover, remember, shell, team, up, verify, why,
 };
 
 /// Shared memory for AI agents that lives on your own machines.
@@ -68,12 +68,20 @@ pub(crate) enum Command {
     /// List, show, edit, forget and restore facts
     #[command(subcommand)]
     Facts(facts::FactsCommand),
+    /// List, show and settle what was changed on several machines at once
+    #[command(subcommand)]
+    Divergences(divergences::DivergencesCommand),
     /// Report and follow what went wrong
     #[command(subcommand)]
     Incidents(incidents::IncidentsCommand),
     /// Show and greet other nodes
     #[command(subcommand)]
     Peers(peers::PeersCommand),
+    /// Say why a fact is not on another node, or what stands between this node and that
+    Why(why::WhyArgs),
+    /// Show and set what is shared with the team
+    #[command(subcommand)]
+    Federation(federation::FederationCommand),
     /// Show what is kept ready for members that fell silent
     #[command(subcommand)]
     Backup(backup::BackupCommand),
@@ -91,6 +99,10 @@ pub(crate) enum Command {
     /// Import what other tools remember
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// Show which members have signed that they hold a fact, or all that is here
+    Receipts(custody::ReceiptsArgs),
+    /// Say whether this machine can be wiped, and what would be lost
+    WipeCheck,
     /// Check the log, the signatures and everything derived from them
     Verify(verify::VerifyArgs),
     /// Speak the Model Context Protocol on stdin and stdout

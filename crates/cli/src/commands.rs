@@ -4,8 +4,11 @@
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod bundle;
+pub(crate) mod custody;
+pub(crate) mod divergences;
 pub(crate) mod down;
 pub(crate) mod facts;
+pub(crate) mod federation;
 pub(crate) mod gene;
 pub(crate) mod import;
 pub(crate) mod incidents;
@@ -22,3 +25,4 @@ pub(crate) mod team;
 pub(crate) mod up;
 pub(crate) mod verify;
 mod which;
+pub(crate) mod why;

@@ -2,7 +2,10 @@
 //! that could deceive a terminal written visibly.
 
 pub(crate) mod bundle;
+pub(crate) mod custody;
+pub(crate) mod divergences;
 pub(crate) mod facts;
+pub(crate) mod federation;
 pub(crate) mod genes;
 pub(crate) mod import;
 pub(crate) mod incidents;
@@ -12,6 +15,7 @@ pub(crate) mod recovery;
 pub(crate) mod team;
 pub(crate) mod time;
 pub(crate) mod trust;
+mod word_diff;
 
 use antiphon_core::fact::escape;
 use comfy_table::{ContentArrangement, Table, presets};

@@ -8,8 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::commands::{
-    audit, backup, bundle, down, facts, gene, import, incidents, init, mcp, members, peers, recall, recover, remember,
-    shell, status, team, up, verify,
+    audit, backup, bundle, custody, divergences, down, facts, federation, gene, import, incidents, init, mcp, members,
+    peers, recall, recover, remember, shell, status, team, up, verify, why,
 };
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
@@ -100,14 +100,19 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Remember(args) => remember::run(args, session).await,
         Command::Recall(args) => recall::run(args, session).await,
         Command::Facts(command) => facts::run(command, session).await,
+        Command::Divergences(command) => divergences::run(command, session).await,
         Command::Incidents(command) => incidents::run(command, session).await,
         Command::Peers(command) => peers::run(command, session).await,
+        Command::Why(args) => why::run(args, session).await,
+        Command::Federation(command) => federation::run(command, session).await,
         Command::Backup(command) => backup::run(command, session).await,
         Command::Bundle(command) => bundle::run(command, session).await,
         Command::Audit(args) => audit::run(args, session).await,
         Command::Team(command) => members::run(command, session).await,
         Command::Gene(command) => gene::run(command, session).await,
         Command::Import(command) => import::run(command, session).await,
+        Command::Receipts(args) => custody::receipts(args, session).await,
+        Command::WipeCheck => custody::wipe_check(session).await,
         Command::Verify(args) => verify::run(args, session).await,
         Command::Mcp(args) => mcp::run(args, session).await,
         Command::Completions(args) => shell::completions(&args, session.output),

@@ -4,6 +4,7 @@ use antiphon_server::dto::{FactDto, HistoryDto, HistoryEntryDto, HitDto};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
+use super::divergences::{others, sides};
 use super::time::{ago, minute};
 use super::{safe, snippet, table};
 use crate::output::{BAD, FAINT, GOOD, STRONG, WARNING, styled};
@@ -16,9 +17,9 @@ pub(crate) fn hits(hits: &[HitDto], now_ms: u64) -> String {
     let one = |hit: &HitDto| {
         let content = hit.fact.content.as_deref().unwrap_or_default();
         let text = if hit.snippet.is_empty() { content } else { &hit.snippet };
-        format!("{}\n  {}", headline(&hit.fact, now_ms), snippet(text))
+        format!("{}\n  {}\n{}", headline(&hit.fact, now_ms), snippet(text), sides(&hit.fact))
     };
-    hits.iter().map(one).collect::<Vec<_>>().join("\n")
+    hits.iter().map(one).collect()
 }
 
 fn headline(fact: &FactDto, now_ms: u64) -> String {
@@ -51,6 +52,7 @@ pub(crate) fn list(facts: &[FactDto], now_ms: u64) -> String {
         let text = fact.content.as_deref().map_or_else(|| "(forgotten)".to_owned(), snippet);
         let notes = marks(fact).join(" ");
         let text = if notes.is_empty() { text } else { format!("{text} [{notes}]") };
+        let text = others(fact).into_iter().fold(text, |text, other| format!("{text}\n{other}"));
         vec![fact.id.clone(), fact.level_name.clone(), safe(&fact.author), ago(&fact.created_at, now_ms), text]
     };
     table(&["id", "level", "author", "age", "fact"], facts.iter().map(row))
@@ -89,7 +91,8 @@ pub(crate) fn fact(fact: &FactDto) -> String {
         }
     }
     let content = fact.content.as_deref().map_or_else(|| "(forgotten)".to_owned(), safe);
-    format!("{out}\n{content}\n")
+    let diverged = if fact.sides.is_empty() { String::new() } else { format!("\n{}", sides(fact)) };
+    format!("{out}\n{content}\n{diverged}")
 }
 
 /// The life of a fact, each change as a diff to what was there before.

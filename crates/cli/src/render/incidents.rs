@@ -78,7 +78,7 @@ fn diverged(incident: &IncidentDto) -> String {
     let mut lines =
         vec![styled(WARNING, "Changed on several machines at once; of each field the first value is shown:")];
     lines.extend(incident.diverged.iter().map(side));
-    lines.push(format!("To settle it, say what is right: antiphon incidents update {} …", incident.id));
+    lines.push(format!("To settle it: antiphon divergences show {}", incident.id));
     lines.join("\n")
 }
 
@@ -148,7 +148,7 @@ mod tests {
             "techniques  T1059, T1105\n",
             "  status = closed  by alice 2026-03-01 12:30 UTC\n",
             "by eve\\u{202E}",
-            "antiphon incidents update 01X",
+            "antiphon divergences show 01X",
             "2026-03-01 12:30 UTC  set  by bob  status = open\n",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
