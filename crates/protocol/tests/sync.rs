@@ -41,6 +41,8 @@ struct Node {
     author: Author,
     talks: BTreeMap<usize, Talk>,
     mode: Mode,
+    /// It came back with an older copy of its disk, and takes up what it is shown of its own log: the events.
+    restored: Option<Vec<Event<Verified>>>,
 }
 
 /// One end of a stream.
@@ -69,6 +71,10 @@ impl Node {
         let differs = |event: &Event<Verified>| at(event.header().seq).is_some_and(|mine| mine != event.head());
         let Some(from) = events.iter().position(differs) else { return Branching::Same };
         let other = events[from..].to_vec();
+        if let Some(shown) = &mut self.restored {
+            shown.extend(other);
+            return Branching::Same;
+        }
         let seq = other[0].header().seq;
         if self.evidence.get(&log).is_none_or(|known| seq < known[0].header().seq) {
             self.evidence.insert(log, other);
@@ -128,7 +134,14 @@ impl World {
             .map(|mut author| {
                 let mut shelf = shelf.clone();
                 shelf.put(author.open(Stream::Shared));
-                Node { shelf, evidence: BTreeMap::new(), author, talks: BTreeMap::new(), mode: Mode::BOTH }
+                Node {
+                    shelf,
+                    evidence: BTreeMap::new(),
+                    author,
+                    talks: BTreeMap::new(),
+                    mode: Mode::BOTH,
+                    restored: None,
+                }
             })
             .collect();
         Self { team, nodes, now: NOW, seed: 0, bytes: 0, pages: 0 }
@@ -537,6 +550,22 @@ fn both_sides_of_a_fork_are_shown_and_nothing_else_is_held_up() {
         assert_eq!(world.shared(ALICE).logs[&bobs], world.shared(BOB).logs[&bobs]);
         world.pass(5 * 60_000);
         assert_eq!(world.shared(ALICE).logs[&log].len(), hers + 3);
+    }
+}
+
+#[test]
+fn whoever_came_back_with_an_older_disk_is_shown_what_the_others_hold_and_shows_nothing() {
+    for (hers, his) in [(1, 1), (3, 1), (1, 3), (600, 2), (5, 4), (900, 700)] {
+        let mut world = World::new(2);
+        let log = fork(&mut world, hers, his);
+        world.nodes[ALICE].restored = Some(Vec::new());
+        world.connect(ALICE, BOB);
+        world.settle();
+        world.pass(2 * 60_000);
+        let shown = world.nodes[ALICE].restored.as_ref().unwrap();
+        let first = shown.first().map(|event| event.hash());
+        assert_eq!(first, Some(world.shared(BOB).logs[&log][3].hash()), "{hers} and {his}");
+        assert_eq!(world.nodes[BOB].parted(log), None, "bob can prove nothing");
     }
 }
 

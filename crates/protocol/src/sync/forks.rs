@@ -176,6 +176,10 @@ impl Forks {
 
     /// Names the place where our branch of a log parts from the peer's, so that the peer shows its own.
     pub(super) fn name_parting(&mut self, log: LogId, after: u64) -> Option<Step> {
+        if let Some(effort) = self.efforts.get_mut(&log) {
+            // It was not shown, and may be later, when the peer's is known.
+            effort.shown = None;
+        }
         let seqs = [Some(after).filter(|seq| *seq > 0), after.checked_add(1)];
         self.ask(log, seqs.into_iter().flatten().collect(), Question::Name)
     }
