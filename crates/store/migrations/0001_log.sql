@@ -69,7 +69,7 @@ CREATE TABLE facts (
     level       INTEGER NOT NULL,       -- 0 project, 1 domain, 2 module, 3 snippet
     domain      TEXT,                   -- area of knowledge
     module      TEXT,                   -- module inside the domain
-    flags       INTEGER NOT NULL,       -- 1 stale, 2 archived, 4 private, 8 forgotten, 16 incomplete, 32 withheld
+    flags       INTEGER NOT NULL,       -- 1 stale, 2 archived, 4 private, 8 forgotten, 16 incomplete, 32 withheld, 64 erased
     diverged    INTEGER NOT NULL,       -- bitmap of the fields for which distinct values stand
     created_at  INTEGER NOT NULL,       -- Unix milliseconds
     updated_at  INTEGER NOT NULL,       -- Unix milliseconds of the last edit, by its author's clock

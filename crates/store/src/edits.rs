@@ -54,7 +54,7 @@ pub(crate) struct Stored {
 impl Stored {
     /// The value it sets for `field`: `Some(None)` when it clears it, `None` when that is not known.
     pub(crate) fn value<F: Fields>(&self, field: F) -> Option<Option<&Value>> {
-        if self.header.action == Action::Forget {
+        if matches!(self.header.action, Action::Forget | Action::Erase) {
             return Some(None);
         }
         let payload = self.payload.as_ref()?;

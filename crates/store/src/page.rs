@@ -119,7 +119,8 @@ impl Policy {
         let mut query = conn.prepare_cached("SELECT flags, domain FROM facts WHERE id = ?1")?;
         let found: Option<(i64, Option<String>)> =
             query.query_row([fact.0.as_slice()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let Some((flags, domain)) = found else { return Ok(true) };
+        // What does not count is not projected, so nobody knows its domain: it does without the text until it counts.
+        let Some((flags, domain)) = found else { return Ok(self.domains.is_none()) };
         if flags & flag::WITHHELD != 0 {
             return Ok(false);
         }

@@ -26,8 +26,10 @@ impl Db {
     /// When the database fails; then all is as it was.
     pub fn rebuild(&mut self) -> Result<(), Error> {
         self.transaction(|db| {
-            db.conn
-                .execute_batch("DELETE FROM edits; DELETE FROM facts; DELETE FROM quarantine; DELETE FROM touched;")?;
+            db.conn.execute_batch(
+                "DELETE FROM edits; DELETE FROM facts; DELETE FROM quarantine; DELETE FROM touched;
+                 DELETE FROM erased; DELETE FROM erased_payloads;",
+            )?;
             let by_id = db.cache.logs.values().map(|entry| (entry.id, entry.clone())).collect();
             let mut after = 0;
             while let Some(last) = db.replay(&by_id, after)? {
@@ -49,6 +51,7 @@ impl Db {
         logs: &std::collections::BTreeMap<i64, crate::cache::LogEntry>,
         after: i64,
     ) -> Result<Option<i64>, Error> {
+        let mut law = self.law()?;
         let mut query = self.conn.prepare_cached(
             "SELECT pos, log, header, payload, signature FROM events WHERE pos > ?1 ORDER BY pos LIMIT ?2",
         )?;
@@ -58,7 +61,7 @@ impl Db {
             let (pos, log): (i64, i64) = (found.get(0)?, found.get(1)?);
             let event: Event = row::event(found, 2)?;
             let entry = logs.get(&log).ok_or_else(|| Error::damaged(format!("log {log} is missing")))?;
-            let _done = take_in(&self.conn, entry, pos, &event)?;
+            let _done = take_in(&self.conn, &mut law, entry, pos, &event)?;
             last = Some(pos);
         }
         Ok(last)

@@ -23,8 +23,8 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
 /// Prepared statements that a connection keeps.
 const STATEMENTS_MAX: usize = 128;
-/// How long a connection waits for another one, in milliseconds.
-const BUSY_MS: u32 = 10_000;
+/// How long a connection waits for another one.
+pub(crate) const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Migrations of the main database, the first being number 1.
 const MAIN: &[&str] = &[
@@ -97,7 +97,7 @@ fn open(path: &Path, migrations: &[&str], settings: &str) -> Result<Connection, 
 }
 
 fn configure(conn: &Connection, settings: &str) -> Result<(), Error> {
-    conn.busy_timeout(std::time::Duration::from_millis(BUSY_MS.into()))?;
+    conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     conn.execute_batch(
         "PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;",

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::reader::Reader;
 use crate::search::{Frequencies, Indexer};
 use crate::view::{Applied, Draft};
-use crate::writer::{self, Job, Outlets, Work, Write, Written};
+use crate::writer::{self, Job, Outlets, Progress, Work, Write, Written};
 use crate::{reader, schema};
 
 /// Most jobs that wait for the writer, and most questions that wait for a reader.
@@ -148,9 +148,10 @@ impl Store {
             })?;
         }
         let (indexer, main) = (Indexer::open(dir)?, schema::open_readers(dir)?.0);
-        let (index_backlog, index_thread) = (Arc::clone(&backlog), thread.clone());
+        let progress = Progress { indexed, backlog: Arc::clone(&backlog), jobs: jobs.downgrade() };
+        let index_thread = thread.clone();
         spawn(dir, "store-index", move || {
-            writer::index(indexer, &main, &woken, &indexed, &index_backlog);
+            writer::index(indexer, &main, &woken, &progress);
             drop(index_thread);
         })?;
         let outlets = Outlets { committed, backlog: Arc::clone(&backlog), wake };

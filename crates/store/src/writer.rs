@@ -6,7 +6,7 @@
 //! begins as if nothing had been.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver as WakeReceiver, SyncSender, TryRecvError};
+use std::sync::mpsc::{Receiver as WakeReceiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use antiphon_core::event::Event;
@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::db::Db;
 use crate::error::{AuthorError, Error};
+use crate::purge::{Erased, Purging, pending};
 use crate::search::Indexer;
 use crate::store::{Backlog, Committed};
 use crate::view::{Applied, Authored, Draft, Outcome};
@@ -40,6 +41,8 @@ pub(crate) enum Job {
     Write(Write),
     /// Anything else, in transactions of its own.
     Other(Work),
+    /// Clean the main file of these erased subjects.
+    Purge(Erased),
 }
 
 /// A write that shares its commit.
@@ -77,7 +80,7 @@ impl Job {
         match self {
             Self::Write(Write::Author { drafts, .. }) => drafts.len(),
             Self::Write(Write::Apply { events, .. }) => events.len(),
-            Self::Other(_) => 0,
+            Self::Other(_) | Self::Purge(_) => 0,
         }
     }
 }
@@ -154,6 +157,10 @@ fn run_batch(db: &mut Db, batch: Vec<Job>, outlets: &Outlets) {
             Job::Other(work) => {
                 commit(db, std::mem::take(&mut done), outlets);
                 run_other(db, work, outlets);
+            }
+            Job::Purge(erased) => {
+                commit(db, std::mem::take(&mut done), outlets);
+                purge(db, &erased, outlets);
             }
             Job::Write(write) => {
                 if done.is_empty()
@@ -235,6 +242,16 @@ fn run_other(db: &mut Db, work: Work, outlets: &Outlets) {
     }
 }
 
+/// Cleans the files; whatever does not work is tried again when the indexer asks again.
+fn purge(db: &mut Db, erased: &Erased, outlets: &Outlets) {
+    match db.purge_main(erased) {
+        // Whoever waits for the files to be clean is told.
+        Ok(true) => announce(db, 0, false, outlets),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, "what was erased may still be in a file"),
+    }
+}
+
 fn roll_back(db: &mut Db, why: &str) {
     tracing::error!("{why}");
     if let Err(error) = db.roll_back() {
@@ -242,24 +259,40 @@ fn roll_back(db: &mut Db, why: &str) {
     }
 }
 
-/// The indexer: catches up, then follows whatever is committed, until the writer is gone.
-pub(crate) fn index(
-    mut indexer: Indexer,
-    main: &rusqlite::Connection,
-    wake: &WakeReceiver<()>,
-    indexed: &watch::Sender<u64>,
-    backlog: &Mutex<Backlog>,
-) {
-    let mut alive = true;
-    while alive {
-        let failed = catch_up(&mut indexer, main, wake, indexed, backlog);
+/// What the indexer tells the others.
+pub(crate) struct Progress {
+    /// The position up to which the index is complete.
+    pub(crate) indexed: watch::Sender<u64>,
+    /// Own events that are not indexed yet.
+    pub(crate) backlog: Arc<Mutex<Backlog>>,
+    /// Where the writer takes jobs, for as long as anybody else can send one.
+    pub(crate) jobs: mpsc::WeakSender<Job>,
+}
+
+/// The indexer: catches up, then follows whatever is committed, until the writer is gone. What was erased leaves the
+/// index before it leaves the main file, so it also drives the cleaning of files.
+pub(crate) fn index(mut indexer: Indexer, main: &rusqlite::Connection, wake: &WakeReceiver<()>, progress: &Progress) {
+    let mut purging = Purging::new();
+    loop {
+        let erased = pending(main);
+        let failed = catch_up(&mut indexer, main, wake, &progress.indexed, &progress.backlog);
         if let Err(error) = &failed {
             tracing::warn!(%error, "the search index is behind");
         }
-        backlog.lock().unwrap_or_else(PoisonError::into_inner).set_stuck(failed.is_err());
+        progress.backlog.lock().unwrap_or_else(PoisonError::into_inner).set_stuck(failed.is_err());
         // Whoever waits must look again even when nothing moved.
-        indexed.send_modify(|_| {});
-        alive = wake.recv().is_ok();
+        progress.indexed.send_modify(|_| {});
+        let wait = match erased {
+            Ok(erased) if failed.is_ok() => purging.step(erased, &indexer, &progress.jobs),
+            _ => Some(Purging::WAIT_MAX),
+        };
+        let woken = match wait {
+            Some(wait) => wake.recv_timeout(wait),
+            None => wake.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        if woken == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
     }
 }
 

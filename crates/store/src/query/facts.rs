@@ -134,6 +134,7 @@ pub(crate) fn view(found: &Row<'_>) -> Result<FactView, Error> {
         updated_at: UnixMillis(row::uint(found, 9)?),
         diverged: edits::fields_of(diverged),
         forgotten: flags & flag::FORGOTTEN != 0,
+        erased: flags & flag::ERASED != 0,
         incomplete: flags & flag::INCOMPLETE != 0,
         hits: row::maybe_uint(found, 16)?.unwrap_or(0),
         last_hit: row::maybe_uint(found, 17)?.map(UnixMillis),

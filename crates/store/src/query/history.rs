@@ -7,6 +7,7 @@ use antiphon_core::{fact, incident};
 use rusqlite::Connection;
 
 use crate::edits::{self, Fields, Stored, fields_of};
+use crate::erase;
 use crate::error::Error;
 use crate::project;
 use crate::row;
@@ -50,6 +51,9 @@ fn edit_view<F: Fields>(conn: &Connection, stored: &Stored) -> Result<EditView<F
 
 /// See [`crate::Reader::sides`].
 pub(crate) fn sides(conn: &Connection, id: FactId) -> Result<Vec<Side>, Error> {
+    if erase::is_erased(conn, &Subject::Fact(id))? {
+        return Ok(Vec::new());
+    }
     let shared = project::standing(conn, id, Stream::Shared)?;
     let edits = if shared.is_empty() { project::standing(conn, id, Stream::Local)? } else { shared };
     sides_of::<fact::Field>(conn, &edits, project::merge(&edits).diverged)

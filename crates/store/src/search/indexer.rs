@@ -16,7 +16,7 @@ use crate::cache::meta_uint;
 use crate::error::Error;
 use crate::query::facts::{COLUMNS, TABLES, values};
 use crate::rebuild::EPOCH;
-use crate::{row, schema};
+use crate::{purge, row, schema};
 
 /// Column of `facts.pos` behind [`COLUMNS`].
 const POS: usize = 22;
@@ -104,6 +104,17 @@ impl Indexer {
             main.execute("DELETE FROM touched WHERE id <= ?1", [cursor.touched])?;
         }
         Ok(())
+    }
+
+    /// Removes all traces of documents that were taken out. Until its segments are merged the index only marks them.
+    pub(crate) fn purge(&self) -> Result<(), Error> {
+        self.search.execute_batch("INSERT INTO docs (docs) VALUES ('optimize')")?;
+        purge::rewrite(&self.search)
+    }
+
+    /// See [`purge::fold`].
+    pub(crate) fn fold(&self) -> Result<bool, Error> {
+        purge::fold(&self.search)
     }
 
     pub(crate) const fn connection(&self) -> &Connection {
