@@ -41,6 +41,8 @@ pub(crate) enum Event {
     Stranger,
     /// See [`Fault`].
     Fault(Fault),
+    /// The equivocator doubles itself.
+    Equivocate,
     /// Everything heals.
     Calm,
 }

@@ -27,7 +27,8 @@ impl World {
     pub(crate) fn mode_with(&self, node: usize, peer: NodeId) -> Mode {
         let known = self.nodes[node].up.as_ref().and_then(|up| up.peers.get(&peer));
         let verified = known.is_some_and(|known| known.trust == Trust::Verified);
-        if verified || self.is_sabotaged(Sabotage::OutOfStep) { self.nodes[node].mode } else { Mode::CHARTER }
+        let flows = (verified || self.is_sabotaged(Sabotage::OutOfStep)) && !self.nodes[node].paused.contains(&peer);
+        if flows { self.nodes[node].mode } else { Mode::CHARTER }
     }
 
     /// Tells the session with a peer what may flow now.

@@ -19,6 +19,8 @@ pub enum Law {
     OnlyDurableIsConfirmed,
     /// Facts of the local stream stay on their node.
     LocalStays,
+    /// Texts of a domain go only to peers with which it is shared.
+    DomainStays,
     /// Only a member that proves it is verified, and nobody else is told anything.
     TrustIsProved,
     /// What a revoked member writes after its cut does not count.
@@ -55,6 +57,7 @@ impl fmt::Display for Law {
             Self::ClocksGrow => "clocks never go back",
             Self::OnlyDurableIsConfirmed => "only what is durable is confirmed",
             Self::LocalStays => "local facts never leave their node",
+            Self::DomainStays => "texts of a domain go only to peers with which it is shared",
             Self::TrustIsProved => "trust is proved",
             Self::RevokedIsOut => "a revoked member's later events do not count",
             Self::OneCharter => "after healing all members hold the same charter",

@@ -6,6 +6,7 @@ use antiphon_protocol::sync::{Input, Mode};
 
 use crate::agenda::Event;
 use crate::disk;
+use crate::exercised::Class;
 use crate::failure::Step;
 use crate::network::{Body, Packet};
 use crate::node::Up;
@@ -54,12 +55,16 @@ impl World {
                 if let Some(up) = self.nodes[node].up.as_mut() {
                     let pages = up.db.page_count()?;
                     up.db.limit_pages(pages)?;
+                    self.tally.exercised.add(Class::FullDisk, 1);
                 }
             }
             Fault::FreeDisk(node) => self.free_disk(node)?,
             Fault::Snapshot(node) => self.snapshot(node)?,
             Fault::RollBack(node) => self.restore(node)?,
             Fault::SetMode(node, mode) => self.set_mode(node, mode)?,
+            Fault::Pause(node, peer, pauses) => self.pause(node, peer, pauses)?,
+            Fault::Share(node, peer, policy) => self.share(node, peer, policy)?,
+            Fault::Line(members) => self.network.stand_in_line(members),
             Fault::Leave(node, peer) => {
                 let sessions = self.nodes[node].up.as_ref().map(|up| &up.sessions);
                 let epoch = sessions.and_then(|sessions| sessions.get(&peer)).map(|live| live.epoch);
@@ -95,6 +100,12 @@ impl World {
     fn set_mode(&mut self, node: usize, mode: Mode) -> Step {
         self.nodes[node].mode = mode;
         let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
+        let live = u64::from(!up.sessions.is_empty());
+        match (mode.sends, mode.takes) {
+            (true, false) => self.tally.exercised.add(Class::Publish, live),
+            (false, true) => self.tally.exercised.add(Class::Subscribe, live),
+            _ => {}
+        }
         let sessions: Vec<(usize, u64)> = up.sessions.iter().map(|(peer, live)| (*peer, live.epoch)).collect();
         for (peer, epoch) in sessions {
             let mode = self.mode_with(node, self.nodes[peer].id);
@@ -129,6 +140,13 @@ impl World {
             self.roll_back(node)?;
         }
         self.tally.crashes += 1;
+        let class = match crash {
+            Crash::Killed => Some(Class::Killed),
+            Crash::Dark => Some(Class::Dark),
+            Crash::Torn => (tears && after > before).then_some(Class::Torn),
+            Crash::Untold => self.agenda.is_untold(node, life).then_some(Class::Untold),
+        };
+        class.into_iter().for_each(|class| self.tally.exercised.add(class, 1));
         for (stream, other) in self.network.of(node) {
             let ends: &[(usize, usize)] = if crash == Crash::Dark { &[] } else { &[(node, other)] };
             self.cut(stream, ends);
@@ -182,11 +200,13 @@ impl World {
         let logs = up.db.reader().logs()?;
         self.model.rolled_back(node, &logs);
         self.restored = true;
+        self.tally.exercised.add(Class::OlderDisk, 1);
         self.restart(node)
     }
 
     /// Somebody sets the clock of a node: what waits for a time by it may be due at once.
     fn set_clock(&mut self, node: usize, skew: i64) -> Step {
+        self.nodes[node].set_back |= skew < self.nodes[node].skew;
         self.nodes[node].skew = skew;
         let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
         let waiting = up.sessions.iter().filter_map(|(peer, live)| Some((*peer, live.epoch, live.wake?)));
@@ -210,6 +230,7 @@ impl World {
         for node in 0..self.plan.nodes {
             self.free_disk(node)?;
             self.restart(node)?;
+            self.nodes[node].paused.clear();
             self.set_mode(node, Mode::BOTH)?;
         }
         Ok(())

@@ -197,12 +197,12 @@ impl World {
 
     /// Opens the stream of a session if this side is the one that does: the one with the smaller id.
     pub(crate) fn open_stream(&mut self, node: usize, peer: NodeId) {
-        let (ours, to) = (self.nodes[node].id, self.index[&peer]);
+        let (ours, to, from) = (self.nodes[node].id, self.index[&peer], self.public(node));
         let Some(up) = self.nodes[node].up.as_mut() else { return };
         if ours > peer || up.sessions.contains_key(&to) || up.opening.contains_key(&peer) {
             return;
         }
-        let stream = self.network.open(node, to);
+        let stream = self.network.open(from, to);
         up.opening.insert(peer, stream);
         self.send(Packet { from: node, to, body: Body::Open { stream } });
         let what = Inside::OpenTimeout { peer, stream };

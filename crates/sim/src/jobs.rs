@@ -14,6 +14,7 @@ use antiphon_protocol::sync::{self, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
 use antiphon_store::{AuthorError, Authored, Branching, Bring, Db, Draft, Identity, InviteUse, LogRun, Reader};
 
 use crate::agenda::{Event as Happening, Inside};
+use crate::exercised::Class;
 use crate::failure::{Broken, Law, Step, need};
 use crate::node::Held;
 use crate::options::Sabotage;
@@ -105,6 +106,9 @@ impl World {
 
     /// The database of a node gets to a job.
     pub(crate) fn work(&mut self, node: usize, job: Job) -> Step {
+        if self.shrugs(node, &job)? {
+            return Ok(());
+        }
         match job {
             Job::Author(drafts) => self.author(node, drafts),
             Job::Verify { peer, epoch, check } => {
@@ -130,6 +134,7 @@ impl World {
                 let for_peer = self.nodes[peer].id;
                 let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
                 let events = up.db.reader().page(log, after, max_events, max_bytes, Some(&for_peer))?;
+                self.count_withheld(node, peer, &events);
                 self.tell_session(node, peer, epoch, vec![sync::Input::Page { log, after, events }]);
                 Ok(())
             }
@@ -190,6 +195,12 @@ impl World {
         need(fits, Law::NoFalseAlarm, || format!("n{node} sees a fork of {log}"))?;
         let authors = if applied.changed_charter { Some(Held::read(&up.db.reader())?.authors) } else { None };
         self.tally.applied += applied.stored as u64;
+        if key != from && applied.stored > 0 {
+            self.tally.exercised.add(Class::Relayed, 1);
+        }
+        if applied.fork.is_some() && !self.is_equivocator(node) && self.equivocates() {
+            self.tally.exercised.add(Class::Proved, 1);
+        }
         self.committed(node)?;
         let stored = sync::Input::Stored { log, head: applied.head };
         let inputs = authors.map(sync::Input::Authors).into_iter().chain([stored]).collect();
@@ -205,18 +216,22 @@ impl World {
         key: NodeId,
         events: Vec<Event>,
     ) -> Step {
-        let may_fork = self.may_fork(&log);
+        let (may_fork, now) = (self.may_fork(&log), self.nodes[node].clock(self.at));
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
-        let branching = match up.db.keep_branch(log, key, events) {
+        let branching = match up.db.keep_branch(log, key, events, now) {
             Ok(Branching::Parted(head)) => sync::Branching::Parted(head),
-            Ok(Branching::Same) => sync::Branching::Same,
+            Ok(Branching::Same | Branching::Adopted) => sync::Branching::Same,
             Ok(Branching::Detached) => sync::Branching::Detached,
             Err(error) if error.is_full() => sync::Branching::Failed,
             Err(error) => {
                 return Err(Broken(Law::StoreWorks, format!("n{node} cannot keep a branch of {log}: {error}")));
             }
         };
-        let fits = !matches!(branching, sync::Branching::Parted(_)) || may_fork;
+        let parted = matches!(branching, sync::Branching::Parted(_));
+        if parted && !self.is_equivocator(node) && self.equivocates() {
+            self.tally.exercised.add(Class::Proved, 1);
+        }
+        let fits = !parted || may_fork;
         need(fits, Law::NoFalseAlarm, || format!("n{node} sees a fork of {log}"))?;
         self.note(node, "branch", &[], || format!("of n{peer}, {log}: {branching:?}"));
         self.committed(node)?;
@@ -303,7 +318,7 @@ impl World {
                 done
             }
             Job::Apply { log, key, events, .. } => up.db.apply_run(log, key, events, None, now).map(drop),
-            Job::Branch { log, key, events, .. } => up.db.keep_branch(log, key, events).map(drop),
+            Job::Branch { log, key, events, .. } => up.db.keep_branch(log, key, events, now).map(drop),
             _ => Ok(()),
         };
         match done {

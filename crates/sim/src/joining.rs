@@ -20,8 +20,8 @@ use crate::network::{Body, Packet, Protocol};
 use crate::node::Asked;
 use crate::world::World;
 
-/// Grants and tickets outlive every clock that is wrong by ten years: fifty years, in milliseconds.
-pub(crate) const LONG_LIFE_MS: u64 = 50 * 365 * 24 * 60 * 60 * 1_000;
+/// Grants and tickets outlive every clock that is wrong, be it in the year 2100: two hundred years, in milliseconds.
+pub(crate) const LONG_LIFE_MS: u64 = 200 * 365 * 24 * 60 * 60 * 1_000;
 /// Longest wait between two attempts to join, in milliseconds.
 const JOIN_AGAIN_MS: u64 = 5_000;
 

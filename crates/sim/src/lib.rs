@@ -11,16 +11,19 @@
 //! shown by nodes that are broken on purpose, see [`Sabotage`].
 //!
 //! Limits: a crash keeps what was committed, as `fsync` promises, and tears what was not; a disk that lies is not
-//! simulated. A member signs two branches only where [`Options::forks`] asks for it, and then by mistake: it came
-//! back with an older disk.
+//! simulated. A member of a federation signs two branches on purpose; elsewhere one does so by mistake, where
+//! [`Options::forks`] asks for it: it came back with an older disk.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod agenda;
 mod catch_up;
 mod custody;
 mod disk;
+mod equivocator;
+mod exercised;
 mod failure;
 mod faults;
+mod federation_plan;
 mod greet;
 mod jobs;
 mod joining;
@@ -34,6 +37,7 @@ mod random;
 mod sabotage;
 mod seal;
 mod sessions;
+mod sharing;
 mod stewards;
 mod stranger;
 mod thief;
@@ -45,6 +49,7 @@ mod watch;
 mod workload;
 mod world;
 
+pub use exercised::{Class, Exercised};
 pub use failure::{Failure, Law};
-pub use options::{Options, Sabotage};
+pub use options::{Options, Sabotage, Worlds};
 pub use world::{Summary, run};

@@ -6,11 +6,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use antiphon_sim::{Failure, Options, Summary, run};
-use clap::Parser;
+use antiphon_sim::{Class, Failure, Options, Summary, Worlds, run};
+use clap::{Parser, ValueEnum};
 
 /// Worlds between two lines of progress.
 const PROGRESS_SEEDS: u64 = 100;
+/// Of so many worlds every class of faults must have met somebody.
+const CLASSES_SEEDS: u64 = 200;
 
 /// Simulates teams of Antiphon nodes; every seed is one world.
 #[derive(Debug, Parser)]
@@ -22,8 +24,14 @@ struct Args {
     #[arg(long, default_value_t = 0)]
     from: u64,
     /// Worlds at the same time; as many as there are processors unless it is said.
+    #[arg(long, alias = "threads")]
+    jobs: Option<usize>,
+    /// Which worlds the seeds mean.
+    #[arg(long, value_enum, default_value_t)]
+    worlds: Kind,
+    /// The same as `--worlds federation`.
     #[arg(long)]
-    threads: Option<usize>,
+    federation: bool,
     /// In every world some node comes back with an older disk.
     #[arg(long)]
     forks: bool,
@@ -33,6 +41,41 @@ struct Args {
     /// Write every step to standard error.
     #[arg(long)]
     verbose: bool,
+}
+
+/// Which worlds the seeds mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Kind {
+    /// Two of five seeds mean a federation, the others a world of any size.
+    #[default]
+    Mixed,
+    /// Five members to whom everything happens at once.
+    Federation,
+    /// Any number of members, more of whom are stewards.
+    Free,
+}
+
+impl Args {
+    fn options(&self, seed: u64) -> Options {
+        let worlds = match self.worlds {
+            _ if self.federation => Worlds::Federation,
+            Kind::Mixed => Worlds::Mixed,
+            Kind::Federation => Worlds::Federation,
+            Kind::Free => Worlds::Free,
+        };
+        Options { seed, verbose: self.verbose, worlds, forks: self.forks, sabotage: None }
+    }
+
+    /// What else makes the same worlds of the same seeds.
+    fn flags(&self) -> String {
+        let worlds = match self.options(0).worlds {
+            Worlds::Mixed => "",
+            Worlds::Federation => " --worlds federation",
+            Worlds::Free => " --worlds free",
+        };
+        let forks = if self.forks { " --forks" } else { "" };
+        format!("{worlds}{forks}")
+    }
 }
 
 #[derive(Default)]
@@ -53,7 +96,7 @@ fn simulate(args: &Args) -> io::Result<bool> {
     let begun = Instant::now();
     let (next, stop, results) = (AtomicU64::new(0), AtomicBool::new(false), Mutex::new(Results::default()));
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = if args.verbose { 1 } else { args.threads.unwrap_or(processors).max(1) };
+    let threads = if args.verbose { 1 } else { args.jobs.unwrap_or(processors).max(1) };
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -63,7 +106,7 @@ fn simulate(args: &Args) -> io::Result<bool> {
                         return;
                     }
                     let seed = args.from.wrapping_add(done);
-                    let result = run(Options { seed, verbose: args.verbose, forks: args.forks, sabotage: None });
+                    let result = run(args.options(seed));
                     let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     match result {
                         Ok(summary) => results.total = add(&results.total, &summary),
@@ -84,17 +127,18 @@ fn simulate(args: &Args) -> io::Result<bool> {
     let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     results.failures.sort_by_key(|failure| failure.seed);
     report(args, &results, begun.elapsed().as_secs_f64())?;
-    Ok(results.failures.is_empty())
+    let idle = report_classes(args, &results.total)?;
+    Ok(results.failures.is_empty() && !idle)
 }
 
 fn report(args: &Args, results: &Results, seconds: f64) -> io::Result<()> {
     let (mut out, total) = (io::stdout().lock(), &results.total);
-    let forks = if args.forks { " --forks" } else { "" };
+    let flags = args.flags();
     for failure in &results.failures {
         writeln!(out, "seed {} FAILED {failure}", failure.seed)?;
         writeln!(
             out,
-            "  replay: cargo run -p antiphon-sim --release -- --seeds 1 --from {}{forks} --verbose",
+            "  replay: cargo run -p antiphon-sim --release -- --seeds 1 --from {}{flags} --verbose",
             failure.seed
         )?;
     }
@@ -132,6 +176,21 @@ fn report(args: &Args, results: &Results, seconds: f64) -> io::Result<()> {
     )
 }
 
+/// Says what faults met somebody. Returns whether one never did that should have.
+fn report_classes(args: &Args, total: &Summary) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    let worlds = total.federations;
+    writeln!(out, "  {worlds} worlds of five members to whom everything happened at once; in all worlds")?;
+    for class in Class::ALL {
+        writeln!(out, "  {:>9} {class}", total.exercised.count(class))?;
+    }
+    let idle = if worlds > 0 && total.worlds >= CLASSES_SEEDS { total.exercised.missing() } else { Vec::new() };
+    for class in &idle {
+        writeln!(out, "NEVER HAPPENED in {} worlds, so nothing is proved about it: {class}", args.seeds)?;
+    }
+    Ok(!idle.is_empty())
+}
+
 fn add(a: &Summary, b: &Summary) -> Summary {
     Summary {
         worlds: a.worlds + b.worlds,
@@ -158,5 +217,7 @@ fn add(a: &Summary, b: &Summary) -> Summary {
         wrapped_later: a.wrapped_later + b.wrapped_later,
         early_removals: a.early_removals + b.early_removals,
         shown_removals: a.shown_removals + b.shown_removals,
+        federations: a.federations + b.federations,
+        exercised: a.exercised.and(&b.exercised),
     }
 }

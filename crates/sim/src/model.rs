@@ -45,6 +45,8 @@ pub(crate) struct Model {
     pub(crate) local: BTreeMap<FactId, Local>,
     /// Facts that were made private again, so that some have their texts and some have not.
     pub(crate) lowered: BTreeSet<FactId>,
+    /// Whether somebody ever shared less than everything, so that some texts are not everywhere.
+    pub(crate) narrowed: bool,
     /// What clients asked to be remembered.
     pub(crate) wanted: Vec<(usize, Draft)>,
     /// What each node has committed of each log.
@@ -165,6 +167,11 @@ impl Model {
         self.remembered.retain(|(of, _), _| *of != node);
         self.wanted.retain(|(of, _)| *of != node);
         self.local.retain(|_, local| local.node != node || local.stays);
+        self.committed.remove(&node);
+    }
+
+    /// A node is thrown away with all it held.
+    pub(crate) fn forget(&mut self, node: usize) {
         self.committed.remove(&node);
     }
 

@@ -81,9 +81,15 @@ pub(crate) struct Network {
     /// Directions that are down; a number, since partitions overlap.
     blocked: BTreeMap<(usize, usize), u32>,
     streams: BTreeMap<u64, Stream>,
+    /// The place of each member in a line, where only neighbours reach each other.
+    line: Option<[usize; 5]>,
+    /// Requests to join, which their askers carry to the steward themselves.
+    carried: BTreeSet<u64>,
     /// What waits for a direction to come back, in order.
     waiting: BTreeMap<(usize, usize), Vec<Packet>>,
     named: u64,
+    /// Messages that partitions of one and of both directions kept back, and those for which there was no link.
+    pub(crate) kept_back: [u64; 3],
     /// Messages and frames that were lost, doubled, or overtook another.
     pub(crate) hurt: u64,
 }
@@ -97,6 +103,9 @@ impl Network {
             hostile,
             blocked: BTreeMap::new(),
             streams: BTreeMap::new(),
+            line: None,
+            carried: BTreeSet::new(),
+            kept_back: [0; 3],
             waiting: BTreeMap::new(),
             named: 0,
             hurt: 0,
@@ -146,15 +155,55 @@ impl Network {
         self.random.between(1, self.delay_max_ms.max(1))
     }
 
-    fn is_blocked(&self, from: usize, to: usize) -> bool {
+    /// Members reach only their neighbours from now on; each stands at the place of its number.
+    pub(crate) fn stand_in_line(&mut self, members: [usize; 5]) {
+        self.line = Some(members);
+    }
+
+    /// Whether there is a link between two members at all.
+    pub(crate) fn has_link(&self, a: usize, b: usize) -> bool {
+        let Some(line) = &self.line else { return true };
+        let place = |node: usize| line.iter().position(|member| *member == node);
+        // Who is no member stands where it likes.
+        place(a).zip(place(b)).is_none_or(|(a, b)| a.abs_diff(b) == 1)
+    }
+
+    fn is_cut(&self, from: usize, to: usize) -> bool {
         self.blocked.get(&(from, to)).is_some_and(|times| *times > 0)
+    }
+
+    fn is_blocked(&self, from: usize, to: usize) -> bool {
+        self.is_cut(from, to) || !self.has_link(from, to)
+    }
+
+    /// Whether a message is kept back, which is counted.
+    fn keeps_back(&mut self, from: usize, to: usize) -> bool {
+        let why = match (self.has_link(from, to), self.is_cut(from, to), self.is_cut(to, from)) {
+            (false, _, _) => 2,
+            (true, true, true) => 1,
+            (true, true, false) => 0,
+            (true, false, _) => return false,
+        };
+        self.kept_back[why] += 1;
+        true
+    }
+
+    /// Whether somebody carries a message to its place, where no link does.
+    fn is_carried(&mut self, packet: &Packet) -> bool {
+        match &packet.body {
+            Body::Request { id, protocol: Protocol::Join, .. } => self.carried.insert(*id),
+            Body::Response { id, .. } => self.carried.contains(id),
+            _ => false,
+        }
     }
 
     /// Sends a message that may be lost.
     pub(crate) fn send(&mut self, at: u64, packet: Packet) -> Sent {
         let delay = self.delay();
-        if self.is_blocked(packet.from, packet.to) || self.random.chance(self.loss) {
-            self.hurt += 1;
+        let carried = self.is_carried(&packet) && !self.has_link(packet.from, packet.to);
+        let kept = !carried && self.keeps_back(packet.from, packet.to);
+        if kept || self.random.chance(self.loss) {
+            self.hurt += u64::from(!kept);
             return Sent::default();
         }
         Sent(vec![(at + delay, packet)])
@@ -187,7 +236,7 @@ impl Network {
 
     fn in_order(&mut self, at: u64, stream: u64, packet: Packet) -> Sent {
         let direction = (packet.from, packet.to);
-        if self.is_blocked(direction.0, direction.1) {
+        if self.keeps_back(direction.0, direction.1) {
             self.waiting.entry(direction).or_default().push(packet);
             return Sent::default();
         }

@@ -20,6 +20,7 @@ use antiphon_store::{Db, Options, Own, Reader};
 use antiphon_vault::NodeKey;
 
 use crate::failure::Step;
+use crate::plan::Policy;
 
 /// Wall-clock time at which every world begins.
 const BEGINNING: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -40,6 +41,12 @@ pub(crate) struct Node {
     pub(crate) life: u64,
     /// What may flow in its sessions.
     pub(crate) mode: Mode,
+    /// Peers with which it exchanges nothing shared for now.
+    pub(crate) paused: BTreeSet<NodeId>,
+    /// Which domains a peer gets, where not all, and since when.
+    pub(crate) shares: BTreeMap<usize, (Policy, u64)>,
+    /// Whether its clock was set back.
+    pub(crate) set_back: bool,
     /// What lets it join.
     pub(crate) ticket: Option<Ticket>,
     pub(crate) up: Option<Up>,
@@ -251,6 +258,24 @@ impl Up {
 }
 
 impl Node {
+    /// A machine that was never on.
+    pub(crate) fn new(key: Arc<NodeKey>, id: NodeId, name: String, dir: PathBuf) -> Self {
+        Self {
+            key,
+            id,
+            name,
+            dir,
+            skew: 0,
+            life: 0,
+            mode: Mode::BOTH,
+            paused: BTreeSet::new(),
+            shares: BTreeMap::new(),
+            set_back: false,
+            ticket: None,
+            up: None,
+        }
+    }
+
     /// The time its clock shows when the world is `at` milliseconds old.
     pub(crate) fn clock(&self, at: u64) -> UnixMillis {
         BEGINNING.after(at).shifted(self.skew)

@@ -7,10 +7,40 @@ pub struct Options {
     pub seed: u64,
     /// Whether every step is written to standard error.
     pub verbose: bool,
+    /// Which worlds a seed may mean.
+    pub worlds: Worlds,
     /// Whether a node comes back with an older disk, forgets what it has signed, and signs other things.
     pub forks: bool,
     /// What is broken on purpose, to see that it is noticed.
     pub sabotage: Option<Sabotage>,
+}
+
+/// Which worlds a seed may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Worlds {
+    /// Two of five seeds mean a federation, the others a world of any size.
+    #[default]
+    Mixed,
+    /// Five members to whom everything happens at once, one of whom signs two branches of its log.
+    Federation,
+    /// Any number of members, more of whom are stewards.
+    Free,
+}
+
+/// Of so many seeds, see [`FEDERATIONS`].
+const SEEDS: u64 = 5;
+/// So many mean a federation.
+const FEDERATIONS: u64 = 2;
+
+impl Options {
+    /// Whether this seed means a federation.
+    pub(crate) fn is_federation(&self) -> bool {
+        match self.worlds {
+            Worlds::Mixed => !self.forks && self.seed % SEEDS < FEDERATIONS,
+            Worlds::Federation => true,
+            Worlds::Free => false,
+        }
+    }
 }
 
 /// A fault that no node may have: the checks must find each of them.

@@ -2,15 +2,16 @@
 
 use antiphon_protocol::sync::Mode;
 
+use crate::federation_plan::Equivocator;
 use crate::random::Random;
 use crate::trust_plan::TrustPlan;
 
 /// Fewest and most nodes of the team.
 const NODES: (u64, u64) = (3, 7);
 /// How often a crash looks for its moment.
-const LOOKS_MAX: u32 = 1_000;
+pub(crate) const LOOKS_MAX: u32 = 1_000;
 /// Ten years, in milliseconds.
-const DECADE_MS: i64 = 10 * 365 * 24 * 60 * 60 * 1_000;
+pub(crate) const DECADE_MS: i64 = 10 * 365 * 24 * 60 * 60 * 1_000;
 
 /// What may happen to frames of a stream whose transport does not keep its promises, in permille.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,31 @@ pub(crate) enum Fault {
     SetMode(usize, Mode),
     /// A node says goodbye to another one.
     Leave(usize, usize),
+    /// From now on members reach only their neighbours in this order, for good.
+    Line([usize; 5]),
+    /// A node exchanges nothing shared with another one, or does again.
+    Pause(usize, usize, bool),
+    /// A node shares some domains with another one from now on.
+    Share(usize, usize, Policy),
+}
+
+/// Which domains somebody gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Policy {
+    All,
+    ExceptPay,
+    OnlyWeb,
+}
+
+impl Policy {
+    /// Whether the text of a fact of this domain may be had.
+    pub(crate) fn allows(self, domain: Option<&str>) -> bool {
+        match self {
+            Self::All => true,
+            Self::ExceptPay => domain != Some("pay"),
+            Self::OnlyWeb => domain == Some("web"),
+        }
+    }
 }
 
 /// See the module.
@@ -85,12 +111,16 @@ pub(crate) struct Plan {
     pub(crate) writes: Vec<u64>,
     /// Whether facts that were shared may be made private again.
     pub(crate) lowers: bool,
+    /// Whether facts have domains.
+    pub(crate) domains: bool,
     /// When a batch of several pages is written.
     pub(crate) burst: Option<u64>,
     /// What happens to the charter.
     pub(crate) trust: TrustPlan,
     /// A node whose disk is replaced by an older copy.
     pub(crate) restored: Option<usize>,
+    /// A member that signs two branches of its log.
+    pub(crate) equivocator: Option<Equivocator>,
     /// When everything heals.
     pub(crate) calm_at: u64,
 }
@@ -117,11 +147,13 @@ impl Plan {
             faults: Vec::new(),
             writes: Vec::new(),
             lowers: random.chance(150),
+            domains: false,
             burst: random.chance(30).then(|| random.below(calm_at)),
             trust: TrustPlan::simple(
                 random.chance(300).then(|| (random.between(calm_at / 4, calm_at), 1 + random.index(nodes - 1))),
             ),
             restored: None,
+            equivocator: None,
             calm_at,
         };
         plan.writes = (0..random.between(5, 60)).map(|_| random.below(calm_at)).collect();
@@ -156,17 +188,22 @@ impl Plan {
             // One side of a cut through the team, or a single node.
             let side: Vec<bool> = (0..self.nodes).map(|_| random.chance(500)).collect();
             let one_way = random.chance(300);
-            for (from, to) in (0..self.nodes).flat_map(|a| (0..self.nodes).map(move |b| (a, b))) {
-                if side[from] != side[to] && (!one_way || side[from]) {
-                    self.faults.push((at, Fault::Block(from, to)));
-                    self.faults.push((at + lasts, Fault::Unblock(from, to)));
-                }
-            }
+            self.draw_partition(&side, one_way, (at, at + lasts));
         }
         for _ in 0..random.below(8) {
             let (a, b) = (random.index(self.nodes), random.index(self.nodes));
             let fault = if random.chance(300) { Fault::Leave(a, b) } else { Fault::Cut(a, b) };
             self.faults.push((random.below(self.calm_at), fault));
+        }
+    }
+
+    /// Nothing goes from the one side to the other, nor back unless it is a partition of one direction.
+    pub(crate) fn draw_partition(&mut self, side: &[bool], one_way: bool, (from_ms, to_ms): (u64, u64)) {
+        for (from, to) in (0..self.nodes).flat_map(|a| (0..self.nodes).map(move |b| (a, b))) {
+            if side[from] != side[to] && (!one_way || side[from]) {
+                self.faults.push((from_ms, Fault::Block(from, to)));
+                self.faults.push((to_ms, Fault::Unblock(from, to)));
+            }
         }
     }
 
@@ -182,10 +219,15 @@ impl Plan {
 
     fn draw_full_disk(&mut self, random: &mut Random) {
         if random.chance(100) {
-            let (at, node) = (random.below(self.calm_at), random.index(self.nodes));
-            self.faults.push((at, Fault::FillDisk(node)));
-            self.faults.push((at + random.between(100, 60_000), Fault::FreeDisk(node)));
+            self.draw_disk(random);
         }
+    }
+
+    /// A disk is full for a while.
+    pub(crate) fn draw_disk(&mut self, random: &mut Random) {
+        let (at, node) = (random.below(self.calm_at), random.index(self.nodes));
+        self.faults.push((at, Fault::FillDisk(node)));
+        self.faults.push((at + random.between(100, 60_000), Fault::FreeDisk(node)));
     }
 
     /// The steward is left alone: a charter with two branches has its own rules and its own tests.

@@ -108,8 +108,8 @@ impl World {
         if !self.calm && membership.revoked().is_empty() {
             return Vec::new();
         }
-        let honest = self.honest().into_iter().map(|node| self.nodes[node].id);
-        honest.filter(|id| self.model.granted.contains(id) && membership.member(id).is_none()).collect()
+        let members = self.members().into_iter().map(|node| self.nodes[node].id);
+        members.filter(|id| self.model.granted.contains(id) && membership.member(id).is_none()).collect()
     }
 
     /// Keys that are missing, and members that lack the key of a role they may read.

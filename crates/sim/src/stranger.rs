@@ -16,7 +16,7 @@ const AGAIN_MS: u64 = 8_000;
 impl World {
     /// Whether a node is one of the team; eve is the last node and is not.
     pub(crate) fn is_member(&self, node: usize) -> bool {
-        node < self.plan.nodes
+        self.public(node) < self.plan.nodes
     }
 
     /// Eve tries something.

@@ -106,7 +106,7 @@ impl World {
                 format!("n{node} has digest and genome {seen:?}, n{} {first:?}", honest[0])
             })?;
             let members: BTreeSet<NodeId> = team.membership.members().map(|(id, _)| *id).collect();
-            let wanted: BTreeSet<NodeId> = honest.iter().map(|node| self.nodes[*node].id).collect();
+            let wanted: BTreeSet<NodeId> = self.members().iter().map(|node| self.nodes[*node].id).collect();
             need(members == wanted, Law::OneCharter, || format!("n{node} counts {members:?} as members"))?;
         }
         Ok(())

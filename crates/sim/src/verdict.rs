@@ -19,9 +19,14 @@ const INDEXED_AT_A_TIME: usize = 10_000;
 const RECALLS: usize = 3;
 
 impl World {
-    /// The members that must agree in the end.
-    pub(crate) fn honest(&self) -> Vec<usize> {
+    /// The members in the end.
+    pub(crate) fn members(&self) -> Vec<usize> {
         (0..self.plan.nodes).filter(|node| !self.plan.trust.is_out(*node)).collect()
+    }
+
+    /// Those of them that must agree.
+    pub(crate) fn honest(&self) -> Vec<usize> {
+        self.members().into_iter().filter(|node| !self.is_equivocator(*node)).collect()
     }
 
     fn db(&self, node: usize) -> Step<&Db> {
@@ -50,10 +55,10 @@ impl World {
             let team = self.team(node);
             let knows = removed.iter().all(|id| team.is_some_and(|team| team.membership.is_revoked(id)));
             let members = team.map_or(0, |team| team.membership.members().count());
-            knows && members == honest.len() && clock(node) == first
+            knows && members == self.members().len() && clock(node) == first
         };
         let quiet = honest.iter().all(|node| fits(*node)) && !self.agenda.is_working();
-        quiet && (!self.restored || self.check_state(&honest).is_ok())
+        quiet && (!(self.restored || self.equivocates()) || self.check_state(&honest).is_ok())
     }
 
     /// What keeps the members apart, in words.
@@ -137,13 +142,14 @@ impl World {
 
     /// Whether two nodes show one fact; of one that was made private, some may lack the text.
     fn same(&self, ours: &FactView, theirs: &FactView) -> bool {
-        if self.model.lowered.contains(&ours.fact.id) {
+        if self.model.lowered.contains(&ours.fact.id) || self.model.narrowed {
             // Two values that are not held may be the same, so even the divergences may look different.
             return (ours.forgotten, ours.updated_at) == (theirs.forgotten, theirs.updated_at);
         }
         let plain = |view: &FactView| FactView { hits: 0, last_hit: None, ..view.clone() };
         // Edits of a fact whose beginning does not count any more have no text to stand on.
-        plain(ours) == plain(theirs) && (!ours.incomplete || !self.plan.trust.removals.is_empty() || self.restored)
+        let cut = !self.plan.trust.removals.is_empty() || self.restored || self.equivocates();
+        plain(ours) == plain(theirs) && (!ours.incomplete || cut)
     }
 
     fn shared_facts(&self, node: usize) -> Step<BTreeMap<FactId, FactView>> {

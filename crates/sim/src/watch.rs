@@ -59,6 +59,11 @@ impl World {
             Message::Page(page) | Message::Branch(page) => page.events.iter().any(stays),
             _ => false,
         };
-        need(!leaks, Law::LocalStays, || format!("n{node} sends a local fact to n{peer}"))
+        need(!leaks, Law::LocalStays, || format!("n{node} sends a local fact to n{peer}"))?;
+        if let Message::Page(page) | Message::Branch(page) = message {
+            let payloads = page.events.iter().filter_map(antiphon_core::event::Event::payload);
+            payloads.into_iter().try_for_each(|payload| self.check_shared(node, peer, payload))?;
+        }
+        Ok(())
     }
 }

@@ -4,19 +4,24 @@ use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::FactId;
 use antiphon_core::log::Stream;
+use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use antiphon_store::{AuthorError, Authored, Draft, Outcome};
 
 use crate::agenda::Event;
+use crate::exercised::Class;
 use crate::failure::{Broken, Law, Step};
 use crate::jobs::Job;
 use crate::model::STAYS;
 use crate::plan::Fault;
 use crate::random::Random;
+use crate::sharing::PAY;
 use crate::world::World;
 
 /// Facts of a burst: more than one page may hold.
 const BURST: (u64, u64) = (400, 1_300);
+/// The year 2100.
+const YEAR_2100: UnixMillis = UnixMillis(4_102_444_800_000);
 /// Wait before a client whose write was not answered repeats it, in milliseconds.
 const REPEAT_MS: u64 = 5_000;
 
@@ -31,7 +36,7 @@ impl World {
         };
         let drafts: Vec<Draft> = (0..drafts).map(|_| self.draft(node)).collect();
         self.give_drafts(node, drafts);
-        Ok(())
+        if self.is_equivocator(node) { self.contradict(node) } else { Ok(()) }
     }
 
     /// Somebody imports a lot at once.
@@ -89,7 +94,7 @@ impl World {
         }
     }
 
-    fn remember(&mut self, node: usize) -> Draft {
+    pub(crate) fn remember(&mut self, node: usize) -> Draft {
         let random = &mut self.random;
         let name = self.model.name();
         let level = random.below(4);
@@ -100,10 +105,13 @@ impl World {
             1..=5 => "dolor sit ".repeat(80),
             _ => String::new(),
         };
+        let domain = if self.plan.domains { random.pick(&[None, Some("pay"), Some("web")]).flatten() } else { None };
+        let pays = if domain == Some("pay") { PAY } else { "" };
         let edit = Edit::new()
-            .set(Field::Content, Value::Text(format!("{name} of n{node}, {mark}. {filler}")))
+            .set(Field::Content, Value::Text(format!("{name} of n{node}, {mark}, {pays}. {filler}")))
             .set(Field::Level, Value::Uint(level))
             .set(Field::Source, Value::Text(name.clone()));
+        let edit = edit.maybe(Field::Domain, domain.map(|domain| Value::Text(domain.to_owned())));
         let edit = edit.maybe(Field::Tags, random.chance(300).then(|| Value::List(vec!["tag".into()])));
         Draft::Remember { id: None, edit, provenance: provenance(random), idempotency_key: Some(name) }
     }
@@ -128,6 +136,13 @@ impl World {
         Draft::Edit { fact, edit, provenance: provenance(random) }
     }
 
+    /// Something was signed: by a clock that is far off, perhaps.
+    fn count_clock(&mut self, node: usize) {
+        let far = self.nodes[node].clock(self.at) >= YEAR_2100;
+        self.tally.exercised.add(Class::FarFuture, u64::from(far));
+        self.tally.exercised.add(Class::SetBack, u64::from(self.nodes[node].set_back && !far));
+    }
+
     /// A client hears what its drafts led to.
     pub(crate) fn authored(&mut self, node: usize, done: Vec<(Draft, Result<Authored, AuthorError>)>) -> Step {
         for (draft, result) in done {
@@ -141,6 +156,11 @@ impl World {
 
     fn acknowledged(&mut self, node: usize, draft: &Draft, authored: &Authored) -> Step {
         self.tally.acknowledged += 1;
+        self.count_clock(node);
+        if self.is_equivocator(node) && self.equivocates() {
+            // Nobody is owed what it says.
+            return Ok(());
+        }
         self.note(node, "authored", &authored.event.0, || {
             format!("{} {} {:?}", authored.log, authored.seq, draft_name(draft))
         });
@@ -170,6 +190,7 @@ impl World {
             AuthorError::NotFound(_) | AuthorError::Forgotten(_) | AuthorError::NoText(_) => true,
             // What a steward decided by what it knew a moment ago.
             AuthorError::NotASteward(_) | AuthorError::Gene(_) => charter && self.plan.trust.rich,
+            AuthorError::LogClosed(_) if self.is_equivocator(node) => true,
             AuthorError::LogClosed(_) => removed || (self.restored && self.plan.restored == Some(node)),
             _ => false,
         };
@@ -190,6 +211,7 @@ fn draft_name(draft: &Draft) -> &'static str {
         Draft::Edit { .. } => "edit",
         Draft::Forget { .. } => "forget",
         Draft::Restore { .. } => "restore",
+        Draft::Erase { .. } => "erase",
         Draft::ReportIncident { .. } => "report an incident",
         Draft::UpdateIncident { .. } => "update an incident",
         Draft::Settle { .. } => "settle a divergence",

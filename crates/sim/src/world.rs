@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use antiphon_core::ids::NodeId;
 use antiphon_protocol::reason::Reason;
-use antiphon_protocol::sync::Mode;
 use antiphon_vault::{NodeKey, Phrase};
 use tempfile::TempDir;
 
 use crate::agenda::{Agenda, Event, Inside};
+use crate::equivocator::Twin;
+use crate::exercised::{Class, Exercised};
 use crate::failure::{Broken, Failure, Law, Step, need};
 use crate::jobs::Done;
 use crate::keyring::Keys;
@@ -84,6 +85,10 @@ pub struct Summary {
     pub early_removals: u64,
     /// Removals of which the removed member was shown the record.
     pub shown_removals: u64,
+    /// Worlds of five members to whom everything happens.
+    pub federations: u64,
+    /// What faults really happened.
+    pub exercised: Exercised,
 }
 
 /// See the module.
@@ -110,6 +115,8 @@ pub(crate) struct World {
     pub(crate) restored: bool,
     /// A request of a member that the stranger heard somehow.
     pub(crate) overheard: Option<Vec<u8>>,
+    /// The second side of the equivocator.
+    pub(crate) twin: Twin,
     /// Lengths of the write-ahead logs, for a sabotage.
     pub(crate) marks: BTreeMap<usize, Vec<u64>>,
     pub(crate) dir: TempDir,
@@ -132,7 +139,11 @@ pub fn run(options: Options) -> Result<Summary, Failure> {
 impl World {
     fn new(options: Options) -> Step<Self> {
         let mut random = Random::new(options.seed);
-        let mut plan = Plan::draw(&mut random, options.seed, options.forks);
+        let mut plan = if options.is_federation() {
+            Plan::federation(options.seed)
+        } else {
+            Plan::draw(&mut random, options.seed, options.forks)
+        };
         if options.sabotage == Some(Sabotage::TrustStranger) {
             plan.stranger = true;
         }
@@ -157,6 +168,7 @@ impl World {
             calm: false,
             restored: false,
             overheard: None,
+            twin: Twin::default(),
             marks: BTreeMap::new(),
             dir,
         };
@@ -179,7 +191,7 @@ impl World {
         let skew = self.plan.skews.get(node).copied().unwrap_or(0);
         self.index.insert(key.node_id(), node);
         let id = key.node_id();
-        self.nodes.push(Node { key, id, name, dir, skew, life: 0, mode: Mode::BOTH, ticket: None, up: None });
+        self.nodes.push(Node { skew, ..Node::new(key, id, name, dir) });
         Ok(())
     }
 
@@ -196,6 +208,8 @@ impl World {
         plan.trust.acts.iter().for_each(|at| self.agenda.put(*at, Event::Act));
         plan.trust.seals.iter().for_each(|at| self.agenda.put(*at, Event::Seal));
         plan.trust.thief.into_iter().for_each(|thief| self.agenda.put(thief.at, Event::Thief));
+        let doubles = plan.equivocator.iter().flat_map(|liar| &liar.at);
+        doubles.for_each(|at| self.agenda.put(*at, Event::Equivocate));
         if plan.trust.rich {
             self.agenda.put(plan.calm_at / 8, Event::Steward);
         }
@@ -241,6 +255,7 @@ impl World {
             Event::Seal => self.seal_canary(),
             Event::Stranger => self.attempt(),
             Event::Fault(fault) => self.fault(fault),
+            Event::Equivocate => self.equivocate(),
             Event::Calm => self.heal(),
         }
     }
@@ -307,7 +322,8 @@ impl World {
     }
 
     fn arrive(&mut self, packet: Packet) -> Step {
-        let (to, from) = (packet.to, packet.from);
+        let from = packet.from;
+        let to = self.facing(packet.to, from);
         if self.is_sabotaged(Sabotage::SkipMember) && [to, from].contains(&(self.plan.nodes - 1)) && self.calm {
             return Ok(());
         }
@@ -353,11 +369,13 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, packet: Packet) {
+        let packet = self.signed(packet);
         let sent = self.network.send(self.at, packet);
         self.deliver(sent);
     }
 
     pub(crate) fn send_along(&mut self, stream: u64, packet: Packet) {
+        let packet = self.signed(packet);
         let sent = self.network.send_along(self.at, stream, packet);
         self.deliver(sent);
     }
@@ -370,6 +388,17 @@ impl World {
         self.trace.note(self.at, node, what, bytes, words);
     }
 
+    fn exercised(&self) -> Exercised {
+        let mut exercised = self.tally.exercised;
+        let [one_way, two_way, no_link] = self.network.kept_back;
+        exercised.add(Class::OneWay, one_way);
+        exercised.add(Class::TwoWay, two_way);
+        exercised.add(Class::NoLink, no_link);
+        exercised.add(Class::Hurt, self.network.hurt);
+        exercised.add(Class::Attempt, self.tally.attempts);
+        exercised
+    }
+
     fn summary(&self) -> Summary {
         Summary {
             worlds: 1,
@@ -378,6 +407,8 @@ impl World {
             lasted_ms: self.at,
             nodes: self.plan.nodes as u64,
             hurt: self.network.hurt,
+            federations: u64::from(self.plan.equivocator.is_some()),
+            exercised: self.exercised(),
             ..self.tally
         }
     }
