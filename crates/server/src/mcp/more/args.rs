@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::dto::{Change, FactFilterDto, IncidentEditDto, IncidentFilterDto, NewIncidentDto};
+use crate::dto::{Change, FactFilterDto, IncidentEditDto, IncidentFilterDto, NewIncidentDto, ResolveDto};
 use crate::mcp::args::{SOURCE_KIND, TOOL};
 use crate::mcp::call::Caller;
 
@@ -105,6 +105,40 @@ impl Facts {
         let Self { level, domain, module, tag, author, archived, diverged, limit, after } = self;
         let limit = Some(page(limit));
         FactFilterDto { level, domain, module, tag, author, archived, forgotten: None, diverged, limit, after }
+    }
+}
+
+/// Arguments of `divergences`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Divergences {
+    pub(super) id: Option<String>,
+    pub(super) limit: Option<usize>,
+    pub(super) after: Option<String>,
+}
+
+/// Arguments of `resolve_divergence`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ResolveDivergence {
+    id: String,
+    accept: Option<String>,
+    body: Option<String>,
+    #[serde(default)]
+    fields: Vec<String>,
+    #[serde(default)]
+    seen: Vec<String>,
+    #[serde(default)]
+    escape: bool,
+}
+
+impl ResolveDivergence {
+    /// The fact or incident, and what is right.
+    pub(super) fn into_resolve(self, caller: Caller) -> (String, ResolveDto) {
+        let Self { id, accept, body, fields, seen, escape } = self;
+        let (agent, session) = (caller.agent, caller.session);
+        let (tool, source_kind) = (Some(TOOL.to_owned()), Some(SOURCE_KIND.to_owned()));
+        (id, ResolveDto { accept, body, fields, seen, escape, agent, tool, session, source_kind })
     }
 }
 

@@ -14,7 +14,7 @@ use rmcp::model::JsonObject;
 use super::args::{Nothing, read};
 use super::call::Caller;
 use super::render::{Rendered, written};
-use crate::dto::{AuditFilterDto, BundleAskDto, BundleTakeDto, CheckProofDto};
+use crate::dto::{AuditFilterDto, BundleAskDto, BundleTakeDto, CheckProofDto, DivergenceFilterDto};
 use crate::error::{Code, Problem};
 use crate::service::Service;
 use args::{Address, Answer, ById, Document, Facts, Handshake, Incidents, Lines, Peer, Report, UpdateIncident};
@@ -28,6 +28,8 @@ const DOCUMENT_BYTES_MAX: u64 = 256 * 1024;
 pub(super) enum More {
     FactsList,
     FactsHistory,
+    Divergences,
+    ResolveDivergence,
     GenesList,
     GeneShow,
     GeneProve,
@@ -56,9 +58,11 @@ pub(super) enum More {
 
 impl More {
     /// Every one.
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 28] = [
         Self::FactsList,
         Self::FactsHistory,
+        Self::Divergences,
+        Self::ResolveDivergence,
         Self::GenesList,
         Self::GeneShow,
         Self::GeneProve,
@@ -90,6 +94,8 @@ impl More {
         match self {
             Self::FactsList => "facts_list",
             Self::FactsHistory => "facts_history",
+            Self::Divergences => "divergences",
+            Self::ResolveDivergence => "resolve_divergence",
             Self::GenesList => "genes_list",
             Self::GeneShow => "gene_show",
             Self::GeneProve => "gene_prove",
@@ -122,6 +128,7 @@ impl More {
         !matches!(
             self,
             Self::PeerHandshake
+                | Self::ResolveDivergence
                 | Self::IncidentReport
                 | Self::IncidentUpdate
                 | Self::BundleHandshake
@@ -141,6 +148,20 @@ pub(super) async fn run(
 ) -> Result<Rendered, Problem> {
     match tool {
         More::FactsList | More::FactsHistory => facts(service, tool, arguments).await,
+        More::Divergences => {
+            let args::Divergences { id, limit, after } = read(arguments)?;
+            match id {
+                Some(id) => show::divergence(&service.divergence(&id).await?),
+                None => {
+                    let filter = DivergenceFilterDto { limit: Some(args::page(limit)), after };
+                    show::divergences(&service.divergences(filter).await?)
+                }
+            }
+        }
+        More::ResolveDivergence => {
+            let (id, resolve) = read::<args::ResolveDivergence>(arguments)?.into_resolve(caller);
+            show::resolved(&service.resolve(&id, resolve).await?)
+        }
         More::GenesList | More::GeneShow | More::GeneProve | More::GeneCheck | More::GeneVerify => {
             genes(service, tool, arguments).await
         }

@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 
 use antiphon_core::time::UnixMillis;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::dto::{
-    AuditDto, BackupsDto, BundleFileDto, CarriedDto, FactsDto, GeneDto, GenesDto, GenomeReportDto, HandshakeDto,
-    HistoryDto, ImportedDto, IncidentDto, IncidentsDto, MembersDto, PeerDto, PeersDto, ProofDto, ProvenDto, RolesDto,
-    WhyDto,
+    AuditDto, BackupsDto, BundleFileDto, CarriedDto, DivergedFieldDto, DivergenceDto, DivergencesDto, FactsDto,
+    GeneDto, GenesDto, GenomeReportDto, HandshakeDto, HistoryDto, ImportedDto, IncidentDto, IncidentsDto, MembersDto,
+    PeerDto, PeersDto, ProofDto, ProvenDto, ResolvedDto, RolesDto, SideDto, WhyDto,
 };
 use crate::error::Problem;
 use crate::mcp::render::{self, Rendered, quoted, to_json};
@@ -197,6 +197,61 @@ pub(super) fn incidents(page: &IncidentsDto) -> Answer {
 pub(super) fn incident(incident: &IncidentDto) -> Answer {
     let description = incident.description.as_deref().map(|text| format!("\n{}", quoted(text))).unwrap_or_default();
     answer(format!("{DATA}\n{}{description}", incident_line(incident)), incident)
+}
+
+/// One field of a divergence, a line for what it was and for each side.
+fn diverged_field(field: &DivergedFieldDto) -> String {
+    let value = |value: &Value, missing: bool, deleted: bool| match value {
+        _ if missing => "(not held here)".to_owned(),
+        _ if deleted => "(deleted)".to_owned(),
+        Value::String(text) => quoted(text),
+        other => other.to_string(),
+    };
+    let before = field.before.as_ref();
+    let before = before.map_or("(unknown)".to_owned(), |before| value(&before.value, before.missing, before.deleted));
+    let side = |side: &SideDto| {
+        let by = side.agent.as_deref().map(|agent| format!(" ({})", quoted(agent))).unwrap_or_default();
+        let (name, said) = (quoted(&side.side), value(&side.value, side.missing, side.deleted));
+        format!("  side {name}{by} {}: {said}", side.at)
+    };
+    lines(format!("{}: before {before}", field.field), &field.sides, side)
+}
+
+pub(super) fn divergences(page: &DivergencesDto) -> Answer {
+    let line = |one: &DivergenceDto| {
+        let fields: Vec<&str> = one.fields.iter().map(|field| field.field.as_str()).collect();
+        let text = one.text.as_deref().map_or_else(|| "(deleted)".to_owned(), short);
+        format!("{} {} in {}: {text}", one.id, one.kind, fields.join(", "))
+    };
+    let text = lines(format!("{} divergences. {DATA}", page.divergences.len()), &page.divergences, line);
+    answer(text, page)
+}
+
+pub(super) fn divergence(divergence: &DivergenceDto) -> Answer {
+    let heading = match &divergence.since {
+        Some(since) => format!(
+            "{} {} diverged {since}; of each field the first side is shown. {DATA}",
+            divergence.kind, divergence.id
+        ),
+        None => format!("{} {} is not diverged.", divergence.kind, divergence.id),
+    };
+    answer(lines(heading, &divergence.fields, diverged_field), divergence)
+}
+
+pub(super) fn resolved(resolved: &ResolvedDto) -> Answer {
+    let text = if resolved.outcome == "resolved" {
+        let fields: Vec<String> =
+            resolved.fields.iter().map(|field| format!("{} {}", field.field, field.from)).collect();
+        let left = if resolved.left.is_empty() {
+            String::new()
+        } else {
+            format!("; still diverged: {}", resolved.left.join(", "))
+        };
+        format!("settled {}: {}{left}", resolved.id, fields.join(", "))
+    } else {
+        format!("{} is not diverged; nothing was written", resolved.id)
+    };
+    answer(text, resolved)
 }
 
 pub(super) fn document(file: &BundleFileDto, document: String) -> Answer {
