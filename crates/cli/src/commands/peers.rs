@@ -1,7 +1,7 @@
 //! `antiphon peers`: the other nodes, and greeting one now.
 
-use antiphon_server::dto::HandshakeDto;
-use clap::Subcommand;
+use antiphon_server::dto::{HandshakeDto, ShareDto};
+use clap::{ArgGroup, Args, Subcommand};
 
 use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem};
@@ -29,11 +29,41 @@ pub(crate) enum PeersCommand {
         /// Name, peer id, or the beginning of one
         peer: String,
     },
+    /// Stop sharing with a peer for a while; who belongs to the team is still told
+    Pause {
+        /// Name, peer id, or the beginning of one
+        peer: String,
+    },
+    /// Go on sharing with a peer that was paused
+    Resume {
+        /// Name, peer id, or the beginning of one
+        peer: String,
+    },
+    /// Choose the domains whose facts a peer gets
+    Share(ShareArgs),
     /// Greet a node now and say what came of it
     Handshake {
         /// Address as `antiphon status` shows it there: /ip4/…/tcp/…/p2p/PEER
         address: String,
     },
+}
+
+/// Options of `peers share`. Lists given before are replaced; nothing at all is refused, so that no typing error opens
+/// everything.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).multiple(true))]
+pub(crate) struct ShareArgs {
+    /// Name, peer id, or the beginning of one
+    pub(crate) peer: String,
+    /// Share the facts of these domains only
+    #[arg(long, value_name = "DOMAIN,…", value_delimiter = ',', group = "which")]
+    pub(crate) only: Vec<String>,
+    /// Keep back the facts of these domains
+    #[arg(long, value_name = "DOMAIN,…", value_delimiter = ',', group = "which")]
+    pub(crate) except: Vec<String>,
+    /// Share the facts of every domain again
+    #[arg(long, group = "which", conflicts_with_all = ["only", "except"])]
+    pub(crate) all: bool,
 }
 
 /// Runs the command.
@@ -59,6 +89,18 @@ pub(crate) async fn run(command: PeersCommand, session: &Session) -> Outcome {
         PeersCommand::Forget { peer } => {
             let forgotten = node.forget_peer(&peer).await?;
             session.output.result(&forgotten, |forgotten| format!("{} is forgotten.", forgotten.peer_id))
+        }
+        PeersCommand::Pause { peer } => {
+            let settings = node.set_peer_mode(&peer, "paused").await?;
+            session.output.result(&settings, render::federation::paused)
+        }
+        PeersCommand::Resume { peer } => {
+            let settings = node.set_peer_mode(&peer, "sync").await?;
+            session.output.result(&settings, render::federation::resumed)
+        }
+        PeersCommand::Share(args) => {
+            let settings = node.share_with(&args.peer, &ShareDto { only: args.only, except: args.except }).await?;
+            session.output.result(&settings, render::federation::shared)
         }
         PeersCommand::Handshake { address } => {
             let handshake = node.handshake(&address).await?;
@@ -115,7 +157,7 @@ mod tests {
     #[test]
     fn a_refusal_and_a_silence_end_differently() {
         let check = |trust: &str, exit: Option<u8>| {
-            let reason = Some(ReasonDto { code: "genome_mismatch".into(), text: "other genome".into() });
+            let reason = Some(ReasonDto { code: "genome_mismatch".into(), text: "other genome".into(), hint: None });
             let handshake = HandshakeDto { trust: trust.into(), reason, ..HandshakeDto::default() };
             assert_eq!(refusal(&handshake).map(|problem| problem.exit), exit, "{trust}");
         };

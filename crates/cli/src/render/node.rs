@@ -26,7 +26,8 @@ pub(crate) fn status(status: &StatusDto, home: &Path) -> String {
         out.push_str(&lines(&[("listens at", address.clone())]));
     }
     if !status.peers.is_empty() {
-        out.push_str(&format!("\n{}\n", peers(&status.peers)));
+        out.push_str(&format!("\n{}\n\n", peers_table(&status.peers)));
+        out.push_str(&super::federation::sentences(status.peers.iter()));
     }
     if status.problems.is_empty() {
         out.push_str(&format!("\n{}\n", styled(GOOD, "Nothing needs attention.")));
@@ -61,6 +62,17 @@ pub(crate) fn peers(peers: &[PeerDto]) -> String {
     if peers.is_empty() {
         return "No other node is known yet. Invite one: antiphon invite --role backend_developer".to_owned();
     }
+    let mut out = peers_table(peers);
+    for peer in peers {
+        if let Some(reason) = &peer.reason {
+            out.push_str(&format!("\n{} {}: {}", styled(WARNING, "note:"), safe(&peer.name), safe(&reason.text)));
+            out.push_str(&format!(" ({})", safe(&reason.code)));
+        }
+    }
+    out
+}
+
+fn peers_table(peers: &[PeerDto]) -> String {
     let now = now_ms();
     let row = |peer: &PeerDto| {
         let lag = peer.lag_events.map_or_else(|| "-".to_owned(), |events| events.to_string());
@@ -69,14 +81,7 @@ pub(crate) fn peers(peers: &[PeerDto]) -> String {
         let name = if peer.name.is_empty() { "(unnamed)".to_owned() } else { safe(&peer.name) };
         vec![name, trust(&peer.trust), link.to_owned(), lag, seen, peer.peer_id.clone()]
     };
-    let mut out = table(&["name", "trust", "link", "lag", "seen", "peer id"], peers.iter().map(row));
-    for peer in peers {
-        if let Some(reason) = &peer.reason {
-            out.push_str(&format!("\n{} {}: {}", styled(WARNING, "note:"), safe(&peer.name), safe(&reason.text)));
-            out.push_str(&format!(" ({})", safe(&reason.code)));
-        }
-    }
-    out
+    table(&["name", "trust", "link", "lag", "seen", "peer id"], peers.iter().map(row))
 }
 
 fn trust(trust: &str) -> String {

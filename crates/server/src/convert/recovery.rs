@@ -13,7 +13,7 @@ use crate::error::Problem;
 use crate::time::rfc3339;
 
 fn fault(fault: CopyFault) -> ReasonDto {
-    ReasonDto { code: fault.name().to_owned(), text: fault.to_string() }
+    ReasonDto { code: fault.name().to_owned(), text: fault.to_string(), hint: None }
 }
 
 pub(crate) fn sealed_to(sealed: SealedTo) -> SealedToDto {

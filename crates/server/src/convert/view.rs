@@ -10,11 +10,12 @@ use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use antiphon_node::{
     Authored, EditView, FactView, HandshakeView, Hit, Invitation, Joined, Outcome, PeerView, Recall, Report, Status,
-    Team,
+    Team, Words,
 };
 use data_encoding::HEXLOWER;
 use serde_json::{Value as Json, json};
 
+use super::federation::in_words;
 use crate::dto::{
     AnchorDto, FactDto, FindingDto, HandshakeDto, HistoryEntryDto, HitDto, InvitationDto, JoinedDto, OutboxDto,
     PeerDto, ProvenanceDto, ReasonDto, RecallDto, StatusDto, TeamDto, VerifyDto, WrittenDto,
@@ -176,7 +177,21 @@ pub(super) fn team(team: &Team) -> TeamDto {
     TeamDto { id: team.id.to_string(), name: team.name.clone() }
 }
 
-pub(crate) fn peer(peer: PeerView) -> PeerDto {
+/// A reason with its sentence and its hint.
+fn said(code: &str, words: Option<Words>) -> ReasonDto {
+    let plain = reason_dto(code);
+    match words {
+        Some(words) => ReasonDto { text: words.what, hint: Some(words.fix), ..plain },
+        None => plain,
+    }
+}
+
+pub(crate) fn peer(peer: PeerView, now: UnixMillis) -> PeerDto {
+    let FindingDto { what, fix } = in_words(&peer, now);
+    let mut health = super::trust::health(peer.health);
+    if let Some(error) = &mut health.last_error {
+        error.reason = said(&error.reason.code, peer.error_words);
+    }
     PeerDto {
         peer_id: peer.peer_id.to_string(),
         name: peer.name,
@@ -192,23 +207,28 @@ pub(crate) fn peer(peer: PeerView) -> PeerDto {
         handshake_at: peer.handshake_at.map(rfc3339),
         last_sync_at: peer.last_sync_at.map(rfc3339),
         last_event: peer.last_event.map(|id| id.to_string()),
-        health: super::trust::health(peer.health),
+        health,
         fact_count: peer.fact_count,
         lag_events: peer.lag_events,
+        behind_events: peer.behind_events,
+        equal_at: peer.equal_at.map(rfc3339),
+        takes: peer.takes,
+        in_words: what,
+        hint: Some(fix).filter(|fix| !fix.is_empty()),
         last_seen: peer.last_seen.map(rfc3339),
         last_success: peer.last_success.map(rfc3339),
-        reason: peer.reason.map(|reason| reason_dto(reason.name())),
+        reason: peer.reason.map(|reason| said(reason.name(), peer.words)),
         refused_by_peer: peer.refused_by_peer,
         by_hand: peer.by_hand.map(rfc3339),
     }
 }
 
 pub(super) fn reason_dto(code: &str) -> ReasonDto {
-    ReasonDto { code: code.to_owned(), text: code.replace('_', " ") }
+    ReasonDto { code: code.to_owned(), text: code.replace('_', " "), hint: None }
 }
 
 /// The state of the node, with what the doors add to it.
-pub(crate) fn status(status: Status, http: Option<String>, findings: &[FindingDto]) -> StatusDto {
+pub(crate) fn status(status: Status, now: UnixMillis, http: Option<String>, findings: &[FindingDto]) -> StatusDto {
     let finding = |problem: antiphon_node::Problem| FindingDto { what: problem.what, fix: problem.fix };
     StatusDto {
         node_id: status.node_id.to_string(),
@@ -223,7 +243,7 @@ pub(crate) fn status(status: Status, http: Option<String>, findings: &[FindingDt
         started: rfc3339(status.started),
         facts: status.facts,
         events: status.events,
-        peers: status.peers.into_iter().map(peer).collect(),
+        peers: status.peers.into_iter().map(|view| peer(view, now)).collect(),
         outbox: OutboxDto { pending: 0 },
         problems: findings.iter().cloned().chain(status.problems.into_iter().map(finding)).collect(),
     }

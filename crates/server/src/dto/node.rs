@@ -20,6 +20,9 @@ pub struct ReasonDto {
     pub code: String,
     /// The same for people.
     pub text: String,
+    /// The command that mends it, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// A peer.
@@ -59,6 +62,21 @@ pub struct PeerDto {
     pub fact_count: u64,
     /// Events we hold and it has not confirmed; null before its first clock.
     pub lag_events: Option<u64>,
+    /// Events it holds and we do not; null before its first clock.
+    #[serde(default)]
+    pub behind_events: Option<u64>,
+    /// When both sides last held the same: now, if they do.
+    #[serde(default)]
+    pub equal_at: Option<String>,
+    /// Whether it takes shared events, by its last clock; null while there is no connection.
+    #[serde(default)]
+    pub takes: Option<bool>,
+    /// How things stand with it, in one sentence.
+    #[serde(default)]
+    pub in_words: String,
+    /// The command that mends what is wrong with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// When it was last heard of.
     pub last_seen: Option<String>,
     /// When a sync with it last succeeded.

@@ -12,7 +12,7 @@ const AUDIT_LINES_MAX: usize = 10_000;
 
 impl Service {
     pub(crate) async fn peer(&self, peer: &str) -> Result<PeerDto, Problem> {
-        Ok(convert::peer(self.handle.peer(peer).await?))
+        Ok(convert::peer(self.handle.peer(peer).await?, self.now()))
     }
 
     pub(crate) async fn reset_peer(&self, peer: &str) -> Result<PeerIdDto, Problem> {

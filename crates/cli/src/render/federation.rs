@@ -1,0 +1,171 @@
+//! Sharing, as it is shown: modes, cursors, and why something is not there.
+
+use antiphon_server::dto::{
+    CursorsDto, FederationDto, PeerDto, PeerSettingsDto, PeerStandingDto, ReasonDto, ShareDto, WhyDto,
+};
+
+use super::node::lines;
+use super::time::{ago, now_ms};
+use super::{count, safe, table};
+use crate::output::{BAD, GOOD, STRONG, WARNING, styled};
+
+/// How this node shares with its team.
+pub(crate) fn federation(federation: &FederationDto) -> String {
+    let levels = federation.levels.iter().map(|level| safe(level)).collect::<Vec<_>>().join(", ");
+    let mut out = lines(&[
+        ("mode", said_mode(&federation.mode)),
+        ("shares", format!("facts of level {levels}; never what is private")),
+        ("events", cursors(&federation.cursors)),
+    ]);
+    for fork in &federation.forks {
+        let (name, seq) = (safe(&fork.name), fork.seq);
+        let text = format!("the {} log of {name} has two histories from its event {seq} on", safe(&fork.stream));
+        out.push_str(&lines(&[("forked", styled(BAD, &text))]));
+    }
+    if federation.peers.is_empty() {
+        out.push_str("\nNo other node is known yet. Invite one: antiphon invite --role backend_developer\n");
+        return out;
+    }
+    let header = ["name", "trust", "mode", "link", "it lacks", "we lack", "same", "received", "applied", "domains"];
+    out.push_str(&format!("\n{}\n", table(&header, federation.peers.iter().map(row))));
+    out.push('\n');
+    out.push_str(&sentences(federation.peers.iter().map(|standing| &standing.peer)));
+    for standing in &federation.peers {
+        let name = safe(&standing.peer.name);
+        for aside in &standing.cursors.set_aside {
+            out.push_str(&note(&format!("{} of {name} set aside", count(aside.events, "event")), &aside.reason));
+        }
+        if standing.cursors.missing_payloads > 0 {
+            let events = count(standing.cursors.missing_payloads, "event");
+            let text = format!("{events} of {name} came without their text");
+            out.push_str(&format!("{} {text}\n  try: antiphon why {name}\n", styled(WARNING, "note:")));
+        }
+    }
+    out
+}
+
+fn note(what: &str, reason: &ReasonDto) -> String {
+    let hint = reason.hint.as_ref().map(|hint| format!("  {} {}\n", styled(STRONG, "try:"), safe(hint)));
+    let label = styled(WARNING, "note:");
+    format!("{label} {what} ({}): {}\n{}", safe(&reason.code), safe(&reason.text), hint.unwrap_or_default())
+}
+
+fn cursors(cursors: &CursorsDto) -> String {
+    let mut text = format!("{} received, {} applied", cursors.received, cursors.applied);
+    let aside: u64 = cursors.set_aside.iter().map(|aside| aside.events).sum();
+    let rest = [(aside, "set aside"), (cursors.waiting, "waiting"), (cursors.missing_payloads, "without text")];
+    for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
+        text.push_str(&format!(", {count} {what}"));
+    }
+    text
+}
+
+fn row(standing: &PeerStandingDto) -> Vec<String> {
+    let peer = &standing.peer;
+    let or_unknown = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
+    let same = peer.equal_at.as_deref().map_or_else(|| "never".to_owned(), |at| ago(at, now_ms()));
+    vec![
+        if peer.name.is_empty() { "(unnamed)".to_owned() } else { safe(&peer.name) },
+        safe(&peer.trust),
+        safe(&peer.mode),
+        if peer.connected { "connected" } else { "away" }.to_owned(),
+        or_unknown(peer.lag_events),
+        or_unknown(peer.behind_events),
+        same,
+        standing.cursors.received.to_string(),
+        standing.cursors.applied.to_string(),
+        domains(&standing.domains),
+    ]
+}
+
+/// How things stand with each peer, one a line, each with the command that mends what is wrong.
+pub(crate) fn sentences<'a>(peers: impl Iterator<Item = &'a PeerDto>) -> String {
+    let one = |peer: &PeerDto| {
+        let name = if peer.name.is_empty() { &peer.peer_id } else { &peer.name };
+        let line = format!("{} {}\n", styled(STRONG, &format!("{}:", safe(name))), safe(&peer.in_words));
+        let hint = peer.hint.as_ref().map(|hint| format!("  {} {}\n", styled(STRONG, "try:"), safe(hint)));
+        format!("{line}{}", hint.unwrap_or_default())
+    };
+    peers.map(one).collect()
+}
+
+/// The mode of the node, with what it does.
+pub(crate) fn mode(mode: &str) -> String {
+    format!("The mode of this node is {}.", said_mode(mode))
+}
+
+fn said_mode(mode: &str) -> String {
+    let does = match mode {
+        "publish" => "it sends what is written here and takes nothing",
+        "subscribe" => "it takes what others write and sends nothing",
+        _ => "it sends and takes",
+    };
+    format!("{}: {does}", styled(STRONG, &safe(mode)))
+}
+
+/// A peer that was paused.
+pub(crate) fn paused(settings: &PeerSettingsDto) -> String {
+    let name = safe(&settings.name);
+    let strong = styled(STRONG, &name);
+    format!(
+        "Sharing with {strong} is paused. Who belongs to the team goes on to be told.\nTo go on: antiphon peers resume {name}"
+    )
+}
+
+/// Which domains a peer gets now.
+pub(crate) fn shared(settings: &PeerSettingsDto) -> String {
+    let (name, except) = (styled(STRONG, &safe(&settings.name)), list(&settings.domains.except));
+    let mut out = match (settings.domains.only.is_empty(), settings.domains.except.is_empty()) {
+        (true, true) => format!("{name} gets the facts of every domain."),
+        (true, false) => format!("{name} gets the facts of every domain but {except}."),
+        (false, true) => format!("{name} gets the facts of {} alone.", list(&settings.domains.only)),
+        (false, false) => {
+            format!("{name} gets the facts of {} alone, but not of {except}.", list(&settings.domains.only))
+        }
+    };
+    if !settings.domains.only.is_empty() || !settings.domains.except.is_empty() {
+        out.push_str(
+            "\nWhat it holds already it keeps. Of other facts it learns that they were written, not what they say.",
+        );
+    }
+    out
+}
+
+/// What changed when a person went on sharing.
+pub(crate) fn resumed(settings: &PeerSettingsDto) -> String {
+    format!("Sharing with {} goes on where it stopped.", styled(STRONG, &safe(&settings.name)))
+}
+
+fn domains(domains: &ShareDto) -> String {
+    let only = if domains.only.is_empty() { "all".to_owned() } else { format!("only {}", list(&domains.only)) };
+    if domains.except.is_empty() { only } else { format!("{only} but {}", list(&domains.except)) }
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| safe(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// What stands between an item and a peer, the first to mend first.
+pub(crate) fn why(why: &WhyDto) -> String {
+    let name = styled(STRONG, &safe(&why.name));
+    let blocked = why.findings.iter().any(|finding| finding.blocks);
+    let heading = match (&why.fact, why.held, blocked) {
+        (Some(fact), true, _) => format!("{} {name} holds {}.", styled(GOOD, "Yes:"), safe(fact)),
+        (Some(fact), false, true) => {
+            format!("{} {name} does not have {}, because:", styled(WARNING, "No:"), safe(fact))
+        }
+        (Some(fact), false, false) => format!("Whether {name} has {} is not known:", safe(fact)),
+        (None, _, true) => format!("Between this node and {name} stands:"),
+        (None, true, false) => format!("Nothing stands between this node and {name}."),
+        (None, false, false) => format!("Nothing stands between this node and {name}; what is new is on its way."),
+    };
+    let mut out = format!("{heading}\n");
+    for finding in &why.findings {
+        let mark = if finding.blocks { styled(BAD, "-") } else { styled(GOOD, "+") };
+        out.push_str(&format!("{mark} {} ({})\n", safe(&finding.what), safe(&finding.code)));
+        if let Some(fix) = &finding.fix {
+            out.push_str(&format!("  {} {}\n", styled(STRONG, "try:"), safe(fix)));
+        }
+    }
+    out
+}

@@ -1,0 +1,45 @@
+//! Routes about what is shared with whom, and why something is not there.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+
+use super::input::{Body, Query};
+use crate::dto::{FederationDto, ModeDto, PeerSettingsDto, ShareDto, WhyAskDto, WhyDto};
+use crate::error::Problem;
+use crate::service::Service;
+
+type Answer<T> = Result<Json<T>, Problem>;
+type Node = State<Arc<Service>>;
+
+/// All of them; each asks little.
+pub(super) fn routes() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/api/v1/federation", get(federation))
+        .route("/api/v1/federation/mode", put(set_mode))
+        .route("/api/v1/peers/{peer}/mode", put(set_peer_mode))
+        .route("/api/v1/peers/{peer}/share", post(share))
+        .route("/api/v1/why/{peer}", get(why))
+}
+
+async fn federation(service: Node) -> Answer<FederationDto> {
+    service.federation().await.map(Json)
+}
+
+async fn set_mode(service: Node, Body(mode): Body<ModeDto>) -> Answer<ModeDto> {
+    service.set_node_mode(&mode).await.map(Json)
+}
+
+async fn set_peer_mode(service: Node, Path(peer): Path<String>, Body(mode): Body<ModeDto>) -> Answer<PeerSettingsDto> {
+    service.set_peer_mode(&peer, &mode).await.map(Json)
+}
+
+async fn share(service: Node, Path(peer): Path<String>, Body(share): Body<ShareDto>) -> Answer<PeerSettingsDto> {
+    service.share_with(&peer, share).await.map(Json)
+}
+
+async fn why(service: Node, Path(peer): Path<String>, Query(ask): Query<WhyAskDto>) -> Answer<WhyDto> {
+    service.why(ask.fact.as_deref(), &peer).await.map(Json)
+}
