@@ -12,6 +12,7 @@ use antiphon_core::log::{LogId, Stream};
 use antiphon_core::sign::Signature;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::edits;
 use crate::error::Error;
 use crate::modes::Domains;
 use crate::peers;
@@ -46,7 +47,7 @@ pub(crate) fn page(
     }
     let policy = Policy::of(conn, for_peer)?;
     let mut query = conn.prepare_cached(
-        "SELECT v.header, v.payload, v.signature FROM events v JOIN logs l ON l.id = v.log
+        "SELECT v.header, v.payload, v.signature, v.pos FROM events v JOIN logs l ON l.id = v.log
          WHERE l.stream = ?1 AND l.store = ?2 AND v.seq > ?3 ORDER BY v.seq LIMIT ?4",
     )?;
     let limit = row::sql_len(EVENTS_READ_MAX);
@@ -54,7 +55,7 @@ pub(crate) fn page(
     let (mut page, mut signed, mut bytes) = (Vec::new(), 0, 0);
     while let Some(found) = rows.next()? {
         let (header, signature): (Vec<u8>, Option<[u8; 64]>) = (found.get(0)?, found.get(2)?);
-        let payload = if policy.allows(conn, &header)? { found.get(1)? } else { None::<Vec<u8>> };
+        let payload = if policy.allows(conn, &header, found.get(3)?)? { found.get(1)? } else { None::<Vec<u8>> };
         bytes += header.len() + payload.as_ref().map_or(0, Vec::len);
         if signed > 0 && (page.len() >= max_events || bytes > max_bytes) {
             break;
@@ -103,7 +104,8 @@ impl Policy {
         Ok(Self { withheld, domains })
     }
 
-    pub(crate) fn allows(&self, conn: &Connection, header: &[u8]) -> Result<bool, Error> {
+    /// Whether the peer may have the payload of the event with this header at `pos`.
+    pub(crate) fn allows(&self, conn: &Connection, header: &[u8], pos: i64) -> Result<bool, Error> {
         if !self.withheld && self.domains.is_none() {
             return Ok(true);
         }
@@ -112,6 +114,10 @@ impl Policy {
             return Ok(true);
         }
         let Some(fact) = header.subject.fact() else { return Ok(true) };
+        // What does not count is not projected, so nobody knows its domain: it does without the text until it counts.
+        if self.domains.is_some() && !edits::counts(conn, &header, pos)? {
+            return Ok(false);
+        }
         self.allows_fact(conn, fact)
     }
 
@@ -119,8 +125,7 @@ impl Policy {
         let mut query = conn.prepare_cached("SELECT flags, domain FROM facts WHERE id = ?1")?;
         let found: Option<(i64, Option<String>)> =
             query.query_row([fact.0.as_slice()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        // What does not count is not projected, so nobody knows its domain: it does without the text until it counts.
-        let Some((flags, domain)) = found else { return Ok(self.domains.is_none()) };
+        let Some((flags, domain)) = found else { return Ok(true) };
         if flags & flag::WITHHELD != 0 {
             return Ok(false);
         }

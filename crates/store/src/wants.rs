@@ -57,16 +57,16 @@ impl Reader<'_> {
         let conn = self.connection();
         let policy = Policy::of(conn, Some(peer))?;
         let mut query = conn.prepare_cached(
-            "SELECT v.header, v.payload FROM logs l JOIN events v ON v.log = l.id
+            "SELECT v.header, v.payload, v.pos FROM logs l JOIN events v ON v.log = l.id
              WHERE l.stream = ?1 AND l.store = ?2 AND v.seq = ?3 AND v.payload IS NOT NULL",
         )?;
         let (mut items, mut bytes, mut through) = (Vec::new(), 0, 0);
         for seq in seqs {
             let key = params![log.stream.number(), log.store.0, sql(*seq)];
-            let found: Option<(Vec<u8>, Vec<u8>)> =
-                query.query_row(key, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            if let Some((header, payload)) = found
-                && policy.allows(conn, &header)?
+            let found: Option<(Vec<u8>, Vec<u8>, i64)> =
+                query.query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+            if let Some((header, payload, pos)) = found
+                && policy.allows(conn, &header, pos)?
             {
                 bytes += payload.len();
                 if bytes > max_bytes && !items.is_empty() {
