@@ -180,6 +180,7 @@ macro_rules! pages {
 }
 
 pages! {
+    divergence = "divergence.md",
     first_steps = "first-steps.md",
     recovery = "recovery.md",
     silent_members = "silent-members.md",
