@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use antiphon_core::event::{Flaw, HeaderError};
 use antiphon_core::genome;
 use antiphon_node::{AuthorError, Error, StoreError, ticket};
 
@@ -103,7 +104,20 @@ fn about_write(what: String, error: &AuthorError) -> Problem {
         AuthorError::ChangedMeanwhile(id) => Problem::new(Code::Undecided, what)
             .why("there is a side now that whoever settles it has not seen, and settling would put it aside")
             .hint(format!("look at it again: antiphon divergences show {id}")),
+        AuthorError::Erased(_) => Problem::new(Code::Refused, what)
+            .why("it was forgotten for good, everywhere, and nothing that is written about it is kept")
+            .hint("say it anew as another fact: antiphon remember TEXT"),
+        AuthorError::NotYours { fact, .. } => Problem::new(Code::Refused, what)
+            .why("only its author and stewards may have everybody erase a fact")
+            .hint(format!(
+                "ask a steward (antiphon team members), or take it out of recall: antiphon facts forget {fact}"
+            )),
         AuthorError::NoContent => Problem::new(Code::Invalid, what).hint("give it a text: antiphon remember TEXT"),
+        AuthorError::Version { .. }
+        | AuthorError::IncidentVersion { .. }
+        | AuthorError::Header(HeaderError::Flawed(Flaw::Counter)) => Problem::new(Code::Refused, what)
+            .why("its edits can be counted no further here: some member claimed to have seen more than there are")
+            .hint("write it anew: antiphon remember TEXT"),
         AuthorError::Payload(_) | AuthorError::Header(_) => {
             Problem::new(Code::Invalid, what).why("all fields of a fact travel in one message").hint("shorten them")
         }

@@ -284,3 +284,139 @@ fn whatever_is_wrong_nodes_agree_however_the_log_was_cut() {
         }
     }
 }
+
+#[test]
+fn what_waits_for_an_upgrade_is_taken_in_when_it_comes() {
+    let (mut alice, genome) = alice();
+    let mut bob = join(2, "bob", &mut alice, &genome);
+    let facts: Vec<FactId> = (0..1_500).map(|n| alice.remember(&format!("fact {n}"))).collect();
+    alice.edit(facts[0], Field::Content, "edited".into());
+    alice.forget(facts[1]);
+    bob.pull(&alice);
+    let before = bob.db.reader().state_hash().unwrap();
+    for (actions, kinds) in [(vec![1], vec![]), (vec![2], vec![]), (vec![], vec![1])] {
+        // More than one step of them.
+        let aside = bob.db.leave_as_older_version(&actions, &kinds).unwrap();
+        assert_eq!(bob.db.reader().quarantined(5_000).unwrap().len(), aside);
+        assert_ne!(bob.db.reader().state_hash().unwrap(), before);
+        if actions != [2] {
+            assert_eq!(bob.db.reader().counts().unwrap().facts, 0);
+        }
+        bob.reopen();
+        assert_eq!(bob.db.reader().quarantined(10).unwrap(), []);
+        assert_eq!(bob.db.reader().state_hash().unwrap(), before);
+        assert_eq!(bob.content(facts[0]).as_deref(), Some("edited"));
+        assert!(bob.db.reader().fact(facts[1]).unwrap().unwrap().forgotten);
+        assert_eq!(bob.db.reader().verify().unwrap().problems, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_upgrade_leaves_alone_what_it_does_not_help() {
+    let (eve, mut bob) = eve_and_bob();
+    let author = author(&eve);
+    let mut head = eve.db.reader().clock().unwrap()[&author.log];
+    for wrong in Wrong::ALL {
+        let events = [author.next(head, Some(wrong))];
+        head = events[0].head();
+        author.give(&mut bob.db, &events, 1);
+    }
+    let state = |bob: &Machine| {
+        let reader = bob.db.reader();
+        (reader.quarantined(100).unwrap(), reader.skewed(10).unwrap(), reader.state_hash().unwrap())
+    };
+    let before = state(&bob);
+    assert_eq!((before.0.len(), before.1.len()), (Wrong::ALL.len() - 3, 1));
+    bob.db.leave_as_older_version(&[], &[]).unwrap();
+    bob.reopen();
+    assert_eq!(state(&bob), before);
+}
+
+#[test]
+fn a_text_that_comes_later_makes_the_fact_whole() {
+    let (eve, mut bob) = eve_and_bob();
+    let author = author(&eve);
+    let head = eve.db.reader().clock().unwrap()[&author.log];
+    let (bare, whole) = (author.next(head, Some(Wrong::NoPayload)), author.next(head, None));
+    assert_eq!(bare.hash(), whole.hash());
+    let told = author.give(&mut bob.db, &[bare], 1);
+    assert_eq!(told[0].trouble.as_ref().unwrap().cause, Cause::MissingPayload);
+    let told = author.give(&mut bob.db, &[whole], 1);
+    assert_eq!((told[0].filled, told[0].trouble.clone()), (1, None));
+    assert_eq!(bob.db.reader().missing_payloads(10).unwrap(), []);
+    // What is too long is never asked for, nor taken from whoever brings it.
+    let head = bob.db.reader().clock().unwrap()[&author.log];
+    let long = author.next(head, Some(Wrong::TooLarge));
+    author.give(&mut bob.db, std::slice::from_ref(&long), 1);
+    assert_eq!(bob.db.reader().missing_payloads(10).unwrap(), []);
+    let bytes = vec![0; 64 * 1024 + 1];
+    assert_eq!(bob.db.fill_payloads(&[(author.log, long.header().seq, bytes)]).unwrap(), 0);
+}
+
+#[test]
+fn whoever_claims_to_have_seen_too_much_makes_nobody_write_what_does_not_count() {
+    let (mut alice, genome) = alice();
+    let eve = join(5, "eve", &mut alice, &genome);
+    let mut bob = join(2, "bob", &mut alice, &genome);
+    bob.pull(&alice);
+    bob.pull(&eve);
+    let fact = bob.remember("bob's own");
+    let author = author(&eve);
+    let (log, mine) = (author.log, bob.db.own().unwrap().store);
+    // Eve says that she has seen a thousand edits of bob's, who has made one.
+    let head = eve.db.reader().clock().unwrap()[&log];
+    let plain = author.next(head, None);
+    let mut version: Vec<_> = [(log.store, 1), (mine, 1_000)].into();
+    version.sort();
+    let version = cbor::encode(|out| {
+        cbor::map(out, 2);
+        for (store, count) in &version {
+            cbor::bytes(out, &store.0);
+            cbor::uint(out, *count);
+        }
+    });
+    let subject = cbor::encode(|out| {
+        cbor::array(out, 2);
+        cbor::uint(out, 1);
+        cbor::bytes(out, &fact.0);
+    });
+    let bytes = with_part(&with_part(plain.header_bytes(), 10, &version), 9, &subject);
+    let lie = Event::from_log(bytes, plain.payload().map(<[u8]>::to_vec), None).unwrap();
+    author.give(&mut bob.db, &[lie], 1);
+    // The fact is what she says now, and bob is told that he cannot edit it; nothing unfit is ever written by him.
+    let draft = antiphon_store::Draft::Edit { fact, edit: crate::common::text("mine"), provenance: no_provenance() };
+    assert!(bob.try_write(draft).is_err());
+    let other = bob.remember("bob goes on");
+    assert_eq!(bob.content(other).as_deref(), Some("bob goes on"));
+    assert_eq!(bob.db.reader().quarantined(10).unwrap(), []);
+}
+
+#[test]
+fn an_event_of_the_year_2100_moves_no_clock_and_stays_marked() {
+    let (eve, mut bob) = eve_and_bob();
+    let author = author(&eve);
+    let head = eve.db.reader().clock().unwrap()[&author.log];
+    author.give(&mut bob.db, &[author.next(head, Some(Wrong::Future))], 1);
+    for _ in 0..2 {
+        let skewed = bob.db.reader().skewed(10).unwrap();
+        assert_eq!((skewed.len(), skewed[0].seq, bob.db.reader().counts().unwrap().skewed), (1, 2, 1));
+        assert!(skewed[0].ahead_ms > 70 * 365 * 24 * 60 * 60 * 1_000);
+        bob.reopen();
+        bob.db.rebuild().unwrap();
+    }
+    let fact = bob.remember("now");
+    let written = bob.db.reader().history(fact).unwrap();
+    assert_eq!(written[0].hlc.time(), bob.now);
+}
+
+#[test]
+fn a_clock_that_ran_ahead_and_was_set_right_is_right_again() {
+    let (mut alice, _) = alice();
+    let right = alice.now;
+    alice.now = antiphon_core::time::UnixMillis(4_102_444_800_000);
+    alice.remember("from the future");
+    alice.now = right;
+    alice.reopen();
+    let fact = alice.remember("from now");
+    assert_eq!(alice.db.reader().history(fact).unwrap()[0].hlc.time(), alice.now);
+}
