@@ -135,6 +135,8 @@ pub struct Status {
     pub peers: Vec<PeerView>,
     /// What a person should mend.
     pub problems: Vec<Problem>,
+    /// What came of it when this machine was last found to have been restored from an older copy.
+    pub rejoined: Option<antiphon_store::Rejoined>,
 }
 
 /// What an invitation prints.

@@ -22,6 +22,7 @@ use crate::custody::{self, News};
 use crate::event_loop::Engine;
 use crate::held::Held;
 use crate::inputs::Input;
+use crate::own_log;
 use crate::reasons;
 use crate::session::{Epoch, Live, Stuck};
 use crate::tasks::Tasks;
@@ -93,10 +94,15 @@ impl Engine {
                     self.session_ended(peer, epoch, Some(Reason::NetworkTimeout));
                 }
             }
-            Output::LoadPage { log, after, max_events, max_bytes, .. } => {
-                let store = self.store.clone();
+            Output::LoadPage { log, after, follows, max_events, max_bytes } => {
+                let (store, own) = (self.store.clone(), self.is_own_shared(&log));
                 self.ask_session(peer, epoch, async move {
-                    let events = load(&store, peer, log, after, (max_events, max_bytes)).await;
+                    let most = (max_events, max_bytes);
+                    let events = if own {
+                        or_none(log, own_log::load(&store, peer, (log, after, follows), most).await)
+                    } else {
+                        load(&store, peer, log, after, most).await
+                    };
                     vec![Heard::Page { log, after, events }]
                 });
             }
@@ -125,7 +131,11 @@ impl Engine {
                 self.note_about(&peer, about);
             }
             Output::CaughtUp => {
-                self.note_success(&peer);
+                if live.machine.refuses() {
+                    self.peers.record_sync(&peer, 0, now());
+                } else {
+                    self.note_success(&peer);
+                }
                 self.charter_came(peer);
             }
             Output::PeerHolds(clock) => self.note_clock(peer, clock),
@@ -248,7 +258,8 @@ impl Engine {
         self.tasks.spawn(async move {
             let read = store.read(move |reader| {
                 let held = Held::read(reader, &last)?;
-                let changed = held.charter() != last.charter() || held.partings != last.partings;
+                let moved = held.own.store != last.own.store;
+                let changed = moved || held.charter() != last.charter() || held.partings != last.partings;
                 let team = if changed { Some(Box::new(TeamState::read(reader, &version)?)) } else { None };
                 Ok((held, team))
             });
@@ -270,6 +281,8 @@ impl Engine {
         if let Some(team) = team {
             if team.own.store == self.team.own.store {
                 self.team = *team
+            } else if team.own.team == self.team.own.team {
+                self.follow_store(*team)
             } else {
                 self.change_team(*team)
             }
@@ -282,7 +295,10 @@ impl Engine {
         let keys: BTreeMap<StoreId, NodeId> = held.keys.iter().filter_map(known).collect();
         let authors = (held.authors != self.held.authors).then(|| held.authors.clone());
         let partings = (held.partings != self.held.partings).then(|| held.partings.clone());
+        let own = self.held.own;
         self.held = held;
+        // Before anything is told to sessions that do not stand any more afterwards.
+        self.follow_own_log(own);
         self.custodian.changed();
         for (peer, epoch) in self.sessions.iter().map(|(peer, live)| (*peer, live.epoch)).collect::<Vec<_>>() {
             if let Some(authors) = &authors {

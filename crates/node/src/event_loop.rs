@@ -22,6 +22,7 @@ use crate::clock::{has_come, now};
 use crate::custody::Custodian;
 use crate::held::Held;
 use crate::inputs::{Command, Input};
+use crate::own_log::Rejoin;
 use crate::peers::Registry;
 use crate::ports::Ports;
 use crate::rows::{self, Unkept};
@@ -75,6 +76,8 @@ pub(crate) struct Engine {
     pub(crate) reading: bool,
     /// Another commit came meanwhile.
     pub(crate) read_again: bool,
+    /// The own log, when it is not what members hold of it.
+    pub(crate) rejoin: Rejoin,
     /// Peers of which more can be said once the charter was read again.
     pub(crate) rechecks: BTreeSet<NodeId>,
     pub(crate) inputs: mpsc::Sender<Input>,
@@ -164,6 +167,7 @@ impl Engine {
             Input::Custody(news) => self.on_custody(news),
             Input::Refused(refused) => self.refused(refused),
             Input::Audited => self.audited(),
+            Input::WroteAgain(done) => self.wrote_again(done),
             Input::BackedUp { backup, gone } => self.backed_up(&backup, &gone),
         }
     }
@@ -194,5 +198,6 @@ impl Engine {
         self.greet_again(at);
         self.check_timeouts(at);
         self.tend_copies(at);
+        self.tend_own_log(at);
     }
 }

@@ -1,6 +1,7 @@
 //! The public door of a node: everything a program may ask of it.
 
 mod custody;
+mod erasure;
 mod modes;
 mod registry;
 
@@ -22,7 +23,7 @@ use crate::clock::now;
 use crate::inputs::Command;
 use crate::sealed::Sealing;
 use crate::team::TeamState;
-use crate::{joins, moving, problems};
+use crate::{joins, moving, own_log, problems};
 
 /// A running node, for programs. Cheap to clone; every method may be called from any task.
 ///
@@ -74,7 +75,11 @@ impl Handle {
     pub async fn status(&self) -> Result<Status, Error> {
         let (peers, listen) = self.ask(Command::Peers).await?;
         let team = self.team().await?;
-        let counts = self.store().read(|reader| reader.counts()).await?;
+        let own = team.own.node;
+        let read = self.store().read(move |reader| {
+            Ok((reader.counts()?, reader.rejoined()?, crate::forks::problems(reader, &own)?))
+        });
+        let (counts, rejoined, forks) = read.await?;
         let member = team.membership.members().find(|(node, _)| **node == team.own.node).map(|(_, member)| member);
         let removal = self.removal().await?;
         let mut problems = problems::of_team(&self.members().await?, removal.as_ref(), now());
@@ -82,6 +87,7 @@ impl Handle {
         let told = |peer: &&PeerView| removal.is_some() && peer.reason == Some(Reason::Revoked);
         let peers_to_name = peers.iter().filter(|peer| !told(peer));
         problems.extend(peers_to_name.filter_map(|peer| problems::of_peer(peer, &team.own.name)));
+        problems.extend(forks);
         problems.extend(crate::divergences::problem(&counts));
         Ok(Status {
             node_id: team.own.node,
@@ -96,6 +102,7 @@ impl Handle {
             started: self.shared.started,
             peers,
             problems,
+            rejoined,
         })
     }
 
@@ -114,7 +121,7 @@ impl Handle {
     /// # Errors
     /// [`Error::Store`] when nothing was written.
     pub async fn author(&self, drafts: Vec<Draft>) -> Result<Vec<Result<Authored, Error>>, Error> {
-        let written = self.store().author(drafts, now()).await?;
+        let written = own_log::author(self.store(), drafts).await?;
         Ok(written.into_iter().map(|one| one.map_err(Error::from)).collect())
     }
 

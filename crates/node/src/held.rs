@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use antiphon_core::ids::{NodeId, StoreId};
 use antiphon_core::log::{NodeClock, Stream};
 use antiphon_protocol::sync::Authors;
-use antiphon_store::Reader;
+use antiphon_store::{OwnLog, Reader};
 
 /// A snapshot of the logs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,6 +18,8 @@ pub(crate) struct Held {
     pub(crate) partings: NodeClock,
     /// Who may have written them, by the charter.
     pub(crate) authors: Authors,
+    /// How this node's own log stands.
+    pub(crate) own: OwnLog,
 }
 
 impl Held {
@@ -25,7 +27,7 @@ impl Held {
     pub(crate) fn read(reader: &Reader<'_>, last: &Self) -> Result<Self, antiphon_store::Error> {
         let (clock, partings) = (reader.clock()?, reader.partings()?);
         let keys = reader.logs()?.into_iter().map(|log| (log.log.store, log.node)).collect();
-        let mut held = Self { clock, keys, partings, authors: last.authors.clone() };
+        let mut held = Self { clock, keys, partings, authors: last.authors.clone(), own: reader.own_log()? };
         if held.charter() != last.charter() || held.partings != last.partings {
             held.authors = Authors::of(reader.membership()?.as_ref());
         }

@@ -64,6 +64,8 @@ pub(crate) enum Input {
     Refused(Refused),
     /// Refusals were written down, or could not be.
     Audited,
+    /// What was set aside of own logs was written again, or could not be.
+    WroteAgain(Result<antiphon_store::Again, antiphon_store::Error>),
     /// A gene backup was made, in the place of others if there were too many.
     BackedUp { backup: Box<GeneBackup>, gone: Vec<NodeId> },
 }

@@ -32,6 +32,7 @@ mod connect;
 mod custody;
 mod divergences;
 mod event_loop;
+mod forks;
 mod handle;
 mod handshakes;
 mod held;
@@ -41,6 +42,7 @@ mod inputs;
 mod joins;
 mod modes;
 mod moving;
+mod own_log;
 mod peer_view;
 mod peers;
 mod ports;
@@ -65,8 +67,8 @@ pub use antiphon_protocol::backup::PARTS_PER_OWNER_MAX;
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
     Ancestor, AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Cause, Committed, DOMAINS_MAX, Diverged,
-    DivergedField, Domains, Draft, EditView, Error as StoreError, FactFilter, FactView, GeneBackup, Hit,
-    IncidentFilter, IncidentView, NodeMode, Outcome, PeerMode, Recall, RecallQuery, Report, Side, SubjectId,
+    DivergedField, Domains, Draft, EditView, Erasure, ErasureAt, Error as StoreError, FactFilter, FactView, GeneBackup, Hit,
+    IncidentFilter, IncidentView, NodeMode, Outcome, PeerMode, Recall, RecallQuery, Rejoined, Report, Side, SubjectId,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::phrase::Error as PhraseError;

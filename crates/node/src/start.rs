@@ -241,6 +241,7 @@ async fn assemble(
         agent_version: version,
         reading: false,
         read_again: false,
+        rejoin: crate::own_log::Rejoin::default(),
         rechecks: BTreeSet::new(),
         inputs,
         tasks,

@@ -9,6 +9,7 @@ use antiphon_store::{LogRun, LogView, Reader};
 
 use super::{CarryError, Export, Take};
 use crate::handle::Handle;
+use crate::own_log;
 use crate::team::TeamState;
 
 /// Events after which nothing more goes into one document, in bytes of headers and payloads. In base64, and with the
@@ -30,6 +31,8 @@ impl Handle {
         since: NodeClock,
         peer: Option<NodeId>,
     ) -> Result<Export, CarryError> {
+        // Before anything of them is read, so that nothing leaves that is not noted.
+        own_log::note_all_sent(&self.shared.store, self.shared.key.node_id()).await?;
         let version = self.shared.agent_version.clone();
         Ok(self.shared.store.read(move |reader| export(reader, &version, what, &since, peer)).await?)
     }
