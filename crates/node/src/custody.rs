@@ -254,3 +254,35 @@ fn or_nothing<T: Default>(read: Result<T, antiphon_store::Error>) -> T {
         T::default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use antiphon_core::custody::Custody;
+    use antiphon_core::ids::StoreId;
+    use antiphon_core::log::NodeClock;
+    use antiphon_core::sign::Signer;
+
+    use super::*;
+
+    #[test]
+    fn a_receipt_that_somebody_else_made_or_changed_is_refused() {
+        let (team, bob, eve) = (TeamId([1; 32]), NodeKey::generate().unwrap().0, NodeKey::generate().unwrap().0);
+        let custody = |team, at| Custody {
+            team,
+            node: bob.node_id(),
+            store: StoreId([2; 16]),
+            at: UnixMillis(at),
+            heads: NodeClock::new(),
+            gaps: Vec::new(),
+            stuck: Vec::new(),
+        };
+        let good = custody(team, 5).sign(&bob);
+        let in_his_name = custody(team, 6).sign(&eve);
+        let of_another_team = custody(TeamId([9; 32]), 7).sign(&bob);
+        let mut later = good.clone();
+        later.bytes = custody(team, 8).encode();
+        let (kept, forged) = check(&team, vec![good.clone(), in_his_name, of_another_team, later]);
+        assert_eq!((kept.len(), forged), (1, 3));
+        assert_eq!((kept[0].node, kept[0].at, &kept[0].receipt), (bob.node_id(), UnixMillis(5), &good));
+    }
+}

@@ -178,6 +178,10 @@ impl Pair {
                         outputs.extend(me.session.handle(Input::Custody(answer), now));
                     }
                 }
+                Output::LoadPage { log, after, .. } => {
+                    let nothing = Input::Page { log, after, events: Vec::new() };
+                    outputs.extend(me.session.handle(nothing, now));
+                }
                 Output::Problem { reason, .. } => me.problems.push(reason),
                 Output::WakeAt(at) => me.wake = Some(at),
                 Output::Close(closed) => me.closed = Some(closed),
@@ -282,6 +286,24 @@ fn a_page_of_carol_without_texts_has_bob_ask_alice_at_once() {
     pair.input(BOB, Input::Custody(Answer::Lacking { log: log(), seqs: (1..=10).collect() }));
     pair.settle();
     assert!(pair.sides[BOB].lacks.is_empty());
+}
+
+#[test]
+fn what_alice_gets_later_than_bob_is_asked_for_as_soon_as_she_says_so() {
+    let mut pair = Pair::new(10);
+    let later = std::mem::take(&mut pair.sides[BOB].lacks);
+    pair.open(10);
+    pair.sides[BOB].lacks = later;
+    pair.sides[BOB].lacks.insert(11);
+    pair.sides[ALICE].texts.insert(11, text(11, 40));
+    let head = Head { seq: 11, hash: Hash([6; 32]) };
+    let grown = Input::LocalClock { heads: NodeClock::from([(log(), head)]), keys: BTreeMap::new() };
+    pair.input(BOB, grown);
+    pair.input(BOB, Input::Custody(Answer::Lacking { log: log(), seqs: vec![11] }));
+    assert_eq!(pair.sides[BOB].wants(), 0, "alice does not hold it yet");
+    pair.hear(BOB, Message::Ack { log: log(), head });
+    pair.settle();
+    assert!(!pair.sides[BOB].lacks.contains(&11));
 }
 
 #[test]

@@ -134,7 +134,7 @@ pub(super) struct Custody {
     /// The peer's list was answered with ours in this period.
     answered: bool,
     /// The list that the peer was told last.
-    told: ReceiptList,
+    told: Option<ReceiptList>,
     /// The peer's list, until it is answered.
     theirs: Option<ReceiptList>,
     /// Receipts are being read.
@@ -157,7 +157,7 @@ impl Custody {
             lists: true,
             must_tell: false,
             answered: false,
-            told: Vec::new(),
+            told: None,
             theirs: None,
             reading: None,
             next_at: now,
@@ -237,13 +237,14 @@ impl Custody {
         if theirs.as_ref().is_some_and(|theirs| theirs.iter().any(newer)) && !self.answered {
             (self.answered, self.must_tell) = (true, true);
         }
-        let tells = (std::mem::take(&mut self.lists) && list != self.told) || std::mem::take(&mut self.must_tell);
+        let tells = (std::mem::take(&mut self.lists) && self.told.as_ref() != Some(&list))
+            || std::mem::take(&mut self.must_tell);
         let receipts: Vec<Receipt> = own.into_iter().chain(lacked).collect();
         if receipts.is_empty() && !tells {
             return None;
         }
         let list = tells.then(|| {
-            self.told.clone_from(&list);
+            self.told = Some(list.clone());
             list
         });
         Some(Output::Send(Message::Receipts { receipts, list }))

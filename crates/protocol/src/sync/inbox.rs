@@ -43,8 +43,8 @@ pub(super) enum Judged {
     Check(Check),
     /// New events, verified.
     Store { log: LogId, key: NodeId, events: Vec<Event<Verified>> },
-    /// Nothing new.
-    Known(LogId),
+    /// Nothing new; it ends here.
+    Known(LogId, Head),
     /// It begins after the end of what is held.
     Gap(LogId),
     /// It cannot be believed.
@@ -128,8 +128,9 @@ impl Inbox {
         if contradicts {
             return self.check(Check::alone(self.team, log, key, events, Aim::Contradict));
         }
+        let end = events.last().map_or(Head::EMPTY, Event::head);
         let events = events.split_off(held);
-        let Some(first) = events.first().map(Event::header) else { return Judged::Known(log) };
+        let Some(first) = events.first().map(Event::header) else { return Judged::Known(log, end) };
         if Some(first.seq) != head.seq.checked_add(1) {
             return Judged::Gap(log);
         }

@@ -61,6 +61,8 @@ pub(super) struct Wants {
     due: bool,
     /// How far the pass has read what is missing here; `None` when there is none under way.
     pass: Option<Option<(LogId, u64)>>,
+    /// Payloads that a page of another peer lacked, to be asked for as soon as this one holds those events.
+    told: VecDeque<(LogId, Vec<u64>)>,
     /// Requests that wait.
     queue: VecDeque<(LogId, Vec<u64>)>,
     step: Step,
@@ -95,6 +97,8 @@ impl Wants {
             return;
         }
         self.began = Some(now);
+        // The pass finds them too.
+        self.told.clear();
         (self.asked, self.served, self.unasked, self.distrusted, self.due) = (0, 0, 0, false, true);
         if matches!(self.step, Step::Waiting { .. }) {
             // It was not answered: a peer of an older version, or one that had enough.
@@ -106,8 +110,8 @@ impl Wants {
     /// A page of another peer came without these payloads.
     pub(super) fn told(&mut self, log: LogId, seqs: &[u64]) {
         for seqs in seqs.chunks(WANTED_MAX) {
-            if self.queue.len() < TOLD_MAX {
-                self.queue.push_back((log, seqs.to_vec()));
+            if self.told.len() < TOLD_MAX {
+                self.told.push_back((log, seqs.to_vec()));
             }
         }
     }
@@ -118,7 +122,7 @@ impl Wants {
             return None;
         }
         while self.asked < WANTS_PER_PERIOD_MAX {
-            if let Some((log, mut seqs)) = self.queue.pop_front() {
+            if let Some((log, mut seqs)) = self.take_told(held).or_else(|| self.queue.pop_front()) {
                 seqs.retain(|seq| held.may_have(&log, *seq));
                 if !seqs.is_empty() {
                     self.asked += 1;
@@ -134,6 +138,17 @@ impl Wants {
             }
         }
         None
+    }
+
+    /// The first entry of which the peer holds something; what it does not hold yet waits on.
+    fn take_told(&mut self, held: Held<'_>) -> Option<(LogId, Vec<u64>)> {
+        let first = |(log, seqs): &(LogId, Vec<u64>)| seqs.first().is_some_and(|seq| held.may_have(log, *seq));
+        let (log, seqs) = self.told.iter().position(first).and_then(|at| self.told.remove(at))?;
+        let (now, later): (Vec<u64>, Vec<u64>) = seqs.into_iter().partition(|seq| held.may_have(&log, *seq));
+        if !later.is_empty() {
+            self.told.push_front((log, later));
+        }
+        Some((log, now))
     }
 
     /// Where to read on, if a pass is under way or due.

@@ -76,8 +76,9 @@ impl Open {
             Judged::Store { log, .. } if self.is_unwanted(log) => self.decline(log, None),
             Judged::Check(check) => self.out.push(Output::Verify(check)),
             Judged::Store { log, key, events } => self.out.push(Output::Store { log, key, events }),
-            Judged::Known(log) => {
+            Judged::Known(log, end) => {
                 let head = self.head(&log);
+                self.outbox.note_held(log, end, head);
                 self.send(Message::Ack { log, head });
             }
             Judged::Gap(log) => {
