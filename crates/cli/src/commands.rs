@@ -7,6 +7,7 @@ pub(crate) mod bundle;
 pub(crate) mod custody;
 pub(crate) mod divergences;
 pub(crate) mod down;
+pub(crate) mod erase;
 pub(crate) mod facts;
 pub(crate) mod federation;
 pub(crate) mod gene;

@@ -4,6 +4,7 @@
 pub(crate) mod bundle;
 pub(crate) mod custody;
 pub(crate) mod divergences;
+pub(crate) mod erasure;
 pub(crate) mod facts;
 pub(crate) mod federation;
 pub(crate) mod genes;

@@ -4,6 +4,7 @@
 mod bundles;
 mod custody;
 mod divergences;
+mod erasure;
 mod federation;
 mod genes;
 mod incidents;
@@ -164,6 +165,7 @@ impl Service {
     pub(crate) async fn fact(&self, id: &str) -> Result<FactDto, Problem> {
         let id = self.handle.resolve_fact(id).await?;
         let mut fact = convert::fact(self.handle.fact(id).await?, self.seen());
+        fact.erasure = self.handle.erasure(id).await?.map(convert::erasure);
         self.add_sides(std::iter::once(&mut fact), SIDE_BYTES_MAX).await?;
         Ok(fact)
     }

@@ -4,6 +4,7 @@ use antiphon_server::client::{Client, ClientError};
 use antiphon_server::dto::{ActorDto, Change, EditDto, FactDto, FactFilterDto};
 use clap::{Args, Subcommand};
 
+use super::erase::{self, ForgetArgs};
 use super::which::Which;
 use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem};
@@ -26,10 +27,7 @@ pub(crate) enum FactsCommand {
     /// Change a fact
     Edit(EditArgs),
     /// Forget a fact
-    Forget {
-        /// Id of the fact, or the beginning of it
-        id: String,
-    },
+    Forget(ForgetArgs),
     /// Bring back a forgotten fact as it was
     Restore {
         /// Id of the fact, or the beginning of it
@@ -105,7 +103,8 @@ pub(crate) async fn run(command: FactsCommand, session: &Session) -> Outcome {
             session.output.result(&fact, render::facts::fact)
         }
         FactsCommand::Edit(args) => edit(args, session).await,
-        FactsCommand::Forget { id } => {
+        FactsCommand::Forget(args) if args.hard => erase::run(args, session).await,
+        FactsCommand::Forget(ForgetArgs { id, .. }) => {
             let written = session.node().await?.forget(&id, &ActorDto::default()).await?;
             session.output.result(&written, |written| match written.outcome.as_str() {
                 "written" => format!("Forgot {}. To bring it back: antiphon facts restore {0}", written.id),

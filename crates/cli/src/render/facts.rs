@@ -5,6 +5,7 @@ use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
 use super::divergences::{others, sides};
+use super::erasure::members;
 use super::time::{ago, minute};
 use super::{safe, snippet, table};
 use crate::output::{BAD, FAINT, GOOD, STRONG, WARNING, styled};
@@ -37,7 +38,8 @@ fn marks(fact: &FactDto) -> Vec<&'static str> {
         (fact.stale, "stale"),
         (fact.archived, "archived"),
         (fact.private, "private"),
-        (fact.forgotten, "forgotten"),
+        (fact.forgotten && !fact.erased, "forgotten"),
+        (fact.erased, "erased"),
         (fact.incomplete, "incomplete"),
     ];
     all.into_iter().filter_map(|(set, name)| set.then_some(name)).collect()
@@ -49,7 +51,7 @@ pub(crate) fn list(facts: &[FactDto], now_ms: u64) -> String {
         return "There are no facts. Begin with: antiphon remember TEXT".to_owned();
     }
     let row = |fact: &FactDto| {
-        let text = fact.content.as_deref().map_or_else(|| "(forgotten)".to_owned(), snippet);
+        let text = fact.content.as_deref().map_or_else(|| gone(fact), snippet);
         let notes = marks(fact).join(" ");
         let text = if notes.is_empty() { text } else { format!("{text} [{notes}]") };
         let text = others(fact).into_iter().fold(text, |text, other| format!("{text}\n{other}"));
@@ -90,9 +92,15 @@ pub(crate) fn fact(fact: &FactDto) -> String {
             out.push_str(&format!("{} {value}\n", styled(FAINT, &format!("{name:<11}"))));
         }
     }
-    let content = fact.content.as_deref().map_or_else(|| "(forgotten)".to_owned(), safe);
+    let content = fact.content.as_deref().map_or_else(|| gone(fact), safe);
+    let erasure = fact.erasure.as_ref().map(|erasure| format!("\n{}", members(erasure))).unwrap_or_default();
     let diverged = if fact.sides.is_empty() { String::new() } else { format!("\n{}", sides(fact)) };
-    format!("{out}\n{content}\n{diverged}")
+    format!("{out}\n{content}\n{erasure}{diverged}")
+}
+
+/// What is shown in the place of a text that is gone.
+fn gone(fact: &FactDto) -> String {
+    if fact.erased { "(erased)" } else { "(forgotten)" }.to_owned()
 }
 
 /// The life of a fact, each change as a diff to what was there before.

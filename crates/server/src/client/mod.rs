@@ -7,6 +7,7 @@ mod bundles;
 mod calls;
 mod custody;
 mod divergences;
+mod erasure;
 mod error;
 mod federation;
 mod incidents;

@@ -4,6 +4,7 @@ mod bundle;
 mod custody;
 mod divergence;
 mod draft;
+mod erasure;
 mod federation;
 mod incident;
 mod page;
@@ -16,6 +17,7 @@ pub(crate) use bundle::{carried, cursor, imported};
 pub(crate) use custody::{fact_receipts, receipts, wipe_check};
 pub(crate) use divergence::{choice_of, divergence, fact_sides, resolved};
 pub(crate) use draft::{Actor, after_of, duration_of, edit_of, filter_of, provenance_of, query_of, remember_of};
+pub(crate) use erasure::erasure;
 pub(crate) use federation::{federation, share, why};
 pub(crate) use incident::{
     after_incident_of, incident, incident_filter_of, incident_history, incidents, report_of, update_of,

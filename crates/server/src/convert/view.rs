@@ -66,6 +66,8 @@ pub(crate) fn fact(view: FactView, seen: Seen) -> FactDto {
         archived: fact.archived || fact.expired(seen.now) == Some(OnExpire::Archive),
         private: fact.private,
         forgotten: view.forgotten,
+        erased: view.erased,
+        erasure: None,
         incomplete: view.incomplete,
         diverged: names(&view.diverged),
         sides: Vec::new(),

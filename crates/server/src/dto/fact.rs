@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Change, Scalar, SideDto};
+use super::{Change, ErasureDto, Scalar, SideDto};
 use crate::error::Problem;
 
 /// A file that a fact speaks about.
@@ -380,6 +380,12 @@ pub struct FactDto {
     /// It was forgotten; its text is gone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub forgotten: bool,
+    /// It was forgotten for good: nothing brings it back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erased: bool,
+    /// Where it is gone, when one erased fact is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<ErasureDto>,
     /// Some of its values are not held here.
     #[serde(default, skip_serializing_if = "is_false")]
     pub incomplete: bool,

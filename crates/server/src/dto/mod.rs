@@ -8,6 +8,7 @@ mod arg;
 mod bundles;
 mod custody;
 mod divergence;
+mod erasure;
 mod fact;
 mod federation;
 mod gene;
@@ -30,6 +31,7 @@ pub use divergence::{
     BeforeDto, DivergedFieldDto, DivergenceDto, DivergenceFilterDto, DivergencesDto, ResolveDto, ResolvedDto,
     ResolvedFieldDto, SideDto,
 };
+pub use erasure::{ErasedAtDto, ErasureDto};
 pub use fact::{
     ActorDto, AnchorDto, BatchDto, BatchItemDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HistoryDto,
     HistoryEntryDto, NewFactDto, ProvenanceDto, WrittenDto,

@@ -3,6 +3,7 @@
 mod bundles;
 mod custody;
 mod divergences;
+mod erasure;
 mod facts;
 mod federation;
 mod incidents;
@@ -53,6 +54,7 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/facts", get(facts::list))
         .route("/api/v1/facts/{id}", get(facts::show))
         .route("/api/v1/facts/{id}/history", get(facts::history))
+        .route("/api/v1/facts/{id}/erasure", get(erasure::show))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::show))
         .route("/api/v1/incidents/{id}/history", get(incidents::history))
@@ -68,6 +70,7 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/facts/batch", post(facts::remember_all))
         .route("/api/v1/facts/{id}", axum::routing::patch(facts::edit).delete(facts::forget))
         .route("/api/v1/facts/{id}/restore", post(facts::restore))
+        .route("/api/v1/facts/{id}/erasure", post(erasure::erase))
         .route("/api/v1/divergences/{id}/resolve", post(divergences::resolve))
         .route("/api/v1/incidents", post(incidents::report))
         .route("/api/v1/incidents/{id}", axum::routing::patch(incidents::update));
