@@ -571,7 +571,9 @@ async fn a_signature_that_was_damaged_on_disk_is_named_until_it_is_whole_again()
     alice.start_again().await;
     bob.start_again().await;
     let seen = ill(&alice, "bob", Reason::BadSignature).await;
-    assert!(seen.health.consecutive_failures > 0 && seen.health.last_error.unwrap().event.is_some());
+    let health = seen.health;
+    assert!(health.consecutive_failures > 0 && seen.reason == Some(Reason::BadSignature), "{health:?}");
+    assert!(health.last_error.as_ref().is_some_and(|error| error.event.is_some()), "{health:?}");
     assert!(alice.handle.fact(fact).await.is_err());
     // The hint says `antiphon verify`, which finds it; a copy of the file puts it right.
     let report = bob.handle.verify().await.unwrap();

@@ -81,6 +81,12 @@ impl Session {
         Self { team, state: State::New }
     }
 
+    /// Whether something of what the peer holds is not taken, so that being caught up is no success. Logs that their
+    /// authors forked are no fault of the peer.
+    pub fn refuses(&self) -> bool {
+        matches!(&self.state, State::Open(open) if !open.refused.is_empty())
+    }
+
     /// Takes what happened; says what must be done. A closed session does nothing.
     pub fn handle(&mut self, input: Input, now: UnixMillis) -> Vec<Output> {
         match (&mut self.state, input) {
