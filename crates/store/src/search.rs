@@ -11,6 +11,7 @@ mod frequencies;
 mod indexer;
 mod recall;
 mod score;
+mod sides;
 mod tail;
 mod words;
 

@@ -11,6 +11,7 @@ use antiphon_core::fact::Field;
 use antiphon_core::value::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::sides::others;
 use super::words;
 use crate::cache::meta_uint;
 use crate::error::Error;
@@ -20,6 +21,8 @@ use crate::{purge, row, schema};
 
 /// Column of `facts.pos` behind [`COLUMNS`].
 const POS: usize = 22;
+/// Column of `facts.diverged` in [`COLUMNS`].
+const DIVERGED: usize = 7;
 /// Column of `facts.n` in [`COLUMNS`].
 const N: usize = 19;
 
@@ -170,7 +173,7 @@ fn follow_touched(main: &Connection, search: &Connection, cursor: &mut Cursor, m
         let mut fact = main.prepare_cached(&format!("SELECT {COLUMNS}, f.pos FROM {TABLES} WHERE f.n = ?1"))?;
         let mut fact = fact.query([n])?;
         if let Some(found) = fact.next()? {
-            insert(search, cursor, found)?;
+            insert(main, search, cursor, found)?;
         }
         cursor.touched = id;
         facts += 1;
@@ -188,7 +191,7 @@ fn follow_facts(main: &Connection, search: &Connection, cursor: &mut Cursor, max
         if n <= cursor.last {
             remove(search, cursor, n)?;
         }
-        insert(search, cursor, found)?;
+        insert(main, search, cursor, found)?;
         cursor.pos = pos;
         facts += 1;
     }
@@ -205,9 +208,14 @@ fn remove(search: &Connection, cursor: &mut Cursor, n: i64) -> Result<(), Error>
 }
 
 /// Indexes a fact, unless there is nothing to find.
-fn insert(search: &Connection, cursor: &mut Cursor, found: &Row<'_>) -> Result<(), Error> {
+fn insert(main: &Connection, search: &Connection, cursor: &mut Cursor, found: &Row<'_>) -> Result<(), Error> {
     let values = values(found)?;
-    let Some(content) = values.get(&Field::Content).and_then(Value::as_text) else { return Ok(()) };
+    let others = others(main, row::fact(found, 0)?, row::stream(found, 1)?, row::uint(found, DIVERGED)?)?;
+    let content = values.get(&Field::Content).and_then(Value::as_text);
+    if content.is_none() && others.is_empty() {
+        return Ok(());
+    }
+    let content = content.unwrap_or_default();
     let n: i64 = found.get(N)?;
     let mut text = String::with_capacity(content.len());
     let mut count = 0;
@@ -217,6 +225,7 @@ fn insert(search: &Connection, cursor: &mut Cursor, found: &Row<'_>) -> Result<(
         count += 1;
     };
     words::for_each(content, &mut add);
+    others.iter().for_each(|other| words::for_each(other, &mut add));
     for field in [Field::Domain, Field::Module, Field::CodeRef, Field::Source] {
         if let Some(label) = values.get(&field).and_then(Value::as_text) {
             words::for_each(label, &mut add);

@@ -12,6 +12,7 @@ use rusqlite::{Connection, params};
 
 use super::indexer::Cursor;
 use super::score::{self, Filter, Scored, Scorer, Term, weight};
+use super::sides::others;
 use super::tail::tail;
 use super::{Frequencies, words};
 use crate::error::Error;
@@ -64,7 +65,12 @@ pub(crate) fn recall(
 /// Reads a fact as it is shown.
 fn show(main: &Connection, scored: &Scored, scorer: &Scorer<'_>) -> Result<Option<Hit>, Error> {
     let Some(view) = facts::get(main, scored.id)? else { return Ok(None) };
-    let snippet = snippet(view.fact.content.as_deref().unwrap_or_default(), scorer);
+    let content = view.fact.content.as_deref().unwrap_or_default();
+    let diverged = view.diverged.iter().fold(0, |bits, field| bits | field.mask());
+    let others = others(main, scored.id, view.stream, diverged)?;
+    let mut texts = std::iter::once(content).chain(others.iter().map(String::as_str));
+    let text = texts.find(|text| fits(text, scorer)).unwrap_or(content);
+    let snippet = snippet(text, scorer);
     Ok(Some(Hit { view, score: scored.score, snippet, same: scored.same }))
 }
 
@@ -180,6 +186,13 @@ fn fold(scored: Vec<Scored>, limit: usize) -> Vec<Scored> {
         }
     }
     out
+}
+
+/// Whether a text has a word of the question.
+fn fits(text: &str, scorer: &Scorer<'_>) -> bool {
+    let mut fits = false;
+    words::for_each(text, |word| fits |= scorer.knows(word));
+    fits
 }
 
 /// The part of the text around the first word of the question.

@@ -10,6 +10,7 @@ use antiphon_core::value::Value;
 use rusqlite::{Connection, Row};
 
 use super::indexer::Cursor;
+use super::sides::others;
 use super::words;
 use crate::error::Error;
 use crate::project::{flag, read_rest};
@@ -140,12 +141,13 @@ pub(crate) fn read(
     filter: &Filter<'_>,
 ) -> Result<Option<Scored>, Error> {
     let mut fact = main.prepare_cached(
-        "SELECT id, content, rest, flags, level, log, expires_at, on_expire, domain, module FROM facts WHERE n = ?1",
+        "SELECT id, content, rest, flags, level, log, expires_at, on_expire, domain, module, stream, diverged
+         FROM facts WHERE n = ?1",
     )?;
     let mut rows = fact.query([n])?;
     let Some(found) = rows.next()? else { return Ok(None) };
     let text = |column| found.get_ref(column)?.as_str_or_null().map_err(|error| Error::damaged(error.to_string()));
-    let Some(content) = text(1)? else { return Ok(None) };
+    let content = text(1)?;
     if !filter.passes(found)? {
         return Ok(None);
     }
@@ -158,10 +160,16 @@ pub(crate) fn read(
     if filter.query.tag.as_ref().is_some_and(|tag| !tags.contains(tag)) {
         return Ok(None);
     }
-    let texts = [Some(content), domain, module].into_iter().flatten();
+    let id = row::fact(found, 0)?;
+    let others = others(main, id, row::stream(found, 10)?, row::uint(found, 11)?)?;
+    if content.is_none() && others.is_empty() {
+        return Ok(None);
+    }
+    let texts = [content, domain, module].into_iter().flatten().chain(others.iter().map(String::as_str));
     let score = scorer.score(texts.chain(labels.iter().chain(&tags).map(String::as_str)));
-    let text = Hash::of(content.as_bytes());
-    Ok(if score > 0.0 { Some(Scored { id: row::fact(found, 0)?, score, text, same: 1 }) } else { None })
+    // A fact with sides is not folded into one that says the same as the side that is shown.
+    let text = if others.is_empty() { Hash::of(content.unwrap_or_default().as_bytes()) } else { Hash::of(&id.0) };
+    Ok(if score > 0.0 { Some(Scored { id, score, text, same: 1 }) } else { None })
 }
 
 /// The other texts of a fact that are indexed, and its tags.

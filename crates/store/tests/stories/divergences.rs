@@ -6,7 +6,7 @@ use antiphon_core::ids::{EventId, FactId};
 use antiphon_core::incident::{self, IncidentEdit, Status};
 use antiphon_core::log::Head;
 use antiphon_core::value::Value;
-use antiphon_store::{AuthorError, Diverged, DivergedField, Draft, Outcome, Settlement, SubjectId};
+use antiphon_store::{AuthorError, Diverged, DivergedField, Draft, Outcome, RecallQuery, Settlement, SubjectId};
 
 use crate::common::{Machine, alice, join, no_provenance, text};
 use crate::sync::check;
@@ -261,4 +261,40 @@ fn incidents_diverge_and_are_settled_as_facts_are() {
     assert_eq!(all[0].write(draft).outcome, Outcome::Unchanged);
     assert_eq!(listed(&all[0]), [SubjectId::Fact(fact)]);
     assert_eq!(all[0].db.reader().counts().unwrap().diverged_incidents, 0);
+}
+
+#[test]
+fn recall_finds_a_fact_by_the_words_of_every_side_and_gives_it_once() {
+    let (mut all, fact) = three_who_know(text("port 1"));
+    let deleted = all[0].remember("the spare key is in the drawer");
+    meet(&mut all);
+    all[0].edit(fact, Field::Content, "the oboe is blue".into());
+    all[1].edit(fact, Field::Content, "the viola is red".into());
+    all[0].edit(deleted, Field::Content, "the spare key is in the cellar".into());
+    // The deletion comes last, so it is shown.
+    all[1].now = all[1].now.after(100);
+    all[1].forget(deleted);
+    meet(&mut all);
+    let other = all[2].remember(&all[2].content(fact).unwrap());
+    let find = |machine: &Machine, words: &str| {
+        let query = RecallQuery { text: words.into(), limit: 10, now: machine.now, ..RecallQuery::default() };
+        machine.db.reader().recall(&query).unwrap().hits
+    };
+    // From the log's tail, then from the index.
+    for indexed in [false, true] {
+        if indexed {
+            while all[2].db.index_step(100).unwrap() > 0 {}
+        }
+        for words in ["oboe", "viola", "oboe viola"] {
+            let hits = find(&all[2], words);
+            let found: Vec<FactId> = hits.iter().map(|hit| hit.view.fact.id).filter(|id| *id != other).collect();
+            assert_eq!(found, [fact], "{words}");
+        }
+        let viola = find(&all[2], "viola");
+        assert!(viola.iter().any(|hit| hit.snippet == "the viola is red"), "{viola:?}");
+        let cellar = find(&all[2], "cellar");
+        assert_eq!((cellar.len(), cellar[0].view.forgotten, cellar[0].snippet.contains("cellar")), (1, true, true));
+    }
+    all[2].write(settle(Settlement::Forget(deleted), seen(&fields(&all[2], deleted))));
+    assert!(find(&all[2], "cellar").is_empty());
 }
