@@ -6,7 +6,8 @@
 //!
 //! What a peer may not read goes without its payload: its header keeps the chain whole.
 
-use antiphon_core::event::{Action, Event, Header};
+use antiphon_core::event::{Action, Event, Header, Subject};
+use antiphon_core::fact::Field;
 use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::{LogId, Stream};
 use antiphon_core::sign::Signature;
@@ -129,6 +130,16 @@ impl Policy {
         if flags & flag::WITHHELD != 0 {
             return Ok(false);
         }
-        Ok(self.domains.as_ref().is_none_or(|domains| domains.allow(domain.as_deref())))
+        match (&self.domains, domain) {
+            (None, _) => Ok(true),
+            (Some(domains), Some(domain)) => Ok(domains.allow(Some(&domain))),
+            // A fact that was forgotten shows no domain any more. Its texts are still of the one that they were of.
+            (Some(domains), None) => {
+                let edits = edits::all(conn, &Subject::Fact(fact), Stream::Shared)?;
+                let set = edits.iter().filter_map(|stored| stored.value(Field::Domain)??.as_text());
+                let set: Vec<&str> = set.collect();
+                Ok(if set.is_empty() { domains.allow(None) } else { set.iter().all(|one| domains.allow(Some(one))) })
+            }
+        }
     }
 }
