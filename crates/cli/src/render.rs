@@ -13,6 +13,7 @@ pub(crate) mod incidents;
 pub(crate) mod node;
 pub(crate) mod qr;
 pub(crate) mod recovery;
+pub(crate) mod restored;
 pub(crate) mod team;
 pub(crate) mod time;
 pub(crate) mod trust;

@@ -67,8 +67,9 @@ pub use antiphon_protocol::backup::PARTS_PER_OWNER_MAX;
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
     Ancestor, AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Cause, Committed, DOMAINS_MAX, Diverged,
-    DivergedField, Domains, Draft, EditView, Erasure, ErasureAt, Error as StoreError, FactFilter, FactView, GeneBackup, Hit,
-    IncidentFilter, IncidentView, NodeMode, Outcome, PeerMode, Recall, RecallQuery, Rejoined, Report, Side, SubjectId,
+    DivergedField, Domains, Draft, EditView, Erasure, ErasureAt, Error as StoreError, FactFilter, FactView, GeneBackup,
+    Hit, IncidentFilter, IncidentView, LogView, NodeMode, Outcome, PeerMode, Recall, RecallQuery, Rejoined, Report,
+    Side, SubjectId,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::phrase::Error as PhraseError;

@@ -244,7 +244,7 @@ pub enum Output {
         /// Read what comes after this sequence number.
         after: u64,
         /// Hash of the event there as the peer holds it, if the page is to go on from that. Where another one is held
-        /// here, the page will not be sent.
+        /// here, nothing will be sent, and the first event alone, without its signature, is enough to see that.
         follows: Option<Hash>,
         /// Read at most so many events.
         max_events: usize,

@@ -7,6 +7,7 @@ use antiphon_core::event::{Event, Subject, signed_message};
 use antiphon_core::ids::TeamId;
 use antiphon_core::log::{Head, Stream};
 use antiphon_core::sign;
+use antiphon_core::state::Verdict;
 use rusqlite::Connection;
 
 use crate::PROBLEMS_MAX;
@@ -41,6 +42,9 @@ pub(crate) fn verify(conn: &Connection) -> Result<Report, Error> {
     }
     for view in query::logs::list(conn)? {
         report.logs += 1;
+        if matches!(view.verdict, Verdict::Forked(_)) {
+            report.forked.push(view.clone());
+        }
         check_log(conn, &own.team, &view, &mut report)?;
     }
     check_projection(conn, &mut report)?;

@@ -497,4 +497,6 @@ pub struct Report {
     pub facts: u64,
     /// What is wrong, in words, at most [`crate::PROBLEMS_MAX`].
     pub problems: Vec<String>,
+    /// Logs whose key signed two branches: nothing is wrong with this database, but with whoever wrote them.
+    pub forked: Vec<LogView>,
 }

@@ -25,6 +25,12 @@ pub(crate) fn status(status: &StatusDto, home: &Path) -> String {
     for address in &status.listen {
         out.push_str(&lines(&[("listens at", address.clone())]));
     }
+    if status.mode != "sync" {
+        out.push_str(&lines(&[("mode", super::federation::said_mode(&status.mode))]));
+    }
+    if let Some(restored) = &status.restored {
+        out.push_str(&super::restored::note(restored));
+    }
     if !status.peers.is_empty() {
         out.push_str(&format!("\n{}\n\n", peers_table(&status.peers)));
         out.push_str(&super::federation::sentences(status.peers.iter()));
@@ -142,6 +148,9 @@ pub(crate) fn verify(report: &VerifyDto, state_hash: &str) -> String {
         "Checked {events} in {logs}, which make {facts}: signatures, chains, hashes and projections.\n{} {state_hash}\n",
         styled(FAINT, "state hash"),
     );
+    for forked in &report.forked {
+        out.push_str(&format!("{} {}\n", styled(WARNING, "note:"), safe(forked)));
+    }
     for problem in &report.problems {
         out.push_str(&format!("{} {}\n", styled(BAD, "problem:"), safe(problem)));
     }

@@ -9,6 +9,7 @@ mod federation;
 mod incident;
 mod page;
 mod recovery;
+mod restored;
 mod team;
 mod trust;
 mod view;

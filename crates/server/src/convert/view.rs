@@ -243,10 +243,12 @@ pub(crate) fn status(status: Status, now: UnixMillis, http: Option<String>, find
         listen: status.listen,
         http,
         started: rfc3339(status.started),
+        mode: status.mode.name().to_owned(),
         facts: status.facts,
         events: status.events,
         peers: status.peers.into_iter().map(|view| peer(view, now)).collect(),
         outbox: OutboxDto { pending: 0 },
+        restored: status.rejoined.map(super::restored::restored),
         problems: findings.iter().cloned().chain(status.problems.into_iter().map(finding)).collect(),
     }
 }
@@ -277,6 +279,7 @@ pub(crate) fn joined(joined: &Joined) -> JoinedDto {
 }
 
 pub(crate) fn verify(report: Report) -> VerifyDto {
-    let Report { events, logs, facts, problems } = report;
-    VerifyDto { ok: problems.is_empty(), events, logs, facts, problems }
+    let Report { events, logs, facts, problems, forked } = report;
+    let forked = forked.iter().map(super::restored::forked).collect();
+    VerifyDto { ok: problems.is_empty(), events, logs, facts, problems, forked }
 }

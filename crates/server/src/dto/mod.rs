@@ -17,6 +17,7 @@ mod members;
 mod node;
 mod recall;
 mod recovery;
+mod restored;
 mod team;
 mod trust;
 
@@ -56,6 +57,7 @@ pub use recovery::{
     RecoverDto, RecoveryDto, RecoveryRequestDto, SealDto, SealResultDto, SealedDto, SealedToDto, UnaskedDto,
     UnsealedDto,
 };
+pub use restored::RestoredDto;
 pub use team::{InvitationDto, InviteDto, JoinDto, JoinedDto};
 pub use trust::{
     AuditDto, AuditFilterDto, AuditLineDto, BackupDto, BackupsDto, CountersDto, HeadDto, HealthDto, HealthErrorDto,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::HealthDto;
+use super::{HealthDto, RestoredDto};
 
 /// A team.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -136,6 +136,9 @@ pub struct StatusDto {
     pub http: Option<String>,
     /// When it was started.
     pub started: String,
+    /// Whether it sends and takes: `sync`, `publish` or `subscribe`.
+    #[serde(default)]
+    pub mode: String,
     /// Facts it holds.
     pub facts: u64,
     /// Events it holds.
@@ -144,6 +147,9 @@ pub struct StatusDto {
     pub peers: Vec<PeerDto>,
     /// What waits to be sent.
     pub outbox: OutboxDto,
+    /// What came of it when this machine was last found to have been restored from an older copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<RestoredDto>,
     /// What a person should mend.
     pub problems: Vec<FindingDto>,
 }
@@ -187,6 +193,9 @@ pub struct VerifyDto {
     pub facts: u64,
     /// What is wrong.
     pub problems: Vec<String>,
+    /// Logs with two branches, in words: nothing is wrong here, but with whoever wrote them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forked: Vec<String>,
 }
 
 /// Hash over the charter and the shared projections: equal on all synced members.

@@ -126,8 +126,11 @@ fn about_write(what: String, error: &AuthorError) -> Problem {
             .why("going on without it could let somebody in who was put out in a way this version cannot see")
             .hint("install the newest version of antiphon on this machine"),
         AuthorError::NotASteward(_) => Problem::new(Code::Refused, what).why("only a steward may sign membership"),
+        AuthorError::Rejoining(_) => Problem::new(Code::Busy, what)
+            .why("this machine was restored from an older copy, and must first take over what it had written before")
+            .hint("try again in a few seconds; antiphon status says how far it is"),
         AuthorError::LogClosed(_) => Problem::new(Code::Refused, what)
-            .why("this node was removed from the team, or wrote two histories")
+            .why("this node was removed from the team")
             .hint("antiphon verify shows what is wrong with it"),
         AuthorError::NoText(_) => Problem::new(Code::NotFound, what)
             .why("another node wrote it and its text did not come here")
