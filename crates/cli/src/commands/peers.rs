@@ -115,15 +115,15 @@ pub(crate) async fn run(command: PeersCommand, session: &Session) -> Outcome {
 /// Why the handshake did not end in trust. Only a refusal says something about the team; everything else is a peer
 /// that could not be asked.
 fn refusal(handshake: &HandshakeDto) -> Option<Problem> {
-    if handshake.trust == "VERIFIED" {
+    // A peer that was verified before stays that while it cannot be reached.
+    if handshake.trust == "VERIFIED" && handshake.reason.is_none() {
         return None;
     }
     let reason = handshake.reason.clone().unwrap_or_default();
     if handshake.trust != "REJECTED" {
         let what = format!("{} did not answer the handshake: {}", handshake.peer_id, reason.code);
-        return Some(
-            Problem::new(Code::Unreachable, what).why(reason.text).hint("try again: antiphon peers handshake"),
-        );
+        let hint = reason.hint.unwrap_or_else(|| "try again: antiphon peers handshake".to_owned());
+        return Some(Problem::new(Code::Unreachable, what).why(reason.text).hint(hint));
     }
     let mut why = reason.text;
     if let Some(theirs) = handshake.their_genome.as_ref().filter(|_| !handshake.matches) {
@@ -157,11 +157,13 @@ mod tests {
     #[test]
     fn a_refusal_and_a_silence_end_differently() {
         let check = |trust: &str, exit: Option<u8>| {
-            let reason = Some(ReasonDto { code: "genome_mismatch".into(), text: "other genome".into(), hint: None });
+            let reason = ReasonDto { code: "genome_mismatch".into(), text: "other genome".into(), hint: None };
+            let reason = exit.map(|_| reason);
             let handshake = HandshakeDto { trust: trust.into(), reason, ..HandshakeDto::default() };
             assert_eq!(refusal(&handshake).map(|problem| problem.exit), exit, "{trust}");
         };
         check("VERIFIED", None);
+        check("VERIFIED", Some(5));
         check("REJECTED", Some(4));
         check("PENDING", Some(5));
         check("UNKNOWN", Some(5));
