@@ -57,12 +57,18 @@ impl World {
         };
         let leaks = match message {
             Message::Page(page) | Message::Branch(page) => page.events.iter().any(stays),
+            Message::Payloads { items, .. } => {
+                items.iter().any(|(_, text)| text.windows(STAYS.len()).any(|part| part == STAYS.as_bytes()))
+            }
             _ => false,
         };
         need(!leaks, Law::LocalStays, || format!("n{node} sends a local fact to n{peer}"))?;
         if let Message::Page(page) | Message::Branch(page) = message {
             let payloads = page.events.iter().filter_map(antiphon_core::event::Event::payload);
             payloads.into_iter().try_for_each(|payload| self.check_shared(node, peer, payload))?;
+        }
+        if let Message::Payloads { items, .. } = message {
+            items.iter().try_for_each(|(_, payload)| self.check_shared(node, peer, payload))?;
         }
         Ok(())
     }

@@ -80,7 +80,7 @@ pub use set_aside::{OwnLog, Rejoined};
 pub use standing::{FactEntry, LogStanding};
 pub use store::{Committed, RandomSource, Store, StoreOptions};
 pub use view::*;
-pub use wants::Filled;
+pub use wants::{Filled, Items};
 pub use write_again::Again;
 
 /// Most stores that one key may open in a team.

@@ -3,7 +3,7 @@
 //! What is missing here is named log by log, so that a session can go through it; what a peer asks for is read under
 //! the policy that decides what pages carry; and what a peer gives is kept only where the header names its hash.
 
-use antiphon_core::event::{Header, Subject};
+use antiphon_core::event::Header;
 use antiphon_core::ids::NodeId;
 use antiphon_core::log::{LogId, Stream};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -13,6 +13,9 @@ use crate::error::Error;
 use crate::page::Policy;
 use crate::reader::Reader;
 use crate::row::{self, sql};
+
+/// Payloads of one log, each with its place.
+pub type Items = Vec<(u64, Vec<u8>)>;
 
 /// What became of payloads that a peer gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +46,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn payloads(
-        &self,
-        log: LogId,
-        seqs: &[u64],
-        max_bytes: usize,
-        peer: &NodeId,
-    ) -> Result<(u64, Vec<(u64, Vec<u8>)>), Error> {
+    pub fn payloads(&self, log: LogId, seqs: &[u64], max_bytes: usize, peer: &NodeId) -> Result<(u64, Items), Error> {
         let last = seqs.last().copied().unwrap_or(0);
         if log.stream == Stream::Local {
             return Ok((last, Vec::new()));
@@ -85,7 +82,7 @@ impl Db {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn fill_wanted(&mut self, log: LogId, items: Vec<(u64, Vec<u8>)>) -> Result<Filled, Error> {
+    pub fn fill_wanted(&mut self, log: LogId, items: Items) -> Result<Filled, Error> {
         let (mut good, mut fits) = (Vec::with_capacity(items.len()), true);
         for (seq, payload) in items {
             let header = header_at(self.reader().connection(), log, seq)?;
@@ -105,31 +102,21 @@ pub(crate) fn each_missing(
     after: Option<(LogId, u64)>,
     mut each: impl FnMut(LogId, u64) -> Result<bool, Error>,
 ) -> Result<(), Error> {
-    let erases = conn.query_row("SELECT EXISTS (SELECT 1 FROM erased)", [], |row| row.get(0))?;
     let mut query = conn.prepare_cached(
-        "SELECT l.stream, l.store, v.seq, v.header FROM logs l CROSS JOIN events v ON v.log = l.id
+        "SELECT l.stream, l.store, v.seq FROM logs l CROSS JOIN events v ON v.log = l.id
          WHERE v.payload IS NULL AND l.stream < 2 AND (l.stream, l.store, v.seq) > (?1, ?2, ?3)
+           AND NOT EXISTS (SELECT 1 FROM erased_payloads e WHERE e.pos = v.pos)
          ORDER BY l.stream, l.store, v.seq",
     )?;
     let (stream, store, seq) = after.map_or((0, [0; 16], 0), |(log, seq)| (log.stream.number(), log.store.0, sql(seq)));
     let mut rows = query.query(params![stream, store, seq])?;
     while let Some(found) = rows.next()? {
         let (log, seq) = (row::log(found, 0, 1)?, row::uint(found, 2)?);
-        if erases && is_erased(conn, &Header::decode(&found.get::<_, Vec<u8>>(3)?)?.subject)? {
-            continue;
-        }
         if !each(log, seq)? {
             break;
         }
     }
     Ok(())
-}
-
-/// Whether a subject was forgotten for good.
-fn is_erased(conn: &Connection, subject: &Subject) -> Result<bool, Error> {
-    let (kind, id) = subject.parts();
-    let mut query = conn.prepare_cached("SELECT EXISTS (SELECT 1 FROM erased WHERE kind = ?1 AND id = ?2)")?;
-    Ok(query.query_row(params![sql(kind), id], |row| row.get(0))?)
 }
 
 fn header_at(conn: &Connection, log: LogId, seq: u64) -> Result<Option<Header>, Error> {

@@ -171,3 +171,19 @@ fn receipts_of_whoever_is_no_member_are_not_handed_on() {
     assert!(alice.db.reader().receipt_list(&bob.node()).unwrap().is_empty());
     assert!(alice.db.reader().receipts_lacked(&[], &bob.node(), 8, 1 << 20).unwrap().is_empty());
 }
+
+#[test]
+fn what_was_erased_is_neither_wanted_nor_owed_nor_taken_back() {
+    let (mut alice, mut bob, _, facts) = wages(4);
+    alice.db.update_peer(&bob.node(), |peer| peer.except_domains.clear()).unwrap();
+    let log = alice.shared();
+    let (_, items) = given(&alice, &bob, log);
+    assert_eq!(items.len(), 2);
+    alice.write(Draft::Erase { fact: facts[0], provenance: no_provenance() });
+    bob.pull(&alice);
+    assert_eq!(missing(&bob).len(), 1, "the other one is wanted still");
+    let custody = bob.db.reader().custody(NOW).unwrap().unwrap();
+    assert_eq!((custody.gaps.len(), custody.holding(&log, items[0].0)), (1, Holding::Whole));
+    assert_eq!(bob.db.fill_wanted(log, items).unwrap(), Filled { filled: 1, fits: true });
+    assert_eq!((missing(&bob), bob.content(facts[0])), (Vec::new(), None));
+}
