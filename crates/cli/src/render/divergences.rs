@@ -42,7 +42,7 @@ fn origins(divergence: &DivergenceDto) -> Vec<String> {
 pub(crate) fn show(divergence: &DivergenceDto, now_ms: u64) -> String {
     let id = &divergence.id;
     let Some(since) = &divergence.since else {
-        return format!("{id} is not diverged: all machines that are heard of say the same.");
+        return format!("{id} is not diverged: nothing of it waits to be settled.");
     };
     let head = format!("{}  {}", styled(STRONG, id), styled(FAINT, &safe(&divergence.kind)));
     let mut out = format!("{head}\nChanged on several machines at once, {}.\n", ago(since, now_ms));
@@ -89,7 +89,10 @@ fn before(field: &DivergedFieldDto, now_ms: u64) -> String {
 }
 
 fn one_side(side: &SideDto, before: Option<&BeforeDto>, shown: bool, now_ms: u64) -> String {
-    let mut about = side.agent.as_deref().map(|agent| format!("{}, ", safe(agent))).unwrap_or_default();
+    // A side that could not keep the name of its node says which that is.
+    let name = Some(&side.author).filter(|name| **name != side.side && !name.is_empty());
+    let who = name.into_iter().chain(&side.agent).map(|name| format!("{}, ", safe(name)));
+    let mut about: String = who.collect();
     about.push_str(&format!("{}, {}", minute(&side.at), ago(&side.at, now_ms)));
     let mark = if shown { format!("  {}", styled(WARNING, "shown")) } else { String::new() };
     let said = match (&side.value, before.map(|before| &before.value)) {
@@ -194,7 +197,14 @@ mod tests {
     }
 
     fn side(field: &str, origin: &str, value: Value) -> SideDto {
-        SideDto { field: field.into(), side: origin.into(), value, at: AT.into(), ..SideDto::default() }
+        SideDto {
+            field: field.into(),
+            side: origin.into(),
+            author: origin.into(),
+            value,
+            at: AT.into(),
+            ..SideDto::default()
+        }
     }
 
     fn now() -> u64 {
@@ -204,7 +214,7 @@ mod tests {
     #[test]
     fn a_divergence_shows_what_each_side_changed_and_how_to_settle_it() {
         let before = |value: Value| BeforeDto { value, at: AT.into(), author: "laptop".into(), ..BeforeDto::default() };
-        let agent = Some("claude".to_owned());
+        let (agent, author) = (Some("claude".to_owned()), "laptop".to_owned());
         let divergence = DivergenceDto {
             id: "01X".into(),
             kind: "fact".into(),
@@ -217,7 +227,7 @@ mod tests {
                     sides: vec![
                         SideDto { agent, ..side("content", "laptop", "port 3".into()) },
                         SideDto { deleted: true, ..side("content", "my desk", Value::Null) },
-                        SideDto { missing: true, ..side("content", "eve\u{1b}", Value::Null) },
+                        SideDto { missing: true, author, ..side("content", "7C2J\u{1b}", Value::Null) },
                     ],
                 },
                 DivergedFieldDto {
@@ -231,18 +241,18 @@ mod tests {
             \ncontent\n  before (laptop, 5 min ago)\n      port 1\
             \n  laptop  claude, 2026-03-01 12:30 UTC, 5 min ago  shown\n      port [-1-]{+3+}\
             \n  my desk  2026-03-01 12:30 UTC, 5 min ago\n      (deleted)\
-            \n  eve\\u{001B}  2026-03-01 12:30 UTC, 5 min ago\n      (not held here)\n\
+            \n  7C2J\\u{001B}  laptop, 2026-03-01 12:30 UTC, 5 min ago\n      (not held here)\n\
             \nlevel\n  before: nothing that all sides had seen\
             \n  laptop  2026-03-01 12:30 UTC, 5 min ago  shown\n      0 project\
             \n  my desk  2026-03-01 12:30 UTC, 5 min ago\n      (cleared)\n\
             \nTo settle it, accept a side or write what is right:\
             \n  antiphon divergences resolve 01X --accept laptop\
             \n  antiphon divergences resolve 01X --accept 'my desk'\
-            \n  antiphon divergences resolve 01X --accept 'eve\\u{001B}'\
+            \n  antiphon divergences resolve 01X --accept '7C2J\\u{001B}'\
             \n  antiphon divergences resolve 01X --body TEXT\n";
         assert_eq!(plain(&show(&divergence, now())), want);
         let listed = plain(&list(&[divergence], now()));
-        assert!(listed.contains("content, level  laptop, my desk, eve"), "{listed}");
+        assert!(listed.contains("content, level  laptop, my desk, 7C2J"), "{listed}");
         assert!(list(&[], 0).contains("Nothing is diverged"));
     }
 

@@ -84,6 +84,7 @@ fn diverged(incident: &IncidentDto) -> String {
 
 fn side(side: &SideDto) -> String {
     let value = match &side.value {
+        _ if side.missing => "(not held here)".to_owned(),
         Value::Null => "(none)".to_owned(),
         Value::String(text) => snippet(text),
         other => snippet(&other.to_string()),

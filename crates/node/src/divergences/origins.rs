@@ -16,6 +16,7 @@ pub struct Origins(BTreeMap<StoreId, Origin>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Origin {
     label: String,
+    name: String,
     node: String,
 }
 
@@ -24,7 +25,8 @@ impl Origins {
     pub fn of<'a>(authors: impl IntoIterator<Item = &'a Author>) -> Self {
         let mut stores: BTreeMap<StoreId, Origin> = BTreeMap::new();
         for author in authors {
-            let origin = || Origin { label: author.name.clone(), node: author.node.to_string() };
+            let name = &author.name;
+            let origin = || Origin { label: name.clone(), name: name.clone(), node: author.node.to_string() };
             stores.entry(author.store).or_insert_with(origin);
         }
         let taken = |stores: &BTreeMap<StoreId, Origin>| {
@@ -66,7 +68,10 @@ impl Origins {
             return exact;
         }
         let upper = text.to_ascii_uppercase();
-        called(&|store, origin| store.to_string().starts_with(&upper) || origin.node.starts_with(text))
+        let begins =
+            |store: &StoreId, origin: &Origin| store.to_string().starts_with(&upper) || origin.node.starts_with(text);
+        // A name that several nodes have names all of them, so that whoever gives it is told.
+        called(&|store, origin| origin.name == text || begins(store, origin))
     }
 }
 
@@ -96,6 +101,7 @@ mod tests {
         let clash = Origins::of(&[author(1, "laptop"), author(2, "laptop")]);
         assert_eq!(clash.labels(), [short(1), short(2)]);
         assert_eq!(clash.named(&short(1)), [StoreId([1; 16])]);
+        assert_eq!(clash.named("laptop").len(), 2);
     }
 
     #[test]

@@ -298,3 +298,21 @@ fn recall_finds_a_fact_by_the_words_of_every_side_and_gives_it_once() {
     all[2].write(settle(Settlement::Forget(deleted), seen(&fields(&all[2], deleted))));
     assert!(find(&all[2], "cellar").is_empty());
 }
+
+#[test]
+fn an_erased_fact_has_no_divergence() {
+    let (mut all, fact) = three_who_know(text("port 1"));
+    for (machine, said) in all.iter_mut().zip(["port 2", "port 3", "port 4"]) {
+        machine.edit(fact, Field::Content, said.into());
+    }
+    meet(&mut all);
+    let seen = seen(&fields(&all[0], fact));
+    all[0].write(Draft::Erase { fact, provenance: no_provenance() });
+    meet(&mut all);
+    for machine in &mut all {
+        assert!(listed(machine).is_empty() && fields(machine, fact).is_empty());
+        assert_eq!(machine.db.reader().counts().unwrap().diverged, 0);
+        let settled = machine.write(settle(Settlement::Fact(fact, text("port 2")), seen.clone()));
+        assert_eq!((settled.outcome, machine.content(fact)), (Outcome::Unchanged, None));
+    }
+}
