@@ -19,7 +19,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use antiphon_core::event::{Header, Subject};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -41,6 +43,9 @@ const MEMORY_BYTES_MAX: i64 = 64 * 1024 * 1024;
 const FACTS_PER_STEP: usize = 500;
 /// Erased subjects of which something may still be in a file, by their number in `purging`.
 pub(crate) type Erased = BTreeMap<i64, Subject>;
+
+/// How long the writer was busy with the last round, in microseconds.
+pub(crate) type MainCost = Arc<AtomicU64>;
 
 /// Beginning and end of the names of copies that a move to another team left behind.
 const COPY_NAME: (&str, &str) = ("antiphon-", ".db");
@@ -94,11 +99,17 @@ impl Db {
 }
 
 /// The indexer's part: it begins, and asks the writer for the rest until that is done.
+///
+/// Writing files anew costs as much as they are large, and any member may erase what it wrote, as often as it likes.
+/// So a round gathers all that is erased by then, and the next one waits until this one was a small part of the time.
 #[derive(Debug)]
 pub(crate) struct Purging {
     /// Up to which number of `purging` the index is clean, while its write-ahead log may not be.
     clean: i64,
     wait: Duration,
+    /// When the last round began, and how long it took the index.
+    round: Option<(Instant, Duration)>,
+    main_cost: MainCost,
 }
 
 impl Purging {
@@ -106,35 +117,55 @@ impl Purging {
     const WAIT_MIN: Duration = Duration::from_millis(20);
     /// Longest pause between two tries.
     pub(crate) const WAIT_MAX: Duration = Duration::from_secs(10);
+    /// A round is at most one in so many parts of the time.
+    const SHARE: u32 = 20;
 
     /// Nothing has been cleaned yet.
-    pub(crate) const fn new() -> Self {
-        Self { clean: 0, wait: Self::WAIT_MIN }
+    pub(crate) const fn new(main_cost: MainCost) -> Self {
+        Self { clean: 0, wait: Self::WAIT_MIN, round: None, main_cost }
     }
 
-    /// Goes as far as it gets now with the subjects in `erased`, which the indexer has taken out already. Says how long to wait
-    /// before the next try; `None` when there is nothing left.
-    pub(crate) fn step(&mut self, erased: Erased, indexer: &Indexer, jobs: &mpsc::WeakSender<Job>) -> Option<Duration> {
+    /// Goes as far as it gets now with the subjects in `erased`, which the indexer has taken out already. Says how long
+    /// to wait before the next try; `None` when there is nothing left.
+    pub(crate) fn step(
+        &mut self,
+        mut erased: Erased,
+        indexer: &Indexer,
+        jobs: &mpsc::WeakSender<Job>,
+    ) -> Option<Duration> {
         let Some((last, _)) = erased.last_key_value() else {
             self.wait = Self::WAIT_MIN;
             return None;
         };
-        match self.clean_index(*last, indexer) {
-            // The writer may be gone or have too much to do; then it is asked again, or at the next start.
-            Ok(true) => drop(jobs.upgrade().map(|jobs| jobs.try_send(Job::Purge(erased)))),
+        let rest = if self.clean < *last { self.rest() } else { Duration::ZERO };
+        match self.clean_index(*last, rest.is_zero(), indexer) {
+            Ok(true) => {
+                erased.retain(|n, _| *n <= self.clean);
+                let jobs = jobs.upgrade().filter(|_| !erased.is_empty());
+                // The writer may be gone or have too much to do; then it is asked again, or at the next start.
+                let _asked = jobs.is_some_and(|jobs| jobs.try_send(Job::Purge(erased)).is_ok());
+            }
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "what was erased may still be in the search index"),
         }
-        let wait = self.wait;
-        self.wait = (wait * 2).min(Self::WAIT_MAX);
+        let wait = self.wait.max(rest.min(Self::WAIT_MAX));
+        self.wait = (self.wait * 2).min(Self::WAIT_MAX);
         Some(wait)
     }
 
-    fn clean_index(&mut self, last: i64, indexer: &Indexer) -> Result<bool, Error> {
-        if self.clean < last {
+    /// How long the next round must wait.
+    fn rest(&self) -> Duration {
+        let Some((began, index)) = self.round else { return Duration::ZERO };
+        let cost = index + Duration::from_micros(self.main_cost.load(Ordering::Relaxed));
+        (cost * Self::SHARE).saturating_sub(began.elapsed())
+    }
+
+    fn clean_index(&mut self, last: i64, due: bool, indexer: &Indexer) -> Result<bool, Error> {
+        if self.clean < last && due {
+            let began = Instant::now();
             indexer.purge()?;
-            self.clean = last;
-            self.wait = Self::WAIT_MIN;
+            self.round = Some((began, began.elapsed()));
+            (self.clean, self.wait) = (last, Self::WAIT_MIN);
         }
         indexer.fold()
     }

@@ -14,7 +14,7 @@
 //! A branch is taken up once: what was held as the log before is evidence when it is shown again, and nothing else. So
 //! whoever repeats old events moves nothing.
 
-use antiphon_core::event::Event;
+use antiphon_core::event::{Event, Header};
 use antiphon_core::ids::{Hash, StoreId};
 use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::state::Verdict;
@@ -23,6 +23,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::cache::{LogEntry, meta_uint, set_meta_uint};
 use crate::db::Db;
+use crate::erase;
 use crate::error::Error;
 use crate::query::logs;
 use crate::reader::Reader;
@@ -379,6 +380,8 @@ fn put_aside(
     (seq, hash): (u64, Hash),
     (header, payload, signature): (&[u8], Option<Vec<u8>>, Option<Vec<u8>>),
 ) -> Result<(), Error> {
+    // Of what is erased no text is kept here either.
+    let payload = if erase::is_erased(conn, &Header::decode(header)?.subject)? { None } else { payload };
     conn.prepare_cached(
         "INSERT INTO set_aside (log, seq, hash, header, payload, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (log, seq, hash) DO UPDATE SET payload = coalesce(payload, excluded.payload)",

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::TAIL_EVENTS_MAX;
 use crate::db::{Db, Options};
 use crate::error::Error;
+use crate::purge::MainCost;
 use crate::reader::Reader;
 use crate::search::{Frequencies, Indexer};
 use crate::view::{Applied, Draft};
@@ -148,13 +149,15 @@ impl Store {
             })?;
         }
         let (indexer, main) = (Indexer::open(dir)?, schema::open_readers(dir)?.0);
-        let progress = Progress { indexed, backlog: Arc::clone(&backlog), jobs: jobs.downgrade() };
+        let cost = MainCost::default();
+        let progress =
+            Progress { indexed, backlog: Arc::clone(&backlog), cost: Arc::clone(&cost), jobs: jobs.downgrade() };
         let index_thread = thread.clone();
         spawn(dir, "store-index", move || {
             writer::index(indexer, &main, &woken, &progress);
             drop(index_thread);
         })?;
-        let outlets = Outlets { committed, backlog: Arc::clone(&backlog), wake };
+        let outlets = Outlets { committed, backlog: Arc::clone(&backlog), wake, cost };
         spawn(dir, "store-write", move || {
             writer::write(db, job_receiver, &outlets);
             drop(thread);

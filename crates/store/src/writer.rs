@@ -7,7 +7,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver as WakeReceiver, RecvTimeoutError, SyncSender, TryRecvError};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use antiphon_core::event::Event;
 use antiphon_core::ids::NodeId;
@@ -17,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::db::Db;
 use crate::error::{AuthorError, Error};
-use crate::purge::{Erased, Purging, pending};
+use crate::purge::{Erased, MainCost, Purging, pending};
 use crate::search::Indexer;
 use crate::store::{Backlog, Committed};
 use crate::view::{Applied, Authored, Draft, Outcome};
@@ -127,6 +129,8 @@ pub(crate) struct Outlets {
     pub(crate) backlog: Arc<Mutex<Backlog>>,
     /// Wakes the indexer.
     pub(crate) wake: SyncSender<()>,
+    /// What cleaning the main file took.
+    pub(crate) cost: MainCost,
 }
 
 /// The writer: runs until every sender is gone and the channel is empty.
@@ -244,7 +248,12 @@ fn run_other(db: &mut Db, work: Work, outlets: &Outlets) {
 
 /// Cleans the files; whatever does not work is tried again when the indexer asks again.
 fn purge(db: &mut Db, erased: &Erased, outlets: &Outlets) {
-    match db.purge_main(erased) {
+    let began = Instant::now();
+    let purged = db.purge_main(erased);
+    // The most that it ever took: a try that only folds a log is cheap.
+    let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    outlets.cost.fetch_max(took, Ordering::Relaxed);
+    match purged {
         // Whoever waits for the files to be clean is told.
         Ok(true) => announce(db, 0, false, outlets),
         Ok(false) => {}
@@ -265,6 +274,8 @@ pub(crate) struct Progress {
     pub(crate) indexed: watch::Sender<u64>,
     /// Own events that are not indexed yet.
     pub(crate) backlog: Arc<Mutex<Backlog>>,
+    /// What cleaning the main file took.
+    pub(crate) cost: MainCost,
     /// Where the writer takes jobs, for as long as anybody else can send one.
     pub(crate) jobs: mpsc::WeakSender<Job>,
 }
@@ -272,7 +283,7 @@ pub(crate) struct Progress {
 /// The indexer: catches up, then follows whatever is committed, until the writer is gone. What was erased leaves the
 /// index before it leaves the main file, so it also drives the cleaning of files.
 pub(crate) fn index(mut indexer: Indexer, main: &rusqlite::Connection, wake: &WakeReceiver<()>, progress: &Progress) {
-    let mut purging = Purging::new();
+    let mut purging = Purging::new(Arc::clone(&progress.cost));
     loop {
         let erased = pending(main);
         let failed = catch_up(&mut indexer, main, wake, &progress.indexed, &progress.backlog);

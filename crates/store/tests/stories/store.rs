@@ -160,3 +160,36 @@ async fn own_writers_wait_for_the_index() {
         assert_eq!(found.hits[0].view.fact.content, Some(format!("fact {batch} 499")));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_erased_leaves_the_files_by_itself_also_after_a_crash() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(&home).await;
+    let holds = |word: &str| {
+        let files = ["antiphon.db", "antiphon.db-wal", "search.db", "search.db-wal"].map(|name| home.path().join(name));
+        let bytes = files.iter().map(|file| std::fs::read(file).unwrap_or_default()).collect::<Vec<_>>();
+        bytes.iter().any(|bytes| bytes.windows(word.len()).any(|window| window == word.as_bytes()))
+    };
+    let secrets = vec![remember("vqfirstkx stays a while"), remember("vqsecondkx stays a while")];
+    let written = store.author(secrets, NOW).await.unwrap();
+    let facts: Vec<_> = written.into_iter().map(|one| one.unwrap().fact.unwrap()).collect();
+    assert!(holds("firstkx") && holds("secondkx"));
+    let erase = |fact| vec![Draft::Erase { fact, provenance: no_provenance() }];
+    let mut committed = store.committed();
+    store.author(erase(facts[0]), NOW).await.unwrap().remove(0).unwrap();
+    // Whoever watches commits is told when the files are clean.
+    while store.read(|reader| reader.purge_pending()).await.unwrap() {
+        committed.changed().await.unwrap();
+    }
+    assert!(!holds("firstkx") && holds("secondkx"));
+    // The process ends before the files are clean, and the next one goes on.
+    store.author(erase(facts[1]), NOW).await.unwrap().remove(0).unwrap();
+    store.close().await;
+    let store = open(&home).await;
+    let mut committed = store.committed();
+    while store.read(|reader| reader.purge_pending()).await.unwrap() {
+        committed.changed().await.unwrap();
+    }
+    assert!(!holds("secondkx"));
+    store.close().await;
+}
