@@ -632,6 +632,9 @@ fn a_forged_page_is_refused_and_too_many_end_the_session() {
     let (mut session, _) = opened(&world, world.shared(ALICE).clock());
     let out = hear(&mut session, Message::Page(forged(&good)));
     assert!(told(&out, good.log, Reason::BadSignature));
+    assert!(session.refuses());
+    let named = out.iter().find_map(|out| if let Output::Problem { about, .. } = out { *about } else { None });
+    assert_eq!(named.map(|about| about.event), good.events.last().map(|event| event.header().id));
     assert!(!out.iter().any(|output| matches!(output, Output::Store { .. })));
     let closed = (0..100).any(|_| {
         let out = hear(&mut session, Message::Page(forged(&good)));

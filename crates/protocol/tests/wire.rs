@@ -5,7 +5,7 @@ mod common;
 
 use antiphon_core::cbor;
 use antiphon_core::custody::Receipt;
-use antiphon_core::event::{Event, Unverified, Verified};
+use antiphon_core::event::{Event, Flaw, Unverified, Verified};
 use antiphon_core::ids::{EventId, FactId, Hash, NodeId, StoreId, TeamId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::sign::{Signature, Signer};
@@ -119,6 +119,41 @@ fn pages_of_foreign_or_unlinked_events_come_through_unchanged() {
 }
 
 /// 300 bytes of words, different for every number.
+/// A page in whose middle stands an event about a fact whose id is a byte too short.
+fn flawed_page() -> (Page, usize) {
+    let mut page = facts_page(5, |n| format!("fact {n} of several"));
+    let flawed = &page.events[2];
+    let header = flawed.header_bytes();
+    let id = flawed.header().subject.parts().1;
+    let at = header.windows(id.len()).position(|part| part == id).unwrap();
+    // `[kind, 16 bytes]` becomes `[kind, 15 bytes]`.
+    assert_eq!(header[at - 1], 0x50);
+    let bytes = [&header[..at - 1], &[0x4f], &header[at + 1..]].concat();
+    let payload = flawed.payload().map(<[u8]>::to_vec);
+    page.events[2] = Event::parse(bytes, payload, None).unwrap();
+    (page, 2)
+}
+
+#[test]
+fn an_event_that_does_nothing_travels_with_the_others() {
+    let (page, at) = flawed_page();
+    assert_eq!(page.events[at].header().flaw(), Some(Flaw::SubjectId));
+    check_reads_back(&Message::Page(page));
+}
+
+#[test]
+fn a_payload_of_another_event_is_left_out_and_the_page_goes_on() {
+    let (page, at) = flawed_page();
+    let payload = page.events[at].payload().unwrap().to_vec();
+    let mut bytes = Message::Page(page.clone()).encode();
+    let place = bytes.windows(payload.len()).position(|part| part == payload).unwrap();
+    bytes[place + payload.len() - 1] ^= 1;
+    let Message::Page(read) = Message::decode(&bytes).unwrap() else { panic!("no page") };
+    assert_eq!(read.events[at].payload(), None);
+    assert_eq!(read.events[at].hash(), page.events[at].hash());
+    assert_eq!((&read.events[..at], &read.events[at + 1..]), (&page.events[..at], &page.events[at + 1..]));
+}
+
 fn words(seed: usize) -> String {
     const WORDS: [&str; 24] = [
         "retry", "the", "index", "build", "cache", "port", "token", "when", "server", "test", "of", "fails", "schema",
