@@ -1,14 +1,17 @@
-//! Measures Antiphon: `cargo run --release --manifest-path bench/Cargo.toml -- all`.
+//! Measures Antiphon: `cargo run --release --manifest-path bench/Cargo.toml -- all`, and beside iroh-docs:
+//! `bench/federation.sh`, which builds that first.
 //!
 //! Each figure is the median of several rounds; what it is compared with runs in the same program, in turn with it.
 
 mod charter;
 mod corpus;
+mod federation;
 mod figures;
+mod peer;
 mod recall;
 mod remember;
 mod serve;
-mod sync;
+mod wire;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -19,12 +22,17 @@ async fn main() -> Outcome<()> {
     if what == "serve" {
         return serve::run(arguments.next().ok_or("serve needs a home")?.into()).await;
     }
-    figures::print_head();
-    let all = what == "all";
-    let known = ["all", "charter", "remember", "recall", "sync"];
+    let known = ["all", "charter", "remember", "recall", "federation"];
     if !known.contains(&what.as_str()) {
         return Err(format!("{what:?} is none of {}", known.join(", ")).into());
     }
+    let (flags, parts): (Vec<String>, Vec<String>) = arguments.partition(|argument| argument.starts_with("--"));
+    let long = flags.iter().any(|flag| flag == "--long");
+    if wire::alone()? {
+        return Ok(());
+    }
+    figures::print_head();
+    let all = what == "all";
     if all || what == "charter" {
         charter::run()?;
     }
@@ -34,8 +42,8 @@ async fn main() -> Outcome<()> {
     if all || what == "recall" {
         recall::run().await?;
     }
-    if all || what == "sync" {
-        sync::run().await?;
+    if all || what == "federation" {
+        federation::run(&parts, long).await?;
     }
     Ok(())
 }
