@@ -140,3 +140,40 @@ async fn over_http_the_address_names_the_profile() {
     assert!(has("/mcp?profile=root", "there is no profile").await);
     alice.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_agent_of_any_profile_forgets_for_good() {
+    let alice = Alice::start().await;
+    for profile in [ToolProfile::Core, ToolProfile::ReadOnly, ToolProfile::Full] {
+        let mut agent = Agent::with(&alice, profile).await;
+        let list = agent.ask("tools/list", json!({})).await["result"]["tools"].clone();
+        for word in ["erase", "hard", "for good"] {
+            assert!(!list.to_string().contains(word), "{word}: {list}");
+        }
+        agent.leave().await;
+    }
+    let mut agent = Agent::with(&alice, ToolProfile::Full).await;
+    let made = good(&mut agent, "remember", json!({"content": "the build takes an hour"})).await;
+    let id = made["id"].as_str().unwrap().to_owned();
+    for arguments in [json!({"id": id, "hard": true}), json!({"id": id, "erase": true})] {
+        assert_eq!(agent.call("forget", arguments).await["isError"], true);
+    }
+    assert_eq!(
+        agent.ask("tools/call", json!({"name": "erase", "arguments": {"id": id}})).await["error"]["code"],
+        -32602
+    );
+    good(&mut agent, "forget", json!({"id": id})).await;
+    let fact = alice.client.fact(&id).await.unwrap();
+    assert!(fact.forgotten && !fact.erased);
+    // What an agent forgot a person can bring back, or erase.
+    let nobody = antiphon_server::dto::ActorDto::default();
+    alice.client.restore(&id, &nobody).await.unwrap();
+    let not_erased = alice.client.erasure(&id).await.unwrap_err();
+    assert!(not_erased.to_string().contains("was not erased"), "{not_erased}");
+    let erasure = alice.client.erase(&id, &nobody).await.unwrap();
+    assert_eq!((erasure.id.as_str(), erasure.author.as_str(), erasure.members.len()), (id.as_str(), "alice", 0));
+    let shown = alice.client.fact(&id).await.unwrap();
+    assert!(shown.erased && shown.content.is_none() && shown.erasure.is_some());
+    agent.leave().await;
+    alice.stop().await;
+}
