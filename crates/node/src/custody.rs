@@ -260,7 +260,6 @@ mod tests {
     use antiphon_core::custody::Custody;
     use antiphon_core::ids::StoreId;
     use antiphon_core::log::NodeClock;
-    use antiphon_core::sign::Signer;
 
     use super::*;
 

@@ -111,13 +111,18 @@ mod tests {
         LogId::new(StoreId([1; 16]), Stream::Shared)
     }
 
+    /// The hash of the only branch there is.
+    fn hash(seq: u64) -> Hash {
+        Hash::of(&seq.to_be_bytes())
+    }
+
     fn holding(seq: u64, gaps: &[(u64, u64)]) -> Custody {
         Custody {
             team: TeamId([1; 32]),
             node: NodeId([2; 32]),
             store: StoreId([3; 16]),
             at: UnixMillis(1),
-            heads: [(log(), Head { seq, hash: Hash([seq as u8; 32]) })].into(),
+            heads: [(log(), Head { seq, hash: hash(seq) })].into(),
             gaps: gaps.iter().map(|(first, last)| Gap { log: log(), first: *first, last: *last }).collect(),
             stuck: Vec::new(),
         }
@@ -127,7 +132,7 @@ mod tests {
     fn what_nobody_else_has_signed_for_is_found() {
         let check = |ours: &Custody, others: &[Custody], want: &[(u64, u64)]| {
             let others: Vec<&Custody> = others.iter().collect();
-            let open = uncovered(ours, &others, |_, head| head.hash == Hash([head.seq as u8; 32]));
+            let open = uncovered(ours, &others, |_, head| head.hash == hash(head.seq));
             assert_eq!(open.get(&log()).cloned().unwrap_or_default(), want, "{others:?}");
         };
         let ours = holding(100, &[(40, 50)]);
