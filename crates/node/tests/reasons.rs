@@ -495,6 +495,10 @@ async fn one_bad_event_of_each_kind_is_named_and_stalls_nothing() {
         // It is no failure of alice, and nothing is retried for it.
         assert_eq!((seen.trust, seen.reason), (Trust::Verified, None), "{bad:?}");
         agree(&alice, &bob).await;
+        // Whoever asks why gets the same reason, and for what is applied none.
+        let why = bob.handle.why(None, "alice").await.unwrap();
+        let found = why.findings.iter().any(|finding| finding.code == reason.name());
+        assert_eq!(found, bad != Bad::Future, "{bad:?}: {why:?}");
         if bad == Bad::NoPayload {
             assert!(bob.handle.fact(fact).await.unwrap().incomplete);
             // Alice finds the text again, and bob asks for it by himself.
