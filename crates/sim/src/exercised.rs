@@ -25,6 +25,10 @@ pub enum Class {
     FullDisk,
     /// A disk that was replaced by an older copy.
     OlderDisk,
+    /// An own branch that a member put aside, since others held another one.
+    SetAside,
+    /// A fact that such a member wrote again.
+    WrittenAgain,
     /// An event that was signed by a clock of the year 2100.
     FarFuture,
     /// An event that was signed by a clock that had been set back.
@@ -45,13 +49,19 @@ pub enum Class {
     Paused,
     /// A payload that a peer did not get, since its domain is not shared with it.
     Withheld,
+    /// A payload that came because it was asked for.
+    Asked,
+    /// A custody receipt that was signed.
+    Receipt,
+    /// A fact that was forgotten for good and is gone everywhere.
+    Erased,
     /// Something that a stranger or a thief tried.
     Attempt,
 }
 
 impl Class {
     /// Every one.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::OneWay,
         Self::TwoWay,
         Self::NoLink,
@@ -62,6 +72,8 @@ impl Class {
         Self::Untold,
         Self::FullDisk,
         Self::OlderDisk,
+        Self::SetAside,
+        Self::WrittenAgain,
         Self::FarFuture,
         Self::SetBack,
         Self::Equivocation,
@@ -72,6 +84,9 @@ impl Class {
         Self::Subscribe,
         Self::Paused,
         Self::Withheld,
+        Self::Asked,
+        Self::Receipt,
+        Self::Erased,
         Self::Attempt,
     ];
 }
@@ -89,6 +104,8 @@ impl fmt::Display for Class {
             Self::Untold => "processes killed before the answer",
             Self::FullDisk => "full disks",
             Self::OlderDisk => "disks replaced by an older copy",
+            Self::SetAside => "own branches put aside",
+            Self::WrittenAgain => "facts written again",
             Self::FarFuture => "writes under a clock of the year 2100",
             Self::SetBack => "writes under a clock that was set back",
             Self::Equivocation => "pairs of events signed under one counter",
@@ -99,6 +116,9 @@ impl fmt::Display for Class {
             Self::Subscribe => "live changes to subscribing only",
             Self::Paused => "live sessions paused",
             Self::Withheld => "payloads withheld by a domain",
+            Self::Asked => "texts that came because they were asked for",
+            Self::Receipt => "custody receipts signed",
+            Self::Erased => "facts forgotten for good, gone everywhere",
             Self::Attempt => "attempts of strangers and thieves",
         })
     }

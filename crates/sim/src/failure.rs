@@ -21,6 +21,14 @@ pub enum Law {
     LocalStays,
     /// Texts of a domain go only to peers with which it is shared.
     DomainStays,
+    /// What a node signs that it holds it does hold.
+    ReceiptsAreTrue,
+    /// After healing, every member has every text that it may have and another one can give.
+    TextsCome,
+    /// Of a fact that was forgotten for good nothing is left.
+    ErasedIsGone,
+    /// A member that came back with an older disk writes again.
+    RestoredWrites,
     /// Only a member that proves it is verified, and nobody else is told anything.
     TrustIsProved,
     /// What a revoked member writes after its cut does not count.
@@ -58,6 +66,10 @@ impl fmt::Display for Law {
             Self::OnlyDurableIsConfirmed => "only what is durable is confirmed",
             Self::LocalStays => "local facts never leave their node",
             Self::DomainStays => "texts of a domain go only to peers with which it is shared",
+            Self::ReceiptsAreTrue => "what is signed for is held",
+            Self::TextsCome => "every text comes to whoever may have it",
+            Self::ErasedIsGone => "what was forgotten for good is gone",
+            Self::RestoredWrites => "a member with an older disk writes again",
             Self::TrustIsProved => "trust is proved",
             Self::RevokedIsOut => "a revoked member's later events do not count",
             Self::OneCharter => "after healing all members hold the same charter",

@@ -1,6 +1,9 @@
 //! What happens to a world from outside: links, crashes, clocks, disks, and the calm afterwards.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+use antiphon_core::ids::FactId;
 
 use antiphon_protocol::sync::{Input, Mode};
 
@@ -11,7 +14,7 @@ use crate::failure::Step;
 use crate::network::{Body, Packet};
 use crate::node::Up;
 use crate::options::Sabotage;
-use crate::plan::{Crash, Fault};
+use crate::plan::{Crash, Fault, Policy};
 use crate::world::World;
 
 /// Longest time until a broken connection is noticed, in milliseconds.
@@ -169,6 +172,7 @@ impl World {
             self.model.check_unfounded(node)?;
         }
         self.nodes[node].up = Some(up);
+        self.check_last_receipt(node)?;
         self.agenda.put(self.at + self.random.below(1_000), Event::Join(node));
         Ok(())
     }
@@ -198,10 +202,36 @@ impl World {
         disk::copy(&copy, &self.nodes[node].dir)?;
         let up = Up::start(&self.nodes[node].dir, &self.nodes[node].key)?;
         let logs = up.db.reader().logs()?;
-        self.model.rolled_back(node, &logs);
+        let id = self.nodes[node].id;
+        // A node whose peers had been set meanwhile has forgotten that, too.
+        self.nodes[node].shares.clear();
+        for row in up.db.reader().peers()? {
+            let policy = match (row.only_domains.is_empty(), row.except_domains.is_empty()) {
+                (false, _) => Policy::OnlyWeb,
+                (_, false) => Policy::ExceptPay,
+                _ => Policy::All,
+            };
+            let peer = self.index[&row.node];
+            self.nodes[node].shares.insert(peer, (policy, self.at));
+        }
+        let others = self.honest().into_iter().filter(|other| *other != node);
+        let mut somewhere: BTreeSet<FactId> = BTreeSet::new();
+        for fact in self.model.remembered.iter().filter(|((of, _), _)| *of == node).map(|(_, fact)| *fact) {
+            let held = |db: &antiphon_store::Db| Ok::<bool, antiphon_store::Error>(db.reader().fact(fact)?.is_some());
+            let mut there = held(&up.db)?;
+            for other in others.clone() {
+                there |= self.nodes[other].up.as_ref().map_or(Ok(false), |up| held(&up.db))?;
+            }
+            if there {
+                somewhere.insert(fact);
+            }
+        }
+        self.model.rolled_back(node, &id, &logs, |fact| somewhere.contains(fact));
         self.restored = true;
         self.tally.exercised.add(Class::OlderDisk, 1);
-        self.restart(node)
+        self.restart(node)?;
+        // Somebody goes on where the copy ends, before anybody can say that these places are taken.
+        if self.random.chance(700) { self.write_by(node) } else { Ok(()) }
     }
 
     /// Somebody sets the clock of a node: what waits for a time by it may be due at once.

@@ -26,6 +26,8 @@ impl World {
     pub(crate) fn keep_house(&mut self, node: usize) -> Step {
         let again = self.at + HOUSEKEEPING_MS + self.random.below(100);
         self.agenda.put(again, Event::House(node));
+        self.tend_own_log(node);
+        self.clean_files(node)?;
         let now = self.nodes[node].clock(self.at);
         let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
         let Some(team) = &up.team else { return Ok(()) };
@@ -163,7 +165,8 @@ impl World {
         (known.store, known.trust, known.gate) = (Some(store), Trust::Verified, true);
         known.out_of_step = false;
         known.reached(at);
-        need(!moved, Law::NoFalseAlarm, || format!("n{node} moves the pin of {peer}"))?;
+        let renewed = from.is_some_and(|from| self.restored && self.plan.restored == Some(from));
+        need(!moved || renewed, Law::NoFalseAlarm, || format!("n{node} moves the pin of {peer}"))?;
         self.note(node, "verified", &peer.0, || peer.to_string());
         self.tally.handshakes += 1;
         self.give(node, Job::KeepPeer { peer, store: Some(store), trust: Trust::Verified });

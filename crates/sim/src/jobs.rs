@@ -11,7 +11,7 @@ use antiphon_core::trust::Trust;
 use antiphon_protocol::join::{Joined, StewardInput};
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{self, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
-use antiphon_store::{AuthorError, Authored, Branching, Bring, Db, Draft, Identity, InviteUse, LogRun, Reader};
+use antiphon_store::{Again, AuthorError, Authored, Branching, Bring, Db, Draft, Identity, InviteUse, LogRun, Reader};
 
 use crate::agenda::{Event as Happening, Inside};
 use crate::exercised::Class;
@@ -38,7 +38,9 @@ pub(crate) enum Job {
     /// Read the branches of a log for a session.
     LoadProof { peer: usize, epoch: u64, log: LogId },
     /// Read a page for a session.
-    Load { peer: usize, epoch: u64, log: LogId, after: u64, max_events: usize, max_bytes: usize },
+    Load { peer: usize, epoch: u64, log: LogId, after: u64, follows: Option<Hash>, most: (usize, usize) },
+    /// Write again what was set aside.
+    WriteAgain { caught_up: bool },
     /// Keep what is known of a peer.
     KeepPeer { peer: NodeId, store: Option<StoreId>, trust: Trust },
     /// Let somebody join.
@@ -75,6 +77,7 @@ pub(crate) enum Done {
     },
     Adopted,
     AdoptFailed,
+    WroteAgain(Option<Again>),
 }
 
 impl World {
@@ -130,12 +133,16 @@ impl World {
                 self.tell_session(node, peer, epoch, vec![sync::Input::Proof { log, branches }]);
                 Ok(())
             }
-            Job::Load { peer, epoch, log, after, max_events, max_bytes } => {
-                let for_peer = self.nodes[peer].id;
-                let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
-                let events = up.db.reader().page(log, after, max_events, max_bytes, Some(&for_peer))?;
+            Job::Load { peer, epoch, log, after, follows, most } => {
+                let events = self.load_page(node, peer, (log, after, follows), most)?;
                 self.count_withheld(node, peer, &events);
                 self.tell_session(node, peer, epoch, vec![sync::Input::Page { log, after, events }]);
+                Ok(())
+            }
+            Job::WriteAgain { caught_up } => {
+                let again = self.write_again(node, caught_up)?;
+                self.committed(node)?;
+                self.tell(node, Inside::Done(Done::WroteAgain(again)));
                 Ok(())
             }
             Job::KeepPeer { peer, store, trust } => self.keep_peer(node, peer, store, trust),
@@ -179,6 +186,7 @@ impl World {
             let spoil = |event: Event| if event.header().seq > 1 { event.without_payload() } else { event };
             events = events.into_iter().map(spoil).collect();
         }
+        let texts = if self.is_sabotaged(Sabotage::KeepErased) { events.clone() } else { Vec::new() };
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let applied = match up.db.apply_run(log, key, events, Some(from), now) {
             Ok(applied) => applied,
@@ -194,6 +202,7 @@ impl World {
         let fits = applied.fork.is_none() || may_fork;
         need(fits, Law::NoFalseAlarm, || format!("n{node} sees a fork of {log}"))?;
         let authors = if applied.changed_charter { Some(Held::read(&up.db.reader())?.authors) } else { None };
+        self.keep_texts(node, &texts)?;
         self.tally.applied += applied.stored as u64;
         if key != from && applied.stored > 0 {
             self.tally.exercised.add(Class::Relayed, 1);

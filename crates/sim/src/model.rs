@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use antiphon_core::charter::Change;
-use antiphon_core::ids::{EventId, FactId, NodeId, TeamId};
+use antiphon_core::custody::Custody;
+use antiphon_core::ids::{EventId, FactId, NodeId, StoreId, TeamId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_store::{Authored, Db, Draft, LogView};
 use antiphon_vault::NodeKey;
@@ -47,6 +48,16 @@ pub(crate) struct Model {
     pub(crate) lowered: BTreeSet<FactId>,
     /// Whether somebody ever shared less than everything, so that some texts are not everywhere.
     pub(crate) narrowed: bool,
+    /// Domains of facts, as they were remembered.
+    pub(crate) domains: BTreeMap<FactId, Option<&'static str>>,
+    /// What stands in the text of each fact and of no other.
+    pub(crate) marks: BTreeMap<FactId, String>,
+    /// Facts that were forgotten for good, with what stood in their texts.
+    pub(crate) erased: Vec<(FactId, String)>,
+    /// The last receipt that each node signed.
+    pub(crate) receipts: BTreeMap<usize, Custody>,
+    /// Nodes that came back with an older disk, with their stores of that time: their own logs there may give way.
+    pub(crate) gives_way: BTreeSet<(usize, StoreId)>,
     /// What clients asked to be remembered.
     pub(crate) wanted: Vec<(usize, Draft)>,
     /// What each node has committed of each log.
@@ -77,6 +88,10 @@ impl Model {
 
     pub(crate) fn acknowledge(&mut self, node: usize, authored: &Authored) {
         let Authored { log, seq, event, fact, .. } = authored.clone();
+        if self.gives_way.contains(&(node, log.store)) {
+            // Where it stands may change; that the fact is there is checked in the end.
+            return;
+        }
         self.acknowledged.push(Acknowledged { node, log, seq, event, fact });
     }
 
@@ -115,6 +130,9 @@ impl Model {
     pub(crate) fn committed(&mut self, node: usize, logs: &[LogView]) -> Step {
         let known = self.committed.entry(node).or_default();
         for (log, before) in known.iter() {
+            if self.gives_way.contains(&(node, log.store)) {
+                continue;
+            }
             let now = logs.iter().find(|view| view.log == *log).map_or(Head::EMPTY, |view| view.head);
             let kept = now.seq > before.seq || now == *before;
             need(kept, Law::ClocksGrow, || {
@@ -128,6 +146,9 @@ impl Model {
     /// After a restart, what was held is still there, event for event at the heads.
     pub(crate) fn check_prefix(&self, node: usize, db: &Db) -> Step {
         for (log, head) in self.committed.get(&node).into_iter().flatten() {
+            if self.gives_way.contains(&(node, log.store)) {
+                continue;
+            }
             let held = db.reader().header_hash_at(*log, head.seq)?;
             let kept = held == Some(head.hash);
             need(kept, Law::ClocksGrow, || format!("n{node} came back without event {} of {log}", head.seq))?;
@@ -145,6 +166,9 @@ impl Model {
     pub(crate) fn check_holds(&self, node: usize, peer: usize, clock: &NodeClock) -> Step {
         let committed = self.committed.get(&peer);
         for (log, head) in clock {
+            if self.gives_way.contains(&(peer, log.store)) {
+                continue;
+            }
             let held = committed.and_then(|logs| logs.get(log)).map_or(0, |held| held.seq);
             need(head.seq <= held, Law::OnlyDurableIsConfirmed, || {
                 format!("n{node} heard that n{peer} holds {log} up to {}, it holds {held}", head.seq)
@@ -160,11 +184,31 @@ impl Model {
         // Under the keys, its facts are still looked for at the end.
     }
 
-    /// A node came back with an older disk: nobody is owed what it wrote since then.
-    pub(crate) fn rolled_back(&mut self, node: usize, logs: &[LogView]) {
+    /// Every fact that is shared, as far as that was acknowledged.
+    pub(crate) fn shared_facts(&self) -> impl Iterator<Item = FactId> {
+        self.shared.iter().copied()
+    }
+
+    /// Whether a fact was acknowledged as shared.
+    pub(crate) fn is_shared(&self, fact: &FactId) -> bool {
+        self.shared.contains(fact)
+    }
+
+    /// A node came back with an older disk: of what it wrote since then it is owed what `is_somewhere`: with another
+    /// member, or on the copy.
+    pub(crate) fn rolled_back(
+        &mut self,
+        node: usize,
+        id: &NodeId,
+        logs: &[LogView],
+        is_somewhere: impl Fn(&FactId) -> bool,
+    ) {
+        let own = logs.iter().filter(|view| view.node == *id);
+        self.gives_way.extend(own.map(|view| (node, view.log.store)));
+        self.receipts.remove(&node);
         let head = |log: &LogId| logs.iter().find(|view| view.log == *log).map_or(0, |view| view.head.seq);
         self.acknowledged.retain(|write| write.node != node || write.seq <= head(&write.log));
-        self.remembered.retain(|(of, _), _| *of != node);
+        self.remembered.retain(|(of, _), fact| *of != node || is_somewhere(fact));
         self.wanted.retain(|(of, _)| *of != node);
         self.local.retain(|_, local| local.node != node || local.stays);
         self.committed.remove(&node);

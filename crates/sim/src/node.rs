@@ -21,6 +21,7 @@ use antiphon_vault::NodeKey;
 
 use crate::failure::Step;
 use crate::plan::Policy;
+use crate::rejoin::Rejoin;
 
 /// Wall-clock time at which every world begins.
 const BEGINNING: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -74,6 +75,8 @@ pub(crate) struct Up {
     pub(crate) writer_free_at: u64,
     /// Whether a commit waits to be read.
     pub(crate) reading: bool,
+    /// How far it is with an own log that others hold otherwise.
+    pub(crate) rejoin: Rejoin,
     /// Peers of which more can be said once the charter was read again.
     pub(crate) rechecks: BTreeSet<usize>,
 }
@@ -132,6 +135,8 @@ pub(crate) struct Live {
     pub(crate) epoch: u64,
     pub(crate) stream: u64,
     pub(crate) machine: Session,
+    /// What the peer says that it holds.
+    pub(crate) claims: Option<NodeClock>,
     /// When it asked to be woken, by its node's clock.
     pub(crate) wake: Option<UnixMillis>,
     /// Ends of the pages that were sent and not answered.
@@ -144,7 +149,7 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(epoch: u64, stream: u64, machine: Session) -> Self {
-        Self { epoch, stream, machine, wake: None, unacked: Vec::new(), storing: false, loading: false }
+        Self { epoch, stream, machine, claims: None, wake: None, unacked: Vec::new(), storing: false, loading: false }
     }
 }
 
@@ -235,9 +240,11 @@ impl Up {
             epochs: 0,
             writer_free_at: 0,
             reading: false,
+            rejoin: Rejoin::default(),
             rechecks: BTreeSet::new(),
         };
         up.read_all()?;
+        up.rejoin = Rejoin::new(up.db.reader().own_log()?);
         for row in up.db.reader().peers()? {
             // What was verified before is not verified to this life; only the pin is kept.
             up.peers.insert(row.node, Peer { store: row.store, ..Peer::default() });

@@ -72,11 +72,23 @@ pub enum Sabotage {
     OutOfStep,
     /// Who is refused is told who one is.
     TellStrangers,
+    /// Everybody gets every domain.
+    ShareAll,
+    /// Receipts leave out what is missing.
+    SignTooMuch,
+    /// Who is asked for texts gives none.
+    GiveNothing,
+    /// Texts are kept in a file that nobody knows of.
+    KeepErased,
+    /// What a member with an older disk put aside is not written again.
+    LeaveAside,
+    /// Nobody shows anybody the branches of a log.
+    HideBranches,
 }
 
 impl Sabotage {
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::LoseWrites,
         Self::RollBack,
         Self::SpoilPages,
@@ -90,5 +102,11 @@ impl Sabotage {
         Self::NoConsent,
         Self::OutOfStep,
         Self::TellStrangers,
+        Self::ShareAll,
+        Self::SignTooMuch,
+        Self::GiveNothing,
+        Self::KeepErased,
+        Self::LeaveAside,
+        Self::HideBranches,
     ];
 }

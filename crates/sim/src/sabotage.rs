@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use antiphon_core::custody::Custody;
 use antiphon_core::log::{LogId, Stream};
 use antiphon_core::sign::Signer;
 use antiphon_core::time::UnixMillis;
@@ -50,6 +51,11 @@ impl World {
             Some(len) => disk::cut(&self.nodes[node].dir, *len),
             None => Ok(()),
         }
+    }
+
+    /// A receipt as it is, or as a sabotaged node would like it to be.
+    pub(crate) fn boast(&self, custody: Custody) -> Custody {
+        if self.is_sabotaged(Sabotage::SignTooMuch) { Custody { gaps: Vec::new(), ..custody } } else { custody }
     }
 
     /// A message with a local event in it.

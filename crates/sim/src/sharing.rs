@@ -1,5 +1,7 @@
 //! What a person sets about sharing while the node runs: peers that are paused, and domains that some peers get.
 
+use antiphon_core::event::Event;
+use antiphon_core::log::LogId;
 use antiphon_store::Domains;
 
 use crate::exercised::Class;
@@ -43,17 +45,19 @@ impl World {
     }
 
     /// A page was read for a peer: how much of it is withheld.
-    pub(crate) fn count_withheld(&mut self, node: usize, peer: usize, events: &[antiphon_core::event::Event]) {
+    pub(crate) fn count_withheld(&mut self, node: usize, peer: usize, events: &[Event]) {
         let narrows = self.nodes[node].shares.get(&peer).is_some_and(|(policy, _)| *policy != Policy::All);
         let bare = events.iter().filter(|event| event.payload().is_none()).count() as u64;
         self.tally.exercised.add(Class::Withheld, if narrows { bare } else { 0 });
     }
 
     /// The text of a fact does not go to whom its domain is not shared with.
-    pub(crate) fn check_shared(&self, node: usize, peer: usize, payload: &[u8]) -> Step {
+    pub(crate) fn check_shared(&self, node: usize, peer: usize, (log, seq): (LogId, u64), payload: &[u8]) -> Step {
         let Some((policy, since)) = self.nodes[node].shares.get(&peer) else { return Ok(()) };
         let withheld = !policy.allows(Some("pay")) && self.at > since + LATE_MS;
         let pays = withheld && payload.windows(PAY.len()).any(|part| part == PAY.as_bytes());
-        need(!pays, Law::DomainStays, || format!("n{node} sends n{peer} a fact of a domain that it does not share"))
+        need(!pays, Law::DomainStays, || {
+            format!("n{node} sends n{peer} event {seq} of {log}, of a domain that it does not share since {since} ms")
+        })
     }
 }

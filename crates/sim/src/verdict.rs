@@ -57,7 +57,9 @@ impl World {
             let members = team.map_or(0, |team| team.membership.members().count());
             knows && members == self.members().len() && clock(node) == first
         };
+        let again = |node: &usize| self.nodes[*node].up.as_ref().is_some_and(|up| up.rejoin.is_unsettled());
         let quiet = honest.iter().all(|node| fits(*node)) && !self.agenda.is_working();
+        let quiet = quiet && !honest.iter().any(again) && matches!(self.owed(&honest), Ok(None));
         quiet && (!(self.restored || self.equivocates()) || self.check_state(&honest).is_ok())
     }
 
@@ -86,10 +88,11 @@ impl World {
                 Some(format!("n{node} says {said:?}"))
             })
             .collect();
+        let owed = self.check_owed(&honest).err().map(|broken| broken.1).unwrap_or_default();
         let state = self.check_state(&honest).and_then(|_| self.check_facts(&honest)).err();
         let state = state.map(|broken| broken.1).unwrap_or_default();
         format!(
-            "of {honest:?} {}; {verdicts:?}; {state}; members {members:?}; working {}",
+            "of {honest:?} {}; {verdicts:?}; {state}; {owed}; members {members:?}; working {}",
             apart.join(", "),
             self.agenda.is_working()
         )
@@ -101,14 +104,17 @@ impl World {
         let hash = self.check_state(&honest)?;
         let facts = self.check_facts(&honest)?;
         self.check_writes(&honest)?;
-        self.check_keys(&honest)?;
+        self.check_keys(&honest, &facts)?;
+        self.check_restored(&honest)?;
+        self.check_owed(&honest)?;
         honest.iter().try_for_each(|node| self.check_once(*node, &facts))?;
         self.check_local(&honest)?;
         self.judge_trust(&honest)?;
         (0..self.plan.nodes)
             .filter(|node| self.plan.trust.is_out(*node))
             .try_for_each(|removed| self.check_removed(&honest, removed))?;
-        self.check_store(&honest, hash)
+        self.check_store(&honest, hash)?;
+        self.check_erased(&honest)
     }
 
     fn check_state(&self, honest: &[usize]) -> Step<Hash> {
@@ -207,12 +213,14 @@ impl World {
     }
 
     /// What was remembered under a key is one fact, however often it was said, and it is there.
-    fn check_keys(&self, honest: &[usize]) -> Step {
+    fn check_keys(&self, honest: &[usize], facts: &BTreeSet<FactId>) -> Step {
         for ((node, key), fact) in &self.model.remembered {
-            // What stands beyond a fork does not count, so of that node no fact is owed.
-            if honest.contains(node) && !(self.restored && self.plan.restored == Some(*node)) {
+            let erased = self.model.erased.iter().any(|(erased, _)| erased == fact);
+            if honest.contains(node) && !erased {
                 let found = self.db(*node)?.reader().fact(*fact)?;
                 need(found.is_some(), Law::NothingIsLost, || format!("n{node} lost {fact}, remembered as {key}"))?;
+                let everywhere = facts.contains(fact) || !self.model.is_shared(fact);
+                need(everywhere, Law::NothingIsLost, || format!("nobody has {fact}, which n{node} shared as {key}"))?;
             }
         }
         for node in honest {
@@ -255,6 +263,23 @@ impl World {
         let heads: u64 = logs.iter().map(|view| view.head.seq).sum();
         let events = reader.counts()?.events;
         need(heads == events, Law::AppliedOnce, || format!("n{node} counts {events} events in {heads} places"))
+    }
+
+    /// Whoever came back with an older disk has a log that counts, and nothing waits any more.
+    fn check_restored(&self, honest: &[usize]) -> Step {
+        let Some(node) = self.plan.restored.filter(|node| self.restored && honest.contains(node)) else {
+            return Ok(());
+        };
+        let own = self.db(node)?.reader().own_log()?;
+        let counts = self.team(node).is_some_and(|team| {
+            let log = LogId::new(team.own.store, Stream::Shared);
+            Some(team.own.store) == own.store
+                && self.db(node).is_ok_and(|db| {
+                    let logs = db.reader().logs().unwrap_or_default();
+                    logs.iter().any(|view| view.log == log && view.verdict == Verdict::Good)
+                })
+        });
+        need(counts && !own.is_unsettled(), Law::RestoredWrites, || format!("n{node} came back and has {own:?}"))
     }
 
     fn check_local(&self, honest: &[usize]) -> Step {

@@ -64,11 +64,13 @@ impl World {
         };
         need(!leaks, Law::LocalStays, || format!("n{node} sends a local fact to n{peer}"))?;
         if let Message::Page(page) | Message::Branch(page) = message {
-            let payloads = page.events.iter().filter_map(antiphon_core::event::Event::payload);
-            payloads.into_iter().try_for_each(|payload| self.check_shared(node, peer, payload))?;
+            page.events.iter().try_for_each(|event| {
+                let at = (page.log, event.header().seq);
+                self.check_shared(node, peer, at, event.payload().unwrap_or_default())
+            })?;
         }
-        if let Message::Payloads { items, .. } = message {
-            items.iter().try_for_each(|(_, payload)| self.check_shared(node, peer, payload))?;
+        if let Message::Payloads { log, items, .. } = message {
+            items.iter().try_for_each(|(seq, payload)| self.check_shared(node, peer, (*log, *seq), payload))?;
         }
         Ok(())
     }

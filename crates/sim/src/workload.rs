@@ -22,13 +22,23 @@ use crate::world::World;
 const BURST: (u64, u64) = (400, 1_300);
 /// The year 2100.
 const YEAR_2100: UnixMillis = UnixMillis(4_102_444_800_000);
+/// How often somebody forgets something for good where somebody writes, in permille.
+const ERASURES: u64 = 60;
 /// Wait before a client whose write was not answered repeats it, in milliseconds.
 const REPEAT_MS: u64 = 5_000;
 
 impl World {
     /// Somebody wants something written.
     pub(crate) fn write(&mut self) -> Step {
+        if self.plan.domains && self.random.chance(ERASURES) {
+            self.erase()?;
+        }
         let node = self.random.index(self.plan.nodes);
+        self.write_by(node)
+    }
+
+    /// Somebody wants something written on this node.
+    pub(crate) fn write_by(&mut self, node: usize) -> Step {
         let drafts = match self.random.below(10) {
             0 => self.random.between(5, 30),
             1..=3 => self.random.between(2, 4),
@@ -171,9 +181,18 @@ impl World {
         }
         if let (Draft::Remember { edit, idempotency_key: Some(key), .. }, Some(fact)) = (draft, authored.fact) {
             self.model.remembered(node, key, fact)?;
+            let domain = edit.0.get(&Field::Domain).and_then(Option::as_ref).and_then(Value::as_text);
+            let domain = domain.and_then(|domain| ["pay", "web"].into_iter().find(|known| *known == domain));
+            self.model.domains.insert(fact, domain);
+            self.model.marks.insert(fact, format!("{key} of n{node},"));
             let content = edit.0.get(&Field::Content).and_then(Option::as_ref).and_then(Value::as_text);
             let stays = content.is_some_and(|text| text.contains(STAYS));
             self.model.place(node, fact, authored.log.stream == Stream::Shared, stays);
+        }
+        if let (Draft::Erase { fact, .. }, Some(mark)) =
+            (draft, authored.fact.and_then(|fact| self.model.marks.get(&fact)))
+        {
+            self.model.erased.push((*fact, mark.clone()));
         }
         if let (Draft::Edit { .. }, Some(fact), Stream::Shared) = (draft, authored.fact, authored.log.stream) {
             self.model.place(node, fact, true, false);
@@ -188,6 +207,8 @@ impl World {
         let fits = match error {
             // The text of a fact may come after the news that it was forgotten, or not at all.
             AuthorError::NotFound(_) | AuthorError::Forgotten(_) | AuthorError::NoText(_) => true,
+            AuthorError::Erased(_) | AuthorError::NotYours { .. } => true,
+            AuthorError::Rejoining(_) => self.restored && self.plan.restored == Some(node),
             // What a steward decided by what it knew a moment ago.
             AuthorError::NotASteward(_) | AuthorError::Gene(_) => charter && self.plan.trust.rich,
             AuthorError::LogClosed(_) if self.is_equivocator(node) => true,
@@ -200,7 +221,7 @@ impl World {
     }
 }
 
-fn provenance(random: &mut Random) -> Provenance {
+pub(crate) fn provenance(random: &mut Random) -> Provenance {
     let agent = random.pick(&["alice", "bob", "a client"]).map(str::to_owned);
     Provenance { agent, tool: Some("sim".to_owned()), ..Provenance::default() }
 }

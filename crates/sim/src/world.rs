@@ -314,6 +314,7 @@ impl World {
                 }
                 Ok(())
             }
+            Done::WroteAgain(again) => self.wrote_again(node, again),
             Done::AdoptFailed => {
                 self.model.adopting.remove(&node);
                 Ok(())
