@@ -62,7 +62,7 @@ impl Db {
                 "DELETE FROM edits; DELETE FROM facts; DELETE FROM erased; DELETE FROM erased_payloads; DELETE FROM quarantine; DELETE FROM touched; DELETE FROM forks;
                  DELETE FROM events; DELETE FROM logs; DELETE FROM genes; DELETE FROM gene_leaves;
                  DELETE FROM sealed_copies; DELETE FROM carried; DELETE FROM peers; DELETE FROM invites;
-                 DELETE FROM backups; DELETE FROM receipts; DELETE FROM set_aside; DELETE FROM written_again;
+                 DELETE FROM backups; DELETE FROM receipts; DELETE FROM skewed; DELETE FROM set_aside; DELETE FROM written_again;
                  DELETE FROM own_branches; DELETE FROM own_sent;
                  DELETE FROM meta WHERE key IN ('own', 'own_adopting');",
             )?;
