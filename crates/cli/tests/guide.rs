@@ -182,6 +182,8 @@ macro_rules! pages {
 pages! {
     divergence = "divergence.md",
     first_steps = "first-steps.md",
+    forgetting = "forgetting.md",
+    offline = "offline.md",
     recovery = "recovery.md",
     silent_members = "silent-members.md",
     trust = "trust.md",

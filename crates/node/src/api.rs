@@ -125,6 +125,8 @@ pub struct Status {
     pub roles: Vec<String>,
     /// Addresses it listens at, as multiaddresses with its peer id.
     pub listen: Vec<String>,
+    /// Whether it sends and takes.
+    pub mode: antiphon_store::NodeMode,
     /// Facts it holds that are not forgotten.
     pub facts: u64,
     /// Events it holds.

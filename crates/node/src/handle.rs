@@ -76,9 +76,9 @@ impl Handle {
         let (peers, listen) = self.ask(Command::Peers).await?;
         let team = self.team().await?;
         let own = team.own.node;
-        let read = self.store().read(move |reader| {
-            Ok((reader.counts()?, reader.rejoined()?, crate::forks::problems(reader, &own)?))
-        });
+        let read = self
+            .store()
+            .read(move |reader| Ok((reader.counts()?, reader.rejoined()?, crate::forks::problems(reader, &own)?)));
         let (counts, rejoined, forks) = read.await?;
         let member = team.membership.members().find(|(node, _)| **node == team.own.node).map(|(_, member)| member);
         let removal = self.removal().await?;
@@ -97,6 +97,7 @@ impl Handle {
             roles: member.map(|member| member.grant.roles.clone()).unwrap_or_default(),
             team: team.shown(),
             listen,
+            mode: self.node_mode().await?,
             facts: counts.facts,
             events: counts.events,
             started: self.shared.started,

@@ -48,13 +48,14 @@ impl Engine {
 
     fn set_node_mode(&mut self, mode: NodeMode) {
         tracing::info!(mode = mode.name(), "the mode of the node");
+        let live: Vec<NodeId> = self.sessions.keys().copied().collect();
+        live.iter().for_each(|peer| self.note_equal(peer));
         self.mode = mode;
-        for peer in self.sessions.keys().copied().collect::<Vec<_>>() {
-            self.set_mode(peer);
-        }
+        live.into_iter().for_each(|peer| self.set_mode(peer));
     }
 
     fn set_peer_mode(&mut self, peer: NodeId, mode: PeerMode) {
+        self.note_equal(&peer);
         let member = self.is_member(&peer);
         if let Some(entry) = self.peers.entry(peer, member) {
             tracing::info!(%peer, ?mode, "the mode of a peer");
@@ -63,27 +64,29 @@ impl Engine {
         self.set_mode(peer);
     }
 
-    /// Notes that both sides hold the same, if they do.
+    /// Notes that both sides hold the same, if that is known.
     pub(crate) fn note_equal(&mut self, peer: &NodeId) {
-        let at = now();
-        if !self.sessions.contains_key(peer) {
-            return;
+        let equal = self.is_equal(peer);
+        if let Some(entry) = self.peers.get_mut(peer).filter(|_| equal) {
+            entry.equal_at = Some(now());
         }
-        if let Some(entry) = self.peers.get_mut(peer)
-            && is_equal(entry, &self.held.clock)
-        {
-            entry.equal_at = Some(at);
-        }
+    }
+
+    /// When both sides last held the same: now, if they do.
+    pub(crate) fn equal_at(&self, peer: &NodeId) -> Option<UnixMillis> {
+        if self.is_equal(peer) { Some(now()) } else { self.peers.get(peer)?.equal_at }
+    }
+
+    /// Whether both sides hold the same. Where something does not flow, what is new is not told at once either.
+    fn is_equal(&self, peer: &NodeId) -> bool {
+        let takes = self.sessions.get(peer).and_then(|live| live.machine.peer_takes()) == Some(true);
+        let flows = takes && self.mode_with(peer) == Mode::BOTH;
+        flows && self.peers.get(peer).is_some_and(|peer| holds_the_same(peer, &self.held.clock))
     }
 }
 
-fn is_equal(peer: &Peer, ours: &NodeClock) -> bool {
+fn holds_the_same(peer: &Peer, ours: &NodeClock) -> bool {
     peer.holds.as_ref().is_some_and(|holds| lag(ours, holds) == 0 && lag(holds, ours) == 0)
-}
-
-/// When both sides last held the same: now, if they do.
-pub(crate) fn equal_at(peer: &Peer, ours: &NodeClock, live: bool) -> Option<UnixMillis> {
-    if live && is_equal(peer, ours) { Some(now()) } else { peer.equal_at }
 }
 
 /// What may flow with a verified peer.

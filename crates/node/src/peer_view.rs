@@ -5,7 +5,6 @@ use antiphon_protocol::reason::Reason;
 
 use crate::api::PeerView;
 use crate::event_loop::Engine;
-use crate::modes;
 use crate::reason_words::{Finder, Words, words};
 
 impl Engine {
@@ -14,9 +13,7 @@ impl Engine {
         let mut view = self.peers.view(node, &self.team.membership, &self.held.clock);
         let session = self.sessions.get(node);
         view.takes = session.and_then(|live| live.machine.peer_takes());
-        if let Some(peer) = self.peers.get(node) {
-            view.equal_at = modes::equal_at(peer, &self.held.clock, session.is_some());
-        }
+        view.equal_at = self.equal_at(node);
         let called = called(&view);
         let finder = if view.refused_by_peer { Finder::Peer } else { Finder::Us };
         let say = |reason: Reason, finder| words(reason, &called, &self.team.own.name, finder);

@@ -128,10 +128,8 @@ impl Known {
     fn of_fact(&self, fact: &KnownFact, found: &mut Found) -> bool {
         let there = self.there(fact);
         if let Some(There::Signed(at)) = there {
-            found.says(
-                "receipt",
-                format!("{} has signed that it holds it, {} ago", self.name(), ago(self.now.since(at))),
-            );
+            found.says("receipt", format!("{} has signed that it holds it, {}", self.name(), ago(self.now.since(at))));
+            self.own_text(fact, found);
             self.verdicts(fact, found);
             return true;
         }
@@ -148,11 +146,7 @@ impl Known {
         self.set(true, found);
         self.reach(found);
         match there {
-            Some(There::Header | There::Acknowledged) => found.blocks(
-                Reason::MissingPayload.name(),
-                format!("{} holds that it was written, not what it says", self.name()),
-                format!("antiphon why {}, which says what it is not given", self.name()),
-            ),
+            Some(There::Header | There::Acknowledged) => self.header_only(found),
             Some(There::Stuck(reason)) => {
                 let reason = Reason::from_name(&reason).unwrap_or(Reason::Other);
                 let Words { what, fix } = words(reason, self.name(), &self.own, Finder::Peer);
@@ -230,10 +224,15 @@ impl Known {
             let what = format!("this node gives {} no facts {domain}", self.name());
             found.blocks("domain", what, format!("antiphon peers share {} --all", self.name()));
         }
-        if fact.entries.iter().any(|entry| entry.stands && !entry.payload) && !fact.erased {
+        self.own_text(fact, found);
+    }
+
+    /// Whether this node lacks the text itself.
+    fn own_text(&self, fact: &KnownFact, found: &mut Found) {
+        let Some(entry) = fact.entries.iter().find(|entry| entry.stands && !entry.payload) else { return };
+        if !fact.erased {
             let what = "this node holds that it was written, not what it says, so it cannot pass it on";
-            let who = fact.entries.iter().find(|entry| entry.stands && !entry.payload).map(|entry| &entry.author.name);
-            let fix = who.map_or_else(String::new, |who| format!("antiphon why {id} {} (on {who})", self.own));
+            let fix = format!("antiphon why {} {} (on {})", fact.id, self.own, entry.author.name);
             found.blocks(Reason::MissingPayload.name(), what, fix);
         }
     }
@@ -290,30 +289,38 @@ impl Known {
         let error = self.peer.health.last_error.as_ref().filter(|error| error.reason.is_network());
         let seen = self.peer.last_seen.map_or_else(
             || "it was never reached".to_owned(),
-            |at| format!("it was last heard of {} ago", ago(self.now.since(at))),
+            |at| format!("it was last heard of {}", ago(self.now.since(at))),
         );
         let next = self.peer.next_try.filter(|_| !self.peer.addresses.is_empty());
         let next = match next {
-            Some(at) if at > self.now => format!("; the next attempt is in {}", ago(at.since(self.now))),
+            Some(at) if at.since(self.now) >= 1_000 => format!("; the next attempt is in {}", span(at.since(self.now))),
             Some(_) => "; it is being tried".to_owned(),
             None => "; no address of it is known, so it must come by itself".to_owned(),
         };
         let last = error.map(|error| {
             let Words { what, fix } = words(error.reason, self.name(), &self.own, Finder::Us);
-            (format!("; the last attempt, {} ago, says: {what}", ago(self.now.since(error.observed_at))), fix)
+            (format!("; the last attempt, {}, says: {what}", ago(self.now.since(error.observed_at))), fix)
         });
         let (last, fix) = last.unwrap_or_else(|| (String::new(), format!("antiphon up --detach (on {})", self.name())));
         found.blocks("no_route", format!("{} is away: {seen}{last}{next}", self.name()), fix);
+    }
+
+    fn header_only(&self, found: &mut Found) {
+        let what = format!("{} holds that it was written, not what it says", self.name());
+        if found.is_blocked() {
+            found.says(Reason::MissingPayload.name(), what);
+        } else {
+            let fix = format!("antiphon why {}: it asks for the text within a minute", self.name());
+            found.blocks(Reason::MissingPayload.name(), what, fix);
+        }
     }
 
     fn behind(&self, count: u64, log: &str, found: &mut Found) {
         let whose = if log == self.own { "this node's log".to_owned() } else { format!("the log of {log}") };
         let events = events(count);
         if found.is_blocked() {
-            found.says(
-                "behind",
-                format!("{} lacks {events} of {whose} up to it; they follow by themselves", self.name()),
-            );
+            let what = format!("{} lacks {events} of {whose} up to it; that follows by itself then", self.name());
+            found.says("behind", what);
         } else {
             let what = format!("it is on its way: {} lacks {events} of {whose} up to it", self.name());
             found.blocks("behind", what, format!("antiphon why {}, again in a moment", self.name()));
@@ -329,7 +336,7 @@ impl Known {
             None => String::new(),
         };
         let what = format!("this node does not hold it{maker}");
-        found.blocks("unknown_here", what, "antiphon facts list shows what it holds");
+        found.says("unknown_here", what);
         if fact.erased {
             found.blocks(
                 "erased",
@@ -349,7 +356,7 @@ impl Known {
         }
         if found.0.len() == before {
             let what = format!(
-                "this node lacks nothing that {} has told it of; if {} has it, it keeps it back",
+                "this node lacks nothing that {} has told it of; if {} has it, it keeps it to itself: by its level, by its domain or by a pause",
                 self.name(),
                 self.name()
             );
@@ -371,7 +378,7 @@ impl Known {
         }
         self.reach(found);
         if !self.domains.is_all() {
-            found.says("domain", format!("it gets the texts of {} only", domains(&self.domains)));
+            found.says("domain", format!("it gets the texts of {}", domains(&self.domains)));
         }
         self.position(found);
         self.by_peer(found);
@@ -379,12 +386,17 @@ impl Known {
         if let Some(words) = &self.peer.skew {
             found.blocks("version", words.what.clone(), words.fix.clone());
         }
-        let equal =
-            self.theirs.as_ref().is_some_and(|theirs| crate::peers::lag(&self.ours, theirs) + self.lacking() == 0);
+        let lag = |theirs| crate::peers::lag(&self.ours, theirs) + self.lacking();
+        let equal = self.flows() && self.theirs.as_ref().is_some_and(|theirs| lag(theirs) == 0);
         if equal && !found.is_blocked() {
             found.says("equal", format!("both hold the same: {}", events(total(&self.ours))));
         }
         equal
+    }
+
+    /// Whether what is new on either side is told to the other at once, as far as this node knows.
+    fn flows(&self) -> bool {
+        self.mode == NodeMode::Sync && self.peer.mode == PeerMode::Sync && self.peer.takes != Some(false)
     }
 
     fn set_inward(&self, found: &mut Found) {
@@ -411,7 +423,7 @@ impl Known {
     /// What does not count here of what the peer wrote.
     fn by_peer(&self, found: &mut Found) {
         for log in self.standings.iter().filter(|log| log.node == self.peer.peer_id) {
-            for (cause, count) in &log.set_aside {
+            for (cause, count) in &log.uncounted {
                 let Words { what, fix } = words_of_cause(*cause, self.name());
                 found.blocks(
                     cause.name(),
@@ -420,7 +432,7 @@ impl Known {
                 );
             }
             if log.missing > 0 {
-                let what = format!("{} of {} came here without their text", events(log.missing), self.name());
+                let what = format!("{} of {} came here without the text", events(log.missing), self.name());
                 let fix = format!("antiphon why {} (on {}), which says what it keeps back", self.own, self.name());
                 found.blocks(Reason::MissingPayload.name(), what, fix);
             }
@@ -436,7 +448,7 @@ impl Known {
         let Some(receipt) = &self.receipt else { return };
         let missing = receipt.gaps.iter().map(|gap| gap.last - gap.first + 1).fold(0, u64::saturating_add);
         if missing > 0 {
-            let what = format!("{} has signed that it holds {} without their text", self.name(), events(missing));
+            let what = format!("{} has signed that it holds {} without the text", self.name(), events(missing));
             found.says(Reason::MissingPayload.name(), what);
         }
         for stuck in &receipt.stuck {
@@ -445,7 +457,7 @@ impl Known {
             let whose = self.whose(&stuck.log);
             found.blocks(reason.name(), format!("event {} of {whose} does not count there: {what}", stuck.seq), fix);
         }
-        found.says("receipt", format!("it signed what it holds {} ago", ago(self.now.since(receipt.at))));
+        found.says("receipt", format!("it signed what it holds {}", ago(self.now.since(receipt.at))));
     }
 
     fn whose(&self, log: &LogId) -> String {
@@ -468,7 +480,7 @@ const fn rank(there: &There) -> u8 {
 
 fn domains(domains: &Domains) -> String {
     let only = if domains.only.is_empty() { "every domain".to_owned() } else { domains.only.join(", ") };
-    if domains.except.is_empty() { only } else { format!("{only} but {}", domains.except.join(", ")) }
+    if domains.except.is_empty() { only } else { format!("{only} but of {}", domains.except.join(", ")) }
 }
 
 fn total(clock: &NodeClock) -> u64 {
@@ -479,8 +491,13 @@ fn events(count: u64) -> String {
     if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
 }
 
+/// How long ago something was: `just now`, `12 s ago`.
+fn ago(ms: u64) -> String {
+    if ms < 1_000 { "just now".to_owned() } else { format!("{} ago", span(ms)) }
+}
+
 /// A span of time in words: `12 s`, `5 min`.
-pub(crate) fn ago(ms: u64) -> String {
+fn span(ms: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
     let (size, unit) = UNITS.into_iter().find(|(size, _)| ms >= *size).unwrap_or((1_000, "s"));
     format!("{} {unit}", ms / size)

@@ -1,7 +1,7 @@
 //! How what is held stands: how much of each log is applied, and where the edits of one fact are.
 //!
 //! Two cursors say how far a log has come here: up to its head it is received, and of that everything counts but what
-//! is set aside, waits for a signature or came without its payload. These questions are asked by people who look for
+//! does not count, waits for a signature or came without its payload. These questions are asked by people who look for
 //! something that is not there, so they are answered from the log itself and cost nothing while nobody asks.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use crate::row;
 use crate::view::Author;
 
 /// Most events that are looked through for those about one fact that do not count.
-const SET_ASIDE_READ_MAX: usize = 10_000;
+const UNCOUNTED_READ_MAX: usize = 10_000;
 
 /// How a log stands here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct LogStanding {
     /// Events that are held.
     pub received: u64,
     /// Of those: what is kept and not, or not fully, applied, by cause.
-    pub set_aside: BTreeMap<Cause, u64>,
+    pub uncounted: BTreeMap<Cause, u64>,
     /// Of those: what no signature covers yet.
     pub waiting: u64,
     /// Of those: what came without its payload and was not erased.
@@ -47,8 +47,8 @@ pub struct LogStanding {
 impl LogStanding {
     /// Events that count here.
     pub fn applied(&self) -> u64 {
-        let aside = self.set_aside.values().fold(0, |sum: u64, count| sum.saturating_add(*count));
-        self.received.saturating_sub(aside).saturating_sub(self.waiting)
+        let uncounted = self.uncounted.values().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        self.received.saturating_sub(uncounted).saturating_sub(self.waiting)
     }
 }
 
@@ -99,7 +99,7 @@ impl Reader<'_> {
 }
 
 fn standings(conn: &Connection) -> Result<Vec<LogStanding>, Error> {
-    let aside = counts_by_log(
+    let causes = counts_by_log(
         conn,
         "SELECT l.stream, l.store, q.reason, count(*) FROM quarantine q JOIN events v ON v.pos = q.pos
          JOIN logs l ON l.id = v.log GROUP BY v.log, q.reason",
@@ -113,10 +113,10 @@ fn standings(conn: &Connection) -> Result<Vec<LogStanding>, Error> {
     )?;
     let mut standings = Vec::new();
     for view in query::logs::list(conn)?.into_iter().filter(|view| view.log.stream != Stream::Local) {
-        let mut set_aside = BTreeMap::new();
-        for (number, count) in aside.get(&view.log).into_iter().flatten() {
+        let mut uncounted = BTreeMap::new();
+        for (number, count) in causes.get(&view.log).into_iter().flatten() {
             let cause = Cause::ALL.get(*number).copied();
-            set_aside.insert(cause.ok_or_else(|| Error::damaged(format!("cause {number}")))?, *count);
+            uncounted.insert(cause.ok_or_else(|| Error::damaged(format!("cause {number}")))?, *count);
         }
         standings.push(LogStanding {
             waiting: view.head.seq.saturating_sub(signed(conn, view.log)?),
@@ -126,7 +126,7 @@ fn standings(conn: &Connection) -> Result<Vec<LogStanding>, Error> {
             node: view.node,
             name: view.name,
             verdict: view.verdict,
-            set_aside,
+            uncounted,
         });
     }
     Ok(standings)
@@ -170,10 +170,10 @@ fn entries(conn: &Connection, fact: FactId) -> Result<Vec<FactEntry>, Error> {
             });
         }
     }
-    for aside in set_aside(conn, fact)? {
-        match found.iter_mut().find(|entry: &&mut FactEntry| entry.pos == aside.pos) {
-            Some(entry) => entry.cause = aside.cause,
-            None => found.push(aside),
+    for other in uncounted(conn, fact)? {
+        match found.iter_mut().find(|entry: &&mut FactEntry| entry.pos == other.pos) {
+            Some(entry) => entry.cause = other.cause,
+            None => found.push(other),
         }
     }
     found.sort_by_key(|entry| entry.pos);
@@ -186,12 +186,12 @@ fn holds_payload(conn: &Connection, pos: i64) -> Result<bool, Error> {
 }
 
 /// Events about a fact that do not, or not fully, count.
-fn set_aside(conn: &Connection, fact: FactId) -> Result<Vec<FactEntry>, Error> {
+fn uncounted(conn: &Connection, fact: FactId) -> Result<Vec<FactEntry>, Error> {
     let mut query = conn.prepare_cached(
         "SELECT l.stream, l.store, v.seq, v.header, q.reason, v.log, v.pos, v.payload IS NOT NULL
          FROM quarantine q JOIN events v ON v.pos = q.pos JOIN logs l ON l.id = v.log ORDER BY q.pos DESC LIMIT ?1",
     )?;
-    let mut rows = query.query([row::sql_len(SET_ASIDE_READ_MAX)])?;
+    let mut rows = query.query([row::sql_len(UNCOUNTED_READ_MAX)])?;
     let mut entries = Vec::new();
     while let Some(found) = rows.next()? {
         let header = Header::decode(&found.get::<_, Vec<u8>>(3)?)?;

@@ -32,12 +32,15 @@ pub(crate) fn federation(federation: &FederationDto) -> String {
     out.push_str(&sentences(federation.peers.iter().map(|standing| &standing.peer)));
     for standing in &federation.peers {
         let name = safe(&standing.peer.name);
-        for aside in &standing.cursors.set_aside {
-            out.push_str(&note(&format!("{} of {name} set aside", count(aside.events, "event")), &aside.reason));
+        for uncounted in &standing.cursors.uncounted {
+            out.push_str(&note(
+                &format!("{} of {name} not counted", count(uncounted.events, "event")),
+                &uncounted.reason,
+            ));
         }
         if standing.cursors.missing_payloads > 0 {
             let events = count(standing.cursors.missing_payloads, "event");
-            let text = format!("{events} of {name} came without their text");
+            let text = format!("{events} of {name} came without the text");
             out.push_str(&format!("{} {text}\n  try: antiphon why {name}\n", styled(WARNING, "note:")));
         }
     }
@@ -52,8 +55,8 @@ fn note(what: &str, reason: &ReasonDto) -> String {
 
 fn cursors(cursors: &CursorsDto) -> String {
     let mut text = format!("{} received, {} applied", cursors.received, cursors.applied);
-    let aside: u64 = cursors.set_aside.iter().map(|aside| aside.events).sum();
-    let rest = [(aside, "set aside"), (cursors.waiting, "waiting"), (cursors.missing_payloads, "without text")];
+    let uncounted: u64 = cursors.uncounted.iter().map(|uncounted| uncounted.events).sum();
+    let rest = [(uncounted, "not counted"), (cursors.waiting, "waiting"), (cursors.missing_payloads, "without text")];
     for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
         text.push_str(&format!(", {count} {what}"));
     }
@@ -94,7 +97,8 @@ pub(crate) fn mode(mode: &str) -> String {
     format!("The mode of this node is {}.", said_mode(mode))
 }
 
-fn said_mode(mode: &str) -> String {
+/// A mode with what it does.
+pub(crate) fn said_mode(mode: &str) -> String {
     let does = match mode {
         "publish" => "it sends what is written here and takes nothing",
         "subscribe" => "it takes what others write and sends nothing",
@@ -116,7 +120,9 @@ pub(crate) fn paused(settings: &PeerSettingsDto) -> String {
 pub(crate) fn shared(settings: &PeerSettingsDto) -> String {
     let (name, except) = (styled(STRONG, &safe(&settings.name)), list(&settings.domains.except));
     let mut out = match (settings.domains.only.is_empty(), settings.domains.except.is_empty()) {
-        (true, true) => format!("{name} gets the facts of every domain."),
+        (true, true) => {
+            format!("{name} gets the facts of every domain. What was kept back so far follows within a minute.")
+        }
         (true, false) => format!("{name} gets the facts of every domain but {except}."),
         (false, true) => format!("{name} gets the facts of {} alone.", list(&settings.domains.only)),
         (false, false) => {

@@ -17,7 +17,7 @@ pub struct Cursors {
     /// Of those: what counts.
     pub applied: u64,
     /// Of those: what is kept and does not, or not fully, count, by cause.
-    pub set_aside: BTreeMap<Cause, u64>,
+    pub uncounted: BTreeMap<Cause, u64>,
     /// Of those: what no signature covers yet.
     pub waiting: u64,
     /// Of those: what came without its text.
@@ -30,8 +30,8 @@ impl Cursors {
         self.applied = self.applied.saturating_add(log.applied());
         self.waiting = self.waiting.saturating_add(log.waiting);
         self.missing = self.missing.saturating_add(log.missing);
-        for (cause, count) in &log.set_aside {
-            let sum = self.set_aside.entry(*cause).or_default();
+        for (cause, count) in &log.uncounted {
+            let sum = self.uncounted.entry(*cause).or_default();
             *sum = sum.saturating_add(*count);
         }
     }

@@ -29,7 +29,7 @@ fn standing(store: u8, name: &str) -> LogStanding {
         name: name.into(),
         verdict: Verdict::Good,
         received: 10,
-        set_aside: BTreeMap::new(),
+        uncounted: BTreeMap::new(),
         waiting: 0,
         missing: 0,
     }
@@ -266,8 +266,9 @@ fn between_two_nodes_everything_is_said_at_once() {
     };
     check(|_| {}, &["equal"], true);
     check(|known| known.receipt = Some(receipt(10)), &["receipt", "equal"], true);
-    check(|known| known.mode = NodeMode::Publish, &["node_mode"], true);
-    check(|known| known.mode = NodeMode::Subscribe, &["node_mode"], true);
+    check(|known| known.mode = NodeMode::Publish, &["node_mode"], false);
+    check(|known| known.mode = NodeMode::Subscribe, &["node_mode"], false);
+    check(|known| known.peer.mode = PeerMode::Paused, &["paused"], false);
     check(|known| known.peer.connected = false, &["no_route"], true);
     check(|known| known.domains.except = vec!["pay".into()], &["domain", "equal"], true);
     check(|known| known.theirs = None, &["unheard"], false);
@@ -276,7 +277,7 @@ fn between_two_nodes_everything_is_said_at_once() {
         |known| {
             let bobs = &mut known.standings[1];
             (bobs.verdict, bobs.missing) = (Verdict::Forked(3), 2);
-            bobs.set_aside = [(Cause::Forked, 8)].into();
+            bobs.uncounted = [(Cause::Forked, 8)].into();
         },
         &["equivocation", "missing_payload", "equivocation"],
         true,
@@ -317,7 +318,7 @@ fn who_is_away_is_said_with_the_last_failure_and_the_next_attempt() {
 #[test]
 fn spans_of_time_are_short() {
     assert_eq!(
-        [ago(0), ago(59_999), ago(60_000), ago(7_300_000), ago(200_000_000)],
-        ["0 s", "59 s", "1 min", "2 h", "2 d"]
+        [ago(0), ago(59_999), ago(60_000), span(7_300_000), span(200_000_000)],
+        ["just now", "59 s ago", "1 min ago", "2 h", "2 d"]
     );
 }

@@ -8,7 +8,7 @@ use antiphon_node::{
 
 use super::view::{peer, stream};
 use crate::dto::{
-    CursorsDto, FederationDto, FindingDto, ForkDto, PeerStandingDto, ReasonDto, SetAsideDto, ShareDto, WhyDto,
+    CursorsDto, FederationDto, FindingDto, ForkDto, PeerStandingDto, ReasonDto, ShareDto, UncountedDto, WhyDto,
     WhyFindingDto,
 };
 use crate::time::age;
@@ -36,17 +36,17 @@ pub(crate) fn federation(view: FederationView, now: UnixMillis) -> FederationDto
 }
 
 fn cursors(cursors: &Cursors, author: &str) -> CursorsDto {
-    let aside = |(cause, count): (&Cause, &u64)| {
+    let uncounted = |(cause, count): (&Cause, &u64)| {
         let words = words_of_cause(*cause, author);
         let reason = ReasonDto { code: cause.name().to_owned(), text: words.what, hint: Some(words.fix) };
-        SetAsideDto { reason, events: *count }
+        UncountedDto { reason, events: *count }
     };
     CursorsDto {
         received: cursors.received,
         applied: cursors.applied,
         waiting: cursors.waiting,
         missing_payloads: cursors.missing,
-        set_aside: cursors.set_aside.iter().map(aside).collect(),
+        uncounted: cursors.uncounted.iter().map(uncounted).collect(),
     }
 }
 
@@ -72,7 +72,10 @@ pub(crate) fn why(view: WhyView) -> WhyDto {
 
 /// How things stand with a peer, in one sentence, and the command that mends what is wrong with it.
 pub(super) fn in_words(peer: &PeerView, now: UnixMillis) -> FindingDto {
-    let ago = |at: UnixMillis| format!("{} ago", age(now.since(at)));
+    let ago = |at: UnixMillis| match now.since(at) {
+        0..1_000 => "just now".to_owned(),
+        ms => format!("{} ago", age(ms)),
+    };
     let mut parts = vec![trust_and_link(peer, &ago)];
     let mut fix = peer.words.as_ref().filter(|_| peer.trust == Trust::Rejected).map(|words| words.fix.clone());
     if peer.mode == PeerMode::Paused {
@@ -122,6 +125,8 @@ fn position(peer: &PeerView, ago: &impl Fn(UnixMillis) -> String) -> String {
         .equal_at
         .map_or_else(|| "both never held the same yet".to_owned(), |at| format!("both last held the same {}", ago(at)));
     match (theirs, ours) {
+        // Where something does not flow, what is new is not told at once either.
+        (0, 0) if peer.mode == PeerMode::Paused || peer.takes == Some(false) => same,
         (0, 0) => "both hold the same".to_owned(),
         (theirs, 0) => format!("it lacks {}; {same}", events(theirs)),
         (0, ours) => format!("this node lacks {}; {same}", events(ours)),

@@ -40,7 +40,7 @@ pub struct PeerSettingsDto {
 
 /// Events that are kept and do not, or not fully, count.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct SetAsideDto {
+pub struct UncountedDto {
     /// Why, and what can be done.
     pub reason: ReasonDto,
     /// How many.
@@ -59,7 +59,7 @@ pub struct CursorsDto {
     /// Of those: what came without its text.
     pub missing_payloads: u64,
     /// Of those: what is kept and does not count, by reason.
-    pub set_aside: Vec<SetAsideDto>,
+    pub uncounted: Vec<UncountedDto>,
 }
 
 /// A peer with what is shared with it.

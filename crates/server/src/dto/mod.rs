@@ -38,7 +38,7 @@ pub use fact::{
     HistoryEntryDto, NewFactDto, ProvenanceDto, WrittenDto,
 };
 pub use federation::{
-    CursorsDto, FederationDto, ForkDto, ModeDto, PeerSettingsDto, PeerStandingDto, SetAsideDto, ShareDto, WhyAskDto,
+    CursorsDto, FederationDto, ForkDto, ModeDto, PeerSettingsDto, PeerStandingDto, ShareDto, UncountedDto, WhyAskDto,
     WhyDto, WhyFindingDto,
 };
 pub use gene::{CheckProofDto, GeneAddedDto, GeneDto, GenesDto, GenomeReportDto, NewGeneDto, ProofDto, ProvenDto};
