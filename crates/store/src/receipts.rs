@@ -163,12 +163,16 @@ fn gaps(conn: &Connection, heads: &mut BTreeMap<LogId, Head>) -> Result<Vec<Gap>
     Ok(gaps)
 }
 
+/// Events that this node could not apply. What a cut or a fork took out of a log is judged alike everywhere and is no
+/// matter of who holds it.
 fn stuck(conn: &Connection) -> Result<Vec<Stuck>, Error> {
+    let judged = |cause: Cause| Cause::ALL.iter().position(|other| *other == cause).map(row::sql_len);
     let mut query = conn.prepare_cached(
         "SELECT l.stream, l.store, v.seq, q.reason FROM quarantine q JOIN events v ON v.pos = q.pos
-         JOIN logs l ON l.id = v.log WHERE l.stream <> ?1 ORDER BY q.pos LIMIT ?2",
+         JOIN logs l ON l.id = v.log WHERE l.stream <> ?1 AND q.reason NOT IN (?2, ?3) ORDER BY q.pos LIMIT ?4",
     )?;
-    let mut rows = query.query(params![Stream::Local.number(), row::sql_len(STUCK_MAX)])?;
+    let verdicts = (judged(Cause::Forked), judged(Cause::BeyondCut));
+    let mut rows = query.query(params![Stream::Local.number(), verdicts.0, verdicts.1, row::sql_len(STUCK_MAX)])?;
     let mut list = Vec::new();
     while let Some(found) = rows.next()? {
         let number = row::index(found, 3)?;

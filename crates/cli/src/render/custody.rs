@@ -6,7 +6,7 @@ use antiphon_server::dto::{
 
 use super::time::{ago, now_ms};
 use super::{count, safe, snippet, table};
-use crate::output::{BAD, FAINT, GOOD, WARNING, styled};
+use crate::output::{BAD, FAINT, GOOD, styled};
 
 /// Who has signed that it holds a fact.
 pub(crate) fn fact_receipts(receipts: &FactReceiptsDto) -> String {
@@ -18,14 +18,14 @@ pub(crate) fn fact_receipts(receipts: &FactReceiptsDto) -> String {
     }
     let row = |member: &FactHoldingDto| {
         let held = match member.holding.as_str() {
-            "whole" => styled(GOOD, "holds it"),
-            "header" => styled(WARNING, "header only, the text is missing"),
+            "whole" => "holds it".to_owned(),
+            "header" => "header only, the text is missing".to_owned(),
             "stuck" => {
                 let why = member.reason.as_deref().map(safe).unwrap_or_default();
-                styled(WARNING, &format!("holds it and cannot apply it: {why}"))
+                format!("holds it and cannot apply it: {why}")
             }
-            "not" => styled(BAD, "not yet"),
-            _ => styled(FAINT, "no receipt yet"),
+            "not" => "not yet".to_owned(),
+            _ => "no receipt yet".to_owned(),
         };
         vec![safe(&member.name), held, signed(member.signed_at.as_deref())]
     };
@@ -40,9 +40,9 @@ pub(crate) fn receipts(receipts: &ReceiptsDto) -> String {
     }
     let row = |member: &MemberReceiptDto| {
         let held = match member.holding.as_str() {
-            "whole" => styled(GOOD, "all that is here"),
-            "partly" => styled(WARNING, &lacks(member)),
-            _ => styled(FAINT, "no receipt yet"),
+            "whole" => "all that is here".to_owned(),
+            "partly" => lacks(member),
+            _ => "no receipt yet".to_owned(),
         };
         vec![safe(&member.name), held, signed(member.signed_at.as_deref())]
     };

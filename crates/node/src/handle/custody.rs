@@ -65,7 +65,9 @@ impl Handle {
                     let open = coverage::uncovered(&ours, &[theirs], &same(reader, &ours, theirs)?);
                     let (behind, headers) = coverage::split(theirs, &open);
                     let mut stuck: BTreeMap<String, u64> = BTreeMap::new();
-                    theirs.stuck.iter().for_each(|one| *stuck.entry(one.reason.clone()).or_default() += 1);
+                    // What is stuck here too is the event's fault, not the member's.
+                    let there = theirs.stuck.iter().filter(|stuck| !ours.stuck.contains(stuck));
+                    there.for_each(|one| *stuck.entry(one.reason.clone()).or_default() += 1);
                     let stuck = stuck.into_iter().collect();
                     Ok(MemberReceipt { node, name, at: Some(theirs.at), behind, headers, stuck })
                 })
