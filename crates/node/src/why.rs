@@ -61,7 +61,7 @@ pub(crate) struct KnownFact {
     /// Whether anything of it stands in the shared stream.
     pub(crate) published: bool,
     pub(crate) domain: Option<String>,
-    /// Whether the search index has it.
+    /// Whether recall can find it: it is in the search index, or among the newest events.
     pub(crate) indexed: bool,
     pub(crate) entries: Vec<FactEntry>,
 }

@@ -1,12 +1,14 @@
 //! Modes, what is shared with whom, and why something is not there.
 
+use std::ops::Range;
+
 use antiphon_core::charter::Refusal;
 use antiphon_core::custody::Custody;
 use antiphon_core::fact::Level;
 use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::Stream;
 use antiphon_core::state::Verdict;
-use antiphon_store::{Domains, NodeMode, PeerMode, Reader, Resolved};
+use antiphon_store::{Domains, NodeMode, PeerMode, Reader, Resolved, TAIL_EVENTS_MAX};
 
 use super::Handle;
 use crate::api::{Cursors, Error, FederationView, ForkedLog, PeerStanding, PeerView, WhyView};
@@ -115,13 +117,15 @@ impl Handle {
         let theirs = self.ask(|reply| Command::Modes(Ask::Holds { peer: node, reply })).await?;
         let (mode, team, at) = (self.node_mode().await?, self.team().await?, now());
         let member: Result<(), Refusal> = team.check(&node, at);
-        let indexed = *self.store().indexed().borrow();
+        // Recall looks through the newest events as well; what it misses lies between those and the index.
+        let (indexed, committed) = (*self.store().indexed().borrow(), self.store().committed().borrow().pos);
+        let missed = indexed.saturating_add(1)..committed.saturating_sub(TAIL_EVENTS_MAX as u64);
         let own = team.own.clone();
         let read = move |reader: &Reader<'_>| {
             let receipt = receipt_of(reader, &node, &own.team, peer.store_id)?;
             let row = reader.peer(&node)?;
             let fact = match fact {
-                Some(id) => Some(known_fact(reader, id, team.constitution.sharing.up_to, indexed)?),
+                Some(id) => Some(known_fact(reader, id, team.constitution.sharing.up_to, &missed)?),
                 None => None,
             };
             let domains = row.as_ref().map(Domains::of).unwrap_or_default();
@@ -162,7 +166,7 @@ fn known_fact(
     reader: &Reader<'_>,
     id: FactId,
     deepest: Level,
-    indexed: u64,
+    missed: &Range<u64>,
 ) -> Result<KnownFact, antiphon_store::Error> {
     let (view, entries) = (reader.fact(id)?, reader.fact_entries(id)?);
     let maker = reader.logs()?.into_iter().find(|log| id.is_by(&log.node));
@@ -178,7 +182,7 @@ fn known_fact(
         level_shared: level <= deepest,
         published: entries.iter().any(|entry| entry.log.stream == Stream::Shared),
         domain: view.and_then(|view| view.fact.domain),
-        indexed: entries.iter().all(|entry| entry.pos <= indexed),
+        indexed: !entries.iter().any(|entry| missed.contains(&entry.pos)),
         entries,
     })
 }
