@@ -286,7 +286,7 @@ impl Db {
         if !merged.forgotten {
             return unchanged(&self.conn, id);
         }
-        let values = project::before_forgotten(&self.conn, id, stream)?;
+        let values = project::before_forgotten(&self.conn, id, stream)?.values;
         if !values.contains_key(&Field::Content) {
             return Err(AuthorError::NoText(id).into());
         }

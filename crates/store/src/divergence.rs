@@ -189,7 +189,7 @@ impl Db {
         let forgotten = |stored: &Stored| stored.header.action == Action::Forget;
         if standing.iter().any(|stored| forgotten(stored) && stored.edit.standing & FIELDS_KNOWN != 0) {
             // The deletion took every field; whoever keeps the fact keeps all of them.
-            let before = project::before_forgotten(&self.conn, id, stream)?;
+            let before = project::before_forgotten(&self.conn, id, stream)?.values;
             let mut whole: BTreeMap<u8, Value> =
                 before.into_iter().map(|(field, value)| (field.bit(), value)).collect();
             whole.retain(|bit, _| fields >> bit & 1 == 0);

@@ -128,7 +128,9 @@ pub(crate) fn merge_kept(conn: &Connection, fact: FactId, stream: Stream, edits:
     if merged.forgotten || taken == 0 {
         return Ok(merged);
     }
-    for (field, value) in before_forgotten(conn, fact, stream)? {
+    let before = before_forgotten(conn, fact, stream)?;
+    merged.incomplete |= before.incomplete;
+    for (field, value) in before.values {
         if taken & field.mask() != 0 {
             merged.values.entry(field).or_insert(value);
         }
@@ -137,18 +139,14 @@ pub(crate) fn merge_kept(conn: &Connection, fact: FactId, stream: Stream, edits:
 }
 
 /// What a fact would say if nobody had ever forgotten it.
-pub(crate) fn before_forgotten(
-    conn: &Connection,
-    fact: FactId,
-    stream: Stream,
-) -> Result<BTreeMap<Field, Value>, Error> {
+pub(crate) fn before_forgotten(conn: &Connection, fact: FactId, stream: Stream) -> Result<Merged, Error> {
     let mut edits = all(conn, fact, stream)?;
     edits.retain(|stored| stored.header.action == Action::Set);
     let frontier = merged_anew(&edits);
     for stored in &mut edits {
         stored.edit.standing = frontier.standing_of(&stored.edit.hash);
     }
-    Ok(merge(&edits).values)
+    Ok(merge(&edits))
 }
 
 /// Computes the row of a fact anew from the edits that stand.

@@ -18,7 +18,10 @@ pub(crate) fn hits(hits: &[HitDto], now_ms: u64) -> String {
     let one = |hit: &HitDto| {
         let content = hit.fact.content.as_deref().unwrap_or_default();
         let text = if hit.snippet.is_empty() { content } else { &hit.snippet };
-        format!("{}\n  {}\n{}", headline(&hit.fact, now_ms), snippet(text), sides(&hit.fact))
+        // The sides say the text themselves, the shown one first.
+        let told = hit.fact.sides.iter().any(|side| side.field == "content");
+        let text = if told { String::new() } else { format!("  {}\n", snippet(text)) };
+        format!("{}\n{text}{}", headline(&hit.fact, now_ms), sides(&hit.fact))
     };
     hits.iter().map(one).collect()
 }

@@ -9,7 +9,7 @@ use antiphon_core::log::Stream;
 use rusqlite::Connection;
 
 use super::history::{author, side};
-use super::{facts, incidents};
+use super::{facts, history, incidents};
 use crate::divergence::{Ancestor, Diverged, DivergedField, SubjectId};
 use crate::edits::{self, Fields, Stored};
 use crate::error::Error;
@@ -67,12 +67,15 @@ impl Reader<'_> {
     /// # Errors
     /// When the database fails.
     pub fn sides_of(&self, ids: &[FactId], sides: usize) -> Result<Vec<(FactId, Vec<Side>)>, Error> {
+        let conn = self.connection();
         let mut all = Vec::new();
         for id in ids {
-            if let Some(Diverged::Fact(_, fields)) = fact(self.connection(), *id)? {
-                let of_fact: Vec<Side> = fields.into_iter().flat_map(|field| field.sides).take(sides).collect();
-                all.extend(Some((*id, of_fact)).filter(|(_, sides)| !sides.is_empty()));
-            }
+            let Some(view) = facts::get(conn, *id)?.filter(|view| !view.diverged.is_empty()) else { continue };
+            let standing = project::standing(conn, *id, view.stream)?;
+            let diverged = view.diverged.iter().fold(0, |bits, field| bits | field.mask());
+            let mut found = history::sides_of(conn, &standing, diverged)?;
+            found.truncate(sides);
+            all.push((*id, found));
         }
         Ok(all)
     }
