@@ -464,6 +464,34 @@ mod tests {
     }
 
     #[test]
+    fn an_event_that_cannot_be_applied_is_named_and_is_no_failure_of_its_bearer() {
+        let about = About { event: EventId([7; 16]), fact: Some(antiphon_core::ids::FactId([8; 16])) };
+        let mut peer = Peer::default();
+        peer.succeeded(UnixMillis(1));
+        peer.observed(Reason::UnknownAction, about, UnixMillis(2));
+        let named = HealthErrorView {
+            reason: Reason::UnknownAction,
+            event: Some(about.event),
+            fact: about.fact,
+            observed_at: UnixMillis(2),
+        };
+        let health = peer.health();
+        assert_eq!((health.consecutive_failures, health.last_success), (0, Some(UnixMillis(1))));
+        assert_eq!((peer.reason, peer.dial_at, health.last_error), (None, UnixMillis(1), Some(named)));
+        // A failure that is about an event names it as well, and the next one that is about none does not.
+        peer.failed(Reason::BadSignature, UnixMillis(3));
+        peer.is_about(about);
+        assert_eq!(peer.health().last_error.and_then(|error| error.event), Some(about.event));
+        peer.failed(Reason::NetworkReset, UnixMillis(4));
+        assert_eq!(peer.health().last_error.and_then(|error| error.event), None);
+        assert_eq!(peer.health().consecutive_failures, 2);
+        peer.succeeded(UnixMillis(5));
+        let health = peer.health();
+        assert_eq!((health.consecutive_failures, health.last_success), (0, Some(UnixMillis(5))));
+        assert_eq!(health.last_error.map(|error| error.observed_at), Some(UnixMillis(4)));
+    }
+
+    #[test]
     fn a_sync_is_recorded_and_facts_add_up() {
         let mut registry = Registry::default();
         registry.record_sync(&BOB, 1, UnixMillis(1));
