@@ -205,8 +205,8 @@ impl Db {
             .prepare_cached("UPDATE own_sent SET seq = ?2 WHERE log = ?1 AND seq < ?2")?
             .execute(params![entry.id, sql(last.header().seq)])?;
         if let Verdict::Forked(from) = entry.verdict {
-            let beyond = fresh.iter().filter(|event| event.header().seq >= from);
-            beyond.map(|event| put_event_aside(&self.conn, entry.id, event)).collect()
+            let mut beyond = fresh.iter().filter(|event| event.header().seq >= from);
+            beyond.try_for_each(|event| put_event_aside(&self.conn, entry.id, event))
         } else {
             Ok(())
         }
