@@ -155,12 +155,13 @@ async fn tend(
     here: &[NodeId],
     left_alone: &mut BTreeMap<NodeId, UnixMillis>,
 ) -> Result<(), Error> {
-    let (holders, logs) = store.read(|reader| Ok((reader.copy_holders()?, reader.own_local_logs()?))).await?;
+    let read = store.read(|reader| Ok((reader.copy_holders()?, reader.own_local_logs()?, reader.must_reseal()?)));
+    let (holders, logs, stale) = read.await?;
     let at = now();
     left_alone.retain(|_, until| !has_come(*until, at, REFUSED_MS));
     for holder in holders {
         let lacks = logs.iter().any(|(store, head)| holder.confirmed.get(store).is_none_or(|seq| seq < head));
-        if !lacks || !here.contains(&holder.node) || left_alone.contains_key(&holder.node) {
+        if !(lacks || stale.contains(&holder.node)) || !here.contains(&holder.node) || left_alone.contains_key(&holder.node) {
             continue;
         }
         let left = owner::leave_with(store, net, key, holder.node).await?;

@@ -374,3 +374,45 @@ async fn a_holder_that_was_away_gives_back_when_it_comes() {
     until("it is back", async || facts_of(&bob, Stream::Local).await == 1).await;
     until("carol is chosen again", async || bob.handle.sealed_copies().await.unwrap().holders.len() == 1).await;
 }
+
+/// Whether the text stands in a part that alice keeps for bob; only bob's key opens it.
+fn is_sealed(alice: &Machine, bob: &Machine, text: &str) -> bool {
+    let (db, key) = (open(alice), key_of(bob));
+    let owner = antiphon_core::sign::Signer::node_id(&key);
+    let parts = db.reader().copy_parts(&owner).unwrap();
+    assert!(!parts.is_empty());
+    parts.iter().any(|part| {
+        let (_, sealed) = db.reader().copy_part(&owner, &part.store, part.first).unwrap().unwrap();
+        let events = sealed_copy::open(&key, &sealed).unwrap().into_events();
+        let holds = |payload: &[u8]| payload.windows(text.len()).any(|window| window == text.as_bytes());
+        events.iter().any(|event| event.payload.as_deref().is_some_and(holds))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_erased_leaves_the_sealed_copies_and_does_not_come_back_out_of_them() {
+    let (mut alice, mut bob) = (Machine::start("alice").await, Machine::start("bob").await);
+    bob.joins(&alice).await;
+    let secret = remember_privately(&bob, "the password is correct-horse").await;
+    remember_privately(&bob, "something harmless").await;
+    // So much that the part which holds it is not the small last one, which is written again anyway.
+    for n in 0..8_u32 {
+        let hash = |at: u32| antiphon_core::ids::Hash::of(&[n.to_be_bytes(), at.to_be_bytes()].concat()).to_string();
+        remember_privately(&bob, &(0..900).map(hash).collect::<String>()).await;
+    }
+    seal(&bob).await;
+    alice.stop().await;
+    assert!(is_sealed(&alice, &bob, "correct-horse"));
+    alice.start_again().await;
+    bob.handle.erase(secret, Provenance::default()).await.unwrap();
+    seal(&bob).await;
+    alice.stop().await;
+    assert!(!is_sealed(&alice, &bob, "correct-horse") && is_sealed(&alice, &bob, "harmless"));
+    alice.start_again().await;
+
+    let place = come_back(&mut bob, &alice).await;
+    recovered(&bob, &place, |recovery| recovery.private_facts == 9).await;
+    let view = bob.handle.fact(secret).await.unwrap();
+    assert!(view.erased && view.fact.content.is_none());
+    assert!(bob.handle.verify().await.unwrap().is_good());
+}

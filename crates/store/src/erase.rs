@@ -34,6 +34,7 @@ use crate::edits;
 use crate::error::{AuthorError, Error};
 use crate::project::{self, Stored};
 use crate::purge;
+use crate::reseal;
 use crate::row::{self, sql};
 use crate::view::{Authored, Outcome};
 
@@ -230,7 +231,15 @@ pub(crate) fn drop_payload(conn: &Connection, subject: &Subject, pos: i64) -> Re
         .prepare_cached("UPDATE events SET payload = NULL WHERE pos = ?1 AND payload IS NOT NULL")?
         .execute([pos])?;
     conn.prepare_cached("INSERT OR IGNORE INTO erased_payloads (pos) VALUES (?1)")?.execute([pos])?;
-    if held > 0 { must_purge(conn, subject) } else { Ok(()) }
+    if held == 0 {
+        return Ok(());
+    }
+    let mut local =
+        conn.prepare_cached("SELECT 1 FROM events v JOIN logs l ON l.id = v.log WHERE v.pos = ?1 AND l.stream = 2")?;
+    if local.query_row([pos], |_| Ok(())).optional()?.is_some() {
+        reseal::note(conn)?;
+    }
+    must_purge(conn, subject)
 }
 
 /// Overwrites every payload about a subject that is held anywhere.

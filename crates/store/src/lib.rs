@@ -44,6 +44,7 @@ mod rebuild;
 mod receipts;
 mod removed;
 mod renew;
+mod reseal;
 mod row;
 mod schema;
 mod sealed_copies;

@@ -361,7 +361,8 @@ fn encode(holders: &[CopyHolder]) -> Vec<u8> {
     })
 }
 
-fn holders(conn: &Connection) -> Result<Vec<CopyHolder>, Error> {
+/// The members that were chosen, in the order in which they were.
+pub(crate) fn holders(conn: &Connection) -> Result<Vec<CopyHolder>, Error> {
     let Some(bytes) = cache::meta(conn, HOLDERS)? else { return Ok(Vec::new()) };
     Ok(cbor::decode(&bytes, |input| {
         let count = cbor::read_list(input, COPY_HOLDERS_MAX)?;

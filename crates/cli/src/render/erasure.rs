@@ -29,7 +29,7 @@ pub(crate) fn members(erasure: &ErasureDto) -> String {
         out.push_str("This machine is still cleaning its files; antiphon facts show says when it is done.\n");
     }
     if !erasure.shared {
-        out.push_str("It never left this machine, but in copies that are sealed to it; see antiphon backup.\n");
+        out.push_str("It never left this machine, but in copies that are sealed to it: those are made anew.\n");
         return out;
     }
     if erasure.members.is_empty() {

@@ -61,11 +61,36 @@ pub(super) async fn list(net: &NetHandle, peer: NodeId) -> Result<Vec<Kept>, Cop
 pub(super) async fn leave_with(store: &Store, net: &NetHandle, key: &NodeKey, peer: NodeId) -> Result<Left, Error> {
     let mut left = Left::default();
     match list(net, peer).await {
-        Ok(parts) => fill(store, net, key, peer, &parts, &mut left).await?,
+        Ok(parts) => {
+            let parts = without_erased(store, net, peer, parts).await?;
+            fill(store, net, key, peer, &parts, &mut left).await?;
+        }
         Err(fault) => left.fault = Some(fault),
     }
     note(store, peer, &left).await?;
     Ok(left)
+}
+
+/// Has `peer` drop its parts where they hold what was erased since; what is left of them. It keeps them as long as they
+/// go further than what is held here: they may be all that is left of it.
+async fn without_erased(store: &Store, net: &NetHandle, peer: NodeId, parts: Vec<Kept>) -> Result<Vec<Kept>, Error> {
+    let (due, logs) = store.read(|reader| Ok((reader.must_reseal()?, reader.own_local_logs()?))).await?;
+    if !due.contains(&peer) || !are_held(&parts, &logs) {
+        return Ok(parts);
+    }
+    match ask(net, peer, &Request::Drop).await {
+        Ok(Response::Dropped(_)) => {
+            store.write(move |db| db.resealed(&peer)).await?;
+            Ok(Vec::new())
+        }
+        // It is asked again next time.
+        _ => Ok(parts),
+    }
+}
+
+/// Whether all that these parts hold is held here too.
+fn are_held(parts: &[Kept], logs: &BTreeMap<StoreId, u64>) -> bool {
+    parts.iter().all(|part| logs.get(&part.span.store).is_some_and(|head| *head >= part.span.last))
 }
 
 async fn note(store: &Store, peer: NodeId, left: &Left) -> Result<(), Error> {
@@ -181,6 +206,14 @@ pub(super) async fn choose(store: &Store, more: Vec<NodeId>) -> Result<Vec<CopyH
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_is_dropped_only_where_all_of_it_is_held() {
+        let logs = BTreeMap::from([(StoreId([1; 16]), 10)]);
+        assert!(are_held(&[kept(1, 1, 4, 9), kept(1, 5, 10, 9)], &logs));
+        assert!(!are_held(&[kept(1, 1, 11, 9)], &logs));
+        assert!(!are_held(&[kept(1, 1, 4, 9), kept(2, 1, 1, 9)], &logs));
+    }
 
     fn kept(store: u8, first: u64, last: u64, bytes: u64) -> Kept {
         Kept { span: Span { store: StoreId([store; 16]), first, last }, bytes }
