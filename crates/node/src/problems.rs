@@ -27,7 +27,7 @@ pub(crate) fn of_peer(peer: &PeerView, own: &str) -> Option<Problem> {
     let finder = if peer.refused_by_peer { Finder::Peer } else { Finder::Us };
     let Words { what, fix } = words(reason, &name, own, finder);
     let refused = if peer.refused_by_peer { format!("{name} refuses this node") } else { format!("{name} is refused") };
-    Some(Problem { what: format!("{refused}: {what}"), fix })
+    Some(Problem { what: format!("{refused}: {what} ({})", reason.name()), fix })
 }
 
 /// How this node was removed from its team.

@@ -1,7 +1,7 @@
 //! Sharing, as it is shown: modes, cursors, and why something is not there.
 
 use antiphon_server::dto::{
-    CursorsDto, FederationDto, PeerDto, PeerSettingsDto, PeerStandingDto, ReasonDto, ShareDto, WhyDto,
+    CursorsDto, FederationDto, FindingDto, PeerDto, PeerSettingsDto, PeerStandingDto, ReasonDto, ShareDto, WhyDto,
 };
 
 use super::node::lines;
@@ -29,7 +29,7 @@ pub(crate) fn federation(federation: &FederationDto) -> String {
     let header = ["name", "trust", "mode", "link", "it lacks", "we lack", "same", "received", "applied", "domains"];
     out.push_str(&format!("\n{}\n", table(&header, federation.peers.iter().map(row))));
     out.push('\n');
-    out.push_str(&sentences(federation.peers.iter().map(|standing| &standing.peer)));
+    out.push_str(&sentences(federation.peers.iter().map(|standing| &standing.peer), &[]));
     for standing in &federation.peers {
         let name = safe(&standing.peer.name);
         for uncounted in &standing.cursors.uncounted {
@@ -81,12 +81,18 @@ fn row(standing: &PeerStandingDto) -> Vec<String> {
     ]
 }
 
-/// How things stand with each peer, one a line, each with the command that mends what is wrong.
-pub(crate) fn sentences<'a>(peers: impl Iterator<Item = &'a PeerDto>) -> String {
+/// How things stand with each peer, one a line, each with the command that mends what is wrong unless it stands among
+/// the `problems` that are shown as well.
+pub(crate) fn sentences<'a>(peers: impl Iterator<Item = &'a PeerDto>, problems: &[FindingDto]) -> String {
     let one = |peer: &PeerDto| {
         let name = if peer.name.is_empty() { &peer.peer_id } else { &peer.name };
         let line = format!("{} {}\n", styled(STRONG, &format!("{}:", safe(name))), safe(&peer.in_words));
-        let hint = peer.hint.as_ref().map(|hint| format!("  {} {}\n", styled(STRONG, "try:"), safe(hint)));
+        let told = |hint: &&String| problems.iter().any(|problem| problem.fix == **hint);
+        let hint = peer
+            .hint
+            .as_ref()
+            .filter(|hint| !told(hint))
+            .map(|hint| format!("  {} {}\n", styled(STRONG, "try:"), safe(hint)));
         format!("{line}{}", hint.unwrap_or_default())
     };
     peers.map(one).collect()

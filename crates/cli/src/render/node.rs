@@ -33,7 +33,7 @@ pub(crate) fn status(status: &StatusDto, home: &Path) -> String {
     }
     if !status.peers.is_empty() {
         out.push_str(&format!("\n{}\n\n", peers_table(&status.peers)));
-        out.push_str(&super::federation::sentences(status.peers.iter()));
+        out.push_str(&super::federation::sentences(status.peers.iter(), &status.problems));
     }
     if status.problems.is_empty() {
         out.push_str(&format!("\n{}\n", styled(GOOD, "Nothing needs attention.")));
