@@ -14,7 +14,7 @@ impl Handle {
     /// [`Error::Refused`] when it is not this node's to erase, [`Error::Store`].
     pub async fn erase(&self, fact: FactId, provenance: Provenance) -> Result<Authored, Error> {
         let mut results = self.author(vec![Draft::Erase { fact, provenance }]).await?;
-        Ok(results.pop().ok_or(Error::Stopped)??)
+        results.pop().ok_or(Error::Stopped)?
     }
 
     /// How far the erasure of a fact has come, if it was erased.

@@ -436,6 +436,45 @@ fn payloads(machine: &Machine, fact: FactId) -> usize {
     machine.db.reader().history(fact).unwrap().iter().filter(|edit| edit.provenance.is_some()).count()
 }
 
+type Piece = (LogId, NodeId, Vec<Event>);
+
+/// The runs of every machine, cut into pieces that end at a signature.
+fn pieces(machines: &[Machine]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for machine in machines {
+        let mut after = 0;
+        loop {
+            let page = machine.db.reader().page(machine.shared(), after, 2, 1 << 20, None).unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.header().seq;
+            pieces.push((machine.shared(), machine.node(), page));
+        }
+    }
+    pieces
+}
+
+/// Hands over pieces, and the charter among them, in an order that `turns` choose; that of each log stays.
+fn deliver(to: &mut Machine, mut pieces: Vec<Piece>, charter: Piece, turns: &[prop::sample::Index]) {
+    let mut charter = Some(charter);
+    for turn in turns.iter().cycle() {
+        if pieces.is_empty() {
+            break;
+        }
+        let at = turn.index(pieces.len() + usize::from(charter.is_some()));
+        if at == pieces.len() {
+            apply(to, charter.take().unwrap());
+            continue;
+        }
+        let log = pieces[at].0;
+        let first = pieces.iter().position(|(other, ..)| *other == log).unwrap();
+        let piece = pieces.remove(first);
+        apply(to, piece);
+    }
+    if let Some(charter) = charter {
+        apply(to, charter);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
@@ -447,7 +486,7 @@ proptest! {
         let (mut alice, genome) = alice();
         let bob = join(2, "bob", &mut alice, &genome);
         let carol = join(3, "carol", &mut alice, &genome);
-        let mut early = charter_runs(&alice);
+        let early = charter_runs(&alice);
         alice.write(Draft::Record(Record::StewardChange(StewardChange { node: bob.node(), add: true })));
         let mut machines = [alice, bob, carol];
         {
@@ -459,46 +498,19 @@ proptest! {
             act(&mut machines, &mut facts, step);
         }
         let charter = run(&machines[0], machines[0].charter());
-        let mut pieces: Vec<(LogId, NodeId, Vec<Event>)> = Vec::new();
-        for machine in &machines {
-            let mut after = 0;
-            loop {
-                let page = machine.db.reader().page(machine.shared(), after, 2, 1 << 20, None).unwrap();
-                let Some(last) = page.last() else { break };
-                after = last.header().seq;
-                pieces.push((machine.shared(), machine.node(), page));
-            }
-        }
+        let pieces = pieces(&machines);
         let [mut dan, mut eve] = [4, 5].map(|n| {
             let mut machine = Machine::new(n);
             let identity = machine.identity("reader");
             machine.db.adopt_team(&identity, &genome, early.clone(), NOW, [n; 32]).unwrap();
             machine
         });
-        early.clear();
         // Dan hears of the second steward first, eve in the middle of it all.
         apply(&mut dan, charter.clone());
         for piece in pieces.clone() {
             apply(&mut dan, piece);
         }
-        let mut charter = Some(charter);
-        for turn in turns.iter().cycle() {
-            if pieces.is_empty() {
-                break;
-            }
-            let at = turn.index(pieces.len() + usize::from(charter.is_some()));
-            if at == pieces.len() {
-                apply(&mut eve, charter.take().unwrap());
-                continue;
-            }
-            let log = pieces[at].0;
-            let first = pieces.iter().position(|(other, ..)| *other == log).unwrap();
-            let piece = pieces.remove(first);
-            apply(&mut eve, piece);
-        }
-        if let Some(charter) = charter {
-            apply(&mut eve, charter);
-        }
+        deliver(&mut eve, pieces, charter, &turns);
         prop_assert_eq!(rows(&dan), rows(&eve));
         let (to_dan, to_eve) = (run(&eve, eve.shared()), run(&dan, dan.shared()));
         apply(&mut dan, to_dan);
