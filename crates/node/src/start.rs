@@ -185,14 +185,8 @@ async fn assemble(
     store: Store,
     lock: Lock,
 ) -> Result<(Handle, tokio::task::JoinHandle<()>), Error> {
-    let (version, read_version) = (config.agent_version.clone(), config.agent_version.clone());
-    let (team, held, mode, (peers, backups)) = store
-        .read(move |reader| {
-            let kept = (reader.peers()?, reader.backups()?);
-            let (team, held) = (TeamState::read(reader, &read_version)?, Held::read(reader, &Held::default())?);
-            Ok((team, held, reader.node_mode()?, kept))
-        })
-        .await?;
+    let version = config.agent_version.clone();
+    let Known { team, held, mode, peers, backups } = known(&store, version.clone()).await?;
     let net_config =
         antiphon_net::Config { mdns: config.mdns, ..antiphon_net::Config::new(key.libp2p_seed(), version.clone()) };
     let mut tasks = Tasks::default();
@@ -253,6 +247,24 @@ async fn assemble(
         drop(lock);
     });
     Ok((Handle { shared: Arc::new(shared) }, engine))
+}
+
+/// What the database knows when a node starts.
+struct Known {
+    team: TeamState,
+    held: Held,
+    mode: antiphon_store::NodeMode,
+    peers: Vec<antiphon_store::PeerRow>,
+    backups: Vec<antiphon_store::GeneBackup>,
+}
+
+async fn known(store: &Store, version: String) -> Result<Known, Error> {
+    let known = store.read(move |reader| {
+        let (peers, backups) = (reader.peers()?, reader.backups()?);
+        let (team, held) = (TeamState::read(reader, &version)?, Held::read(reader, &Held::default())?);
+        Ok(Known { team, held, mode: reader.node_mode()?, peers, backups })
+    });
+    Ok(known.await?)
 }
 
 /// The peers that were known when the node last ran.
