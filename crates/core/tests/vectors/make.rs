@@ -211,8 +211,14 @@ fn flip(value: &mut Value) {
     *value = json!(bytes(&raw));
 }
 
-/// Runs of one log.
+/// Runs of one log, and events that do nothing.
 pub(super) fn events() -> Value {
+    let Value::Array(mut cases) = runs() else { unreachable!("cases are a list") };
+    cases.extend(flawed());
+    Value::Array(cases)
+}
+
+fn runs() -> Value {
     let key = Key::new(1);
     let (mut writer, open) = Writer::open(&key, Stream::Shared);
     let mut facts: Vec<Event> = ["one", "two", "three"].map(|text| writer.fact(text)).into();
@@ -228,8 +234,7 @@ pub(super) fn events() -> Value {
         let raw = HEXLOWER.decode(run[3]["header"].as_str().unwrap().as_bytes()).unwrap();
         run[3]["header"] = json!(bytes(&[&[raw[0] + 1], &raw[1..], &[15, 0]].concat()));
     });
-    let mut cases = flawed();
-    let Value::Array(runs) = json!([
+    json!([
         case("one signature covers the run", "4 verified, 0 waiting", run.clone()),
         case("a payload may be absent", "4 verified, 0 waiting", with(&|run| run[1]["payload"] = Value::Null)),
         case(
@@ -278,11 +283,7 @@ pub(super) fn events() -> Value {
                 run[1]["header"] = json!(format!("{}0002{}", &header[..2], &header[6..]));
             })
         ),
-    ]) else {
-        unreachable!("cases are a list")
-    };
-    cases.splice(0..0, runs);
-    Value::Array(cases)
+    ])
 }
 
 /// A genome with its root and proofs.
