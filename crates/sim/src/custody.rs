@@ -85,13 +85,13 @@ impl World {
     fn keep_receipts(&mut self, node: usize, receipts: Vec<antiphon_core::custody::Receipt>) -> Step {
         let own: NodeId = self.nodes[node].id;
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
-        let (Some(mine), members) = (up.db.own(), up.db.reader().membership()?) else { return Ok(()) };
+        let Some(team) = up.team.clone() else { return Ok(()) };
         let mut kept = Vec::new();
         for receipt in receipts {
-            let custody = receipt.verify(&mine.team).ok();
+            let custody = receipt.verify(&team.own.team).ok();
             // Two teams may meet while one of the nodes moves.
             let Some(custody) = custody.filter(|custody| custody.node != own) else { continue };
-            if members.member(&custody.node).is_some() {
+            if team.membership.member(&custody.node).is_some() {
                 kept.push(KeptReceipt { node: custody.node, at: custody.at, receipt });
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use antiphon_sim::{Class, Failure, Options, Summary, Worlds, run};
+use antiphon_sim::{Class, Failure, Options, Sabotage, Summary, Worlds, run};
 use clap::{Parser, ValueEnum};
 
 /// Worlds between two lines of progress.
@@ -35,6 +35,9 @@ struct Args {
     /// In every world some node comes back with an older disk.
     #[arg(long)]
     forks: bool,
+    /// Break every node on purpose, to see that it is noticed; an unknown name lists all.
+    #[arg(long, value_parser = sabotage)]
+    sabotage: Option<Sabotage>,
     /// Go on after a world that failed.
     #[arg(long)]
     keep_going: bool,
@@ -63,7 +66,7 @@ impl Args {
             Kind::Federation => Worlds::Federation,
             Kind::Free => Worlds::Free,
         };
-        Options { seed, verbose: self.verbose, worlds, forks: self.forks, sabotage: None }
+        Options { seed, verbose: self.verbose, worlds, forks: self.forks, sabotage: self.sabotage }
     }
 
     /// What else makes the same worlds of the same seeds.
@@ -74,8 +77,14 @@ impl Args {
             Worlds::Free => " --worlds free",
         };
         let forks = if self.forks { " --forks" } else { "" };
-        format!("{worlds}{forks}")
+        let sabotage = self.sabotage.map(|sabotage| format!(" --sabotage {sabotage:?}")).unwrap_or_default();
+        format!("{worlds}{forks}{sabotage}")
     }
+}
+
+fn sabotage(name: &str) -> Result<Sabotage, String> {
+    let found = Sabotage::ALL.into_iter().find(|sabotage| format!("{sabotage:?}") == name);
+    found.ok_or_else(|| format!("there are {:?}", Sabotage::ALL))
 }
 
 #[derive(Default)]

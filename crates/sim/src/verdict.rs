@@ -42,6 +42,28 @@ impl World {
 
     fn is_settled(&self) -> bool {
         let honest = self.honest();
+        let quiet = self.is_even(&honest) && !self.agenda.is_working() && !self.is_rejoining(&honest);
+        quiet && matches!(self.owed(&honest), Ok(None))
+    }
+
+    /// Whether somebody has own events that wait to be written again.
+    fn is_rejoining(&self, honest: &[usize]) -> bool {
+        honest.iter().any(|node| self.nodes[*node].up.as_ref().is_some_and(|up| up.rejoin.is_unsettled()))
+    }
+
+    /// The law that is broken when all this does not come to an end.
+    pub(crate) fn unrest(&self) -> Law {
+        let honest = self.honest();
+        match () {
+            () if !self.is_even(&honest) => Law::Converges,
+            () if self.is_rejoining(&honest) => Law::RestoredWrites,
+            () if !matches!(self.owed(&honest), Ok(None)) => Law::TextsCome,
+            () => Law::Converges,
+        }
+    }
+
+    /// Whether all members hold the same logs and charter.
+    fn is_even(&self, honest: &[usize]) -> bool {
         // Of a log with two branches some hold the one and some the other; the state hash covers what counts of it.
         let clock = |node: usize| {
             let up = self.nodes[node].up.as_ref()?;
@@ -57,10 +79,8 @@ impl World {
             let members = team.map_or(0, |team| team.membership.members().count());
             knows && members == self.members().len() && clock(node) == first
         };
-        let again = |node: &usize| self.nodes[*node].up.as_ref().is_some_and(|up| up.rejoin.is_unsettled());
-        let quiet = honest.iter().all(|node| fits(*node)) && !self.agenda.is_working();
-        let quiet = quiet && !honest.iter().any(again) && matches!(self.owed(&honest), Ok(None));
-        quiet && (!(self.restored || self.equivocates()) || self.check_state(&honest).is_ok())
+        let even = honest.iter().all(|node| fits(*node));
+        even && (!(self.restored || self.equivocates()) || self.check_state(honest).is_ok())
     }
 
     /// What keeps the members apart, in words.
@@ -292,9 +312,8 @@ impl World {
             }
         }
         for node in honest {
-            let own = self.team(*node).map(|team| team.own.store);
             for view in self.db(*node)?.reader().logs()? {
-                let fits = view.log.stream != Stream::Local || Some(view.log.store) == own;
+                let fits = view.log.stream != Stream::Local || view.node == self.nodes[*node].id;
                 need(fits, Law::LocalStays, || format!("n{node} holds {}", view.log))?;
             }
         }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::agenda::{Agenda, Event, Inside};
 use crate::equivocator::Twin;
 use crate::exercised::{Class, Exercised};
-use crate::failure::{Broken, Failure, Law, Step, need};
+use crate::failure::{Broken, Failure, Law, Step};
 use crate::jobs::Done;
 use crate::keyring::Keys;
 use crate::model::Model;
@@ -231,8 +231,9 @@ impl World {
                 }
             }
             self.at = at;
-            need(at < end, Law::Converges, || self.explain_unrest())?;
-            need(self.trace.steps() < STEPS_MAX, Law::Converges, || format!("busy: {}", self.explain_unrest()))?;
+            if at >= end || self.trace.steps() >= STEPS_MAX {
+                return Err(Broken(self.unrest(), self.explain_unrest()));
+            }
             self.happen(event)?;
         }
         Err(Broken(Law::Converges, "nothing happens any more".to_owned()))

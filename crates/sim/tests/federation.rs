@@ -1,0 +1,92 @@
+//! Five members to whom everything happens at once, one of whom signs two branches of its log, and what must be noticed
+//! when one of them is broken on purpose.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use antiphon_sim::{Class, Exercised, Law, Options, Sabotage, Summary, Worlds, run};
+
+fn federation(seed: u64) -> Options {
+    Options { seed, worlds: Worlds::Federation, ..Options::default() }
+}
+
+fn check(seed: u64) -> Summary {
+    match run(federation(seed)) {
+        Ok(summary) => summary,
+        Err(failure) => panic!("seed {seed}: {failure}"),
+    }
+}
+
+#[test]
+fn the_first_federations_keep_every_law() {
+    let worlds: Vec<Summary> = (0..15).map(check).collect();
+    assert!(worlds.iter().all(|world| (world.nodes, world.federations) == (5, 1)));
+    let all = worlds.iter().fold(Exercised::default(), |all, world| all.and(&world.exercised));
+    // What may take more worlds to happen at all.
+    let rare = [Class::FullDisk, Class::OlderDisk, Class::SetAside, Class::WrittenAgain, Class::Attempt];
+    let missing: Vec<Class> = all.missing().into_iter().filter(|class| !rare.contains(class)).collect();
+    assert_eq!(missing, []);
+}
+
+#[test]
+fn a_seed_is_one_federation() {
+    assert_eq!(check(2), check(2));
+    assert_ne!(check(2).trace, check(3).trace);
+}
+
+#[test]
+fn two_of_five_seeds_are_federations() {
+    let worlds = (0..5).map(|seed| run(Options { seed, ..Options::default() }).unwrap().federations);
+    assert_eq!(worlds.collect::<Vec<_>>(), [1, 1, 0, 0, 0]);
+}
+
+/// Whether some world among the first few hundred shows that a sabotaged team breaks a law.
+fn is_caught(sabotage: Sabotage, law: Law) {
+    let worlds = (0..300).map(|seed| run(Options { sabotage: Some(sabotage), ..federation(seed) }));
+    let caught = worlds.filter_map(Result::err).any(|failure| failure.law == law);
+    assert!(caught, "{sabotage:?} does not break {law:?}");
+}
+
+#[test]
+fn a_text_of_a_domain_that_is_not_shared_is_noticed() {
+    is_caught(Sabotage::ShareAll, Law::DomainStays);
+}
+
+#[test]
+fn a_receipt_that_lies_is_noticed() {
+    is_caught(Sabotage::SignTooMuch, Law::ReceiptsAreTrue);
+}
+
+#[test]
+fn texts_that_nobody_gives_are_noticed() {
+    is_caught(Sabotage::GiveNothing, Law::TextsCome);
+}
+
+#[test]
+fn a_text_that_outlives_its_erasure_is_noticed() {
+    is_caught(Sabotage::KeepErased, Law::ErasedIsGone);
+}
+
+#[test]
+fn an_own_branch_that_is_not_written_again_is_noticed() {
+    is_caught(Sabotage::LeaveAside, Law::RestoredWrites);
+}
+
+#[test]
+fn an_equivocation_that_nobody_tells_of_is_noticed() {
+    is_caught(Sabotage::HideBranches, Law::Converges);
+}
+
+/// A tombstone clears every field of a fact, its domain too, and the texts of it went to those who must not have them.
+#[test]
+fn a_forgotten_fact_still_has_the_domain_that_it_had() {
+    for seed in [25, 51, 61, 90] {
+        check(seed);
+    }
+}
+
+/// The beginning of a fact stands beyond a fork, so nobody knows its domain.
+#[test]
+fn a_fact_that_does_not_count_goes_to_nobody_who_gets_some_domains_only() {
+    for seed in [26, 30] {
+        check(seed);
+    }
+}
