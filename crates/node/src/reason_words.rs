@@ -156,7 +156,7 @@ fn refused_here(reason: Reason, peer: &str) -> Words {
         ),
         Reason::GenomeMismatch => Words::new(
             format!("the genes of {peer} are not those of this node"),
-            "antiphon gene list (on both machines, to see what differs)",
+            "antiphon gene list (on both machines, to see what differs); another team is joined with antiphon join TICKET",
         ),
         Reason::NotAMember => Words::new(
             format!("nobody has made {peer} a member of the team"),
@@ -189,7 +189,7 @@ fn refused_there(reason: Reason, peer: &str, own: &str) -> Words {
         ),
         Reason::GenomeMismatch => Words::new(
             format!("{peer} says that the genes of this node are not its own"),
-            "antiphon gene list (on both machines, to see what differs)",
+            "antiphon gene list (on both machines, to see what differs); another team is joined with antiphon join TICKET",
         ),
         Reason::NotAMember => Words::new(
             format!("{peer} knows of nobody who made this node a member"),

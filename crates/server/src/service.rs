@@ -203,7 +203,11 @@ impl Service {
     }
 
     pub(crate) async fn handshake(&self, address: &str) -> Result<HandshakeDto, Problem> {
-        Ok(convert::handshake(&self.handle.handshake(address).await?))
+        let view = self.handle.handshake(address).await?;
+        // What it means is said as it is wherever else the peer is shown.
+        let peer = self.handle.peer(&view.peer_id.to_string()).await.ok();
+        let words = peer.filter(|peer| peer.reason == view.reason).and_then(|peer| peer.words);
+        Ok(convert::handshake(&view, words))
     }
 
     pub(crate) async fn invite(&self, invite: InviteDto) -> Result<InvitationDto, Problem> {

@@ -130,22 +130,8 @@ fn refusal(handshake: &HandshakeDto) -> Option<Problem> {
         why = format!("{why}; this node's genome is {}, theirs is {theirs}", handshake.our_genome);
     }
     let what = format!("{} is REJECTED: {}", handshake.peer_id, reason.code);
-    Some(Problem::new(Code::Refused, what).why(why).hint(mend(&reason.code)))
-}
-
-/// What to do about a refusal, whoever refused whom.
-fn mend(reason: &str) -> &'static str {
-    match reason {
-        "identity_mismatch" | "identity_missing" => {
-            "if its database was made anew on purpose: antiphon peers reset PEER, on whichever side refuses"
-        }
-        "genome_mismatch" => {
-            "compare antiphon gene list on both machines; another team is joined with a ticket: antiphon join TICKET"
-        }
-        "revoked" => "a removed key never returns; join with a new home: antiphon --profile NEW join TICKET",
-        "grant_expired" => "on a steward: antiphon team renew PEER",
-        _ => "join their team with a ticket of theirs: antiphon join TICKET",
-    }
+    let hint = reason.hint.unwrap_or_else(|| format!("antiphon peers show {}", handshake.peer_id));
+    Some(Problem::new(Code::Refused, what).why(why).hint(hint))
 }
 
 #[cfg(test)]

@@ -253,11 +253,11 @@ pub(crate) fn status(status: Status, now: UnixMillis, http: Option<String>, find
     }
 }
 
-pub(crate) fn handshake(view: &HandshakeView) -> HandshakeDto {
+pub(crate) fn handshake(view: &HandshakeView, words: Option<Words>) -> HandshakeDto {
     HandshakeDto {
         peer_id: view.peer_id.to_string(),
         trust: view.trust.name().to_owned(),
-        reason: view.reason.map(|reason| reason_dto(reason.name())),
+        reason: view.reason.map(|reason| said(reason.name(), words)),
         our_genome: view.our_genome.to_string(),
         their_genome: view.their_genome.map(|hash| hash.to_string()),
         matches: view.their_genome == Some(view.our_genome),
