@@ -47,7 +47,7 @@ pub use custody::{
 };
 pub use message::{Clock, Message, Page};
 pub use session::Session;
-pub use wants::{Item, MISSING_READ_MAX, WANTED_MAX, WANTS_PER_PERIOD_MAX};
+pub use wants::{Item, MISSING_READ_MAX, WANTED_MAX, WANTS_ANSWERED_MAX, WANTS_PER_PERIOD_MAX};
 
 use crate::reason::{About, Reason};
 

@@ -14,7 +14,7 @@ use antiphon_protocol::frame;
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{
     Answer, Ask, Authors, COMPARE_EVERY_MS, COMPARE_JITTER_MS, Closed, Input, Message, Mode, Opened, Output,
-    PAGE_BYTES_MAX, RECEIPT_EVERY_MS, RECEIPTS_SENT_MAX, Session, WANTED_MAX, WANTS_PER_PERIOD_MAX,
+    PAGE_BYTES_MAX, RECEIPT_EVERY_MS, RECEIPTS_SENT_MAX, Session, WANTED_MAX, WANTS_ANSWERED_MAX,
 };
 use common::{Key, NOW};
 
@@ -364,11 +364,11 @@ fn eve_who_asks_all_day_is_answered_so_often_and_no_more() {
     for _ in 0..1_000 {
         pair.hear(ALICE, Message::Want { log: log(), seqs: vec![1, 2] });
     }
-    assert_eq!(answers(&pair), 2 * WANTS_PER_PERIOD_MAX as usize);
+    assert_eq!(answers(&pair), WANTS_ANSWERED_MAX as usize);
     pair.sides[ALICE].wire.clear();
     pair.pass(PERIOD_MS);
     pair.hear(ALICE, Message::Want { log: log(), seqs: vec![1, 2] });
-    assert_eq!(answers(&pair), 2 * WANTS_PER_PERIOD_MAX as usize + 1);
+    assert_eq!(answers(&pair), WANTS_ANSWERED_MAX as usize + 1);
 }
 
 #[test]

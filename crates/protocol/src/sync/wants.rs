@@ -9,8 +9,8 @@
 //!   does not give needs no memory. A new pass begins with each comparison of clocks: by then the reason may be gone.
 //! - **What a peer withholds looks like what it lacks.** It answers how far it looked and what it gives; the rest is
 //!   neither here nor to be had from it now.
-//! - **Both sides are bounded**: so many requests in a period are asked, and twice as many are answered, because the
-//!   periods of the sides do not begin together.
+//! - **Both sides are bounded**: so many requests are asked in a period, and [`WANTS_ANSWERED_MAX`] are answered,
+//!   because the periods of the two sides neither begin together nor last equally long.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -25,8 +25,10 @@ use crate::reason::Reason;
 pub const WANTED_MAX: usize = 256;
 /// Most missing payloads that are read from the store at a time.
 pub const MISSING_READ_MAX: usize = 4 * WANTED_MAX;
-/// Most requests for payloads in one period; a peer is answered twice as many.
+/// Most requests for payloads in one period.
 pub const WANTS_PER_PERIOD_MAX: u32 = 128;
+/// Most requests for payloads that a peer is answered in one period: the longest of ours has room for three of its.
+pub const WANTS_ANSWERED_MAX: u32 = 4 * WANTS_PER_PERIOD_MAX;
 /// Most requests that wait because a page came without its payloads.
 const TOLD_MAX: usize = 64;
 /// Answers in one period that nobody asked for, before the peer counts as not ours.
@@ -215,7 +217,7 @@ impl Wants {
     /// The peer asks. `sends` says whether it may have anything of this log.
     pub(super) fn asked(&mut self, log: LogId, seqs: Vec<u64>, sends: bool) -> Option<Output> {
         let last = *seqs.last()?;
-        if self.serving || self.served >= 2 * WANTS_PER_PERIOD_MAX {
+        if self.serving || self.served >= WANTS_ANSWERED_MAX {
             return None;
         }
         self.served += 1;
