@@ -269,7 +269,10 @@ pub(crate) fn read_rest(bytes: &[u8], values: &mut BTreeMap<Field, Value>) -> Re
 pub(crate) fn withdraw(conn: &Connection, subject: &Subject, stream: Stream, positions: &[i64]) -> Result<(), Error> {
     edits::take_out(conn, subject, stream, positions)?;
     let Some(fact) = subject.fact() else { return Ok(()) };
-    erase::decide(conn, subject)?;
+    // Taking edits out can only end an erasure.
+    if erase::is_erased(conn, subject)? {
+        erase::decide(conn, subject)?;
+    }
     touch(conn, fact)?;
     refresh(conn, fact)?;
     touch(conn, fact)

@@ -7,7 +7,7 @@
 //! on, and only when all this is done they leave it:
 //!
 //! 1. the indexer has taken the facts out, merges all segments into one (that drops the words) and writes its file
-//!    anew (that drops the pages which older merges freed);
+//!    anew (that drops the pages which older merges freed): some 2.5 ms per thousand facts;
 //! 2. the main file is written anew, with `VACUUM`: the only way to be rid of stale copies in gaps. It costs the writer
 //!    some 4 ms per thousand facts, once for all erasures that wait;
 //! 3. both write-ahead logs are folded into their files and cut to nothing. A reader that still looks at an older
