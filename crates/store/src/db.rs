@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::reader::Reader;
 use crate::search::{Frequencies, Indexer};
 use crate::view::Own;
-use crate::{author, schema};
+use crate::{author, rest, schema};
 
 /// How to open a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +132,12 @@ impl Db {
         // A reader that is still at work keeps the log in use; then the next start folds it.
         let _busy = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], fold)?;
         Ok(())
+    }
+
+    /// Lets go of the pages that the connections keep.
+    pub(crate) fn rest(&self) {
+        rest::release(&self.conn);
+        self.search.rest();
     }
 
     /// Position of the last stored event.

@@ -45,6 +45,7 @@ mod receipts;
 mod removed;
 mod renew;
 mod reseal;
+mod rest;
 mod row;
 mod schema;
 mod sealed_copies;

@@ -11,13 +11,14 @@ use antiphon_core::incident;
 use antiphon_core::log::{Head, LogId, NodeClock};
 use rusqlite::{Connection, Transaction};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
 use crate::cause::Skewed;
 use crate::error::Error;
 use crate::invites::Invite;
 use crate::peers::PeerRow;
+use crate::rest::{self, Waiter};
 use crate::search::{self, Frequencies};
 use crate::view::{
     Counts, EditView, FactFilter, FactView, ForkView, IncidentFilter, IncidentView, LogView, MissingPayload, Own,
@@ -379,9 +380,10 @@ pub(crate) fn answer(
     search: &Connection,
     frequencies: &Frequencies,
     questions: &Mutex<mpsc::Receiver<Question>>,
+    waiter: &Waiter,
 ) {
-    let next = || questions.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-    while let Some(question) = next() {
+    let rest = || [main, search].into_iter().for_each(rest::release);
+    while let Some(question) = waiter.next_shared(questions, rest) {
         let reader = Reader::new(main, search, frequencies);
         // A question that panics costs its asker the answer and nobody else anything.
         let asked = catch_unwind(AssertUnwindSafe(|| match snapshot(main, search) {

@@ -21,6 +21,12 @@ pub(crate) const SEARCH_FILE: &str = "search.db";
 /// The least SQLite: earlier ones can corrupt a WAL database when a checkpoint meets a reset.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 
+/// Memory for pages that a connection may keep which writes, in KiB. What does not fit goes to the write-ahead log
+/// before its commit and is read back from there.
+const WRITER_CACHE_KIB: u32 = 4_096;
+/// Memory for pages that a connection may keep which only reads, in KiB. There are several of them, and behind them
+/// stands the cache of the operating system.
+const READER_CACHE_KIB: u32 = 2_048;
 /// Prepared statements that a connection keeps.
 const STATEMENTS_MAX: usize = 128;
 /// How long a connection waits for another one.
@@ -63,7 +69,7 @@ pub(crate) fn open_search(dir: &Path) -> Result<Connection, Error> {
 /// Opens a database that exists for reading only.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, Error> {
     let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    configure(&conn, "PRAGMA query_only=ON;")?;
+    configure(&conn, READER_CACHE_KIB, "PRAGMA query_only=ON;")?;
     Ok(conn)
 }
 
@@ -91,17 +97,17 @@ fn open(path: &Path, migrations: &[&str], settings: &str) -> Result<Connection, 
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     check_version(&conn, path, migrations.len())?;
     conn.execute_batch("PRAGMA journal_mode=WAL;")?;
-    configure(&conn, settings)?;
+    configure(&conn, WRITER_CACHE_KIB, settings)?;
     migrate(&mut conn, path, migrations)?;
     Ok(conn)
 }
 
-fn configure(conn: &Connection, settings: &str) -> Result<(), Error> {
+fn configure(conn: &Connection, cache_kib: u32, settings: &str) -> Result<(), Error> {
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    conn.execute_batch(
-        "PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;",
-    )?;
+    conn.execute_batch(&format!(
+        "PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-{cache_kib}; PRAGMA temp_store=MEMORY;",
+    ))?;
     conn.execute_batch(settings)?;
     Ok(())
 }

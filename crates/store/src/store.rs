@@ -20,6 +20,7 @@ use crate::db::{Db, Options};
 use crate::error::Error;
 use crate::purge::MainCost;
 use crate::reader::Reader;
+use crate::rest::Waiter;
 use crate::search::{Frequencies, Indexer};
 use crate::view::{Applied, Draft};
 use crate::writer::{self, Job, Outlets, Progress, Work, Write, Written};
@@ -142,9 +143,9 @@ impl Store {
         for _ in 0..options.readers.max(1) {
             let (main, search) = schema::open_readers(dir)?;
             let (questions, thread) = (Arc::clone(&questions_taken), thread.clone());
-            let frequencies = frequencies.clone();
+            let (frequencies, waiter) = (frequencies.clone(), waiter(dir)?);
             spawn(dir, "store-read", move || {
-                reader::answer(&main, &search, &frequencies, &questions);
+                reader::answer(&main, &search, &frequencies, &questions, &waiter);
                 drop(thread);
             })?;
         }
@@ -158,8 +159,9 @@ impl Store {
             drop(index_thread);
         })?;
         let outlets = Outlets { committed, backlog: Arc::clone(&backlog), wake, cost };
+        let waiter = waiter(dir)?;
         spawn(dir, "store-write", move || {
-            writer::write(db, job_receiver, &outlets);
+            writer::write(db, job_receiver, &outlets, &waiter);
             drop(thread);
         })?;
         Ok(Self(Arc::new(Shared {
@@ -283,6 +285,10 @@ impl Store {
 /// A lock that a panicking thread left is as good as before: what it guards is replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn waiter(dir: &Path) -> Result<Waiter, Error> {
+    Waiter::new().map_err(|error| Error::io(dir, error))
 }
 
 fn spawn(dir: &Path, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Error> {

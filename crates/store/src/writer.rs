@@ -6,8 +6,8 @@
 //! begins as if nothing had been.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver as WakeReceiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver as WakeReceiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::db::Db;
 use crate::error::{AuthorError, Error};
 use crate::purge::{Erased, MainCost, Purging, pending};
+use crate::rest::{self, Waiter};
 use crate::search::Indexer;
 use crate::store::{Backlog, Committed};
 use crate::view::{Applied, Authored, Draft, Outcome};
@@ -134,8 +135,8 @@ pub(crate) struct Outlets {
 }
 
 /// The writer: runs until every sender is gone and the channel is empty.
-pub(crate) fn write(mut db: Db, mut jobs: mpsc::Receiver<Job>, outlets: &Outlets) {
-    while let Some(first) = jobs.blocking_recv() {
+pub(crate) fn write(mut db: Db, mut jobs: mpsc::Receiver<Job>, outlets: &Outlets, waiter: &Waiter) {
+    while let Some(first) = waiter.next(&mut jobs, || db.rest()) {
         let mut weight = first.weight();
         let mut batch = vec![first];
         while batch.len() < JOBS_PER_COMMIT_MAX && weight < EVENTS_PER_COMMIT {
@@ -299,7 +300,10 @@ pub(crate) fn index(mut indexer: Indexer, main: &rusqlite::Connection, wake: &Wa
         };
         let woken = match wait {
             Some(wait) => wake.recv_timeout(wait),
-            None => wake.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            None => rest::woken(wake, || {
+                indexer.rest();
+                rest::release(main);
+            }),
         };
         if woken == Err(RecvTimeoutError::Disconnected) {
             return;

@@ -17,7 +17,7 @@ use crate::cache::meta_uint;
 use crate::error::Error;
 use crate::query::facts::{COLUMNS, TABLES, values};
 use crate::rebuild::EPOCH;
-use crate::{purge, row, schema};
+use crate::{purge, rest, row, schema};
 
 /// Column of `facts.pos` behind [`COLUMNS`].
 const POS: usize = 22;
@@ -98,6 +98,11 @@ impl Indexer {
     /// Opens or makes the index in `dir`.
     pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
         Ok(Self { search: schema::open_search(dir)? })
+    }
+
+    /// Lets go of the pages that the connection keeps.
+    pub(crate) fn rest(&self) {
+        rest::release(&self.search);
     }
 
     /// Forgets which facts to look at again, as far as that was done.
