@@ -20,6 +20,7 @@ use crate::clock::now;
 use crate::connect::reason_of;
 use crate::custody::{self, News};
 use crate::event_loop::Engine;
+use crate::forks;
 use crate::held::Held;
 use crate::inputs::Input;
 use crate::own_log;
@@ -188,11 +189,13 @@ impl Engine {
 
     fn keep_branch(&mut self, peer: NodeId, epoch: Epoch, log: LogId, events: Vec<Event>) {
         let Some(key) = self.held.keys.get(&log.store).copied() else { return };
-        let store = self.store.clone();
+        let (store, inputs) = (self.store.clone(), self.inputs.clone());
         self.ask_session(peer, epoch, async move {
             let branching = match store.write(move |db| db.keep_branch(log, key, events, now())).await {
                 Ok(antiphon_store::Branching::Parted(head)) => {
                     tracing::error!(%peer, %log, seq = head.seq + 1, "the log has two branches: its author signed both");
+                    // Only a stopping node does not want to know.
+                    let _ = inputs.send(Input::Refused(forks::refused(key, log, head.seq))).await;
                     Branching::Parted(head)
                 }
                 // Heads of own logs went back, so every session begins anew as soon as that was read.

@@ -7,7 +7,17 @@ use antiphon_core::log::{LogId, Stream};
 use antiphon_core::state::Verdict;
 use antiphon_store::{LogView, Reader};
 
-use crate::api::Problem;
+use crate::api::{Problem, Reason};
+use crate::audit::Refused;
+
+/// What the audit calls it.
+const FORK: &str = "fork";
+
+/// Another branch of a log of `key` was shown, and is kept as evidence.
+pub(crate) fn refused(key: NodeId, log: LogId, parted: u64) -> Refused {
+    let detail = format!("{log} has two branches after event {parted}");
+    Refused { kind: FORK, node: Some(key), reason: Reason::Equivocation.name(), detail }
+}
 
 /// Logs whose branches somebody should look at: those of whoever has not gone on in another store since. `own` is this
 /// node's key.

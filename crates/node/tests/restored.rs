@@ -216,6 +216,12 @@ async fn two_branches_of_one_log_are_found_by_whoever_holds_them() {
             status.problems.iter().any(|problem| problem.what.contains("two branches"))
         })
         .await;
+        until("the audit names it", async || {
+            let lines = machine.handle.audit(100).await.unwrap();
+            lines.iter().any(|line| (line.kind.as_str(), line.reason.as_str()) == ("fork", "equivocation"))
+        })
+        .await;
+        assert_eq!(machine.handle.verify().await.unwrap().forked.len(), 1);
         assert!(machine.handle.fact(before).await.is_ok());
         is_sound(machine).await;
     }
