@@ -6,7 +6,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use antiphon_core::custody::Receipt;
-use antiphon_core::event::{Event, Verified};
+use antiphon_core::event::{Event, Unverified, Verified};
 use antiphon_core::ids::{Hash, NodeId, TeamId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::sign::{Signature, Signer};
@@ -566,6 +566,40 @@ fn whoever_came_back_with_an_older_disk_is_shown_what_the_others_hold_and_shows_
         let first = shown.first().map(|event| event.hash());
         assert_eq!(first, Some(world.shared(BOB).logs[&log][3].hash()), "{hers} and {his}");
         assert_eq!(world.nodes[BOB].parted(log), None, "bob can prove nothing");
+    }
+}
+
+#[test]
+fn eve_cannot_make_up_a_branch_of_somebodys_own_log() {
+    let mut world = World::new(2);
+    world.write(BOB, 3);
+    let log = world.nodes[BOB].author.log(Stream::Shared);
+    // Eve is a member, and signs what follows in bob's name with her own key.
+    let mut eve = world.nodes[BOB].author.clone();
+    eve.key = Key::of(1);
+    let forged: Vec<_> = (0..3).map(|n| unverified(&eve.fact(&format!("made up {n}"), true))).collect();
+    let genuine: Vec<_> = world.shared(BOB).logs[&log].iter().map(unverified).collect();
+    let mut claimed = world.shared(BOB).clock();
+    claimed.insert(log, forged[2].head());
+    let (mut session, _) = opened(&world, claimed);
+    let branch = |events: &[Event<Unverified>]| Input::Message(Message::Branch(Page { log, events: events.to_vec() }));
+    let page = |events: &[Event<Unverified>]| Input::Message(Message::Page(Page { log, events: events.to_vec() }));
+    for input in [branch(&forged), page(&forged), branch(&genuine), page(&genuine)] {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            for output in session.handle(input, NOW) {
+                match output {
+                    Output::Verify(check) => inputs.push(Input::Checked(check.run())),
+                    Output::Store { .. } => panic!("what eve made up is stored"),
+                    // What bob signed himself may be looked at again, and is what is held.
+                    Output::Branch { events, .. } => {
+                        let held = &world.shared(BOB).logs[&log];
+                        assert!(events.iter().all(|event| held.iter().any(|mine| mine.hash() == event.hash())));
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 }
 
