@@ -373,11 +373,12 @@ impl Db {
         let own = self.cache.own()?;
         let (team, store, node) = (own.team, own.store, own.node);
         let log = LogId::new(store, sketch.stream);
+        let removed = self.cache.membership.as_ref().is_some_and(|members| members.is_revoked(&node));
         let entry = self.cache.logs.get_mut(&log).ok_or_else(|| Error::damaged(format!("own log {log} is missing")))?;
         match entry.verdict {
             Verdict::Good if !(self.cache.adopting && sketch.stream == Stream::Shared) => {}
-            Verdict::Good | Verdict::Forked(_) => return Err(AuthorError::Rejoining(store).into()),
-            Verdict::Cut(_) => return Err(AuthorError::LogClosed(store).into()),
+            Verdict::Good | Verdict::Forked(_) if !removed => return Err(AuthorError::Rejoining(store).into()),
+            _ => return Err(AuthorError::LogClosed(store).into()),
         }
         let salt: [u8; SALT_BYTES] = scene.random.draw();
         let payload = Payload { salt, provenance: sketch.provenance, fields: sketch.values };
