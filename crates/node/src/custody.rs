@@ -131,7 +131,7 @@ impl Engine {
             Ask::Keep(receipts) => {
                 let team = self.team.own.team;
                 self.tasks.spawn(async move {
-                    let (good, forged) = check(&team, receipts);
+                    let (good, forged) = check(&team, receipts, now());
                     // Only a stopping node does not want to know.
                     let _ = inputs.send(Input::Custody(News::Checked { peer, good, forged })).await;
                 });
@@ -236,11 +236,14 @@ async fn read_receipts(store: &Store, peer: NodeId, theirs: Option<ReceiptList>)
 }
 
 /// Checks signatures; says how many did not fit.
-fn check(team: &TeamId, receipts: Vec<Receipt>) -> (Vec<KeptReceipt>, usize) {
+///
+/// Of two receipts of a member the later one counts. One that was signed by a clock that runs ahead would stand in the
+/// way of all that follow once that clock is set right, so none counts as later than `latest`, when it came.
+fn check(team: &TeamId, receipts: Vec<Receipt>, latest: UnixMillis) -> (Vec<KeptReceipt>, usize) {
     let all = receipts.len();
     let kept = |receipt: Receipt| {
         let custody = receipt.verify(team).ok()?;
-        Some(KeptReceipt { node: custody.node, at: custody.at, receipt })
+        Some(KeptReceipt { node: custody.node, at: custody.at.min(latest), receipt })
     };
     let good: Vec<KeptReceipt> = receipts.into_iter().filter_map(kept).collect();
     let forged = all - good.len();
@@ -280,8 +283,10 @@ mod tests {
         let of_another_team = custody(TeamId([9; 32]), 7).sign(&bob);
         let mut later = good.clone();
         later.bytes = custody(team, 8).encode();
-        let (kept, forged) = check(&team, vec![good.clone(), in_his_name, of_another_team, later]);
+        let (kept, forged) = check(&team, vec![good.clone(), in_his_name, of_another_team, later], UnixMillis(9));
         assert_eq!((kept.len(), forged), (1, 3));
         assert_eq!((kept[0].node, kept[0].at, &kept[0].receipt), (bob.node_id(), UnixMillis(5), &good));
+        let (kept, _) = check(&team, vec![custody(team, u64::MAX).sign(&bob)], UnixMillis(9));
+        assert_eq!(kept[0].at, UnixMillis(9));
     }
 }
