@@ -58,6 +58,11 @@ impl Check {
         self.log
     }
 
+    /// How many events there are.
+    pub fn events(&self) -> usize {
+        self.events.len()
+    }
+
     /// Verifies the events. Up to a page of hashes and signatures: not for an event loop.
     pub fn run(self) -> Checked {
         let Self { team, log, key, head, events, aim } = self;
