@@ -418,6 +418,22 @@ fn a_receipt_comes_at_once_and_then_only_when_something_changed_and_not_too_ofte
 }
 
 #[test]
+fn nobody_is_woken_for_a_receipt_that_a_pause_holds_back() {
+    let mut pair = Pair::new(0);
+    pair.open(1);
+    pair.input(ALICE, Input::Mode(Mode::CHARTER));
+    pair.input(ALICE, Input::Custody(Answer::Changed));
+    pair.now = pair.now.after(RECEIPT_EVERY_MS);
+    pair.sides[ALICE].wake = None;
+    pair.input(ALICE, Input::Wake);
+    assert!(pair.sides[ALICE].wake.is_some_and(|at| at > pair.now), "else it would be woken at once, and again");
+    assert_eq!(pair.sides[ALICE].signed(), 1);
+    pair.input(ALICE, Input::Mode(Mode::BOTH));
+    pair.settle();
+    assert_eq!(pair.sides[ALICE].signed(), 2);
+}
+
+#[test]
 fn nothing_is_signed_while_something_is_to_be_erased_first() {
     let mut pair = Pair::new(0);
     pair.sides[ALICE].purges = true;

@@ -280,8 +280,10 @@ impl Custody {
         out
     }
 
-    /// When a receipt is due that may not be sent yet.
-    pub(super) fn wake_at(&self) -> Option<UnixMillis> {
-        (self.changed && self.reading.is_none()).then_some(self.next_at)
+    /// When a receipt is due that may not be sent yet. Where nothing flows none is, or the session would be woken for
+    /// it again and again.
+    pub(super) fn wake_at(&self, mode: Mode) -> Option<UnixMillis> {
+        let flows = mode.sends || mode.takes;
+        (flows && self.changed && self.reading.is_none()).then_some(self.next_at)
     }
 }

@@ -197,7 +197,7 @@ impl Open {
         let mut due = None;
         if let Some(theirs) = self.outbox.held().filter(|_| caught_up) {
             self.out.extend(self.custody.next(theirs, &self.forked, self.mode, now));
-            due = self.custody.wake_at();
+            due = self.custody.wake_at(self.mode);
         }
         if let Some(at) = self.timer.next(self.outbox.is_waiting(), due) {
             self.out.push(Output::WakeAt(at));
