@@ -19,11 +19,12 @@ use iroh_docs::protocol::Docs;
 use iroh_docs::{AuthorId, ContentStatus, DocTicket};
 use iroh_gossip::net::Gossip;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::watch;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Time after which what is waited for counts as lost.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(100);
 /// Bytes of one value.
 const VALUE_BYTES: usize = 300;
 
@@ -50,21 +51,23 @@ async fn main() -> Outcome<()> {
 
 type Events = std::pin::Pin<Box<dyn Stream<Item = Result<LiveEvent, Box<dyn std::error::Error + Send + Sync>>> + Send>>;
 
+/// What came from the other side until now.
+#[derive(Debug, Clone, Copy, Default)]
+struct Came {
+    entries: usize,
+    /// Entries whose value is here too.
+    values: usize,
+}
+
 struct Node {
     router: Router,
     docs: Docs,
     doc: Option<Doc>,
-    /// What comes of syncing it. Only who reads may subscribe: the channel is bounded, and full it stops everything.
-    events: Option<Events>,
+    /// What came of syncing it.
+    came: Option<watch::Receiver<Came>>,
     /// Where the other side is.
     other: Vec<EndpointAddr>,
     author: AuthorId,
-    /// Entries that came from the other side.
-    entries: usize,
-    /// Values that are here.
-    values: usize,
-    /// Values that came although their entry was not seen yet, or the other way round.
-    waiting: HashSet<iroh_blobs::Hash>,
     written: u64,
     began: Instant,
 }
@@ -74,7 +77,8 @@ impl Node {
         std::fs::create_dir_all(home)?;
         let builder = Endpoint::builder(presets::Minimal).relay_mode(RelayMode::Disabled).clear_ip_transports();
         let endpoint = builder.bind_addr("127.0.0.1:0")?.bind().await?;
-        let blobs: Store = if files { (*FsStore::load(home.join("blobs")).await?).clone() } else { (*MemStore::new()).clone() };
+        let blobs: Store =
+            if files { (*FsStore::load(home.join("blobs")).await?).clone() } else { (*MemStore::new()).clone() };
         let gossip = Gossip::builder().spawn(endpoint.clone());
         let docs = if files { Docs::persistent(home.to_owned()) } else { Docs::memory() };
         let docs = docs.spawn(endpoint.clone(), blobs.clone(), gossip.clone()).await?;
@@ -84,8 +88,8 @@ impl Node {
             .accept(iroh_docs::ALPN, docs.clone())
             .spawn();
         let author = docs.author_create().await?;
-        let (began, waiting) = (Instant::now(), HashSet::new());
-        Ok(Self { router, docs, doc: None, events: None, other: Vec::new(), author, entries: 0, values: 0, waiting, written: 0, began })
+        let (other, began) = (Vec::new(), Instant::now());
+        Ok(Self { router, docs, doc: None, came: None, other, author, written: 0, began })
     }
 
     async fn answer(&mut self, line: &str) -> Outcome<String> {
@@ -142,7 +146,9 @@ impl Node {
         self.began = Instant::now();
         self.other = ticket.nodes.clone();
         let doc = self.docs.import_namespace(ticket.capability).await?;
-        self.events = Some(events(&doc).await?);
+        let (counted, came) = watch::channel(Came::default());
+        tokio::spawn(count(events(&doc).await?, counted));
+        self.came = Some(came);
         doc.start_sync(ticket.nodes).await?;
         self.doc = Some(doc);
         Ok("joined".to_owned())
@@ -150,42 +156,12 @@ impl Node {
 
     /// Waits until so many entries came in all, and their values too; says how long each took.
     async fn wait(&mut self, count: usize) -> Outcome<String> {
-        let mut entries = None;
-        loop {
-            if self.entries >= count && entries.is_none() {
-                entries = Some(self.began.elapsed().as_secs_f64());
-            }
-            if let (Some(entries), true) = (entries, self.values >= count) {
-                return Ok(format!("{entries} {}", self.began.elapsed().as_secs_f64()));
-            }
-            self.next().await?;
-        }
-    }
-
-    /// Takes note of the next thing that happened.
-    async fn next(&mut self) -> Outcome<()> {
-        let events = self.events.as_mut().ok_or("no document was joined")?;
-        let event = tokio::time::timeout(PATIENCE, events.next()).await?.ok_or("no more events")??;
-        match event {
-            LiveEvent::InsertRemote { content_status, entry, .. } => {
-                self.entries += 1;
-                let known = self.waiting.remove(&entry.content_hash());
-                if known || matches!(content_status, ContentStatus::Complete) {
-                    self.values += 1;
-                } else {
-                    self.waiting.insert(entry.content_hash());
-                }
-            }
-            LiveEvent::ContentReady { hash } => {
-                if self.waiting.remove(&hash) {
-                    self.values += 1;
-                } else {
-                    self.waiting.insert(hash);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
+        let began = self.began;
+        let came = self.came.as_mut().ok_or("no document was joined")?;
+        tokio::time::timeout(PATIENCE, came.wait_for(|came| came.entries >= count)).await??;
+        let entries = began.elapsed().as_secs_f64();
+        tokio::time::timeout(PATIENCE, came.wait_for(|came| came.values >= count)).await??;
+        Ok(format!("{entries} {}", began.elapsed().as_secs_f64()))
     }
 
     /// Writes entries one by one with pauses; says when each was begun, in nanoseconds of the clock.
@@ -201,14 +177,39 @@ impl Node {
 
     /// Waits for so many more entries with their values; says when each was there.
     async fn watch(&mut self, count: usize) -> Outcome<String> {
-        let (from, mut times) = (self.values, Vec::new());
+        let came = self.came.as_mut().ok_or("no document was joined")?;
+        let (from, mut times) = (came.borrow_and_update().values, Vec::new());
         while times.len() < count {
-            self.next().await?;
-            while times.len() < count.min(self.values - from) {
+            tokio::time::timeout(PATIENCE, came.changed()).await??;
+            let more = came.borrow_and_update().values - from;
+            while times.len() < count.min(more) {
                 times.push(nanoseconds()?.to_string());
             }
         }
         Ok(times.join(" "))
+    }
+}
+
+/// Counts what happens. It never pauses: the channel behind is bounded, and full it would stop the whole node.
+async fn count(mut events: Events, counted: watch::Sender<Came>) {
+    // Values that came although their entry was not seen yet, or the other way round.
+    let mut waiting = HashSet::new();
+    while let Some(Ok(event)) = events.next().await {
+        let (entry, hash, complete) = match &event {
+            LiveEvent::InsertRemote { content_status, entry, .. } => {
+                (1, entry.content_hash(), matches!(content_status, ContentStatus::Complete))
+            }
+            LiveEvent::ContentReady { hash } => (0, *hash, false),
+            _ => continue,
+        };
+        let value = usize::from(complete || waiting.remove(&hash));
+        if value == 0 {
+            waiting.insert(hash);
+        }
+        counted.send_modify(|came| {
+            came.entries += entry;
+            came.values += value;
+        });
     }
 }
 

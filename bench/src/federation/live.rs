@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{pair, systems};
+use super::{pair, spared, systems};
 use crate::Outcome;
 use crate::figures::{percentile_ms, row};
 use crate::peer::System;
@@ -18,7 +18,7 @@ pub async fn run() -> Outcome<()> {
     let mut all = vec![(Vec::new(), 0.0); systems.len()];
     for _ in 0..ROUNDS {
         for (system, (times, wire)) in systems.iter().zip(&mut all) {
-            round(*system, times, wire).await?;
+            spared(*system, round(*system, times, wire).await)?;
         }
     }
     for (system, (mut times, wire)) in systems.into_iter().zip(all) {

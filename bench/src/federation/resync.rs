@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{pair, systems};
+use super::{pair, spared, systems};
 use crate::Outcome;
 use crate::figures::{median, row, thousands};
 use crate::peer::{Peer, System};
@@ -33,7 +33,7 @@ pub async fn run(long: bool) -> Outcome<()> {
         for system in systems() {
             let skipped = system == System::IrohFiles || (system != System::Ours && facts > LONG && !long);
             if !skipped {
-                among(system, facts).await?;
+                spared(system, among(system, facts).await)?;
             }
         }
     }
@@ -86,8 +86,7 @@ async fn come_back(
 }
 
 fn print(system: System, facts: u64, missed: u64, mut of: Rounds) {
-    let work =
-        format!("{}: resync after {missed} missed among {} facts", system.name(), thousands(facts as f64));
+    let work = format!("{}: resync after {missed} missed among {} facts", system.name(), thousands(facts as f64));
     let (whole, wire) = (median(&mut of.whole_ms), thousands(median(&mut of.wire)));
     if system != System::Ours {
         return row(&work, &format!("{whole:.1} ms, {wire} wire bytes"), "");
