@@ -180,10 +180,13 @@ impl Engine {
 
     fn wake_sessions(&mut self) {
         let at = now();
-        while let Some((_, peer, epoch)) = self.timers.first().copied().filter(|(due, ..)| has_come(*due, at, IDLE_MS))
-        {
-            self.timers.pop_first();
-            self.drive(peer, epoch, Heard::Wake);
+        // Each once: a session that wants to be woken again at once waits until everything else had its turn.
+        let due = self.timers.iter().take_while(|(due, ..)| has_come(*due, at, IDLE_MS)).copied();
+        for timer in due.collect::<Vec<_>>() {
+            if self.timers.remove(&timer) {
+                let (_, peer, epoch) = timer;
+                self.drive(peer, epoch, Heard::Wake);
+            }
         }
     }
 
