@@ -32,6 +32,9 @@ use crate::team::TeamState;
 /// Most events that are verified without a thread for it: each costs up to one check of a signature.
 const VERIFIED_AT_ONCE_MAX: usize = 8;
 
+/// Shortest time after which a session is woken, in milliseconds.
+const WAKE_MIN_MS: u64 = 20;
+
 impl Engine {
     /// Opens the stream of a session if this side is the one that does: the one with the smaller id.
     pub(crate) fn open_stream(&mut self, peer: NodeId) {
@@ -145,7 +148,8 @@ impl Engine {
             Output::PeerHolds(clock) => self.note_clock(peer, clock),
             Output::WakeAt(at) => {
                 self.timers.retain(|(_, node, _)| *node != peer);
-                self.timers.insert((at, peer, epoch));
+                // A machine that asks for a time that has passed must not keep the loop from everything else.
+                self.timers.insert((at.max(now().after(WAKE_MIN_MS)), peer, epoch));
             }
             Output::Close(closed) => {
                 tracing::debug!(%peer, %closed, "sync session closed");
