@@ -161,7 +161,10 @@ async fn tend(
     left_alone.retain(|_, until| !has_come(*until, at, REFUSED_MS));
     for holder in holders {
         let lacks = logs.iter().any(|(store, head)| holder.confirmed.get(store).is_none_or(|seq| seq < head));
-        if !(lacks || stale.contains(&holder.node)) || !here.contains(&holder.node) || left_alone.contains_key(&holder.node) {
+        if !(lacks || stale.contains(&holder.node))
+            || !here.contains(&holder.node)
+            || left_alone.contains_key(&holder.node)
+        {
             continue;
         }
         let left = owner::leave_with(store, net, key, holder.node).await?;
