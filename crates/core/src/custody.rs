@@ -283,7 +283,7 @@ mod tests {
     }
 
     fn custody() -> Custody {
-        let head = |seq| Head { seq, hash: Hash([seq as u8; 32]) };
+        let head = |seq: u8| Head { seq: seq.into(), hash: Hash([seq; 32]) };
         Custody {
             team: TEAM,
             node: bob().node_id(),
