@@ -228,6 +228,7 @@ impl World {
         }
         self.model.rolled_back(node, &id, &logs, |fact| somewhere.contains(fact));
         self.restored = true;
+        self.nodes[node].lost_at = Some(self.at);
         self.tally.exercised.add(Class::OlderDisk, 1);
         self.restart(node)?;
         // Somebody goes on where the copy ends, before anybody can say that these places are taken.

@@ -46,6 +46,8 @@ pub(crate) struct Node {
     pub(crate) paused: BTreeSet<NodeId>,
     /// Which domains a peer gets, where not all, and since when.
     pub(crate) shares: BTreeMap<usize, (Policy, u64)>,
+    /// When its disk was replaced by an older copy.
+    pub(crate) lost_at: Option<u64>,
     /// Whether its clock was set back.
     pub(crate) set_back: bool,
     /// What lets it join.
@@ -277,6 +279,7 @@ impl Node {
             mode: Mode::BOTH,
             paused: BTreeSet::new(),
             shares: BTreeMap::new(),
+            lost_at: None,
             set_back: false,
             ticket: None,
             up: None,

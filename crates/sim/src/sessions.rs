@@ -22,6 +22,9 @@ use crate::node::{Held, Live, TeamState};
 use crate::options::Sabotage;
 use crate::world::World;
 
+/// Time in which a session may still hear what came before its stream broke, in milliseconds.
+const LATE_MS: u64 = 1_000;
+
 impl World {
     /// A stream stands. A newer one replaces the session before it.
     pub(crate) fn start_session(&mut self, node: usize, peer: usize, stream: u64) -> Step {
@@ -113,7 +116,8 @@ impl World {
             }
             Output::PeerHolds(clock) => {
                 self.note_claims(node, peer, &clock);
-                if !self.is_equivocator(peer) {
+                // What it heard before the peer lost its disk was true then.
+                if !self.is_equivocator(peer) && self.nodes[peer].lost_at.is_none_or(|lost| self.at > lost + LATE_MS) {
                     self.model.check_holds(node, peer, &clock)?;
                 }
             }
@@ -189,11 +193,11 @@ impl World {
     }
 
     fn send_message(&mut self, node: usize, peer: usize, epoch: u64, message: &Message) -> Step {
-        let liar = self.is_equivocator(peer) || self.is_equivocator(node);
+        // Who lies about what came has as many pages under way as it likes, and of a log with branches nobody waits.
+        let forked = matches!(message, Message::Page(page) if self.may_fork(&page.log));
+        let liar = forked || self.is_equivocator(peer) || self.is_equivocator(node);
         let Some(live) = self.live(node, peer, epoch) else { return Ok(()) };
-        let sent = crate::watch::sent(live, message);
-        // Who lies about what came has as many pages under way as it likes.
-        let sent = if liar { Ok(()) } else { sent };
+        let sent = if liar { Ok(()) } else { crate::watch::sent(live, message) };
         sent.map_err(|detail| crate::failure::Broken(Law::BoundsHold, format!("n{node} to n{peer}: {detail}")))?;
         let stream = live.stream;
         if let Message::Page(page) = message {

@@ -193,12 +193,21 @@ pub(crate) fn merged_anew(edits: &[Stored]) -> Frontier {
 
 /// What standing edits amount to.
 pub(crate) fn merge<F: Fields>(edits: &[Stored]) -> Merged<F> {
-    let mut merged =
-        Merged { values: BTreeMap::new(), diverged: 0, contested: 0, forgotten: false, incomplete: true, shown: 0 };
+    // Where no edit sets the text, all nodes name the same one, in whatever order the edits came to them.
+    let rank = |stored: &Stored| (stored.edit.hlc, stored.edit.store, stored.edit.hash);
+    let newest = edits.iter().enumerate().max_by_key(|(_, stored)| rank(stored)).map_or(0, |(index, _)| index);
+    let mut merged = Merged {
+        values: BTreeMap::new(),
+        diverged: 0,
+        contested: 0,
+        forgotten: false,
+        incomplete: true,
+        shown: newest,
+    };
     for field in F::ALL {
         let mut standing: Vec<(usize, &Stored)> =
             edits.iter().enumerate().filter(|(_, stored)| stored.edit.standing & field.mask() != 0).collect();
-        standing.sort_by_key(|(_, stored)| (stored.edit.hlc, stored.edit.store, stored.edit.hash));
+        standing.sort_by_key(|(_, stored)| rank(stored));
         let Some((index, winner)) = standing.last().copied() else { continue };
         let value = winner.value(*field);
         if standing.len() > 1 {

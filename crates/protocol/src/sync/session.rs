@@ -270,6 +270,7 @@ impl Open {
         });
         self.outbox.set_clock(heads.clone(), takes, &self.local);
         self.missing.clear();
+        self.forks.set_theirs(partings);
         self.forked.retain(|log| heads.get(log) != self.local.get(log));
         for (log, head) in &heads {
             let local = self.head(log);
@@ -278,7 +279,6 @@ impl Open {
             }
             self.note_missing(*log);
         }
-        self.forks.set_theirs(partings);
         for log in self.forked.clone() {
             self.outbox.forget(log);
         }
@@ -303,7 +303,9 @@ impl Open {
         let more = self.outbox.held_of(&log).seq > self.head(&log).seq;
         let wanted = log.stream == Stream::Charter || self.mode.takes;
         let open = !self.forked.contains(&log) && !self.refused.contains_key(&log);
-        if more && wanted && open {
+        // Behind a parting that both sides can prove nothing counts, so nobody waits for it.
+        let over = log.stream == Stream::Shared && self.forks.is_settled(&log) && !self.is_own(&log);
+        if more && wanted && open && !over {
             self.missing.insert(log);
         } else {
             self.missing.remove(&log);

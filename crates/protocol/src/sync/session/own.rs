@@ -12,7 +12,7 @@ use crate::sync::forks::Step;
 
 impl Open {
     /// Whether this node's key signs the log, and what stands in it could be written again.
-    fn is_own(&self, log: &LogId) -> bool {
+    pub(super) fn is_own(&self, log: &LogId) -> bool {
         log.stream == Stream::Shared && self.inbox.is_of(log, &self.own)
     }
 
