@@ -8,11 +8,9 @@
 //! flood a large team, so a node tells, when its list changed and clocks are compared, whose receipts it has and how
 //! new they are, and is sent what it lacks. A receipt is signed, so whoever hands it on can only withhold it.
 
-use std::collections::BTreeSet;
-
 use antiphon_core::custody::Receipt;
 use antiphon_core::ids::NodeId;
-use antiphon_core::log::{LogId, NodeClock, Stream};
+use antiphon_core::log::{LogId, Stream};
 use antiphon_core::time::UnixMillis;
 
 use super::wants::{Held, Item, PERIOD_MS, Wants};
@@ -251,19 +249,13 @@ impl Custody {
     }
 
     /// What to do next while both sides are at rest.
-    pub(super) fn next(
-        &mut self,
-        theirs: &NodeClock,
-        forked: &BTreeSet<LogId>,
-        mode: Mode,
-        now: UnixMillis,
-    ) -> Vec<Output> {
+    pub(super) fn next(&mut self, held: Held<'_>, mode: Mode, now: UnixMillis) -> Vec<Output> {
         if !mode.sends && !mode.takes {
             return Vec::new();
         }
         let mut out = Vec::new();
         if mode.takes {
-            out.extend(self.wants.next(Held { theirs, forked }));
+            out.extend(self.wants.next(held));
         }
         // The clock of this machine may have been set back.
         self.next_at = self.next_at.min(now.after(RECEIPT_LATEST_MS));

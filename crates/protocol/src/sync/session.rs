@@ -17,6 +17,7 @@ use super::inbox::Inbox;
 use super::message::digest;
 use super::outbox::{Loaded, Outbox};
 use super::timer::Timer;
+use super::wants::Held;
 use super::{
     Authors, Branching, Clock, Closed, Input, LOGS_MAX, Message, Mode, Opened, Output, PAGE_BYTES_MAX, PAGE_EVENTS_MAX,
     Page,
@@ -196,7 +197,8 @@ impl Open {
         self.caught_up = caught_up;
         let mut due = None;
         if let Some(theirs) = self.outbox.held().filter(|_| caught_up) {
-            self.out.extend(self.custody.next(theirs, &self.forked, self.mode, now));
+            let held = Held { theirs, forked: &self.forked, partings: self.forks.proved() };
+            self.out.extend(self.custody.next(held, self.mode, now));
             due = self.custody.wake_at(self.mode);
         }
         if let Some(at) = self.timer.next(self.outbox.is_waiting(), due) {

@@ -46,11 +46,15 @@ pub(super) struct Held<'a> {
     pub(super) theirs: &'a NodeClock,
     /// Logs whose two sides contradict each other.
     pub(super) forked: &'a BTreeSet<LogId>,
+    /// Where the branches of logs part that can be proved to have some.
+    pub(super) partings: &'a NodeClock,
 }
 
 impl Held<'_> {
     fn may_have(&self, log: &LogId, seq: u64) -> bool {
-        !self.forked.contains(log) && self.theirs.get(log).is_some_and(|head| head.seq >= seq)
+        // Behind a parting the peer may hold another event at the same place, and nothing counts there.
+        let parted = log.stream != Stream::Charter && self.partings.get(log).is_some_and(|parted| seq > parted.seq);
+        !parted && !self.forked.contains(log) && self.theirs.get(log).is_some_and(|head| head.seq >= seq)
     }
 }
 
