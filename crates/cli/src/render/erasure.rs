@@ -4,7 +4,7 @@ use antiphon_server::dto::{ErasedAtDto, ErasureDto, FactDto};
 
 use super::time::{ago, minute, now_ms};
 use super::{count, safe, snippet, table};
-use crate::output::{FAINT, GOOD, WARNING, styled};
+use crate::output::{FAINT, styled};
 
 /// What a person is asked before a fact is erased.
 pub(crate) fn question(fact: &FactDto) -> String {
@@ -38,9 +38,9 @@ pub(crate) fn members(erasure: &ErasureDto) -> String {
     }
     let row = |member: &ErasedAtDto| {
         let state = match (&member.reason, member.erased) {
-            (_, true) => styled(GOOD, "erased"),
-            (Some(reason), false) => styled(WARNING, &format!("could not apply it: {}", safe(reason))),
-            (None, false) => styled(WARNING, "not yet"),
+            (_, true) => "erased".to_owned(),
+            (Some(reason), false) => format!("could not apply it: {}", safe(reason)),
+            (None, false) => "not yet".to_owned(),
         };
         let signed = member.signed_at.as_deref().map_or_else(String::new, |at| ago(at, now_ms()));
         vec![safe(&member.name), state, signed]
