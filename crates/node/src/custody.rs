@@ -215,6 +215,7 @@ async fn fill(store: Store, inputs: mpsc::Sender<Input>, peer: NodeId, log: LogI
         }
         Err(error) => {
             tracing::error!(%peer, %log, %error, "payloads could not be kept");
+            // The peer gave what it was asked for; what is still missing is asked for again with the next pass.
             true
         }
     };
