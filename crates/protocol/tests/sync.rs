@@ -12,7 +12,7 @@ use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::sign::{Signature, Signer};
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::frame;
-use antiphon_protocol::reason::Reason;
+use antiphon_protocol::reason::{About, Reason};
 use antiphon_protocol::sync::{
     Answer, Ask, Branching, Clock, Closed, Input, Message, Mode, Opened, Output, PAGE_EVENTS_MAX, PAGES_QUEUED_MAX,
     Page, Session,
@@ -688,7 +688,8 @@ fn nothing_is_acknowledged_before_it_is_stored_and_a_failed_store_only_stalls_it
     let out = hear(&mut session, Message::Page(page.clone()));
     assert!(matches!(out[..], [Output::Store { .. }]));
     let out = session.handle(Input::StoreFailed { log: page.log, reason: Reason::Quota }, NOW);
-    assert!(told(&out, page.log, Reason::Quota));
+    let about = Some(About::of(page.events[0].header()));
+    assert!(out.contains(&Output::Problem { log: page.log, reason: Reason::Quota, about }));
     let nack = Message::Nack { log: page.log, head: Head::EMPTY, reason: Some(Reason::Quota) };
     assert!(out.contains(&Output::Send(nack)));
     let out = hear(&mut session, Message::Page(page.clone()));
@@ -698,6 +699,25 @@ fn nothing_is_acknowledged_before_it_is_stored_and_a_failed_store_only_stalls_it
     assert!(out.contains(&Output::Send(Message::Ack { log: page.log, head })));
     let out = hear(&mut session, Message::Page(page));
     assert_eq!(sends(&out), 1, "what came twice is acknowledged and not stored again: {out:?}");
+}
+
+#[test]
+fn what_the_peer_does_not_take_is_named_by_its_first_event() {
+    let mut world = World::new(2);
+    world.write(BOB, 3);
+    let (mut session, out) = opened(&world, world.shared(BOB).charter_clock());
+    let Some((log, after)) = out.iter().find_map(|output| match output {
+        Output::LoadPage { log, after, .. } if log.stream == Stream::Shared => Some((*log, *after)),
+        _ => None,
+    }) else {
+        panic!("{out:?}")
+    };
+    let events: Vec<_> = world.shared(BOB).logs[&log].clone();
+    let about = Some(About::of(events[0].header()));
+    let out = session.handle(Input::Page { log, after, events }, NOW);
+    assert!(out.iter().any(|output| matches!(output, Output::Send(Message::Page(_)))), "{out:?}");
+    let out = hear(&mut session, Message::Nack { log, head: Head::EMPTY, reason: Some(Reason::Quota) });
+    assert!(out.contains(&Output::Problem { log, reason: Reason::Quota, about }), "{out:?}");
 }
 
 #[test]

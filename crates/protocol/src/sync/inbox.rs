@@ -30,6 +30,8 @@ pub(super) struct Inbox {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Storing {
     pub(super) log: LogId,
+    /// Its first event.
+    pub(super) first: About,
     /// Where it ends.
     pub(super) head: Head,
     /// What was wrong with the rest of the page, which is not stored.
@@ -152,7 +154,8 @@ impl Inbox {
         let refused = run.refused.map(|refused| (Reason::from(refused.reason), about));
         let uncovered = || run.waiting.first().map(|event| (Reason::BadSignature, Some(About::of(event.header()))));
         let refused = refused.or_else(uncovered);
-        let Some(end) = run.verified.last().map(Event::head) else {
+        let (Some(first), Some(end)) = (run.verified.first().map(Event::header), run.verified.last().map(Event::head))
+        else {
             // Only what the key really signed is evidence of a contradiction.
             let (reason, about) = refused.unwrap_or((Reason::Other, None));
             let reason = if aim == Aim::Extend { reason } else { Reason::BadSignature };
@@ -162,7 +165,7 @@ impl Inbox {
             return Judged::Forked { log, events: run.verified };
         }
         self.keys.insert(log.store, key);
-        self.storing = Some(Storing { log, head: end, refused });
+        self.storing = Some(Storing { log, first: About::of(first), head: end, refused });
         Judged::Store { log, key, events: run.verified }
     }
 

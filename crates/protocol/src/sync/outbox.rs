@@ -8,6 +8,7 @@ use antiphon_core::ids::Hash;
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 
 use super::PAGES_UNACKED_MAX;
+use crate::reason::About;
 
 /// The sending half of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,8 +19,8 @@ pub(super) struct Outbox {
     peer_takes: bool,
     /// Where pages under way end, per log.
     sent: BTreeMap<LogId, Head>,
-    /// Ends of the pages under way, oldest first.
-    under_way: VecDeque<(LogId, Head)>,
+    /// Pages under way, oldest first.
+    under_way: VecDeque<UnderWay>,
     /// Logs of which we hold more than the peer has or is being sent.
     pending: BTreeSet<LogId>,
     /// Logs that the peer refused, until its next clock.
@@ -30,6 +31,16 @@ pub(super) struct Outbox {
     loading: Option<Load>,
     /// The shared log that was served last, so that they take turns.
     last: Option<LogId>,
+}
+
+/// A page that was sent and not answered yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct UnderWay {
+    log: LogId,
+    /// Where it ends.
+    end: Head,
+    /// Its first event, by which a person finds what the peer did not take.
+    first: About,
 }
 
 /// A load that was asked for.
@@ -122,7 +133,7 @@ impl Outbox {
     /// Takes an acknowledgement; says whether it was of something under way.
     pub(super) fn acked(&mut self, log: LogId, head: Head, local: Head) -> bool {
         let before = self.under_way.len();
-        self.under_way.retain(|(sent, end)| *sent != log || end.seq > head.seq);
+        self.under_way.retain(|page| page.log != log || page.end.seq > head.seq);
         self.note_held(log, head, local);
         if self.sent.get(&log).is_some_and(|sent| sent.seq <= head.seq) {
             self.sent.remove(&log);
@@ -130,8 +141,10 @@ impl Outbox {
         self.under_way.len() < before
     }
 
-    /// The peer did not take what is under way of a log; it holds it up to `head`.
-    pub(super) fn nacked(&mut self, log: LogId, head: Head, refused: bool) {
+    /// The peer did not take what is under way of a log; it holds it up to `head`. Says what it did not take.
+    pub(super) fn nacked(&mut self, log: LogId, head: Head, refused: bool) -> Option<About> {
+        let about =
+            self.under_way.iter().find(|page| page.log == log && page.end.seq > head.seq).map(|page| page.first);
         self.forget(log);
         if let Some(held) = &mut self.held {
             held.insert(log, head);
@@ -139,11 +152,12 @@ impl Outbox {
         if refused {
             self.refused.insert(log);
         }
+        about
     }
 
     /// Drops everything that is under way of a log, or is going to be.
     pub(super) fn forget(&mut self, log: LogId) {
-        self.under_way.retain(|(sent, _)| *sent != log);
+        self.under_way.retain(|page| page.log != log);
         self.sent.remove(&log);
         self.pending.remove(&log);
         if self.loading.is_some_and(|load| load.log == log && !load.branch) {
@@ -197,7 +211,7 @@ impl Outbox {
         if first.stream == Stream::Charter {
             return Some(first);
         }
-        let charter_under_way = self.under_way.iter().any(|(log, _)| log.stream == Stream::Charter);
+        let charter_under_way = self.under_way.iter().any(|page| page.log.stream == Stream::Charter);
         if charter_under_way || !charter_came || !sends || !self.peer_takes {
             return None;
         }
@@ -240,7 +254,7 @@ impl Outbox {
             return Loaded::Stale;
         }
         self.sent.insert(log, last);
-        self.under_way.push_back((log, last));
+        self.under_way.push_back(UnderWay { log, end: last, first: About::of(first) });
         if local.seq <= last.seq {
             self.pending.remove(&log);
         }

@@ -157,8 +157,8 @@ impl Open {
             Input::Checked(checked) => self.checked(checked)?,
             Input::Stored { log, head } => self.stored(log, head),
             Input::StoreFailed { log, reason } => {
-                if self.inbox.stored(log).is_some() {
-                    self.refuse(log, reason, None);
+                if let Some(storing) = self.inbox.stored(log) {
+                    self.refuse(log, reason, Some(storing.first));
                 }
             }
             Input::Branched { log, branching } => self.branched(log, branching, now),
@@ -378,10 +378,10 @@ impl Open {
 
     fn nacked(&mut self, log: LogId, head: Head, reason: Option<Reason>, now: UnixMillis) {
         self.timer.moved(now);
-        self.outbox.nacked(log, head, reason.is_some());
+        let about = self.outbox.nacked(log, head, reason.is_some());
         match reason {
             Some(Reason::Equivocation) => self.contradicts(log, now),
-            Some(reason) => self.out.push(Output::Problem { log, reason, about: None }),
+            Some(reason) => self.out.push(Output::Problem { log, reason, about }),
             None if !self.forked.contains(&log) => self.outbox.note_local(log, self.head(&log)),
             None => {}
         }
