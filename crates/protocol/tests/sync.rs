@@ -907,6 +907,28 @@ fn an_earlier_parting_that_somebody_learns_of_reaches_all() {
     }
 }
 
+/// Whoever holds a short branch can tell nothing from the proof of a later parting, so it must not be waited for.
+#[test]
+fn a_short_branch_that_parts_before_the_proved_parting_is_found() {
+    for (hers, his) in [(3, 1), (3, 2), (3, 3), (700, 1), (700, 600)] {
+        let mut world = World::new(3);
+        let log = fork(&mut world, hers, his);
+        let mut late = world.nodes[ALICE].author.clone();
+        world.write(ALICE, 2);
+        let carols = world.shared(ALICE).logs[&log].clone();
+        world.nodes[CAROL].shelf.append(carols);
+        let other = late.fact("a third branch", true);
+        let proved = world.nodes[CAROL].keep_branch(log, &[other]);
+        assert!(matches!(proved, Branching::Parted(head) if head.seq == 3 + hers as u64), "{proved:?}");
+        world.connect(BOB, CAROL);
+        world.settle();
+        world.pass(2 * 60_000);
+        for node in [BOB, CAROL] {
+            assert_eq!(world.nodes[node].parted(log), Some(4), "{node}, {hers} and {his}");
+        }
+    }
+}
+
 #[test]
 fn a_proof_that_was_lost_is_shown_again() {
     let mut world = World::new(2);

@@ -98,3 +98,12 @@ fn a_log_with_branches_keeps_nobody_from_asking_for_texts() {
         check(seed);
     }
 }
+
+/// Some members prove that a log parts late, and others hold a short branch of it that parts earlier: whoever had the
+/// proof waited for events that could never come, and whoever had none waited for the proof.
+#[test]
+fn a_branch_that_ends_before_the_proved_parting_is_found_out() {
+    for seed in [4171, 4355, 7176] {
+        check(seed);
+    }
+}

@@ -7,8 +7,9 @@
 //! late does no harm.
 //!
 //! A side that holds a proof says so in its clock, by the last event that the branches share. A peer whose clock lacks
-//! it, or names a later event, is shown both branches, whether it met the other branch itself or not. So all members
-//! come to the earliest parting that anybody can prove.
+//! it, or names a later event, is shown both branches, whether it met the other branch itself or not. A peer whose branch
+//! differs and ends before that event parts earlier, so the place is looked for with it. So all members come to the
+//! earliest parting that anybody can prove.
 //!
 //! What a peer can make us do is bounded by log and time, and everything is tried again at a later comparison.
 
@@ -106,10 +107,16 @@ impl Forks {
         let theirs = self.theirs.get(&log).copied();
         match (self.proved.get(&log).copied(), theirs) {
             (Some(proved), theirs) if theirs.is_none_or(|theirs| theirs.seq > proved.seq) => {
-                // Without an event beyond the parting the peer could not tell that anything differs.
-                let can_tell = peers.seq > proved.seq;
-                let effort = if can_tell { self.effort(log, now) } else { None }?;
-                (!std::mem::replace(&mut effort.proof, true)).then_some(Step::Prove)
+                if peers.seq > proved.seq {
+                    let effort = self.effort(log, now)?;
+                    (!std::mem::replace(&mut effort.proof, true)).then_some(Step::Prove)
+                } else if contested {
+                    // The peer's branch ends before the parting that we can prove, and differs: it parts earlier still.
+                    self.begin(log, ours.seq, ours.seq.min(peers.seq), now)
+                } else {
+                    // Without an event beyond the parting the peer could not tell that anything differs.
+                    None
+                }
             }
             // The peer shows what it can prove as soon as it sees our clock.
             (proved, Some(theirs)) if proved.is_none_or(|proved| proved.seq > theirs.seq) => None,
