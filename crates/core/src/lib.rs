@@ -14,6 +14,7 @@ pub mod ids;
 pub mod incident;
 pub mod log;
 pub mod merkle;
+pub mod outbox;
 pub mod roles;
 pub mod sign;
 pub mod state;

@@ -84,7 +84,8 @@ impl World {
     }
 
     /// What keeps the members apart, in words.
-    pub(crate) fn explain_unrest(&self) -> String {
+    pub(crate) fn explain_unrest(&mut self) -> String {
+        let charter = self.explain_charter();
         let honest = self.honest();
         let clock = |node: usize| self.nodes[node].up.as_ref().map_or_else(NodeClock::new, |up| up.held.clock.clone());
         let logs: BTreeSet<LogId> = honest.iter().flat_map(|node| clock(*node).into_keys()).collect();
@@ -112,10 +113,28 @@ impl World {
         let state = self.check_state(&honest).and_then(|_| self.check_facts(&honest)).err();
         let state = state.map(|broken| broken.1).unwrap_or_default();
         format!(
-            "of {honest:?} {}; {verdicts:?}; {state}; {owed}; members {members:?}; working {}",
+            "of {honest:?} {}; {verdicts:?}; {state}; {owed}; members {members:?}{charter}; working {}",
             apart.join(", "),
             self.agenda.is_working()
         )
+    }
+
+    /// Who does not know of a removal, and what stewards still want to write.
+    fn explain_charter(&mut self) -> String {
+        let mut words = String::new();
+        for node in self.honest() {
+            let knows = |out: usize| self.membership(node).is_some_and(|held| held.is_revoked(&self.nodes[out].id));
+            let unknown: Vec<usize> =
+                (0..self.plan.nodes).filter(|out| self.plan.trust.is_out(*out) && !knows(*out)).collect();
+            if !unknown.is_empty() {
+                words += &format!("; n{node} does not know {unknown:?} as removed");
+            }
+            match if self.is_steward(node) { self.needs(node) } else { Ok(Vec::new()) } {
+                Ok(drafts) if drafts.is_empty() => {}
+                needs => words += &format!("; n{node} wants to write {needs:.200?}"),
+            }
+        }
+        words
     }
 
     /// All laws that can only be judged in the end.

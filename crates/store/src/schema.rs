@@ -37,6 +37,7 @@ const MAIN: &[&str] = &[
     include_str!("../migrations/0001_log.sql"),
     include_str!("../migrations/0002_trust.sql"),
     include_str!("../migrations/0003_federation.sql"),
+    include_str!("../migrations/0004_outbox.sql"),
 ];
 /// Migrations of the search index.
 const SEARCH: &[&str] = &[include_str!("../migrations/search_0001.sql")];
