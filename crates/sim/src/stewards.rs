@@ -195,13 +195,14 @@ impl World {
 
     /// A steward removes a member, once it holds its log and so can name a cut; again and again, until all know.
     pub(crate) fn revoke(&mut self, node: usize) -> Step {
+        // For good: the steward may go down before it is done, its own right may be gone, and a removal that all know of
+        // is void again when that of its author arrives and had not seen it.
+        self.agenda.put(self.at + REVOKE_AGAIN_MS, Event::Revoke(node));
         let id = self.nodes[node].id;
         let knows = |node: &usize| self.membership(*node).is_some_and(|membership| membership.is_revoked(&id));
         if self.honest().iter().all(knows) {
             return Ok(());
         }
-        // Until it is seen to be done: the steward may go down before it is, or its own right may be gone.
-        self.agenda.put(self.at + REVOKE_AGAIN_MS, Event::Revoke(node));
         self.model.intended.insert((Change::Revoke, id));
         let Some(by) = self.pick_steward(|world, by| !world.plan.trust.is_out(by)) else { return Ok(()) };
         let Some(membership) = self.membership(by) else { return Ok(()) };

@@ -164,3 +164,12 @@ fn a_stranger_who_is_let_in_is_noticed() {
 fn a_fact_without_a_text_has_one_author() {
     check_free(839);
 }
+
+/// All know of a removal when that of its author arrives, which had not seen it: whoever wants the member gone removes
+/// it once more.
+#[test]
+fn a_removal_that_is_void_in_the_end_is_made_again() {
+    for seed in [2393, 4669] {
+        check_free(seed);
+    }
+}
