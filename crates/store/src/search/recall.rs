@@ -2,7 +2,8 @@
 //!
 //! First the rare words of the question choose candidates from the index, together at most
 //! [`CANDIDATES_MAX`]; the common ones do so only together, two or more in one fact, and only where the rare ones
-//! leave room. Then the facts themselves are read and scored by all words (BM25), so what is returned is what they
+//! leave room. Whatever has one of the rarest words is a candidate however long it is: the index ranks a long text
+//! that has a word once behind all short ones that have some other word. Then the facts themselves are read and scored by all words (BM25), so what is returned is what they
 //! say now, whatever the index remembers.
 
 use std::collections::{HashMap, HashSet};
@@ -11,7 +12,7 @@ use antiphon_core::ids::Hash;
 use rusqlite::{Connection, params};
 
 use super::indexer::Cursor;
-use super::score::{self, Filter, Scored, Scorer, Term, weight};
+use super::score::{self, Counted, Filter, Scored, Scorer, Term, Words};
 use super::sides::others;
 use super::tail::tail;
 use super::{Frequencies, words};
@@ -28,6 +29,8 @@ const WORDS_READ_MAX: usize = 256;
 const CANDIDATES_MAX: u64 = 2_000;
 /// Most facts that are read and scored.
 const SCORED_MAX: usize = 120;
+/// Most facts that are candidates because of the rarest words alone.
+const NAMED_MAX: usize = SCORED_MAX / 2;
 /// Most hits of one answer.
 const HITS_MAX: usize = 200;
 /// Characters of a snippet.
@@ -47,30 +50,31 @@ pub(crate) fn recall(
         return Ok(Recall { hits: Vec::new(), index_behind: tail.cut });
     }
     let candidates = candidates(search, &terms, query)?;
-    let scorer = Scorer::new(&terms, &cursor);
-    let filter = Filter::new(main, query)?;
+    let (question, filter) = (Words::of(&terms), Filter::new(main, query)?);
     let mut seen: HashSet<i64> = HashSet::new();
-    let mut scored = Vec::new();
-    for n in tail.facts.iter().chain(&candidates) {
-        if seen.insert(*n) {
-            scored.extend(score::read(main, *n, &scorer, &filter)?);
-        }
-    }
+    let mut read = |facts: &[i64]| -> Result<Vec<Counted>, Error> {
+        let fresh = facts.iter().filter(|n| seen.insert(**n));
+        fresh.filter_map(|n| score::read(main, *n, &question, &filter).transpose()).collect()
+    };
+    let (tail_facts, indexed) = (read(&tail.facts)?, read(&candidates)?);
+    let scorer = Scorer::new(&terms, &cursor, &tail_facts);
+    let all = tail_facts.into_iter().chain(indexed);
+    let mut scored: Vec<Scored> = all.map(|counted| scorer.score(counted)).collect();
     scored.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.id.cmp(&a.id)));
     let folded = fold(scored, query.limit.min(HITS_MAX));
-    let hits = folded.into_iter().filter_map(|scored| show(main, &scored, &scorer).transpose());
+    let hits = folded.into_iter().filter_map(|scored| show(main, &scored, &question).transpose());
     Ok(Recall { hits: hits.collect::<Result<_, _>>()?, index_behind: tail.cut })
 }
 
 /// Reads a fact as it is shown.
-fn show(main: &Connection, scored: &Scored, scorer: &Scorer<'_>) -> Result<Option<Hit>, Error> {
+fn show(main: &Connection, scored: &Scored, question: &Words<'_>) -> Result<Option<Hit>, Error> {
     let Some(view) = facts::get(main, scored.id)? else { return Ok(None) };
     let content = view.fact.content.as_deref().unwrap_or_default();
     let diverged = view.diverged.iter().fold(0, |bits, field| bits | field.mask());
     let others = others(main, scored.id, view.stream, diverged)?;
     let mut texts = std::iter::once(content).chain(others.iter().map(String::as_str));
-    let text = texts.find(|text| fits(text, scorer)).unwrap_or(content);
-    let snippet = snippet(text, scorer);
+    let text = texts.find(|text| fits(text, question)).unwrap_or(content);
+    let snippet = snippet(text, question);
     Ok(Some(Hit { view, score: scored.score, snippet, same: scored.same }))
 }
 
@@ -89,8 +93,7 @@ fn terms(
     });
     let docs = cursor.docs.max(0).cast_unsigned();
     let counts = frequencies.of(search, &words, docs)?;
-    let mut terms: Vec<Term> =
-        words.into_iter().zip(counts).map(|(word, count)| Term { word, count, weight: weight(docs, count) }).collect();
+    let mut terms: Vec<Term> = words.into_iter().zip(counts).map(|(word, count)| Term { word, count }).collect();
     terms.sort_by_key(|term| term.count);
     // Words that only the tail can have come first, and must not push out the others.
     let known = terms.iter().filter(|term| term.count > 0).count();
@@ -103,16 +106,13 @@ fn terms(
 fn candidates(search: &Connection, terms: &[Term], query: &RecallQuery) -> Result<Vec<i64>, Error> {
     let terms: Vec<&Term> = terms.iter().filter(|term| term.count > 0).collect();
     let labels = labels(query);
-    let mut sum = 0;
-    let within = |term: &&&Term| {
-        sum += term.count;
-        sum <= CANDIDATES_MAX
-    };
-    let rare = terms.iter().take_while(within).count();
-    let mut found = Vec::new();
-    if rare > 0 {
-        let expression = join(&terms[..rare], " OR ");
-        found = ranked(search, &with_labels(&expression, &labels))?;
+    let (named, rare) = (rarest(&terms, NAMED_MAX as u64), rarest(&terms, CANDIDATES_MAX));
+    let any_of = |terms: &[&Term]| with_labels(&join(terms, " OR "), &labels);
+    let mut found = if named > 0 { newest(search, &any_of(&terms[..named]), SCORED_MAX)? } else { Vec::new() };
+    if rare > named {
+        let best = ranked(search, &any_of(&terms[..rare]))?;
+        let more: Vec<i64> = best.into_iter().filter(|n| !found.contains(n)).take(SCORED_MAX - found.len()).collect();
+        found.extend(more);
     }
     let common = &terms[rare..];
     // The rarest common words together, then fewer of them, until there is enough to choose from.
@@ -127,6 +127,16 @@ fn candidates(search: &Connection, terms: &[Term], query: &RecallQuery) -> Resul
         together -= 1;
     }
     Ok(found)
+}
+
+/// How many of the words, the rarest first, at most so many facts have together.
+fn rarest(terms: &[&Term], most: u64) -> usize {
+    let mut sum = 0;
+    let within = |term: &&&Term| {
+        sum += term.count;
+        sum <= most
+    };
+    terms.iter().take_while(within).count()
 }
 
 /// Words are letters and digits and labels hex digits, but they are quoted all the same: `OR` is a word too.
@@ -189,18 +199,18 @@ fn fold(scored: Vec<Scored>, limit: usize) -> Vec<Scored> {
 }
 
 /// Whether a text has a word of the question.
-fn fits(text: &str, scorer: &Scorer<'_>) -> bool {
+fn fits(text: &str, question: &Words<'_>) -> bool {
     let mut fits = false;
-    words::for_each(text, |word| fits |= scorer.knows(word));
+    words::for_each(text, |word| fits |= question.knows(word));
     fits
 }
 
 /// The part of the text around the first word of the question.
-fn snippet(text: &str, scorer: &Scorer<'_>) -> String {
+fn snippet(text: &str, question: &Words<'_>) -> String {
     let mut at = 0;
     for (start, part) in split(text) {
         let mut known = false;
-        words::for_each(part, |word| known |= scorer.knows(word));
+        words::for_each(part, |word| known |= question.knows(word));
         if known {
             at = start;
             break;

@@ -21,15 +21,26 @@ use crate::view::RecallQuery;
 const K1: f64 = 1.2;
 /// How much a long fact is held against it.
 const B: f64 = 0.75;
+/// The least part of a word's worth that having it at all is worth, however long the fact is. Otherwise a long text with
+/// the only rare word of the question comes behind every short one that has none but the common ones.
+const PART_MIN: f64 = 0.6;
 
 /// A word of the question.
 pub(crate) struct Term {
     /// The word.
     pub(crate) word: String,
-    /// Facts that have it.
+    /// Facts in the index that have it.
     pub(crate) count: u64,
-    /// What having it is worth.
-    pub(crate) weight: f64,
+}
+
+/// A fact that fits, before it is known how much that is worth.
+pub(crate) struct Counted {
+    id: FactId,
+    text: Hash,
+    /// How often it has each word of the question.
+    counts: Vec<u32>,
+    /// How many words it has.
+    length: u64,
 }
 
 /// A fact that fits.
@@ -45,7 +56,7 @@ pub(crate) struct Scored {
 }
 
 /// What having a word is worth, when `count` of `docs` facts have it.
-pub(crate) fn weight(docs: u64, count: u64) -> f64 {
+fn weight(docs: u64, count: u64) -> f64 {
     (1.0 + (float(docs.saturating_sub(count)) + 0.5) / (float(count) + 0.5)).ln()
 }
 
@@ -55,20 +66,15 @@ const fn float(count: u64) -> f64 {
     count as f64
 }
 
-/// Scores texts by the words of a question (BM25).
-pub(crate) struct Scorer<'a> {
+/// The words of a question.
+pub(crate) struct Words<'a> {
     places: HashMap<&'a str, usize>,
-    weights: Vec<f64>,
-    average: f64,
 }
 
-impl<'a> Scorer<'a> {
-    /// A scorer for these words in an index of this size.
-    pub(crate) fn new(terms: &'a [Term], cursor: &Cursor) -> Self {
-        let places = terms.iter().enumerate().map(|(place, term)| (term.word.as_str(), place)).collect();
-        let (words, docs) = (cursor.words.max(1).cast_unsigned(), cursor.docs.max(1).cast_unsigned());
-        let average = (float(words) / float(docs)).max(1.0);
-        Self { places, weights: terms.iter().map(|term| term.weight).collect(), average }
+impl<'a> Words<'a> {
+    /// Those of these terms.
+    pub(crate) fn of(terms: &'a [Term]) -> Self {
+        Self { places: terms.iter().enumerate().map(|(place, term)| (term.word.as_str(), place)).collect() }
     }
 
     /// Whether the question has this word.
@@ -76,8 +82,9 @@ impl<'a> Scorer<'a> {
         self.places.contains_key(word)
     }
 
-    fn score<'t>(&self, texts: impl Iterator<Item = &'t str>) -> f64 {
-        let mut counts = vec![0_u32; self.weights.len()];
+    /// How often texts have each word, and how many words they have.
+    fn count<'t>(&self, texts: impl Iterator<Item = &'t str>) -> (Vec<u32>, u64) {
+        let mut counts = vec![0_u32; self.places.len()];
         let mut length = 0;
         for text in texts {
             words::for_each(text, |word| {
@@ -87,9 +94,37 @@ impl<'a> Scorer<'a> {
                 }
             });
         }
-        let norm = K1 * (1.0 - B + B * float(length) / self.average);
-        let part = |(weight, count): (&f64, u32)| weight * f64::from(count) * (K1 + 1.0) / (f64::from(count) + norm);
-        self.weights.iter().zip(counts).filter(|(_, count)| *count > 0).map(part).sum()
+        (counts, length)
+    }
+}
+
+/// What words are worth, and how long facts are (BM25).
+pub(crate) struct Scorer {
+    weights: Vec<f64>,
+    average: f64,
+}
+
+impl Scorer {
+    /// Knows the facts of the index, and those of the tail that have a word of the question: the index may be empty yet.
+    pub(crate) fn new(terms: &[Term], cursor: &Cursor, tail: &[Counted]) -> Self {
+        let more = tail.len() as u64;
+        let docs = cursor.docs.max(0).cast_unsigned() + more;
+        let words = cursor.words.max(0).cast_unsigned() + tail.iter().map(|counted| counted.length).sum::<u64>();
+        let in_tail = |place: usize| tail.iter().filter(|counted| counted.counts[place] > 0).count() as u64;
+        let weigh = |(place, term): (usize, &Term)| weight(docs, term.count + in_tail(place));
+        let average = (float(words) / float(docs.max(1))).max(1.0);
+        Self { weights: terms.iter().enumerate().map(weigh).collect(), average }
+    }
+
+    /// How well a fact fits.
+    pub(crate) fn score(&self, counted: Counted) -> Scored {
+        let norm = K1 * (1.0 - B + B * float(counted.length) / self.average);
+        let part = |(weight, count): (&f64, &u32)| {
+            let part = f64::from(*count) * (K1 + 1.0) / (f64::from(*count) + norm);
+            weight * part.max(PART_MIN)
+        };
+        let score = self.weights.iter().zip(&counted.counts).filter(|(_, count)| **count > 0).map(part).sum();
+        Scored { id: counted.id, score, text: counted.text, same: 1 }
     }
 }
 
@@ -133,13 +168,13 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// Reads a fact and scores it; `None` when it does not fit.
+/// Reads a fact and counts its words; `None` when it does not fit.
 pub(crate) fn read(
     main: &Connection,
     n: i64,
-    scorer: &Scorer<'_>,
+    words: &Words<'_>,
     filter: &Filter<'_>,
-) -> Result<Option<Scored>, Error> {
+) -> Result<Option<Counted>, Error> {
     let mut fact = main.prepare_cached(
         "SELECT id, content, rest, flags, level, log, expires_at, on_expire, domain, module, stream, diverged
          FROM facts WHERE n = ?1",
@@ -166,10 +201,10 @@ pub(crate) fn read(
         return Ok(None);
     }
     let texts = [content, domain, module].into_iter().flatten().chain(others.iter().map(String::as_str));
-    let score = scorer.score(texts.chain(labels.iter().chain(&tags).map(String::as_str)));
+    let (counts, length) = words.count(texts.chain(labels.iter().chain(&tags).map(String::as_str)));
     // A fact with sides is not folded into one that says the same as the side that is shown.
     let text = if others.is_empty() { Hash::of(content.unwrap_or_default().as_bytes()) } else { Hash::of(&id.0) };
-    Ok(if score > 0.0 { Some(Scored { id, score, text, same: 1 }) } else { None })
+    Ok(counts.iter().any(|count| *count > 0).then_some(Counted { id, text, counts, length }))
 }
 
 /// The other texts of a fact that are indexed, and its tags.

@@ -161,6 +161,21 @@ fn a_rare_word_beats_many_common_ones() {
 }
 
 #[test]
+fn a_long_text_with_the_only_rare_word_beats_short_ones_without_it() {
+    let (mut alice, _) = alice();
+    let text = |name: &str, rest: &str| format!("fact{name} of alice, may travel, of the domain pay. {rest}");
+    let long = text("x7", &"lorem ipsum ".repeat(2_000));
+    alice.remember(&long);
+    for number in 0..200 {
+        let domain = if number % 2 == 0 { text(&number.to_string(), "") } else { format!("fact{number} may travel") };
+        alice.remember(&domain);
+    }
+    both(&mut alice, |alice| {
+        assert_eq!(texts(&ask(alice, "factx7 of alice, may travel, of the domain")).first(), Some(&long.as_str()));
+    });
+}
+
+#[test]
 fn a_lost_or_damaged_index_is_built_again() {
     let (mut alice, _) = alice();
     alice.remember("once upon a time");
