@@ -23,7 +23,7 @@ use crate::reader::Reader;
 use crate::rest::Waiter;
 use crate::search::{Frequencies, Indexer};
 use crate::view::{Applied, Draft};
-use crate::writer::{self, Job, Outlets, Progress, Work, Write, Written};
+use crate::writer::{self, Job, Outlets, Progress, SharedWork, Work, Write, Written};
 use crate::{reader, schema};
 
 /// Most jobs that wait for the writer, and most questions that wait for a reader.
@@ -239,6 +239,25 @@ impl Store {
             Box::new(move || drop(reply.send(result)))
         });
         self.job(Job::Other(work)).await?;
+        answer.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// Runs `work` in a transaction that it shares with whatever else is waiting, and answers once that is on disk.
+    /// What fails leaves no trace. `work` must touch no log: nobody is told that something is new there.
+    ///
+    /// # Errors
+    /// What `work` returns, when the commit failed, and [`Error::Closed`], also when it panics.
+    pub async fn share<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Db) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let work: SharedWork = Box::new(move |db| {
+            let result = db.and_then(|db| db.transaction(work));
+            // Whoever asked may be gone, which is no failure.
+            Box::new(move |failure| drop(reply.send(failure.map_or(result, |failure| Err(failure.clone())))))
+        });
+        self.job(Job::Write(Write::Shared(work))).await?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
 

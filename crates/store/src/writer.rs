@@ -38,6 +38,12 @@ pub(crate) type Written = Result<Vec<Result<Authored, AuthorError>>, Error>;
 /// What only its caller knows; it hands back how to answer, which is done once everybody was told of the commit.
 pub(crate) type Work = Box<dyn FnOnce(&mut Db) -> Box<dyn FnOnce() + Send> + Send>;
 
+/// The same for work that shares its commit: it is told if no transaction could be begun, and its answer if the commit
+/// failed.
+pub(crate) type SharedWork = Box<dyn FnOnce(Result<&mut Db, Error>) -> SharedAnswer + Send>;
+/// Tells whoever waits how shared work ended.
+pub(crate) type SharedAnswer = Box<dyn FnOnce(Option<&Error>) + Send>;
+
 /// Something for the writer to do.
 pub(crate) enum Job {
     /// Shares a commit with whatever else is waiting.
@@ -76,6 +82,8 @@ pub(crate) enum Write {
         /// Who waits.
         reply: oneshot::Sender<Result<Applied, Error>>,
     },
+    /// What only its caller knows, and what touches no log.
+    Shared(SharedWork),
 }
 
 impl Job {
@@ -83,6 +91,7 @@ impl Job {
         match self {
             Self::Write(Write::Author { drafts, .. }) => drafts.len(),
             Self::Write(Write::Apply { events, .. }) => events.len(),
+            Self::Write(Write::Shared(_)) => 1,
             Self::Other(_) | Self::Purge(_) => 0,
         }
     }
@@ -92,6 +101,7 @@ impl Job {
 enum Done {
     Author(oneshot::Sender<Written>, Written),
     Apply(oneshot::Sender<Result<Applied, Error>>, Result<Applied, Error>),
+    Shared(SharedAnswer),
 }
 
 impl Done {
@@ -101,7 +111,13 @@ impl Done {
         match self {
             Self::Author(reply, result) => drop(reply.send(failed().map_or(result, Err))),
             Self::Apply(reply, result) => drop(reply.send(failed().map_or(result, Err))),
+            Self::Shared(answer) => answer(failure),
         }
+    }
+
+    /// Whether it may have written events.
+    const fn touches_logs(&self) -> bool {
+        !matches!(self, Self::Shared(_))
     }
 
     /// Own events that it wrote.
@@ -190,6 +206,7 @@ fn run(db: &mut Db, write: Write) -> Done {
         Write::Apply { log, node, events, from, now, reply } => {
             Done::Apply(reply, db.apply_run(log, node, events, from, now))
         }
+        Write::Shared(work) => Done::Shared(work(Ok(db))),
     }
 }
 
@@ -197,6 +214,7 @@ fn refuse(write: Write, error: &Error) {
     match write {
         Write::Author { reply, .. } => drop(reply.send(Err(error.clone()))),
         Write::Apply { reply, .. } => drop(reply.send(Err(error.clone()))),
+        Write::Shared(work) => work(Err(error.clone()))(None),
     }
 }
 
@@ -215,7 +233,7 @@ fn commit(db: &mut Db, done: Vec<Done>, outlets: &Outlets) {
         return;
     }
     let failure = db.commit().err();
-    if failure.is_none() {
+    if failure.is_none() && done.iter().any(Done::touches_logs) {
         let own = done.iter().map(Done::own_events).sum();
         announce(db, own, done.iter().any(Done::changed_charter), outlets);
     }

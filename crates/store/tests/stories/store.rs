@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use antiphon_core::genome::Genome;
 use antiphon_core::sign::Signer;
-use antiphon_store::{Draft, Error, FactFilter, Identity, RecallQuery, Store, StoreOptions};
+use antiphon_store::{Draft, Error, FactFilter, Identity, NodeMode, RecallQuery, Store, StoreOptions};
 
 use crate::common::{Key, NOW, no_provenance, text};
 
@@ -131,6 +131,32 @@ async fn what_panics_harms_nobody_else() {
     }
     store.author(vec![remember("still here")], NOW).await.unwrap()[0].as_ref().unwrap();
     assert_eq!(store.read(|reader| reader.counts()).await.unwrap().facts, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shared_work_that_fails_leaves_no_trace_and_harms_nobody_else() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(&home).await;
+    let set = |mode, then: Result<(), Error>| {
+        store.share(move |db| {
+            db.set_node_mode(mode)?;
+            then
+        })
+    };
+    let other = store.author(vec![remember("beside it")], NOW);
+    let (one, two, three) =
+        tokio::join!(set(NodeMode::Publish, Ok(())), set(NodeMode::Subscribe, Err(Error::Closed)), other);
+    one.unwrap();
+    assert!(two.unwrap_err().is_closed());
+    three.unwrap()[0].as_ref().unwrap();
+    assert_eq!(store.read(|reader| reader.node_mode()).await.unwrap(), NodeMode::Publish);
+    let panicked: Result<(), Error> = store.share(|_| panic!("eve")).await;
+    assert!(panicked.unwrap_err().is_closed());
+    set(NodeMode::Sync, Ok(())).await.unwrap();
+    store.close().await;
+    let again = Store::open(home.path(), options(), Some(Key::new(1))).unwrap();
+    assert_eq!(again.read(|reader| reader.node_mode()).await.unwrap(), NodeMode::Sync);
+    assert_eq!(again.read(|reader| reader.counts()).await.unwrap().facts, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
