@@ -1,5 +1,9 @@
 //! What a node is started with.
 
+mod outbox;
+
+pub use outbox::{LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig};
+
 use crate::api::PEER_TIMEOUT_MS;
 use crate::home::Home;
 
@@ -22,6 +26,8 @@ pub struct Config {
     pub peer_timeout_ms: u64,
     /// Most bytes of sealed copies that are kept for one member.
     pub copy_quota_bytes: u64,
+    /// What may wait for peers that cannot be reached.
+    pub outbox: OutboxConfig,
     /// Program and version that peers are told.
     pub agent_version: String,
 }
@@ -38,6 +44,7 @@ impl Config {
             mdns: true,
             peer_timeout_ms: PEER_TIMEOUT_MS,
             copy_quota_bytes: crate::sealed::QUOTA_BYTES,
+            outbox: OutboxConfig::default(),
             agent_version: concat!("antiphon/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

@@ -75,7 +75,7 @@ pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::phrase::Error as PhraseError;
 pub use antiphon_vault::private_file::Error as PrivateFileError;
 pub use api::*;
-pub use config::Config;
+pub use config::{Config, LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig};
 pub use divergences::{Choice, Origins, Settled, Taken, Unsettled};
 pub use handle::Handle;
 pub use home::Home;
