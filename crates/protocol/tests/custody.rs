@@ -148,12 +148,17 @@ impl Pair {
     }
 
     fn open(&mut self, last: u64) {
-        for side in [ALICE, BOB] {
+        let held = || NodeClock::from([(log(), Head { seq: last, hash: Hash([5; 32]) })]);
+        self.open_with([held(), held()], [NodeClock::new(), NodeClock::new()]);
+    }
+
+    fn open_with(&mut self, held: [NodeClock; 2], partings: [NodeClock; 2]) {
+        for (side, (clock, partings)) in held.into_iter().zip(partings).enumerate() {
             let opened = Opened {
                 own: NodeId([9; 32]),
-                clock: NodeClock::from([(log(), Head { seq: last, hash: Hash([5; 32]) })]),
+                clock,
                 keys: BTreeMap::new(),
-                partings: NodeClock::new(),
+                partings,
                 authors: Authors::default(),
                 mode: self.mode,
                 seed: side as u64,
@@ -395,6 +400,38 @@ fn whoever_publishes_wants_nothing_and_whoever_subscribes_gives_nothing() {
     check(Mode { sends: true, takes: false }, 0);
     check(Mode { sends: false, takes: true }, 1);
     check(Mode::CHARTER, 0);
+}
+
+/// An erasure that stood behind the parting of one branch does not count any more, and took texts with it.
+#[test]
+fn of_a_log_with_branches_bob_gets_the_texts_that_stand_before_the_parting() {
+    let check = |knows: bool, want: u64| {
+        let mut pair = Pair::new(10);
+        let held = |branch| NodeClock::from([(log(), Head { seq: 10, hash: Hash([branch; 32]) })]);
+        let parted = NodeClock::from([(log(), Head { seq: 4, hash: Hash([4; 32]) })]);
+        let hers = if knows { parted.clone() } else { NodeClock::new() };
+        pair.open_with([held(5), held(6)], [hers, parted]);
+        pair.pass(PERIOD_MS);
+        assert_eq!(pair.sides[BOB].texts.len() as u64, want);
+        assert!((1..=want).all(|seq| pair.sides[BOB].texts.contains_key(&seq)));
+    };
+    check(true, 4);
+    // While alice knows of no parting, her branch may leave bob's anywhere.
+    check(false, 0);
+}
+
+#[test]
+fn whoever_learns_of_a_second_branch_signs_anew() {
+    let mut pair = Pair::new(0);
+    pair.open(5);
+    pair.pass(3 * PERIOD_MS);
+    let parted = |seq| Input::Partings(NodeClock::from([(log(), Head { seq, hash: Hash([4; 32]) })]));
+    for (seq, signed) in [(4, 2), (4, 2), (3, 3)] {
+        pair.input(ALICE, parted(seq));
+        pair.settle();
+        pair.pass(PERIOD_MS);
+        assert_eq!(pair.sides[ALICE].signed(), signed);
+    }
 }
 
 #[test]

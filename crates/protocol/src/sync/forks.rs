@@ -77,12 +77,13 @@ impl Forks {
         &self.proved
     }
 
-    /// The last event that all branches of a log share is not later than this one.
-    pub(super) fn prove(&mut self, log: LogId, parted: Head) {
-        let known = self.proved.entry(log).or_insert(parted);
-        if parted.seq < known.seq {
-            *known = parted;
+    /// The last event that all branches of a log share is not later than this one. Says whether that was not known.
+    pub(super) fn prove(&mut self, log: LogId, parted: Head) -> bool {
+        let fresh = self.proved.get(&log).is_none_or(|known| parted.seq < known.seq);
+        if fresh {
+            self.proved.insert(log, parted);
         }
+        fresh
     }
 
     /// The peer says what it can prove.

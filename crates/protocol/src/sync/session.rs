@@ -197,7 +197,7 @@ impl Open {
         self.caught_up = caught_up;
         let mut due = None;
         if let Some(theirs) = self.outbox.held().filter(|_| caught_up) {
-            let held = Held { theirs, forked: &self.forked, partings: self.forks.proved() };
+            let held = Held { theirs, forked: &self.forked, forks: &self.forks };
             self.out.extend(self.custody.next(held, self.mode, now));
             due = self.custody.wake_at(self.mode);
         }
@@ -430,7 +430,7 @@ impl Open {
     fn branched(&mut self, log: LogId, branching: Branching, now: UnixMillis) {
         let step = match branching {
             Branching::Parted(parted) => {
-                self.forks.prove(log, parted);
+                self.prove(log, parted);
                 if self.forks.is_settled(&log) { None } else { self.forks.show(log, parted.seq, now) }
             }
             Branching::Detached => {
@@ -444,7 +444,14 @@ impl Open {
 
     fn add_partings(&mut self, partings: NodeClock) {
         for (log, parted) in partings.into_iter().filter(|(log, _)| log.stream != Stream::Local) {
-            self.forks.prove(log, parted);
+            self.prove(log, parted);
+        }
+    }
+
+    fn prove(&mut self, log: LogId, parted: Head) {
+        // What does not count any more is told in receipts, and what was erased by it is missing.
+        if self.forks.prove(log, parted) {
+            self.custody.grown();
         }
     }
 

@@ -18,6 +18,7 @@ use antiphon_core::log::{LogId, NodeClock, Stream};
 use antiphon_core::time::UnixMillis;
 
 use super::custody::Ask;
+use super::forks::Forks;
 use super::{COMPARE_EVERY_MS, Closed, Message, Output, PAGE_BYTES_MAX};
 use crate::reason::Reason;
 
@@ -47,14 +48,18 @@ pub(super) struct Held<'a> {
     /// Logs whose two sides contradict each other.
     pub(super) forked: &'a BTreeSet<LogId>,
     /// Where the branches of logs part that can be proved to have some.
-    pub(super) partings: &'a NodeClock,
+    pub(super) forks: &'a Forks,
 }
 
 impl Held<'_> {
     fn may_have(&self, log: &LogId, seq: u64) -> bool {
+        let held = self.theirs.get(log).is_some_and(|head| head.seq >= seq);
+        let parted = self.forks.proved().get(log).map(|parted| parted.seq);
         // Behind a parting the peer may hold another event at the same place, and nothing counts there.
-        let parted = log.stream != Stream::Charter && self.partings.get(log).is_some_and(|parted| seq > parted.seq);
-        !parted && !self.forked.contains(log) && self.theirs.get(log).is_some_and(|head| head.seq >= seq)
+        let behind = log.stream != Stream::Charter && parted.is_some_and(|parted| seq > parted);
+        // Where both can prove where the branches part, they hold the same before it.
+        let common = || self.forks.is_settled(log) && parted.is_some_and(|parted| seq <= parted);
+        held && !behind && (!self.forked.contains(log) || common())
     }
 }
 
