@@ -84,6 +84,41 @@ fn two_of_three_remove_the_third() {
 }
 
 #[test]
+fn a_change_waits_for_those_whom_its_author_knew_as_stewards() {
+    let mut story = Story::of(&[ALICE, BOB, CAROL]);
+    let removal = story.says(ALICE, remove(BOB));
+    let appointment = story.says(ALICE, add(DAVE));
+    story.all_meet();
+    story.says(CAROL, approve(&appointment));
+    story.all_meet();
+    assert_eq!(story.stewards(), [ALICE, BOB, CAROL, DAVE]);
+    // Dave's consent is not asked for and changes nothing.
+    story.says(DAVE, approve(&removal));
+    let membership = story.membership();
+    let [waiting] = membership.pending() else { panic!("{:?}", membership.pending()) };
+    assert_eq!((waiting.record, &waiting.signers[..], waiting.needed), (removal.hash, &[ALICE][..], 2));
+    assert_eq!(waiting.awaited, [BOB, CAROL]);
+    // What he says himself counts, with the consent of somebody he knows.
+    let again = story.says(DAVE, remove(BOB));
+    story.all_meet();
+    story.says(ALICE, approve(&again));
+    assert_eq!(story.stewards(), [ALICE, CAROL, DAVE]);
+}
+
+#[test]
+fn a_change_that_nobody_is_left_to_agree_to_waits_no_more() {
+    let mut story = Story::of(&[ALICE, BOB]);
+    story.founders.threshold = Some(2);
+    story.says(ALICE, add(CAROL));
+    let waiting = story.membership().pending().to_vec();
+    assert!(matches!(&waiting[..], [pending] if pending.awaited.len() == 1), "{waiting:?}");
+    story.says(ALICE, remove(BOB));
+    assert_eq!(story.membership().pending(), []);
+    story.says(ALICE, add(CAROL));
+    assert_eq!(story.stewards(), [ALICE, CAROL]);
+}
+
+#[test]
 fn the_one_who_is_to_go_need_not_agree_but_may() {
     let mut story = Story::of(&[ALICE, BOB, CAROL]);
     let removal = story.says(ALICE, remove(BOB));

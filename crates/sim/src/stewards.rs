@@ -84,7 +84,7 @@ impl World {
         let own = self.nodes[node].id;
         let pending = membership.pending().iter().filter(|pending| {
             let intended = self.model.intended.contains(&(pending.change, pending.node));
-            intended && !pending.signers.contains(&own) && pending.node != own
+            intended && pending.awaited.contains(&own) && pending.node != own
         });
         let approvals: Vec<Draft> =
             pending.map(|pending| Draft::Record(Record::Approve(Approve { record: pending.record }))).collect();

@@ -173,3 +173,9 @@ fn a_removal_that_is_void_in_the_end_is_made_again() {
         check_free(seed);
     }
 }
+
+/// A steward agreed again and again to changes whose author had not known it as one, where its consent does not count.
+#[test]
+fn nobody_agrees_where_it_does_not_count() {
+    check_free(9137);
+}

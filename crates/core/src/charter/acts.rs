@@ -1,6 +1,7 @@
 //! The changes of stewards that records propose, who signed them, and which of them had seen which.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::bits::Bits;
 use super::record::{Entry, Record};
@@ -32,6 +33,8 @@ pub(super) struct Act {
     pub(super) signers: usize,
     /// Age of its author's right.
     pub(super) age: Age,
+    /// The stewards that its author knew of: nobody else's signature counts.
+    pub(super) known: Rc<BTreeMap<NodeId, Age>>,
 }
 
 /// Every proposal in causal order, and every signature: those of the proposals at the same places, then approvals.

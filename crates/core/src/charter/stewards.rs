@@ -107,6 +107,9 @@ pub struct Pending {
     pub node: NodeId,
     /// Who has signed it so far, its author first.
     pub signers: Vec<NodeId>,
+    /// Stewards who have not, and whose signature would count: its author knew that they are stewards. Whoever became
+    /// one later can only propose the same anew.
+    pub awaited: Vec<NodeId>,
     /// How many must.
     pub needed: usize,
 }
@@ -192,7 +195,7 @@ impl<'a> Stewards<'a> {
         signatures.map(|signature| self.table.signatures[*signature]).collect()
     }
 
-    /// Changes that lack consent and would still change something.
+    /// Changes that lack consent, can still get it, and would still change something.
     pub(super) fn pending(&self) -> Vec<Pending> {
         let now = self.now();
         let acts = self.table.proposals.iter().zip(&self.acts);
@@ -201,7 +204,7 @@ impl<'a> Stewards<'a> {
             let moot = now.contains_key(&proposal.node) == (proposal.change == Change::Add);
             act.signers < act.needed && !moot && now.contains_key(&proposal.entry.author)
         });
-        let shown = lacking.map(|(proposal, act)| {
+        let shown = lacking.filter_map(|(proposal, act)| {
             let mut signers: Vec<NodeId> = Vec::new();
             for signature in &act.signatures {
                 let author = self.table.signatures[*signature].author;
@@ -209,8 +212,11 @@ impl<'a> Stewards<'a> {
                     signers.push(author);
                 }
             }
+            let awaits = |steward: &&NodeId| now.contains_key(*steward) && !signers.contains(steward);
+            let awaited: Vec<NodeId> = act.known.keys().filter(awaits).copied().collect();
             let (record, change, node) = (proposal.entry.hash, proposal.change, proposal.node);
-            Pending { record, change, node, signers, needed: act.needed }
+            let open = signers.len() + awaited.len() >= act.needed;
+            open.then_some(Pending { record, change, node, signers, awaited, needed: act.needed })
         });
         shown.collect()
     }
@@ -321,7 +327,7 @@ impl<'p, 'a> Pasts<'p, 'a> {
         let agreeing = agreeing.filter(|signature| stewards.contains_key(&table.signatures[*signature].author));
         let signatures: Vec<usize> = std::iter::once(at).chain(agreeing).collect();
         let signers = distinct(table, signatures.iter());
-        Some(Act { signatures, needed, signers, age })
+        Some(Act { signatures, needed, signers, age, known: stewards.clone() })
     }
 }
 
