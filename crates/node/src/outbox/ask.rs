@@ -1,0 +1,93 @@
+//! What a handle asks of the outbox as the event loop knows it: how deliveries go, and what is kept in memory.
+//!
+//! What waits on disk is read from the database. Only the loop knows which of it is under way, how often a peer was
+//! tried and when it is tried next, and it alone holds the moderate items.
+
+use std::collections::BTreeMap;
+
+use antiphon_core::ids::NodeId;
+use antiphon_core::outbox::{Place, Protocol, Subject};
+use antiphon_core::time::UnixMillis;
+use tokio::sync::oneshot;
+
+/// Something a handle asks about the outbox.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// How deliveries go, and what is kept in memory.
+    Show(oneshot::Sender<Shown>),
+    /// Tries a peer now, or everyone for whom something waits; says how many peers that are.
+    Now { peer: Option<NodeId>, reply: oneshot::Sender<u64> },
+    /// Lets an abandoned item of memory wait again; says whether there was one.
+    Again { item: u64, reply: oneshot::Sender<bool> },
+    /// Drops an item of memory, waiting or abandoned; says whether there was one.
+    Drop { item: u64, reply: oneshot::Sender<bool> },
+}
+
+/// What the loop knows of the outbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// How deliveries to each peer go.
+    pub(crate) peers: BTreeMap<NodeId, Standing>,
+    /// What is kept in memory, in the order of the numbers.
+    pub(crate) memory: Vec<Remembered>,
+    /// What was counted since the node started.
+    pub(crate) counts: Counts,
+}
+
+/// How deliveries to one peer go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Attempts that failed since the last one that went well.
+    pub(crate) tries: u32,
+    /// When it is tried next; `None` while an attempt is under way, or nothing waits.
+    pub(crate) next_try: Option<UnixMillis>,
+    /// What was sent and not answered yet.
+    pub(crate) under_way: Vec<Place>,
+    /// Stable name of why the last attempt failed.
+    pub(crate) reason: Option<String>,
+}
+
+/// An item that is kept in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    /// Its number, never used twice while the node runs.
+    pub(crate) item: u64,
+    pub(crate) peer: NodeId,
+    pub(crate) place: Place,
+    pub(crate) protocol: Protocol,
+    pub(crate) schema: u16,
+    pub(crate) subject: Subject,
+    /// When it was put there.
+    pub(crate) at: UnixMillis,
+    /// Of the body.
+    pub(crate) bytes: u64,
+    /// How often it was tried.
+    pub(crate) tries: u32,
+    /// Stable name of why it was given up; `None` while it waits.
+    pub(crate) abandoned: Option<String>,
+}
+
+/// What was counted since the node started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Items that were put into the outbox, and bytes of their bodies.
+    pub(crate) enqueued: u64,
+    pub(crate) enqueued_bytes: u64,
+    /// Items that were taken by their receivers, and bytes of their bodies.
+    pub(crate) delivered: u64,
+    pub(crate) delivered_bytes: u64,
+    /// Items whose place a newer one took.
+    pub(crate) merged: u64,
+    /// Items that a receiver, or the charter, refused for good.
+    pub(crate) refused: u64,
+    /// Moderate items that were given up.
+    pub(crate) abandoned: u64,
+    /// Items that a person dropped.
+    pub(crate) dropped: u64,
+    /// Items that did not open.
+    pub(crate) set_aside: u64,
+    /// Answers of receivers that could take nothing more.
+    pub(crate) busy: u64,
+    /// Items that found no room.
+    pub(crate) full: u64,
+}
