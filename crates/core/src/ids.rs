@@ -17,8 +17,13 @@ use crate::time::UnixMillis;
 const STORE_DOMAIN: &[u8] = b"antiphon/store/1";
 /// What separates the author's mark in a fact id from every other hash.
 const FACT_DOMAIN: &[u8] = b"antiphon/fact/1";
-/// Bytes of a fact id that its author chooses: the time and 32 random bits. The other 48 bits are the author's mark.
-const FACT_CHOSEN_BYTES: usize = 10;
+/// What separates the owner's mark in a resource id from every other hash.
+const RESOURCE_DOMAIN: &[u8] = b"antiphon/resource/1";
+/// What separates the writer's mark in a message id from every other hash.
+const MESSAGE_DOMAIN: &[u8] = b"antiphon/message-id/1";
+/// Bytes of an id with an author's mark that the author chooses: the time and 32 random bits. The other 48 bits are the
+/// mark.
+const CHOSEN_BYTES: usize = 10;
 
 /// The identity multihash of a libp2p Ed25519 public key, without the key itself.
 const PEER_ID_PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
@@ -138,6 +143,12 @@ byte_id!(
     /// One incident: the ULID it got when it was reported; the same on every node.
     IncidentId, 16, "incident id");
 byte_id!(
+    /// One resource of one node; see [`ResourceId::of_owner`].
+    ResourceId, 16, "resource id");
+byte_id!(
+    /// One message between agents: a ULID that names its writer; the same for every receiver.
+    MessageId, 16, "message id");
+byte_id!(
     /// A SHA-256 digest (FIPS 180-4).
     Hash, 32, "hash");
 
@@ -147,6 +158,8 @@ ulid_text!(StoreId, "store id");
 ulid_text!(EventId, "event id");
 ulid_text!(FactId, "fact id");
 ulid_text!(IncidentId, "incident id");
+ulid_text!(ResourceId, "resource id");
+ulid_text!(MessageId, "message id");
 
 impl NodeId {
     /// The libp2p peer id of this key: an identity multihash, 38 bytes.
@@ -233,17 +246,12 @@ impl FactId {
     /// write about it later. To pass for the author of one given fact takes about 2^48 keys, each of which a steward
     /// would have to grant.
     pub fn of_author(node: &NodeId, at: UnixMillis, random: [u8; 4]) -> Self {
-        let mut bits = [0; 10];
-        bits[..4].copy_from_slice(&random);
-        let mut id = ulid_bytes(at, bits);
-        let mark = author_mark(node, &id);
-        id[FACT_CHOSEN_BYTES..].copy_from_slice(&mark);
-        Self(id)
+        Self(marked(FACT_DOMAIN, node, at, random))
     }
 
     /// Whether `node` made this id, see [`FactId::of_author`].
     pub fn is_by(&self, node: &NodeId) -> bool {
-        self.0[FACT_CHOSEN_BYTES..] == author_mark(node, &self.0)
+        is_marked(FACT_DOMAIN, node, &self.0)
     }
 
     /// The id of an imported fact: the same source text always gets the same id, so that importing a file twice does
@@ -262,13 +270,58 @@ impl FactId {
     }
 }
 
-/// The mark of `node` on the chosen part of a fact id.
-fn author_mark(node: &NodeId, id: &[u8; 16]) -> [u8; 16 - FACT_CHOSEN_BYTES] {
-    let digest = Sha256::new().chain_update(FACT_DOMAIN).chain_update(node.0);
-    let digest: [u8; 32] = digest.chain_update(&id[..FACT_CHOSEN_BYTES]).finalize().into();
-    let mut mark = [0; 16 - FACT_CHOSEN_BYTES];
-    mark.copy_from_slice(&digest[..16 - FACT_CHOSEN_BYTES]);
+/// The bytes of a ULID made of a time, 32 random bits, and the mark of `node` on both.
+fn marked(domain: &[u8], node: &NodeId, at: UnixMillis, random: [u8; 4]) -> [u8; 16] {
+    let mut bits = [0; 10];
+    bits[..4].copy_from_slice(&random);
+    let mut id = ulid_bytes(at, bits);
+    let mark = author_mark(domain, node, &id);
+    id[CHOSEN_BYTES..].copy_from_slice(&mark);
+    id
+}
+
+fn is_marked(domain: &[u8], node: &NodeId, id: &[u8; 16]) -> bool {
+    id[CHOSEN_BYTES..] == author_mark(domain, node, id)
+}
+
+/// The mark of `node` on the chosen part of an id.
+fn author_mark(domain: &[u8], node: &NodeId, id: &[u8; 16]) -> [u8; 16 - CHOSEN_BYTES] {
+    let digest = Sha256::new().chain_update(domain).chain_update(node.0);
+    let digest: [u8; 32] = digest.chain_update(&id[..CHOSEN_BYTES]).finalize().into();
+    let mut mark = [0; 16 - CHOSEN_BYTES];
+    mark.copy_from_slice(&digest[..16 - CHOSEN_BYTES]);
     mark
+}
+
+impl MessageId {
+    /// A fresh message id that names its writer: the time, 32 random bits, and the writer's mark, the first 48 bits of
+    /// `SHA-256("antiphon/message-id/1" ‖ node key ‖ time and random bits)`.
+    pub fn of_author(node: &NodeId, at: UnixMillis, random: [u8; 4]) -> Self {
+        Self(marked(MESSAGE_DOMAIN, node, at, random))
+    }
+
+    /// Whether `node` made this id, see [`MessageId::of_author`].
+    pub fn is_by(&self, node: &NodeId) -> bool {
+        is_marked(MESSAGE_DOMAIN, node, &self.0)
+    }
+
+    /// The time in the ULID.
+    pub fn time(&self) -> UnixMillis {
+        UnixMillis(Ulid::from_bytes(self.0).timestamp_ms())
+    }
+}
+
+impl ResourceId {
+    /// A fresh resource id that names its owner, made as [`FactId::of_author`] makes those of facts: only the owner may
+    /// say anything about the resource, and whoever hears of it can tell from the id alone.
+    pub fn of_owner(node: &NodeId, at: UnixMillis, random: [u8; 4]) -> Self {
+        Self(marked(RESOURCE_DOMAIN, node, at, random))
+    }
+
+    /// Whether it is a resource of `node`.
+    pub fn is_of(&self, node: &NodeId) -> bool {
+        is_marked(RESOURCE_DOMAIN, node, &self.0)
+    }
 }
 
 impl IncidentId {
