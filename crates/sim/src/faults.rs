@@ -1,9 +1,10 @@
 //! What happens to a world from outside: links, crashes, clocks, disks, and the calm afterwards.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use antiphon_core::ids::FactId;
+use antiphon_core::log::Stream;
 
 use antiphon_protocol::sync::{Input, Mode};
 
@@ -214,19 +215,19 @@ impl World {
             let peer = self.index[&row.node];
             self.nodes[node].shares.insert(peer, (policy, self.at));
         }
-        let others = self.honest().into_iter().filter(|other| *other != node);
-        let mut somewhere: BTreeSet<FactId> = BTreeSet::new();
+        let others: Vec<usize> = self.honest().into_iter().filter(|other| *other != node).collect();
+        let dbs = || others.iter().filter_map(|other| self.nodes[*other].up.as_ref()).chain([&up]).map(|up| &up.db);
+        let mut somewhere: BTreeMap<FactId, Stream> = BTreeMap::new();
         for fact in self.model.remembered.iter().filter(|((of, _), _)| *of == node).map(|(_, fact)| *fact) {
-            let held = |db: &antiphon_store::Db| Ok::<bool, antiphon_store::Error>(db.reader().fact(fact)?.is_some());
-            let mut there = held(&up.db)?;
-            for other in others.clone() {
-                there |= self.nodes[other].up.as_ref().map_or(Ok(false), |up| held(&up.db))?;
-            }
-            if there {
-                somewhere.insert(fact);
+            for db in dbs() {
+                if let Some(found) = db.reader().fact(fact)? {
+                    // Where it stands shared, it is shared for all.
+                    let stream = somewhere.entry(fact).or_insert(found.stream);
+                    *stream = if found.stream == Stream::Shared { Stream::Shared } else { *stream };
+                }
             }
         }
-        self.model.rolled_back(node, &id, &logs, |fact| somewhere.contains(fact));
+        self.model.rolled_back(node, &id, &logs, &somewhere);
         self.restored = true;
         self.nodes[node].lost_at = Some(self.at);
         self.tally.exercised.add(Class::OlderDisk, 1);

@@ -1,5 +1,6 @@
 //! Who holds which text: receipts that must be true, payloads that must have come, and texts that must be gone.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use antiphon_core::custody::Custody;
@@ -7,7 +8,7 @@ use antiphon_core::event::Subject;
 use antiphon_core::ids::FactId;
 use antiphon_core::log::{LogId, Stream};
 use antiphon_core::state::Verdict;
-use antiphon_store::{Draft, Reader};
+use antiphon_store::{Draft, LogView, Reader};
 
 use crate::exercised::Class;
 use crate::failure::{Law, Step, need};
@@ -43,7 +44,7 @@ impl World {
         if self.model.receipts.get(&node).is_some_and(same) {
             return Ok(());
         }
-        let kept = self.check_custody(&up.db.reader(), custody)?;
+        let kept = self.check_custody(&up.db.reader(), custody, &BTreeSet::new())?;
         need(kept.is_none(), Law::ReceiptsAreTrue, || format!("n{node} signs for {}", kept.unwrap_or_default()))?;
         self.model.receipts.insert(node, custody.clone());
         Ok(())
@@ -57,7 +58,11 @@ impl World {
         // An own log that gives way to what others hold keeps its events elsewhere.
         let mut custody = custody.clone();
         custody.heads.retain(|log, _| !self.model.gives_way.contains(&(node, log.store)));
-        let lost = self.check_custody(&up.db.reader(), &custody)?;
+        // A receipt claims no text of what was erased when it was signed, and nobody gives one back only because the
+        // log of the erasure turns out to have branches. The node says so in its next receipt.
+        let none = BTreeSet::new();
+        let erased = self.model.erased_by.get(&node).unwrap_or(&none);
+        let lost = self.check_custody(&up.db.reader(), &custody, erased)?;
         need(lost.is_none(), Law::ReceiptsAreTrue, || {
             format!("n{node} signed for {} and came back without", { lost.unwrap_or_default() })
         })
@@ -72,12 +77,13 @@ impl World {
         }
     }
 
-    /// What of a receipt is not so: `None` when all of it is. Of each log some events are looked at, others each time.
-    fn check_custody(&self, reader: &Reader<'_>, custody: &Custody) -> Step<Option<String>> {
+    /// What of a receipt is not so: `None` when all of it is, but for the texts of facts that were `erased`. Of each log
+    /// some events are looked at, others each time.
+    fn check_custody(&self, reader: &Reader<'_>, custody: &Custody, erased: &BTreeSet<FactId>) -> Step<Option<String>> {
         let within = |log: LogId, seq: u64| {
             custody.gaps.iter().any(|gap| gap.log == log && (gap.first..=gap.last).contains(&seq))
         };
-        let gone = |fact: Option<FactId>| self.model.erased.iter().any(|(erased, _)| Some(*erased) == fact);
+        let gone = |fact: Option<FactId>| fact.is_some_and(|fact| erased.contains(&fact));
         for (log, head) in &custody.heads {
             let hash = reader.header_hash_at(*log, head.seq)?;
             if hash != Some(head.hash) {
@@ -96,6 +102,18 @@ impl World {
         Ok(None)
     }
 
+    /// Something was committed: whatever is erased now has lost its texts on this node.
+    pub(crate) fn note_erased(&mut self, node: usize) -> Step {
+        let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
+        let erased = self.model.erased_by.entry(node).or_default();
+        for fact in self.model.to_erase.iter().filter(|fact| !erased.contains(fact)).copied().collect::<Vec<_>>() {
+            if is_erased(&up.db.reader(), Some(fact))? {
+                erased.insert(fact);
+            }
+        }
+        Ok(())
+    }
+
     /// Somebody forgets a fact for good: its author or a steward.
     pub(crate) fn erase(&mut self) -> Step {
         let node = self.random.index(self.plan.nodes);
@@ -105,6 +123,7 @@ impl World {
         let facts: Vec<FactId> = self.model.shared_facts().filter(own).collect();
         let Some(fact) = self.random.pick(&facts).filter(|_| self.team(node).is_some()) else { return Ok(()) };
         let provenance = workload::provenance(&mut self.random);
+        self.model.to_erase.insert(fact);
         self.give(node, Job::Author(vec![Draft::Erase { fact, provenance }]));
         Ok(())
     }
@@ -116,9 +135,8 @@ impl World {
             let logs = up.db.reader().logs()?;
             for missing in up.db.reader().missing_payloads(MISSING_MAX)? {
                 let (log, seq) = (missing.log, missing.seq);
-                let verdict = logs.iter().find(|view| view.log == log).map(|view| view.verdict);
                 // What does not count is shown to those who get everything, and owed to nobody.
-                if verdict != Some(Verdict::Good) || log.stream == Stream::Local {
+                if !counts(&logs, log, seq) || log.stream == Stream::Local {
                     continue;
                 }
                 let Some(fact) = up.db.reader().event_at(log, seq)?.and_then(|event| event.header().subject.fact())
@@ -156,8 +174,8 @@ impl World {
     fn has_text(&self, node: usize, log: LogId, seq: u64) -> Step<bool> {
         let Some(up) = self.nodes[node].up.as_ref() else { return Ok(false) };
         let reader = up.db.reader();
-        let counts = reader.logs()?.iter().any(|view| view.log == log && view.verdict == Verdict::Good);
-        Ok(counts && reader.event_at(log, seq)?.is_some_and(|event| event.payload().is_some()))
+        Ok(counts(&reader.logs()?, log, seq)
+            && reader.event_at(log, seq)?.is_some_and(|event| event.payload().is_some()))
     }
 
     /// What could come has come.
@@ -215,6 +233,15 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Whether an event counts, as far as that is a matter of its log.
+fn counts(logs: &[LogView], log: LogId, seq: u64) -> bool {
+    logs.iter().find(|view| view.log == log).is_some_and(|view| match view.verdict {
+        Verdict::Good => true,
+        Verdict::Cut(last) => seq <= last,
+        Verdict::Forked(from) => seq < from,
+    })
 }
 
 /// Whether a node knows that a fact was forgotten for good, which may be before its client hears that it was written.

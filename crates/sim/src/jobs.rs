@@ -309,6 +309,7 @@ impl World {
         let logs = up.db.reader().logs()?;
         let read = !std::mem::replace(&mut up.reading, true);
         self.model.committed(node, &logs)?;
+        self.note_erased(node)?;
         self.mark_disk(node);
         if read {
             self.tell(node, Inside::ReadCommit);

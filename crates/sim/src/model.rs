@@ -54,6 +54,10 @@ pub(crate) struct Model {
     pub(crate) marks: BTreeMap<FactId, String>,
     /// Facts that were forgotten for good, with what stood in their texts.
     pub(crate) erased: Vec<(FactId, String)>,
+    /// Facts that somebody wanted to be forgotten for good.
+    pub(crate) to_erase: BTreeSet<FactId>,
+    /// Those of them that were erased on each node at some time since it has its disk.
+    pub(crate) erased_by: BTreeMap<usize, BTreeSet<FactId>>,
     /// The last receipt that each node signed.
     pub(crate) receipts: BTreeMap<usize, Custody>,
     /// Nodes that came back with an older disk, with their stores of that time: their own logs there may give way.
@@ -194,21 +198,23 @@ impl Model {
         self.shared.contains(fact)
     }
 
-    /// A node came back with an older disk: of what it wrote since then it is owed what `is_somewhere`: with another
-    /// member, or on the copy.
+    /// A node came back with an older disk: of what it wrote since then it is owed what stands `somewhere`: with another
+    /// member, or on the copy. A local fact that it shared since then is local again where nobody heard of it.
     pub(crate) fn rolled_back(
         &mut self,
         node: usize,
         id: &NodeId,
         logs: &[LogView],
-        is_somewhere: impl Fn(&FactId) -> bool,
+        somewhere: &BTreeMap<FactId, Stream>,
     ) {
         let own = logs.iter().filter(|view| view.node == *id);
         self.gives_way.extend(own.map(|view| (node, view.log.store)));
         self.receipts.remove(&node);
         let head = |log: &LogId| logs.iter().find(|view| view.log == *log).map_or(0, |view| view.head.seq);
         self.acknowledged.retain(|write| write.node != node || write.seq <= head(&write.log));
-        self.remembered.retain(|(of, _), fact| *of != node || is_somewhere(fact));
+        self.remembered.retain(|(of, _), fact| *of != node || somewhere.contains_key(fact));
+        self.shared.retain(|fact| somewhere.get(fact) != Some(&Stream::Local));
+        self.erased_by.remove(&node);
         self.wanted.retain(|(of, _)| *of != node);
         self.local.retain(|_, local| local.node != node || local.stays);
         self.committed.remove(&node);

@@ -107,3 +107,31 @@ fn a_branch_that_ends_before_the_proved_parting_is_found_out() {
         check(seed);
     }
 }
+
+/// Somebody imports a thousand short facts beside a long one, which is to be found by the one word that it has alone.
+#[test]
+fn a_long_text_is_found_among_many_short_ones() {
+    for seed in [4316, 5201, 9321] {
+        check(seed);
+    }
+}
+
+/// A text is erased, and the log of the erasure turns out to have two branches before a crash.
+#[test]
+fn a_receipt_claims_no_text_that_was_erased_when_it_was_signed() {
+    for seed in [3550, 4430] {
+        check(seed);
+    }
+}
+
+/// The same, and only a member that holds the other branch of that log still has the text.
+#[test]
+fn a_text_before_a_parting_comes_from_who_holds_another_branch() {
+    check(6611);
+}
+
+/// A local fact is shared, nobody hears of it, and its member comes back with the disk of before.
+#[test]
+fn what_was_shared_with_nobody_is_local_again_on_an_older_disk() {
+    check(8060);
+}
