@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use libp2p::{Multiaddr, StreamProtocol};
+use libp2p::Multiaddr;
 use zeroize::Zeroizing;
 
 use crate::bytes_codec::BytesCodec;
@@ -17,8 +17,42 @@ pub const JOIN_RESPONSE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Most bytes of a request about sealed copies and of its answer.
 pub const BACKUP_BYTES_MAX: usize = 1024 * 1024;
 
-/// Where members exchange their logs.
-pub(crate) const SYNC_PROTOCOL: StreamProtocol = StreamProtocol::new("/antiphon/sync/1");
+/// Most bytes of a question that is never queued.
+pub const QUERY_REQUEST_BYTES_MAX: usize = 16 * 1024;
+/// Most bytes of the answer to such a question.
+pub const QUERY_RESPONSE_BYTES_MAX: usize = 256 * 1024;
+/// Most sync streams that a member may hold open towards us on one connection.
+pub const SYNC_STREAMS_MAX: usize = 8;
+/// Most outbox streams that a member may hold open towards us on one connection. It needs one, and a second while we
+/// have not noticed the end of the first.
+pub const OUTBOX_STREAMS_MAX: usize = 4;
+
+/// What members open streams for. Each kind has limits of its own, so that one does not keep the other from its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StreamKind {
+    /// `/antiphon/sync/1`: two members exchange their logs.
+    Sync,
+    /// `/antiphon/outbox/1`: a member delivers what has waited for another.
+    Outbox,
+}
+
+impl StreamKind {
+    /// The name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sync => "/antiphon/sync/1",
+            Self::Outbox => "/antiphon/outbox/1",
+        }
+    }
+
+    /// Most streams of this kind that a member may hold open towards us on one connection.
+    pub const fn inbound_max(self) -> usize {
+        match self {
+            Self::Sync => SYNC_STREAMS_MAX,
+            Self::Outbox => OUTBOX_STREAMS_MAX,
+        }
+    }
+}
 
 /// What can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +63,9 @@ pub enum Protocol {
     Join,
     /// `/antiphon/backup/1`: a member asks another to keep what only it can read. Members only.
     Backup,
+    /// `/antiphon/query/1`: a member asks another what it asks again rather than keep it waiting, such as a search.
+    /// Members only.
+    Query,
 }
 
 impl Protocol {
@@ -38,6 +75,7 @@ impl Protocol {
             Self::Handshake => "/antiphon/handshake/1",
             Self::Join => "/antiphon/join/1",
             Self::Backup => "/antiphon/backup/1",
+            Self::Query => "/antiphon/query/1",
         }
     }
 
@@ -47,6 +85,7 @@ impl Protocol {
             Self::Handshake => HANDSHAKE_BYTES_MAX,
             Self::Join => JOIN_REQUEST_BYTES_MAX,
             Self::Backup => BACKUP_BYTES_MAX,
+            Self::Query => QUERY_REQUEST_BYTES_MAX,
         }
     }
 
@@ -56,12 +95,13 @@ impl Protocol {
             Self::Handshake => HANDSHAKE_BYTES_MAX,
             Self::Join => JOIN_RESPONSE_BYTES_MAX,
             Self::Backup => BACKUP_BYTES_MAX,
+            Self::Query => QUERY_RESPONSE_BYTES_MAX,
         }
     }
 
     /// Whether only who was let in can use it.
     pub const fn members_only(self) -> bool {
-        matches!(self, Self::Backup)
+        matches!(self, Self::Backup | Self::Query)
     }
 
     pub(crate) const fn codec(self) -> BytesCodec {
@@ -89,8 +129,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long a request may take once connected, its answer included.
     pub request_timeout: Duration,
-    /// How long [`crate::NetHandle::open_sync`] keeps trying.
-    pub open_sync_timeout: Duration,
+    /// How long [`crate::NetHandle::open_stream`] keeps trying.
+    pub open_stream_timeout: Duration,
     /// Most inbound connections that are still being negotiated.
     pub pending_incoming_max: u32,
     /// Most established inbound connections; a team has up to 512 members, the rest is for strangers.
@@ -111,7 +151,7 @@ impl Config {
             strangers_max: 64,
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(10),
-            open_sync_timeout: Duration::from_secs(5),
+            open_stream_timeout: Duration::from_secs(5),
             pending_incoming_max: 64,
             established_incoming_max: 640,
             event_capacity: 256,

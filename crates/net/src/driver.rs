@@ -12,13 +12,13 @@ use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, mdns, ping};
 use tokio::sync::mpsc;
 
-use crate::config::Protocol;
+use crate::backlog::{ADDRESSES_MAX, AGENT_VERSION_CHARS_MAX, Backlog};
+use crate::config::{Protocol, StreamKind};
 use crate::event::{Event, Responder};
 use crate::gate::{self, Opening};
-use crate::handle::{Command, Error, OpenSyncError, Reply, Request, RequestError};
-use crate::outbox::{ADDRESSES_MAX, AGENT_VERSION_CHARS_MAX, Outbox};
+use crate::handle::{Command, Error, OpenStreamError, Reply, Request, RequestError};
 use crate::reason::NetworkReason;
-use crate::stream::SyncStream;
+use crate::stream::MemberStream;
 use crate::streams::{self, OpenFailure, OpenId};
 use crate::swarm::{Behaviour, BehaviourEvent, MembersEvent};
 
@@ -46,7 +46,7 @@ pub(crate) struct Driver {
     /// For responders; weak, so that they alone do not keep the network alive.
     commands_weak: mpsc::WeakSender<Command>,
     /// Events the channel has not taken yet.
-    outbox: Outbox,
+    backlog: Backlog,
     listening: Vec<Multiaddr>,
     /// Requests that wait for a connection.
     unsent: HashMap<PeerId, Vec<Request>>,
@@ -57,7 +57,7 @@ pub(crate) struct Driver {
     /// Gates that wait for their acknowledgement.
     opening_gates: HashMap<PeerId, Vec<Reply<Result<(), Error>>>>,
     /// Streams that are being opened.
-    opening_streams: HashMap<OpenId, Reply<Result<SyncStream, OpenSyncError>>>,
+    opening_streams: HashMap<(StreamKind, OpenId), Reply<Result<MemberStream, OpenStreamError>>>,
 }
 
 impl Driver {
@@ -70,7 +70,7 @@ impl Driver {
             swarm,
             commands,
             commands_weak,
-            outbox: Outbox::default(),
+            backlog: Backlog::default(),
             listening: Vec::new(),
             unsent: HashMap::new(),
             asked: HashMap::new(),
@@ -84,10 +84,10 @@ impl Driver {
         let reply = loop {
             // A full channel holds the network back, unless the caller itself waits for the network.
             let gate_is_settled = self.swarm.behaviour().gate.is_settled();
-            let may_poll = self.outbox.is_empty() || self.operations() > 0 || !gate_is_settled;
+            let may_poll = self.backlog.is_empty() || self.operations() > 0 || !gate_is_settled;
             tokio::select! {
                 biased;
-                permit = events.reserve(), if !self.outbox.is_empty() => match (permit, self.outbox.pop()) {
+                permit = events.reserve(), if !self.backlog.is_empty() => match (permit, self.backlog.pop()) {
                     (Ok(permit), Some(event)) => permit.send(event),
                     (Ok(_), None) => {}
                     (Err(_), _) => break None,
@@ -136,7 +136,7 @@ impl Driver {
                 self.gate_is_gone(&peer);
                 answer(reply, ());
             }
-            Command::OpenSync { peer, attempt, reply } => self.open_sync(peer, attempt, reply),
+            Command::OpenStream { peer, kind, attempt, reply } => self.open_stream(peer, kind, attempt, reply),
             Command::ListenAddresses { reply } => answer(reply, self.listening.clone()),
             Command::Shutdown { reply } => return Next::Stop(Some(reply)),
         }
@@ -201,7 +201,13 @@ impl Driver {
         }
     }
 
-    fn open_sync(&mut self, peer: PeerId, attempt: usize, reply: Reply<Result<SyncStream, OpenSyncError>>) {
+    fn open_stream(
+        &mut self,
+        peer: PeerId,
+        kind: StreamKind,
+        attempt: usize,
+        reply: Reply<Result<MemberStream, OpenStreamError>>,
+    ) {
         let refusal = if self.is_busy() {
             Err(Error::Busy { max: OPERATIONS_MAX })
         } else if !self.swarm.is_connected(&peer) {
@@ -212,11 +218,11 @@ impl Driver {
             Ok(())
         };
         if let Err(error) = refusal {
-            return answer(reply, Err(OpenSyncError::Final(error)));
+            return answer(reply, Err(OpenStreamError::Final(error)));
         }
-        match self.swarm.behaviour_mut().gate.inner_mut().streams.open(peer, attempt) {
-            Some(id) => drop(self.opening_streams.insert(id, reply)),
-            None => answer(reply, Err(OpenSyncError::Attempt(OpenFailure::Network(NetworkReason::Reset)))),
+        match self.swarm.behaviour_mut().gate.inner_mut().streams(kind).open(peer, attempt) {
+            Some(id) => drop(self.opening_streams.insert((kind, id), reply)),
+            None => answer(reply, Err(OpenStreamError::Attempt(OpenFailure::Network(NetworkReason::Reset)))),
         }
     }
 }
@@ -228,17 +234,17 @@ impl Driver {
             SwarmEvent::Behaviour(event) => self.on_behaviour_event(event),
             SwarmEvent::NewListenAddr { address, .. } => {
                 self.listening.push(address.clone());
-                self.outbox.push(Event::Listening(address));
+                self.backlog.push(Event::Listening(address));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => self.listening.retain(|other| *other != address),
             SwarmEvent::ListenerClosed { addresses, .. } => {
                 self.listening.retain(|address| !addresses.contains(address));
-                self.outbox.push(Event::ListenerClosed(addresses));
+                self.backlog.push(Event::ListenerClosed(addresses));
             }
             SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, .. } => {
                 if let (1, Some(peer)) = (num_established.get(), node_of(&peer_id)) {
                     let address = endpoint.get_remote_address().clone();
-                    self.outbox.push(Event::Connected { peer, address, outbound: endpoint.is_dialer() });
+                    self.backlog.push(Event::Connected { peer, address, outbound: endpoint.is_dialer() });
                 }
                 for request in self.unsent.remove(&peer_id).unwrap_or_default() {
                     self.send(request);
@@ -248,7 +254,7 @@ impl Driver {
                 tracing::debug!(peer = %peer_id, ?cause, "disconnected");
                 self.gate_is_gone(&peer_id);
                 if let Some(peer) = node_of(&peer_id) {
-                    self.outbox.push(Event::Disconnected { peer });
+                    self.backlog.push(Event::Disconnected { peer });
                 }
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener has trouble"),
@@ -267,7 +273,7 @@ impl Driver {
                 answer(request.reply, Err(RequestError::Unreachable { peer: request.node, reason }));
             }
         }
-        self.outbox.push(Event::DialFailed { peer: peer.as_ref().and_then(node_of), reason });
+        self.backlog.push(Event::DialFailed { peer: peer.as_ref().and_then(node_of), reason });
     }
 
     fn on_behaviour_event(&mut self, event: BehaviourEvent) {
@@ -277,17 +283,7 @@ impl Driver {
                     answer(reply, Ok(()));
                 }
             }
-            BehaviourEvent::Gate(gate::Event::Inner(MembersEvent::Streams(streams::Event::Inbound(stream)))) => {
-                self.outbox.push(Event::SyncOpened { peer: stream.peer(), stream });
-            }
-            BehaviourEvent::Gate(gate::Event::Inner(MembersEvent::Streams(streams::Event::Outbound(id, result)))) => {
-                if let Some(reply) = self.opening_streams.remove(&id) {
-                    answer(reply, result.map_err(OpenSyncError::Attempt));
-                }
-            }
-            BehaviourEvent::Gate(gate::Event::Inner(MembersEvent::Backup(event))) => {
-                self.on_ask_event(Protocol::Backup, event);
-            }
+            BehaviourEvent::Gate(gate::Event::Inner(event)) => self.on_members_event(event),
             BehaviourEvent::Handshake(event) => self.on_ask_event(Protocol::Handshake, event),
             BehaviourEvent::Join(event) => self.on_ask_event(Protocol::Join, event),
             BehaviourEvent::Identify(event) => self.on_identify_event(event),
@@ -304,6 +300,28 @@ impl Driver {
         }
     }
 
+    fn on_members_event(&mut self, event: MembersEvent) {
+        match event {
+            MembersEvent::Sync(event) => self.on_streams_event(StreamKind::Sync, event),
+            MembersEvent::Outbox(event) => self.on_streams_event(StreamKind::Outbox, event),
+            MembersEvent::Backup(event) => self.on_ask_event(Protocol::Backup, event),
+            MembersEvent::Query(event) => self.on_ask_event(Protocol::Query, event),
+        }
+    }
+
+    fn on_streams_event(&mut self, kind: StreamKind, event: streams::Event) {
+        match event {
+            streams::Event::Inbound(stream) => {
+                self.backlog.push(Event::StreamOpened { peer: stream.peer(), kind, stream });
+            }
+            streams::Event::Outbound(id, result) => {
+                if let Some(reply) = self.opening_streams.remove(&(kind, id)) {
+                    answer(reply, result.map_err(OpenStreamError::Attempt));
+                }
+            }
+        }
+    }
+
     fn on_ask_event(&mut self, protocol: Protocol, event: request_response::Event<Vec<u8>, Vec<u8>>) {
         use request_response::{Event as Ask, Message};
         match event {
@@ -311,7 +329,7 @@ impl Driver {
                 // Without a handle there is nobody left who could answer.
                 if let (Some(peer), Some(commands)) = (node_of(&peer), self.commands_weak.upgrade()) {
                     let responder = Responder { protocol, id: request_id, channel, commands };
-                    self.outbox.push(Event::Request { peer, protocol, bytes: request, responder });
+                    self.backlog.push(Event::Request { peer, protocol, bytes: request, responder });
                 }
             }
             Ask::Message { message: Message::Response { request_id, response }, .. } => {
@@ -349,7 +367,7 @@ impl Driver {
         let agent_version = info.agent_version.chars().take(AGENT_VERSION_CHARS_MAX).collect();
         let mut listen_addresses = info.listen_addrs;
         listen_addresses.truncate(ADDRESSES_MAX);
-        self.outbox.push(Event::Identified { peer, agent_version, listen_addresses });
+        self.backlog.push(Event::Identified { peer, agent_version, listen_addresses });
     }
 
     fn on_discovered(&mut self, found: Vec<(PeerId, Multiaddr)>) {
@@ -366,7 +384,7 @@ impl Driver {
         for (peer, mut addresses) in by_peer {
             addresses.truncate(ADDRESSES_MAX);
             if let Some(peer) = node_of(&peer) {
-                self.outbox.push(Event::Discovered { peer, addresses });
+                self.backlog.push(Event::Discovered { peer, addresses });
             }
         }
     }

@@ -5,10 +5,10 @@ use libp2p::Multiaddr;
 use libp2p::request_response::{InboundRequestId, ResponseChannel};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::Protocol;
+use crate::config::{Protocol, StreamKind};
 use crate::handle::{Command, Error};
 use crate::reason::NetworkReason;
-use crate::stream::SyncStream;
+use crate::stream::MemberStream;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -65,12 +65,14 @@ pub enum Event {
         /// Answers it. Dropping it refuses the request.
         responder: Responder,
     },
-    /// A member opened a sync stream.
-    SyncOpened {
+    /// A member opened a stream.
+    StreamOpened {
         /// Who.
         peer: NodeId,
+        /// For what.
+        kind: StreamKind,
         /// The stream.
-        stream: SyncStream,
+        stream: MemberStream,
     },
 }
 

@@ -1,6 +1,5 @@
 //! What the caller can ask of the network.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_core::ids::NodeId;
@@ -9,9 +8,9 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::config::Protocol;
+use crate::config::{Protocol, StreamKind};
 use crate::reason::NetworkReason;
-use crate::stream::{SyncStream, Traffic};
+use crate::stream::{MemberStream, Meters, Traffic};
 use crate::streams::OpenFailure;
 
 /// Commands that wait before their senders do.
@@ -45,11 +44,13 @@ pub enum Error {
         /// Who.
         peer: NodeId,
     },
-    /// The peer does not let us in, as far as its answers show.
-    #[error("{peer} does not let us in")]
-    NotLetIn {
+    /// The peer does not offer us such streams: it does not let us in, or its program does not know them.
+    #[error("{peer} does not let us use {}", kind.name())]
+    NotOffered {
         /// Who.
         peer: NodeId,
+        /// What it does not offer.
+        kind: StreamKind,
     },
     /// The message is beyond its protocol's limit.
     #[error("a message of {got} bytes, the limit is {max}")]
@@ -152,7 +153,7 @@ pub(crate) type Reply<T> = oneshot::Sender<T>;
 
 /// What became of one attempt to open a stream.
 #[derive(Debug)]
-pub(crate) enum OpenSyncError {
+pub(crate) enum OpenStreamError {
     Final(Error),
     Attempt(OpenFailure),
 }
@@ -180,10 +181,11 @@ pub(crate) enum Command {
         peer: PeerId,
         reply: Reply<()>,
     },
-    OpenSync {
+    OpenStream {
         peer: PeerId,
+        kind: StreamKind,
         attempt: usize,
-        reply: Reply<Result<SyncStream, OpenSyncError>>,
+        reply: Reply<Result<MemberStream, OpenStreamError>>,
     },
     ListenAddresses {
         reply: Reply<Vec<Multiaddr>>,
@@ -207,13 +209,13 @@ pub(crate) struct Request {
 #[derive(Clone)]
 pub struct NetHandle {
     pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) traffic: Arc<Traffic>,
-    pub(crate) open_sync_timeout: Duration,
+    pub(crate) meters: Meters,
+    pub(crate) open_stream_timeout: Duration,
 }
 
 impl std::fmt::Debug for NetHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NetHandle").field("traffic", &self.traffic).finish_non_exhaustive()
+        f.debug_struct("NetHandle").field("traffic", &self.meters).finish_non_exhaustive()
     }
 }
 
@@ -269,23 +271,25 @@ impl NetHandle {
         self.ask(|reply| Command::CloseGate { peer, reply }).await
     }
 
-    /// Opens a sync stream to a peer that is let in. Right after a handshake the other side may not have let us in
+    /// Opens a stream to a peer that is let in. Right after a handshake the other side may not have let us in
     /// yet, so a refusal is tried again for a while.
     ///
     /// # Errors
-    /// [`Error::NotConnected`] and [`Error::NotOpen`] at once, [`Error::NotLetIn`] and [`Error::Network`] when time is up.
-    pub async fn open_sync(&self, peer: NodeId) -> Result<SyncStream, Error> {
+    /// [`Error::NotConnected`] and [`Error::NotOpen`] at once, [`Error::NotOffered`] and [`Error::Network`] when time is up.
+    pub async fn open_stream(&self, peer: NodeId, kind: StreamKind) -> Result<MemberStream, Error> {
         let id = peer_id(peer)?;
-        let deadline = Instant::now() + self.open_sync_timeout;
+        let deadline = Instant::now() + self.open_stream_timeout;
         let mut wait = RETRY_FIRST;
         let mut last = Error::Network { reason: NetworkReason::Timeout };
         for attempt in 0.. {
-            let asked = self.ask(|reply| Command::OpenSync { peer: id, attempt, reply });
+            let asked = self.ask(|reply| Command::OpenStream { peer: id, kind, attempt, reply });
             match tokio::time::timeout_at(deadline, asked).await {
                 Ok(Ok(Ok(stream))) => return Ok(stream),
-                Ok(Ok(Err(OpenSyncError::Final(error)))) | Ok(Err(error)) => return Err(error),
-                Ok(Ok(Err(OpenSyncError::Attempt(OpenFailure::Unsupported)))) => last = Error::NotLetIn { peer },
-                Ok(Ok(Err(OpenSyncError::Attempt(OpenFailure::Network(reason))))) => last = Error::Network { reason },
+                Ok(Ok(Err(OpenStreamError::Final(error)))) | Ok(Err(error)) => return Err(error),
+                Ok(Ok(Err(OpenStreamError::Attempt(OpenFailure::Unsupported)))) => {
+                    last = Error::NotOffered { peer, kind }
+                }
+                Ok(Ok(Err(OpenStreamError::Attempt(OpenFailure::Network(reason))))) => last = Error::Network { reason },
                 Err(_) => break,
             }
             if Instant::now() + wait >= deadline {
@@ -312,9 +316,9 @@ impl NetHandle {
         }
     }
 
-    /// Bytes of sync frames so far.
-    pub fn traffic(&self) -> &Traffic {
-        &self.traffic
+    /// Bytes of the frames of one kind of stream so far.
+    pub fn traffic(&self, kind: StreamKind) -> &Traffic {
+        self.meters.of(kind)
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {

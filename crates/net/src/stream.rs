@@ -1,4 +1,4 @@
-//! A sync stream: frames in both directions between two members.
+//! A member's stream: frames in both directions between two members, whatever they are about.
 //!
 //! A frame is its length as four bytes, big-endian, then that many bytes. A length of zero is the end mark: a
 //! connection that ends looks like a clean end to yamux, so only the mark makes an end clean, and no frame is empty.
@@ -12,6 +12,7 @@ use futures::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::StreamKind;
 use crate::reason::NetworkReason;
 
 /// Most bytes of one frame.
@@ -61,7 +62,7 @@ impl Error {
     }
 }
 
-/// Bytes of sync frames since the start of this process.
+/// Bytes of frames of one kind of stream since the start of this process.
 #[derive(Debug, Default)]
 pub struct Traffic {
     received: AtomicU64,
@@ -80,6 +81,22 @@ impl Traffic {
     }
 }
 
+/// The traffic of every kind of stream.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Meters {
+    sync: Arc<Traffic>,
+    outbox: Arc<Traffic>,
+}
+
+impl Meters {
+    pub(crate) fn of(&self, kind: StreamKind) -> &Arc<Traffic> {
+        match kind {
+            StreamKind::Sync => &self.sync,
+            StreamKind::Outbox => &self.outbox,
+        }
+    }
+}
+
 /// What ends a stream from outside.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ends {
@@ -92,13 +109,13 @@ pub(crate) struct Ends {
 
 /// A stream with a member, in both directions.
 #[derive(Debug)]
-pub struct SyncStream {
+pub struct MemberStream {
     peer: NodeId,
-    reader: SyncReader,
-    writer: SyncWriter,
+    reader: MemberReader,
+    writer: MemberWriter,
 }
 
-impl SyncStream {
+impl MemberStream {
     pub(crate) fn new(
         peer: NodeId,
         stream: libp2p::Stream,
@@ -108,7 +125,7 @@ impl SyncStream {
     ) -> Self {
         let (read, write) = stream.split();
         let slot = slot.map(Arc::new);
-        let reader = SyncReader {
+        let reader = MemberReader {
             io: read,
             ends: ends.clone(),
             traffic: traffic.clone(),
@@ -119,7 +136,8 @@ impl SyncStream {
             state: Reading::Frames,
             _slot: slot.clone(),
         };
-        let writer = SyncWriter { io: write, ends: ends.clone(), traffic: traffic.clone(), broken: false, _slot: slot };
+        let writer =
+            MemberWriter { io: write, ends: ends.clone(), traffic: traffic.clone(), broken: false, _slot: slot };
         Self { peer, reader, writer }
     }
 
@@ -129,7 +147,7 @@ impl SyncStream {
     }
 
     /// The two directions, for two tasks.
-    pub fn split(self) -> (SyncReader, SyncWriter) {
+    pub fn split(self) -> (MemberReader, MemberWriter) {
         (self.reader, self.writer)
     }
 }
@@ -142,9 +160,9 @@ enum Reading {
     Failed,
 }
 
-/// The receiving direction of a [`SyncStream`].
+/// The receiving direction of a [`MemberStream`].
 #[derive(Debug)]
-pub struct SyncReader {
+pub struct MemberReader {
     io: ReadHalf<libp2p::Stream>,
     ends: Ends,
     traffic: Arc<Traffic>,
@@ -158,7 +176,7 @@ pub struct SyncReader {
     _slot: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-impl SyncReader {
+impl MemberReader {
     /// The next frame, or `None` if the other end has closed cleanly.
     ///
     /// The call can be cancelled: what has come of a frame is kept for the next call.
@@ -218,9 +236,9 @@ impl SyncReader {
     }
 }
 
-/// The sending direction of a [`SyncStream`].
+/// The sending direction of a [`MemberStream`].
 #[derive(Debug)]
-pub struct SyncWriter {
+pub struct MemberWriter {
     io: WriteHalf<libp2p::Stream>,
     ends: Ends,
     traffic: Arc<Traffic>,
@@ -229,7 +247,7 @@ pub struct SyncWriter {
     _slot: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-impl SyncWriter {
+impl MemberWriter {
     /// Sends one frame; returns when the transport has taken it. A cancelled call breaks the stream, since a part of
     /// the frame may have gone out.
     ///
@@ -249,7 +267,7 @@ impl SyncWriter {
     /// Sends the end mark and closes this direction.
     ///
     /// # Errors
-    /// As [`SyncWriter::send`].
+    /// As [`MemberWriter::send`].
     pub async fn close(mut self) -> Result<(), Error> {
         self.write(&[]).await?;
         self.io.close().await?;

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, TcpListener};
-use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::connection_limits::{self, ConnectionLimits};
@@ -15,12 +14,12 @@ use libp2p::{
 use tokio::sync::mpsc;
 
 use crate::bytes_codec::BytesCodec;
-use crate::config::{Config, Protocol, SYNC_PROTOCOL};
+use crate::config::{Config, Protocol, StreamKind};
 use crate::driver::Driver;
 use crate::event::Event;
 use crate::gate::Gate;
 use crate::handle::{COMMANDS_MAX, NetHandle};
-use crate::stream::Traffic;
+use crate::stream::Meters;
 use crate::streams;
 use crate::transport;
 
@@ -63,8 +62,29 @@ pub(crate) type Ask = request_response::Behaviour<BytesCodec>;
 /// What only members speak.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Members {
-    pub(crate) streams: streams::Behaviour,
+    pub(crate) sync: streams::Behaviour,
+    pub(crate) outbox: streams::Behaviour,
     pub(crate) backup: Ask,
+    pub(crate) query: Ask,
+}
+
+impl Members {
+    pub(crate) fn new(config: &Config, meters: &Meters) -> Self {
+        let streams = |kind| streams::Behaviour::new(kind, meters.of(kind).clone());
+        Self {
+            sync: streams(StreamKind::Sync),
+            outbox: streams(StreamKind::Outbox),
+            backup: ask(Protocol::Backup, config),
+            query: ask(Protocol::Query, config),
+        }
+    }
+
+    pub(crate) fn streams(&mut self, kind: StreamKind) -> &mut streams::Behaviour {
+        match kind {
+            StreamKind::Sync => &mut self.sync,
+            StreamKind::Outbox => &mut self.outbox,
+        }
+    }
 }
 
 /// Everything the node speaks. The limits come first: what refuses a connection must do so before the others have
@@ -81,14 +101,12 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    fn new(config: &Config, key: &identity::Keypair, traffic: Arc<Traffic>) -> io::Result<Self> {
+    fn new(config: &Config, key: &identity::Keypair, meters: &Meters) -> io::Result<Self> {
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(config.pending_incoming_max))
             .with_max_pending_outgoing(Some(PENDING_OUTGOING_MAX))
             .with_max_established_incoming(Some(config.established_incoming_max))
             .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER_MAX));
-        let streams = streams::Behaviour::new(SYNC_PROTOCOL, traffic);
-        let members = Members { streams, backup: ask(Protocol::Backup, config) };
         let identify = identify::Config::new(FAMILY.into(), key.public())
             .with_agent_version(config.agent_version.clone())
             .with_push_listen_addr_updates(true)
@@ -98,7 +116,7 @@ impl Behaviour {
         let mdns = config.mdns.then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), local)).transpose()?;
         Ok(Self {
             limits: connection_limits::Behaviour::new(limits),
-            gate: Gate::new(members, config.stranger_deadline, config.strangers_max),
+            gate: Gate::new(Members::new(config, meters), config.stranger_deadline, config.strangers_max),
             handshake: ask(Protocol::Handshake, config),
             join: ask(Protocol::Join, config),
             identify: identify::Behaviour::new(identify),
@@ -112,6 +130,7 @@ impl Behaviour {
             Protocol::Handshake => &mut self.handshake,
             Protocol::Join => &mut self.join,
             Protocol::Backup => &mut self.gate.inner_mut().backup,
+            Protocol::Query => &mut self.gate.inner_mut().query,
         }
     }
 }
@@ -124,9 +143,9 @@ fn ask(protocol: Protocol, config: &Config) -> Ask {
     request_response::Behaviour::with_codec(protocol.codec(), [(name, ProtocolSupport::Full)], limits)
 }
 
-fn build(config: &Config, traffic: Arc<Traffic>) -> Result<Swarm<Behaviour>, BuildError> {
+fn build(config: &Config, meters: &Meters) -> Result<Swarm<Behaviour>, BuildError> {
     let key = key_of(config)?;
-    let behaviour = Behaviour::new(config, &key, traffic).map_err(BuildError::Mdns)?;
+    let behaviour = Behaviour::new(config, &key, meters).map_err(BuildError::Mdns)?;
     let transport = transport::build(&key, config.connect_timeout)?;
     // Above the deadline, so that it is the deadline that ends a stranger's connection, also in the logs.
     let idle = config.stranger_deadline + Duration::from_secs(1);
@@ -167,8 +186,8 @@ fn check_free(address: &Multiaddr) -> io::Result<()> {
 pub fn new(
     config: Config,
 ) -> Result<(NetHandle, mpsc::Receiver<Event>, impl Future<Output = ()> + Send + 'static), BuildError> {
-    let traffic = Arc::new(Traffic::default());
-    let mut swarm = build(&config, traffic.clone())?;
+    let meters = Meters::default();
+    let mut swarm = build(&config, &meters)?;
     for address in &config.listen {
         let listening =
             check_free(address).map_err(TransportError::Other).and_then(|()| swarm.listen_on(address.clone()));
@@ -177,6 +196,6 @@ pub fn new(
     let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
     let (events_out, events) = mpsc::channel(config.event_capacity.max(1));
     let driver = Driver::new(swarm, commands_in, commands.downgrade());
-    let handle = NetHandle { commands, traffic, open_sync_timeout: config.open_sync_timeout };
+    let handle = NetHandle { commands, meters, open_stream_timeout: config.open_stream_timeout };
     Ok((handle, events, driver.run(events_out)))
 }

@@ -6,10 +6,10 @@ mod common;
 use std::time::Duration;
 
 use antiphon_net::stream;
-use antiphon_net::{Error, Event, FRAME_BYTES_MAX, Protocol};
-use common::foreign::{Foreign, SYNC};
+use antiphon_net::{Error, Event, FRAME_BYTES_MAX, Protocol, StreamKind};
+use common::foreign::{Foreign, MEMBERS, SYNC};
 use common::{Node, QUIC, TCP, befriend, config, id_of, met, parted, patiently, stream_between};
-use futures::AsyncReadExt as _;
+use libp2p::StreamProtocol;
 
 #[tokio::test]
 async fn frames_flow_both_ways_on_the_connection_that_was_there() {
@@ -39,9 +39,9 @@ async fn frames_flow_both_ways_on_the_connection_that_was_there() {
         bob_out.send(b"thanks").await.unwrap();
         assert_eq!(patiently("thanks", alice_in.next()).await.unwrap().unwrap(), b"thanks");
         let sent: usize = frames.iter().map(|frame| frame.len() + 4).sum::<usize>() + 4;
-        assert_eq!(alice.net.traffic().sent(), sent as u64);
-        assert_eq!(bob.net.traffic().received(), sent as u64);
-        assert_eq!(alice.net.traffic().received(), 10);
+        assert_eq!(alice.net.traffic(StreamKind::Sync).sent(), sent as u64);
+        assert_eq!(bob.net.traffic(StreamKind::Sync).received(), sent as u64);
+        assert_eq!(alice.net.traffic(StreamKind::Sync).received(), 10);
         // Nobody connected again for it.
         while let Ok(event) = alice.events.try_recv() {
             assert!(!matches!(event, Event::Disconnected { .. }), "{event:?}");
@@ -77,7 +77,7 @@ async fn closing_the_gate_ends_streams_and_connection() {
         assert!(matches!(alice_out.send(b"more").await, Err(stream::Error::Closed)));
         assert!(patiently("eve's end", eve_in.next()).await.is_err());
         parted(&mut alice, &mut eve).await;
-        let refused = alice.net.open_sync(eve.id).await.unwrap_err();
+        let refused = alice.net.open_stream(eve.id, StreamKind::Sync).await.unwrap_err();
         assert_eq!(refused, Error::NotConnected { peer: eve.id });
     }
 }
@@ -116,7 +116,7 @@ async fn who_comes_back_must_be_let_in_again() {
     parted(&mut alice, &mut bob).await;
     bob.net.dial(alice.id, alice.addresses.clone()).await.unwrap();
     alice.connected(bob.id).await;
-    assert_eq!(alice.net.open_sync(bob.id).await.unwrap_err(), Error::NotOpen { peer: bob.id });
+    assert_eq!(alice.net.open_stream(bob.id, StreamKind::Sync).await.unwrap_err(), Error::NotOpen { peer: bob.id });
     befriend(&mut bob, &mut alice).await;
     let _stream = stream_between(&mut alice, &mut bob).await;
 }
@@ -223,7 +223,7 @@ async fn a_first_stream_right_after_the_answer_is_accepted() {
         let mut carol = Foreign::connect(3, &alice.addresses[0]).await;
         let (_, ()) = tokio::join!(alice.answer(true, b"welcome"), patiently("an answer", carol.shake_hands()));
         let _stream = patiently("a stream", carol.open(SYNC)).await.unwrap();
-        let _ = alice.sync_opened(id_of(3)).await;
+        let _ = alice.stream_opened(id_of(3), StreamKind::Sync).await;
         alice.net.close_gate(id_of(3)).await.unwrap();
         alice.disconnected(id_of(3)).await;
     }
@@ -233,10 +233,11 @@ async fn a_first_stream_right_after_the_answer_is_accepted() {
 async fn a_member_is_told_of_the_members_protocols() {
     let mut alice = Node::start(1, TCP).await;
     let mut carol = Foreign::connect(3, &alice.addresses[0]).await;
-    let sees = |names: &[String]| names.iter().any(|name| name == SYNC.as_ref());
-    assert!(!sees(&carol.told(|names| !names.is_empty()).await));
+    let sees = |names: &[String], protocol: &StreamProtocol| names.iter().any(|name| name == protocol.as_ref());
+    let before = carol.told(|names| !names.is_empty()).await;
+    assert!(!MEMBERS.iter().any(|protocol| sees(&before, protocol)), "{before:?}");
     tokio::join!(alice.answer(true, b"welcome"), patiently("an answer", carol.shake_hands()));
-    carol.told(sees).await;
+    carol.told(|names| MEMBERS.iter().all(|protocol| sees(names, protocol))).await;
 }
 
 #[tokio::test]
@@ -257,24 +258,6 @@ async fn a_quiet_member_stays_when_a_strangers_time_is_up() {
 }
 
 #[tokio::test]
-async fn a_member_cannot_hold_any_number_of_streams() {
-    let mut alice = Node::start(1, TCP).await;
-    let mut carol = Foreign::connect(3, &alice.addresses[0]).await;
-    tokio::join!(alice.answer(true, b"welcome"), patiently("an answer", carol.shake_hands()));
-    let mut held = Vec::new();
-    for _ in 0..8 {
-        let theirs = patiently("a stream", carol.open(SYNC)).await.unwrap();
-        held.push((theirs, alice.sync_opened(id_of(3)).await));
-    }
-    // One more is dropped, and there is room again when one has ended.
-    let mut dropped = patiently("a stream", carol.open(SYNC)).await.unwrap();
-    assert!(!matches!(patiently("the end", dropped.read(&mut [0])).await, Ok(1..)));
-    held.pop();
-    let _theirs = patiently("a stream", carol.open(SYNC)).await.unwrap();
-    let _ours = alice.sync_opened(id_of(3)).await;
-}
-
-#[tokio::test]
 async fn a_stream_opened_before_the_other_gate_waits_for_it() {
     let mut alice = Node::start(1, TCP).await;
     let mut bob = Node::start(2, TCP).await;
@@ -284,12 +267,12 @@ async fn a_stream_opened_before_the_other_gate_waits_for_it() {
     let opened = {
         let net = alice.net.clone();
         let to = bob.id;
-        tokio::spawn(async move { net.open_sync(to).await })
+        tokio::spawn(async move { net.open_stream(to, StreamKind::Sync).await })
     };
     // Identify shows that the connection works while the first attempts are refused.
     bob.wait("identify", |event| matches!(event, Event::Identified { .. }).then_some(())).await;
     bob.net.open_gate(alice.id).await.unwrap();
-    let _theirs = bob.sync_opened(alice.id).await;
+    let _theirs = bob.stream_opened(alice.id, StreamKind::Sync).await;
     patiently("the stream", opened).await.unwrap().unwrap();
 }
 
@@ -308,8 +291,9 @@ async fn commands_work_while_nobody_reads_events() {
         let (answer, _) = tokio::join!(patiently("an answer", asked), bob.answer(true, b"yes"));
         assert_eq!(answer.unwrap(), b"yes");
         alice.net.open_gate(bob.id).await.unwrap();
-        let opened = alice.net.open_sync(bob.id);
-        let (ours, _theirs) = tokio::join!(patiently("a stream", opened), bob.sync_opened(alice.id));
+        let opened = alice.net.open_stream(bob.id, StreamKind::Sync);
+        let (ours, _theirs) =
+            tokio::join!(patiently("a stream", opened), bob.stream_opened(alice.id, StreamKind::Sync));
         ours.unwrap();
     }
     for bob in &others {

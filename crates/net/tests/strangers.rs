@@ -6,11 +6,10 @@ mod common;
 use std::time::Duration;
 
 use antiphon_net::{
-    BACKUP_BYTES_MAX, BuildError, Error, Event, HANDSHAKE_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, NetworkReason, Protocol,
-    RequestError,
+    BuildError, Error, Event, HANDSHAKE_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX, NetworkReason, Protocol, RequestError,
 };
-use common::foreign::{Foreign, HANDSHAKE, SYNC};
-use common::{Node, QUIC, TCP, befriend, config, id_of, patiently, stream_between};
+use common::foreign::{Foreign, HANDSHAKE, MEMBERS};
+use common::{KINDS, Node, QUIC, TCP, befriend, config, id_of, patiently, stream_between};
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use libp2p_stream::OpenStreamError;
 
@@ -38,25 +37,34 @@ async fn a_stranger_sees_no_members_protocol() {
     }
     // Nothing else but identify's push.
     assert_eq!(names.len(), 5, "{names:?}");
-    let opened = patiently("a refusal", eve.open(SYNC)).await;
-    assert!(matches!(opened, Err(OpenStreamError::UnsupportedProtocol(_))), "{opened:?}");
+    for protocol in MEMBERS {
+        let opened = patiently("a refusal", eve.open(protocol)).await;
+        assert!(matches!(opened, Err(OpenStreamError::UnsupportedProtocol(_))), "{opened:?}");
+    }
 }
 
 #[tokio::test]
 async fn nobody_opens_a_stream_through_a_closed_gate() {
     let mut alice = Node::start(1, TCP).await;
     let mut settings = config(2, TCP);
-    settings.open_sync_timeout = Duration::from_millis(300);
+    settings.open_stream_timeout = Duration::from_millis(300);
     let mut bob = Node::with(2, settings).await;
-    assert_eq!(bob.net.open_sync(alice.id).await.unwrap_err(), Error::NotConnected { peer: alice.id });
+    for kind in KINDS {
+        let refused = bob.net.open_stream(alice.id, kind).await.unwrap_err();
+        assert_eq!(refused, Error::NotConnected { peer: alice.id });
+    }
     assert_eq!(bob.net.open_gate(alice.id).await.unwrap_err(), Error::NotConnected { peer: alice.id });
     bob.net.dial(alice.id, alice.addresses.clone()).await.unwrap();
     assert!(bob.connected(alice.id).await);
     assert!(!alice.connected(bob.id).await);
-    assert_eq!(bob.net.open_sync(alice.id).await.unwrap_err(), Error::NotOpen { peer: alice.id });
+    for kind in KINDS {
+        assert_eq!(bob.net.open_stream(alice.id, kind).await.unwrap_err(), Error::NotOpen { peer: alice.id });
+    }
     // Bob lets Alice in, but she does not let him in.
     bob.net.open_gate(alice.id).await.unwrap();
-    assert_eq!(bob.net.open_sync(alice.id).await.unwrap_err(), Error::NotLetIn { peer: alice.id });
+    for kind in KINDS {
+        assert_eq!(bob.net.open_stream(alice.id, kind).await.unwrap_err(), Error::NotOffered { peer: alice.id, kind });
+    }
 }
 
 #[tokio::test]
@@ -209,28 +217,30 @@ async fn a_flood_of_requests_is_held_back_and_others_are_served() {
 
 #[tokio::test]
 async fn members_requests_are_for_members_on_both_sides() {
-    let mut alice = Node::start(1, TCP).await;
-    let mut bob = Node::start(2, TCP).await;
-    // Neither before there is a connection, nor on one that is a stranger's.
-    let nobody = bob.net.request(alice.id, Protocol::Backup, Vec::new(), vec![1]).await;
-    assert_eq!(nobody.unwrap_err(), RequestError::NoAddress { peer: alice.id });
-    let dialled = bob.net.request(alice.id, Protocol::Backup, alice.addresses.clone(), vec![1]).await;
-    assert_eq!(dialled.unwrap_err(), RequestError::NotOpen { peer: alice.id });
-    // Letting alice in does not let bob in.
-    bob.net.open_gate(alice.id).await.unwrap();
-    let refused = patiently("a refusal", bob.net.request(alice.id, Protocol::Backup, Vec::new(), vec![1])).await;
-    assert_eq!(refused.unwrap_err(), RequestError::Unsupported { peer: alice.id, protocol: Protocol::Backup });
+    for protocol in [Protocol::Backup, Protocol::Query] {
+        let mut alice = Node::start(1, TCP).await;
+        let mut bob = Node::start(2, TCP).await;
+        // Neither before there is a connection, nor on one that is a stranger's.
+        let nobody = bob.net.request(alice.id, protocol, Vec::new(), vec![1]).await;
+        assert_eq!(nobody.unwrap_err(), RequestError::NoAddress { peer: alice.id });
+        let dialled = bob.net.request(alice.id, protocol, alice.addresses.clone(), vec![1]).await;
+        assert_eq!(dialled.unwrap_err(), RequestError::NotOpen { peer: alice.id });
+        // Letting alice in does not let bob in.
+        bob.net.open_gate(alice.id).await.unwrap();
+        let refused = patiently("a refusal", bob.net.request(alice.id, protocol, Vec::new(), vec![1])).await;
+        assert_eq!(refused.unwrap_err(), RequestError::Unsupported { peer: alice.id, protocol });
 
-    alice.net.open_gate(bob.id).await.unwrap();
-    let part = vec![7; BACKUP_BYTES_MAX];
-    let asked = bob.net.request(alice.id, Protocol::Backup, Vec::new(), part.clone());
-    let (answer, seen) = tokio::join!(patiently("an answer", asked), alice.answer(false, b"stored"));
-    assert_eq!((answer.unwrap().as_slice(), seen), (b"stored".as_slice(), part));
-    let asked = alice.net.request(bob.id, Protocol::Backup, Vec::new(), b"mine?".to_vec());
-    let (answer, seen) = tokio::join!(patiently("an answer", asked), bob.answer(false, b"yours"));
-    assert_eq!((answer.unwrap().as_slice(), seen.as_slice()), (b"yours".as_slice(), b"mine?".as_slice()));
-    alice.net.close_gate(bob.id).await.unwrap();
-    bob.disconnected(alice.id).await;
-    let gone = bob.net.request(alice.id, Protocol::Backup, Vec::new(), vec![1]).await;
-    assert_eq!(gone.unwrap_err(), RequestError::NoAddress { peer: alice.id });
+        alice.net.open_gate(bob.id).await.unwrap();
+        let (question, most) = (vec![7; protocol.request_bytes_max()], vec![5; protocol.response_bytes_max()]);
+        let asked = bob.net.request(alice.id, protocol, Vec::new(), question.clone());
+        let (answer, seen) = tokio::join!(patiently("an answer", asked), alice.answer(false, &most));
+        assert!(answer.unwrap() == most && seen == question);
+        let asked = alice.net.request(bob.id, protocol, Vec::new(), b"mine?".to_vec());
+        let (answer, seen) = tokio::join!(patiently("an answer", asked), bob.answer(false, b"yours"));
+        assert_eq!((answer.unwrap().as_slice(), seen.as_slice()), (b"yours".as_slice(), b"mine?".as_slice()));
+        alice.net.close_gate(bob.id).await.unwrap();
+        bob.disconnected(alice.id).await;
+        let gone = bob.net.request(alice.id, protocol, Vec::new(), vec![1]).await;
+        assert_eq!(gone.unwrap_err(), RequestError::NoAddress { peer: alice.id });
+    }
 }

@@ -10,7 +10,7 @@ use antiphon_core::charter::Refusal;
 use antiphon_core::event::Event;
 use antiphon_core::ids::{EventId, NodeId, StoreId};
 use antiphon_core::log::{LogId, NodeClock};
-use antiphon_net::SyncStream;
+use antiphon_net::{MemberStream, StreamKind};
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{Authors, Branching, Check, Input as Heard, Opened, Output, Session};
 use antiphon_store::{Applied, Store};
@@ -44,7 +44,7 @@ impl Engine {
         }
         let (net, inputs) = (self.net.clone(), self.inputs.clone());
         self.tasks.spawn(async move {
-            let stream = net.open_sync(peer).await.map_err(|error| {
+            let stream = net.open_stream(peer, StreamKind::Sync).await.map_err(|error| {
                 tracing::debug!(%peer, %error, "no sync stream");
                 reasons::of_net(&error)
             });
@@ -53,7 +53,7 @@ impl Engine {
     }
 
     /// A stream stands, opened by either side. A newer one replaces the session before it.
-    pub(crate) fn on_stream(&mut self, peer: NodeId, stream: Result<SyncStream, Reason>) {
+    pub(crate) fn on_stream(&mut self, peer: NodeId, stream: Result<MemberStream, Reason>) {
         self.opening.remove(&peer);
         let stream = match stream {
             Ok(stream) => stream,

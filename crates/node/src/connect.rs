@@ -2,7 +2,7 @@
 
 use antiphon_core::charter::Refusal;
 use antiphon_core::ids::NodeId;
-use antiphon_net::{Event, Multiaddr, Protocol, Responder};
+use antiphon_net::{Event, Multiaddr, Protocol, Responder, StreamKind};
 use antiphon_protocol::handshake::{By, Known, Rejected, Verified};
 use antiphon_protocol::reason::Reason;
 use antiphon_vault::random;
@@ -70,7 +70,14 @@ impl Engine {
             Event::Request { peer, protocol: Protocol::Backup, bytes, responder } => {
                 self.answer_backup(peer, bytes, responder);
             }
-            Event::SyncOpened { peer, stream } => self.on_stream(peer, Ok(stream)),
+            // Dropping them refuses them.
+            Event::Request { peer, protocol: protocol @ Protocol::Query, .. } => {
+                tracing::debug!(%peer, protocol = protocol.name(), "nothing answers this request");
+            }
+            Event::StreamOpened { peer, kind: StreamKind::Sync, stream } => self.on_stream(peer, Ok(stream)),
+            Event::StreamOpened { peer, kind: kind @ StreamKind::Outbox, .. } => {
+                tracing::debug!(%peer, kind = kind.name(), "nothing takes this stream");
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{FactId, Hash, NodeId};
 use antiphon_core::time::UnixMillis;
-use antiphon_net::{Multiaddr, NetHandle};
+use antiphon_net::{Multiaddr, NetHandle, StreamKind};
 use antiphon_protocol::ticket::Ticket;
 use antiphon_store::{
     AuthorError, Authored, Bring, Draft, EditView, FactFilter, FactView, Recall, RecallQuery, Report, Resolved, Store,
@@ -316,7 +316,7 @@ impl Handle {
 
     /// Bytes of sync frames sent and received since the node started.
     pub fn sync_traffic(&self) -> (u64, u64) {
-        let traffic = self.shared.net.traffic();
+        let traffic = self.shared.net.traffic(StreamKind::Sync);
         (traffic.sent(), traffic.received())
     }
 

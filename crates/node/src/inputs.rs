@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use antiphon_core::ids::{EventId, NodeId};
 use antiphon_core::log::LogId;
-use antiphon_net::{Multiaddr, SyncStream};
+use antiphon_net::{MemberStream, Multiaddr};
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync;
 use antiphon_store::{Applied, GeneBackup};
@@ -37,7 +37,7 @@ pub(crate) enum Input {
         reply: Option<oneshot::Sender<HandshakeView>>,
     },
     /// The stream of a session stands, or could not be opened.
-    Stream { peer: NodeId, stream: Result<SyncStream, Reason> },
+    Stream { peer: NodeId, stream: Result<MemberStream, Reason> },
     /// A message of a session came.
     Frame { peer: NodeId, epoch: Epoch, message: sync::Message },
     /// What a session's machine asked for is there.

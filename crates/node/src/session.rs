@@ -7,7 +7,7 @@
 //! never has that many under way.
 
 use antiphon_core::ids::NodeId;
-use antiphon_net::{SyncReader, SyncStream, SyncWriter};
+use antiphon_net::{MemberReader, MemberStream, MemberWriter};
 use antiphon_protocol::frame;
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{Message, Session};
@@ -39,7 +39,7 @@ impl Live {
     pub(crate) fn start(
         tasks: &mut Tasks,
         inputs: mpsc::Sender<Input>,
-        stream: SyncStream,
+        stream: MemberStream,
         epoch: Epoch,
         machine: Session,
     ) -> Self {
@@ -64,7 +64,7 @@ impl Live {
 #[derive(Debug)]
 pub(crate) struct Stuck;
 
-async fn write(mut writer: SyncWriter, mut waiting: mpsc::Receiver<Message>) {
+async fn write(mut writer: MemberWriter, mut waiting: mpsc::Receiver<Message>) {
     while let Some(message) = waiting.recv().await {
         if let Err(error) = writer.send(&frame::encode(&message)).await {
             // The reading task sees the same end and reports it.
@@ -77,7 +77,7 @@ async fn write(mut writer: SyncWriter, mut waiting: mpsc::Receiver<Message>) {
     }
 }
 
-async fn read(mut reader: SyncReader, peer: NodeId, epoch: Epoch, inputs: mpsc::Sender<Input>) {
+async fn read(mut reader: MemberReader, peer: NodeId, epoch: Epoch, inputs: mpsc::Sender<Input>) {
     let reason = loop {
         let message = match reader.next().await {
             Ok(Some(bytes)) => frame::decode(&bytes),

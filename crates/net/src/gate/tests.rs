@@ -16,7 +16,9 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol, identity};
 
 use super::behaviour::{Event, Gate, Opening};
 use super::handler::{Handler, In, Out};
-use crate::streams;
+use crate::config::{Config, Protocol, StreamKind};
+use crate::stream::Meters;
+use crate::{streams, swarm};
 
 type MembersHandler = THandler<streams::Behaviour>;
 type Action = ToSwarm<Event<()>, In<MembersHandler>>;
@@ -264,7 +266,7 @@ async fn the_oldest_stranger_makes_room_but_not_one_we_dialled() {
     assert_eq!(wants(&mut gate), ["end 2"]);
 }
 
-fn offers(handler: &Handler<MembersHandler>) -> Vec<String> {
+fn offers<H: ConnectionHandler>(handler: &Handler<H>) -> Vec<String> {
     let (upgrade, _) = handler.listen_protocol().into_upgrade();
     UpgradeInfoSend::protocol_info(&upgrade).map(|name| AsRef::<str>::as_ref(&name).to_owned()).collect()
 }
@@ -290,6 +292,24 @@ fn a_connection_offers_before_it_acknowledges_and_nothing_once_closed() {
     connection.on_behaviour_event(In::Close);
     assert_eq!(offers(&connection), Vec::<String>::new());
     assert!(!connection.connection_keep_alive());
+}
+
+#[test]
+fn all_that_members_speak_is_behind_the_gate() {
+    let config = Config::new([1; 32].into(), "antiphon/test");
+    let mut members = swarm::Members::new(&config, &Meters::default());
+    let address: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
+    let inner = members.handle_established_inbound_connection(id(1), peer(2), &address, &address).unwrap();
+    let mut connection = Handler::closed();
+    assert_eq!(offers(&connection), Vec::<String>::new());
+    connection.on_behaviour_event(In::Open { epoch: 5, handler: Box::new(inner) });
+    let mut all = [StreamKind::Sync.name(), StreamKind::Outbox.name(), Protocol::Backup.name(), Protocol::Query.name()];
+    let mut offered = offers(&connection);
+    all.sort_unstable();
+    offered.sort_unstable();
+    assert_eq!(offered, all);
+    connection.on_behaviour_event(In::Close);
+    assert_eq!(offers(&connection), Vec::<String>::new());
 }
 
 #[test]

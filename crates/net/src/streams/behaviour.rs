@@ -16,12 +16,9 @@ use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::handler::{Handler, OpenFailure, Out};
+use crate::config::StreamKind;
 use crate::reason::NetworkReason;
-use crate::stream::{Ends, SyncStream, Traffic};
-
-/// Most streams a member may hold open towards us on one connection; more are dropped, which the member sees as a
-/// stream that ends early.
-const INBOUND_STREAMS_MAX: usize = 8;
+use crate::stream::{Ends, MemberStream, Traffic};
 
 /// A request to open a stream.
 pub(crate) type OpenId = u64;
@@ -30,21 +27,23 @@ pub(crate) type OpenId = u64;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The member opened a stream.
-    Inbound(SyncStream),
+    Inbound(MemberStream),
     /// What became of [`Behaviour::open`]; reported exactly once for each.
-    Outbound(OpenId, Result<SyncStream, OpenFailure>),
+    Outbound(OpenId, Result<MemberStream, OpenFailure>),
 }
 
 /// What is known of one connection.
 struct Link {
     id: ConnectionId,
     ends: Ends,
+    /// One for each stream that the member may hold open towards us. A stream beyond them is dropped, which the member
+    /// sees as a stream that ends early.
     slots: Arc<Semaphore>,
 }
 
-/// Opens and accepts streams of one protocol.
+/// Opens and accepts streams of one kind.
 pub(crate) struct Behaviour {
-    protocol: StreamProtocol,
+    kind: StreamKind,
     traffic: Arc<Traffic>,
     /// Each peer's connections, the oldest first.
     links: BTreeMap<PeerId, Vec<Link>>,
@@ -55,15 +54,8 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(crate) fn new(protocol: StreamProtocol, traffic: Arc<Traffic>) -> Self {
-        Self {
-            protocol,
-            traffic,
-            links: BTreeMap::new(),
-            opening: HashMap::new(),
-            last_id: 0,
-            actions: VecDeque::new(),
-        }
+    pub(crate) fn new(kind: StreamKind, traffic: Arc<Traffic>) -> Self {
+        Self { kind, traffic, links: BTreeMap::new(), opening: HashMap::new(), last_id: 0, actions: VecDeque::new() }
     }
 
     /// Asks for a stream to a connected member, `None` if it is not connected. The newest connection is tried first
@@ -83,7 +75,7 @@ impl Behaviour {
     }
 
     fn on_established(&mut self, peer: PeerId, id: ConnectionId) {
-        let slots = Arc::new(Semaphore::new(INBOUND_STREAMS_MAX));
+        let slots = Arc::new(Semaphore::new(self.kind.inbound_max()));
         self.links.entry(peer).or_default().push(Link { id, ends: Ends::default(), slots });
     }
 
@@ -110,7 +102,8 @@ impl Behaviour {
     fn on_inbound(&mut self, peer: PeerId, id: ConnectionId, stream: Stream) {
         let Some(link) = self.link(&peer, id) else { return };
         let Ok(slot) = link.slots.clone().try_acquire_owned() else {
-            tracing::debug!(%peer, limit = INBOUND_STREAMS_MAX, "a member has too many streams open, one is dropped");
+            let (kind, limit) = (self.kind.name(), self.kind.inbound_max());
+            tracing::debug!(%peer, kind, limit, "a member has too many streams open, one is dropped");
             return;
         };
         if let Some(stream) = self.wrap(peer, link, stream, Some(slot)) {
@@ -136,9 +129,9 @@ impl Behaviour {
         link: &Link,
         stream: Stream,
         slot: Option<OwnedSemaphorePermit>,
-    ) -> Option<SyncStream> {
+    ) -> Option<MemberStream> {
         let node = NodeId::from_peer_id_bytes(&peer.to_bytes()).ok()?;
-        Some(SyncStream::new(node, stream, &link.ends, &self.traffic, slot))
+        Some(MemberStream::new(node, stream, &link.ends, &self.traffic, slot))
     }
 }
 
@@ -153,7 +146,7 @@ impl NetworkBehaviour for Behaviour {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::new(self.protocol.clone()))
+        Ok(Handler::new(StreamProtocol::new(self.kind.name())))
     }
 
     fn handle_established_outbound_connection(
@@ -164,7 +157,7 @@ impl NetworkBehaviour for Behaviour {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(Handler::new(self.protocol.clone()))
+        Ok(Handler::new(StreamProtocol::new(self.kind.name())))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {

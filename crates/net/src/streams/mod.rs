@@ -1,4 +1,4 @@
-//! The members' streams as a libp2p behaviour.
+//! The members' streams of one kind as a libp2p behaviour. Each kind has an instance of its own, with its own limits.
 //!
 //! libp2p-stream would do the same, but it drops inbound streams silently when two come at once, keeps a channel for
 //! every connection there ever was, and waits for ever for a peer it does not know. This one hands every stream over

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use antiphon_net::Multiaddr;
+use antiphon_net::{Multiaddr, Protocol, StreamKind};
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{PeerId, Stream, StreamProtocol, Swarm, identify, noise, tcp, yamux};
@@ -12,7 +12,11 @@ use tokio::sync::watch;
 use super::{key_of, patiently};
 
 pub(crate) const HANDSHAKE: StreamProtocol = StreamProtocol::new("/antiphon/handshake/1");
-pub(crate) const SYNC: StreamProtocol = StreamProtocol::new("/antiphon/sync/1");
+pub(crate) const SYNC: StreamProtocol = StreamProtocol::new(StreamKind::Sync.name());
+pub(crate) const OUTBOX: StreamProtocol = StreamProtocol::new(StreamKind::Outbox.name());
+pub(crate) const QUERY: StreamProtocol = StreamProtocol::new(Protocol::Query.name());
+/// What only members are offered.
+pub(crate) const MEMBERS: [StreamProtocol; 4] = [SYNC, OUTBOX, StreamProtocol::new(Protocol::Backup.name()), QUERY];
 
 #[derive(NetworkBehaviour)]
 struct Behaviour {

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use antiphon_core::ids::NodeId;
-use antiphon_net::{Config, Event, Multiaddr, NetHandle, Protocol, SyncStream};
+use antiphon_net::{Config, Event, MemberStream, Multiaddr, NetHandle, Protocol, StreamKind};
 use libp2p::identity::Keypair;
 use tokio::sync::mpsc;
 
@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 pub(crate) const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
+
+pub(crate) const KINDS: [StreamKind; 2] = [StreamKind::Sync, StreamKind::Outbox];
 
 pub(crate) async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} never happened"))
@@ -86,9 +88,12 @@ impl Node {
             .await;
     }
 
-    pub(crate) async fn sync_opened(&mut self, who: NodeId) -> SyncStream {
+    pub(crate) async fn stream_opened(&mut self, who: NodeId, what: StreamKind) -> MemberStream {
         self.wait("a stream", |event| match event {
-            Event::SyncOpened { peer, stream } if peer == who => Some(stream),
+            Event::StreamOpened { peer, kind, stream } if peer == who => {
+                assert_eq!(kind, what);
+                Some(stream)
+            }
             _ => None,
         })
         .await
@@ -119,10 +124,15 @@ pub(crate) async fn befriend(a: &mut Node, b: &mut Node) {
     a.net.open_gate(b.id).await.unwrap();
 }
 
+/// A sync stream that `a` opened, from both ends.
+pub(crate) async fn stream_between(a: &mut Node, b: &mut Node) -> (MemberStream, MemberStream) {
+    stream_of(StreamKind::Sync, a, b).await
+}
+
 /// A stream that `a` opened, from both ends.
-pub(crate) async fn stream_between(a: &mut Node, b: &mut Node) -> (SyncStream, SyncStream) {
-    let opened = a.net.open_sync(b.id);
-    let (ours, theirs) = tokio::join!(patiently("open_sync", opened), b.sync_opened(a.id));
+pub(crate) async fn stream_of(kind: StreamKind, a: &mut Node, b: &mut Node) -> (MemberStream, MemberStream) {
+    let opened = a.net.open_stream(b.id, kind);
+    let (ours, theirs) = tokio::join!(patiently("open_stream", opened), b.stream_opened(a.id, kind));
     (ours.unwrap(), theirs)
 }
 

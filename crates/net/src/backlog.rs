@@ -16,11 +16,11 @@ pub const AGENT_VERSION_CHARS_MAX: usize = 128;
 /// A queue that never holds more than [`EVENTS_HELD_MAX`] events that can be missed, and of those that cannot at
 /// most two for each peer.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct Backlog {
     events: VecDeque<Event>,
 }
 
-impl Outbox {
+impl Backlog {
     pub(crate) fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
@@ -63,7 +63,7 @@ fn can_be_missed(event: &Event) -> bool {
         | Event::DialFailed { .. }
         | Event::Identified { .. }
         | Event::Request { .. }
-        | Event::SyncOpened { .. } => true,
+        | Event::StreamOpened { .. } => true,
     }
 }
 
@@ -73,7 +73,7 @@ fn is_about(event: &Event, peer: NodeId) -> bool {
         | Event::Disconnected { peer: who }
         | Event::Identified { peer: who, .. }
         | Event::Request { peer: who, .. }
-        | Event::SyncOpened { peer: who, .. } => *who == peer,
+        | Event::StreamOpened { peer: who, .. } => *who == peer,
         Event::Listening(_) | Event::ListenerClosed(_) | Event::Discovered { .. } | Event::DialFailed { .. } => false,
     }
 }
@@ -94,8 +94,8 @@ mod tests {
         Event::Identified { peer, agent_version: String::new(), listen_addresses: Vec::new() }
     }
 
-    fn names(outbox: &mut Outbox) -> Vec<String> {
-        std::iter::from_fn(|| outbox.pop())
+    fn names(backlog: &mut Backlog) -> Vec<String> {
+        std::iter::from_fn(|| backlog.pop())
             .map(|event| match event {
                 Event::Connected { peer, .. } => format!("+{}", peer.0[0]),
                 Event::Disconnected { peer } => format!("-{}", peer.0[0]),
@@ -107,31 +107,31 @@ mod tests {
 
     #[test]
     fn who_came_and_went_unseen_was_never_there() {
-        let mut outbox = Outbox::default();
+        let mut backlog = Backlog::default();
         for event in [connected(ALICE), connected(BOB), identified(ALICE), Event::Disconnected { peer: ALICE }] {
-            outbox.push(event);
+            backlog.push(event);
         }
-        assert_eq!(names(&mut outbox), ["+2"]);
+        assert_eq!(names(&mut backlog), ["+2"]);
     }
 
     #[test]
     fn a_seen_peer_that_comes_and_goes_is_gone_once() {
-        let mut outbox = Outbox::default();
+        let mut backlog = Backlog::default();
         for _ in 0..1_000 {
-            outbox.push(Event::Disconnected { peer: ALICE });
-            outbox.push(connected(ALICE));
+            backlog.push(Event::Disconnected { peer: ALICE });
+            backlog.push(connected(ALICE));
         }
-        assert_eq!(names(&mut outbox), ["-1", "+1"]);
+        assert_eq!(names(&mut backlog), ["-1", "+1"]);
     }
 
     #[test]
     fn what_can_be_missed_is_bounded_and_connections_are_kept() {
-        let mut outbox = Outbox::default();
+        let mut backlog = Backlog::default();
         for _ in 0..2 * EVENTS_HELD_MAX {
-            outbox.push(Event::DialFailed { peer: Some(BOB), reason: NetworkReason::Refused });
+            backlog.push(Event::DialFailed { peer: Some(BOB), reason: NetworkReason::Refused });
         }
-        outbox.push(connected(ALICE));
-        let names = names(&mut outbox);
+        backlog.push(connected(ALICE));
+        let names = names(&mut backlog);
         assert_eq!(names.len(), EVENTS_HELD_MAX + 1);
         assert_eq!(names.last().unwrap(), "+1");
     }
