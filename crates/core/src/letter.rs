@@ -159,6 +159,19 @@ pub struct Letter {
     pub refs: Vec<Reference>,
 }
 
+/// What is kept of a message besides ids and times. Its writer keeps it sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// As in [`Letter`].
+    pub role: Option<String>,
+    /// As in [`Letter`].
+    pub agent: Option<String>,
+    /// As in [`Letter`].
+    pub text: String,
+    /// As in [`Letter`].
+    pub refs: Vec<Reference>,
+}
+
 /// That messages were read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadNotice {
@@ -184,6 +197,12 @@ pub struct Signed {
 }
 
 impl Letter {
+    /// What is kept of it.
+    pub fn kept(&self) -> Kept {
+        let Self { role, agent, text, refs, .. } = self.clone();
+        Kept { role, agent, text, refs }
+    }
+
     /// Signs it. The signer must be [`Letter::from`].
     ///
     /// # Errors
@@ -411,26 +430,35 @@ fn read_refs(input: &mut Decoder<'_>) -> Result<Vec<Reference>, cbor::Error> {
     (0..count).map(|_| one(input)).collect()
 }
 
-/// What a sender keeps of a message, as bytes that are sealed: its text and its references.
-pub fn encode_kept(text: &str, refs: &[Reference]) -> Vec<u8> {
-    cbor::encode(|out| {
-        cbor::array(out, 2);
-        cbor::text(out, text);
-        write_refs(out, refs);
-    })
-}
+impl Kept {
+    /// As bytes, for the database.
+    pub fn encode(&self) -> Vec<u8> {
+        cbor::encode(|out| {
+            cbor::array(out, 4);
+            write_option(out, self.role.as_ref(), |out, role| cbor::text(out, role));
+            write_option(out, self.agent.as_ref(), |out, agent| cbor::text(out, agent));
+            cbor::text(out, &self.text);
+            write_refs(out, &self.refs);
+        })
+    }
 
-/// Reads what [`encode_kept`] wrote.
-///
-/// # Errors
-/// When it is something else.
-pub fn decode_kept(bytes: &[u8]) -> Result<(String, Vec<Reference>), cbor::Error> {
-    cbor::decode(bytes, |input| {
-        if cbor::read_list(input, 2)? != 2 {
-            return Err(cbor::Error::Value("what is kept of a message has two parts"));
-        }
-        Ok((cbor::read_text(input, TEXT_BYTES_MAX)?, read_refs(input)?))
-    })
+    /// Reads what [`Kept::encode`] wrote.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, cbor::Error> {
+        cbor::decode(bytes, |input| {
+            if cbor::read_list(input, 4)? != 4 {
+                return Err(cbor::Error::Value("what is kept of a message has four parts"));
+            }
+            Ok(Self {
+                role: cbor::read_option(input, |input| cbor::read_text(input, ROLE_NAME_BYTES_MAX))?,
+                agent: cbor::read_option(input, |input| cbor::read_text(input, AGENT_BYTES_MAX))?,
+                text: cbor::read_text(input, TEXT_BYTES_MAX)?,
+                refs: read_refs(input)?,
+            })
+        })
+    }
 }
 
 fn write_option<T>(
