@@ -127,7 +127,8 @@ pub struct Config {
     pub strangers_max: usize,
     /// How long an attempt to connect may take, per address.
     pub connect_timeout: Duration,
-    /// How long a request may take once connected, its answer included.
+    /// How long a request may take once connected and once it is its turn, its answer included. A few go to one peer at
+    /// the same time, the others wait.
     pub request_timeout: Duration,
     /// How long [`crate::NetHandle::open_stream`] keeps trying.
     pub open_stream_timeout: Duration,

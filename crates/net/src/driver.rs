@@ -12,6 +12,7 @@ use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, mdns, ping};
 use tokio::sync::mpsc;
 
+use crate::asks::{Asked, Asks};
 use crate::backlog::{ADDRESSES_MAX, AGENT_VERSION_CHARS_MAX, Backlog};
 use crate::config::{Protocol, StreamKind};
 use crate::event::{Event, Responder};
@@ -37,8 +38,6 @@ enum Next {
     Stop(Option<Reply<()>>),
 }
 
-type Asked = (NodeId, Reply<Result<Vec<u8>, RequestError>>);
-
 /// Owns the swarm and everything that waits for it.
 pub(crate) struct Driver {
     swarm: Swarm<Behaviour>,
@@ -48,10 +47,8 @@ pub(crate) struct Driver {
     /// Events the channel has not taken yet.
     backlog: Backlog,
     listening: Vec<Multiaddr>,
-    /// Requests that wait for a connection.
-    unsent: HashMap<PeerId, Vec<Request>>,
-    /// Requests that wait for an answer.
-    asked: HashMap<(Protocol, OutboundRequestId), Asked>,
+    /// Requests of ours.
+    asks: Asks,
     /// Answers that are on their way.
     answering: HashMap<(Protocol, InboundRequestId), Reply<Result<(), Error>>>,
     /// Gates that wait for their acknowledgement.
@@ -72,8 +69,7 @@ impl Driver {
             commands_weak,
             backlog: Backlog::default(),
             listening: Vec::new(),
-            unsent: HashMap::new(),
-            asked: HashMap::new(),
+            asks: Asks::default(),
             answering: HashMap::new(),
             opening_gates: HashMap::new(),
             opening_streams: HashMap::new(),
@@ -108,9 +104,8 @@ impl Driver {
     }
 
     fn operations(&self) -> usize {
-        let unsent: usize = self.unsent.values().map(Vec::len).sum();
         let gates: usize = self.opening_gates.values().map(Vec::len).sum();
-        unsent + gates + self.asked.len() + self.answering.len() + self.opening_streams.len()
+        gates + self.asks.len() + self.answering.len() + self.opening_streams.len()
     }
 
     fn is_busy(&self) -> bool {
@@ -161,7 +156,7 @@ impl Driver {
         let addresses = std::mem::take(&mut request.addresses);
         match self.swarm.dial(dial_opts(request.peer, addresses)) {
             Ok(()) | Err(DialError::DialPeerConditionFalse(_)) => {
-                self.unsent.entry(request.peer).or_default().push(request);
+                self.asks.wait_for_connection(request);
             }
             Err(error) => {
                 let peer = request.node;
@@ -175,13 +170,30 @@ impl Driver {
     }
 
     fn send(&mut self, request: Request) {
+        let (peer, protocol) = (request.peer, request.protocol);
+        self.asks.wait_for_turn(request);
+        self.take_turns(peer, protocol);
+    }
+
+    fn take_turns(&mut self, peer: PeerId, protocol: Protocol) {
+        while let Some(request) = self.asks.next(peer, protocol) {
+            self.send_now(request);
+        }
+    }
+
+    fn send_now(&mut self, request: Request) {
         let Request { node, peer, protocol, bytes, reply, .. } = request;
+        // The connection may have ended while the request waited for its turn.
+        if !self.swarm.is_connected(&peer) {
+            let reason = NetworkReason::Reset;
+            return answer(reply, Err(RequestError::Unreachable { peer: node, reason }));
+        }
         // The members' behaviours know only who was let in, and would dial anybody else.
         if protocol.members_only() && !self.swarm.behaviour().gate.is_open(&peer) {
             return answer(reply, Err(RequestError::NotOpen { peer: node }));
         }
         let id = self.swarm.behaviour_mut().ask(protocol).send_request(&peer, bytes);
-        self.asked.insert((protocol, id), (node, reply));
+        self.asks.sent(id, Asked { node, peer, protocol, reply });
     }
 
     fn open_gate(&mut self, peer: PeerId, reply: Reply<Result<(), Error>>) {
@@ -246,7 +258,7 @@ impl Driver {
                     let address = endpoint.get_remote_address().clone();
                     self.backlog.push(Event::Connected { peer, address, outbound: endpoint.is_dialer() });
                 }
-                for request in self.unsent.remove(&peer_id).unwrap_or_default() {
+                for request in self.asks.unconnected(&peer_id) {
                     self.send(request);
                 }
             }
@@ -269,7 +281,7 @@ impl Driver {
         if let Some(peer) = &peer
             && !self.swarm.is_connected(peer)
         {
-            for request in self.unsent.remove(peer).unwrap_or_default() {
+            for request in self.asks.unconnected(peer) {
                 answer(request.reply, Err(RequestError::Unreachable { peer: request.node, reason }));
             }
         }
@@ -333,14 +345,10 @@ impl Driver {
                 }
             }
             Ask::Message { message: Message::Response { request_id, response }, .. } => {
-                if let Some((_, reply)) = self.asked.remove(&(protocol, request_id)) {
-                    answer(reply, Ok(response));
-                }
+                self.on_asked(protocol, request_id, Ok(response));
             }
             Ask::OutboundFailure { request_id, error, .. } => {
-                if let Some((peer, reply)) = self.asked.remove(&(protocol, request_id)) {
-                    answer(reply, Err(request_error(peer, protocol, &error)));
-                }
+                self.on_asked(protocol, request_id, Err(error));
             }
             Ask::ResponseSent { request_id, .. } => self.on_answered(protocol, request_id, Ok(())),
             Ask::InboundFailure { request_id, error, .. } => {
@@ -353,6 +361,12 @@ impl Driver {
                 self.on_answered(protocol, request_id, Err(error));
             }
         }
+    }
+
+    fn on_asked(&mut self, protocol: Protocol, id: OutboundRequestId, result: Result<Vec<u8>, OutboundFailure>) {
+        let Some(asked) = self.asks.ended(protocol, id) else { return };
+        answer(asked.reply, result.map_err(|error| request_error(asked.node, protocol, &error)));
+        self.take_turns(asked.peer, protocol);
     }
 
     fn on_answered(&mut self, protocol: Protocol, id: InboundRequestId, result: Result<(), Error>) {

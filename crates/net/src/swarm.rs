@@ -13,6 +13,7 @@ use libp2p::{
 };
 use tokio::sync::mpsc;
 
+use crate::asks;
 use crate::bytes_codec::BytesCodec;
 use crate::config::{Config, Protocol, StreamKind};
 use crate::driver::Driver;
@@ -30,8 +31,6 @@ const CONNECTIONS_PER_PEER_MAX: u32 = 2;
 const PENDING_OUTGOING_MAX: u32 = 256;
 /// Most streams on one connection that have not yet said their protocol.
 const NEGOTIATING_STREAMS_MAX: usize = 32;
-/// Most requests of one protocol under way on one connection.
-const REQUESTS_PER_CONNECTION_MAX: usize = 4;
 /// How often a connection is checked, and how long the other end has to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
@@ -138,7 +137,7 @@ impl Behaviour {
 fn ask(protocol: Protocol, config: &Config) -> Ask {
     let limits = request_response::Config::default()
         .with_request_timeout(config.request_timeout)
-        .with_max_concurrent_streams(REQUESTS_PER_CONNECTION_MAX);
+        .with_max_concurrent_streams(asks::PER_CONNECTION_MAX);
     let name = StreamProtocol::new(protocol.name());
     request_response::Behaviour::with_codec(protocol.codec(), [(name, ProtocolSupport::Full)], limits)
 }

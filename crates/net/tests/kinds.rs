@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use antiphon_net::{
     Error, Event, FRAME_BYTES_MAX, NetworkReason, Protocol, QUERY_REQUEST_BYTES_MAX, QUERY_RESPONSE_BYTES_MAX,
     RequestError, StreamKind, stream,
@@ -179,4 +181,85 @@ async fn a_members_oversized_and_broken_questions_do_no_harm() {
     };
     let (answer, ()) = tokio::join!(patiently("a failure", asked), refuse);
     assert_eq!(answer.unwrap_err(), RequestError::Failed { peer: alice.id, reason: NetworkReason::Eof });
+}
+
+/// Answers every question with itself, and tells how many waited for their answers at the same time.
+async fn echo(node: &mut Node, until: usize) -> usize {
+    let (mut most, mut answered) = (0, 0);
+    while answered < until {
+        let mut waiting = Vec::new();
+        node.wait("a question", |event| match event {
+            Event::Request { protocol: Protocol::Query, bytes, responder, .. } => {
+                waiting.push((bytes, responder));
+                Some(())
+            }
+            _ => None,
+        })
+        .await;
+        // Whatever else is on its way comes meanwhile.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        while let Ok(event) = node.events.try_recv() {
+            if let Event::Request { bytes, responder, .. } = event {
+                waiting.push((bytes, responder));
+            }
+        }
+        most = most.max(waiting.len());
+        answered += waiting.len();
+        for (bytes, responder) in waiting {
+            responder.respond(bytes).await.unwrap();
+        }
+    }
+    most
+}
+
+#[tokio::test]
+async fn many_questions_at_once_wait_for_their_turn_and_all_are_answered() {
+    for listen in [TCP, QUIC] {
+        let mut alice = Node::start(1, listen).await;
+        let mut bob = Node::start(2, listen).await;
+        befriend(&mut alice, &mut bob).await;
+        let mut questions = Vec::new();
+        for number in 0..60_u8 {
+            for (net, to) in [(alice.net.clone(), bob.id), (bob.net.clone(), alice.id)] {
+                questions.push(tokio::spawn(async move {
+                    let answer = net.request(to, Protocol::Query, Vec::new(), vec![number]).await;
+                    assert_eq!(answer, Ok(vec![number]));
+                }));
+            }
+        }
+        let (a, b) = patiently("all", async { tokio::join!(echo(&mut alice, 60), echo(&mut bob, 60)) }).await;
+        assert!(a <= 3 && b <= 3, "{a} and {b} at once");
+        for question in questions {
+            patiently("an answer", question).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn questions_that_wait_for_their_turn_end_with_the_connection() {
+    let mut alice = Node::start(1, TCP).await;
+    let mut bob = Node::start(2, TCP).await;
+    befriend(&mut alice, &mut bob).await;
+    let ask = |_| {
+        let (net, to) = (alice.net.clone(), bob.id);
+        tokio::spawn(async move { net.request(to, Protocol::Query, Vec::new(), vec![1]).await })
+    };
+    let questions: Vec<_> = (0..20).map(ask).collect();
+    let _responder = bob
+        .wait("a question", |event| match event {
+            Event::Request { protocol: Protocol::Query, responder, .. } => Some(responder),
+            _ => None,
+        })
+        .await;
+    bob.net.shutdown().await;
+    for question in questions {
+        assert!(patiently("an end", question).await.unwrap().is_err());
+    }
+    // Nothing of it is left in the way of the next.
+    let mut bob = Node::start(2, TCP).await;
+    alice.disconnected(bob.id).await;
+    befriend(&mut alice, &mut bob).await;
+    let asked = alice.net.request(bob.id, Protocol::Query, Vec::new(), vec![2]);
+    let (answer, seen) = tokio::join!(patiently("an answer", asked), bob.answer(false, b"here"));
+    assert_eq!((answer.unwrap().as_slice(), seen), (b"here".as_slice(), vec![2]));
 }
