@@ -45,6 +45,7 @@ mod receipts;
 mod removed;
 mod renew;
 mod reseal;
+mod resources;
 mod rest;
 mod row;
 mod schema;
@@ -77,6 +78,10 @@ pub use peers::{DOMAINS_MAX, Health, HealthError, PeerMode, PeerRow};
 pub use reader::Reader;
 pub use receipts::{KeptReceipt, RECEIPTS_MAX};
 pub use removed::Removed;
+pub use resources::{
+    CONSIDERS_PER_NODE_MAX, Checked, Considered, GONE_PER_OWNER_MAX, Kept, ResourceChange, ResourceFilter, ResourceRow,
+    WORDS_PER_RESOURCE_MAX,
+};
 pub use sealed_copies::{COPY_HOLDERS_MAX, CopyHolder, CopyLimits, CopyOwner, CopyPart, FactsByStream, Keeping};
 pub use set_aside::{OwnLog, Rejoined};
 pub use standing::{FactEntry, LogStanding};

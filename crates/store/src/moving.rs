@@ -23,6 +23,7 @@ use crate::db::Db;
 use crate::error::{AuthorError, Error};
 use crate::query::facts::{COLUMNS, TABLES, values, view};
 use crate::query::incidents;
+use crate::resources;
 use crate::view::{Bring, Identity, LogRun, Own};
 
 /// A fact as it is carried over.
@@ -66,6 +67,8 @@ impl Db {
                  DELETE FROM own_branches; DELETE FROM own_sent;
                  DELETE FROM meta WHERE key IN ('own', 'own_adopting');",
             )?;
+            let own_catalogue = if bring_incidents { Some(db.cache.own()?.node) } else { None };
+            resources::leave_team(&db.conn, own_catalogue)?;
             let hlc = db.cache.small.hlc;
             db.cache = Cache::load(&db.conn)?;
             db.cache.small.hlc = hlc;

@@ -13,7 +13,7 @@ mod recall;
 mod score;
 mod sides;
 mod tail;
-mod words;
+pub(crate) mod words;
 
 pub(crate) use frequencies::Frequencies;
 pub(crate) use indexer::Indexer;

@@ -21,6 +21,7 @@ mod incidents;
 mod laws;
 mod memory;
 mod recall;
+mod resources;
 mod restored;
 mod standing;
 mod store;
