@@ -1,9 +1,11 @@
-//! Frames: how a sync message becomes bytes on a stream, and back.
+//! Frames: how a message becomes bytes on a stream, and back.
 //!
 //! A frame is one flag byte, 0 for plain and 1 for zstd, and the message. Facts of one page resemble each other, so
 //! compressing pages saves more than half of the traffic; small messages are sent as they are. A frame names how long
 //! it will be once it is unpacked, and that is checked before any memory is set aside: a bomb costs its sender more
 //! than us. The stream around it cuts frames apart.
+
+use std::borrow::Cow;
 
 use antiphon_core::cbor;
 
@@ -31,10 +33,12 @@ pub enum Error {
     #[error("unknown frame flag {0}")]
     Flag(u8),
     /// It is, or unpacks to, more than it may.
-    #[error("a frame of {got} bytes, the limit is {FRAME_PLAIN_BYTES_MAX}")]
+    #[error("a frame of {got} bytes, the limit is {limit}")]
     TooLarge {
         /// How long it is.
         got: u64,
+        /// How long it may be.
+        limit: u64,
     },
     /// Its compressed body cannot be unpacked.
     #[error("a damaged compressed frame")]
@@ -54,19 +58,24 @@ pub fn encode(message: &Message) -> Vec<u8> {
 /// # Errors
 /// [`Error`] with what is wrong.
 pub fn decode(frame: &[u8]) -> Result<Message, Error> {
+    Ok(Message::decode(&open(frame, FRAME_PLAIN_BYTES_MAX)?)?)
+}
+
+/// What a frame holds. Neither it nor the frame may be longer than `limit` bytes.
+pub(crate) fn open(frame: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, Error> {
     let (flag, body) = frame.split_first().ok_or(Error::Empty)?;
-    if frame.len() > FRAME_BYTES_MAX {
-        return Err(Error::TooLarge { got: frame.len() as u64 });
+    if frame.len() > limit {
+        return Err(Error::TooLarge { got: frame.len() as u64, limit: limit as u64 });
     }
     match *flag {
-        FLAG_PLAIN => Ok(Message::decode(body)?),
-        FLAG_ZSTD => Ok(Message::decode(&unpack(body)?)?),
+        FLAG_PLAIN => Ok(Cow::Borrowed(body)),
+        FLAG_ZSTD => Ok(Cow::Owned(unpack(body, limit)?)),
         flag => Err(Error::Flag(flag)),
     }
 }
 
 /// Puts the flag in front, and compresses where that makes the frame shorter.
-fn pack(plain: &[u8]) -> Vec<u8> {
+pub(crate) fn pack(plain: &[u8]) -> Vec<u8> {
     if plain.len() > UNCOMPRESSED_BYTES_MAX
         && let Ok(packed) = zstd::bulk::compress(plain, LEVEL)
         && packed.len() < plain.len()
@@ -76,14 +85,14 @@ fn pack(plain: &[u8]) -> Vec<u8> {
     [&[FLAG_PLAIN], plain].concat()
 }
 
-fn unpack(body: &[u8]) -> Result<Vec<u8>, Error> {
+fn unpack(body: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
     let size = zstd::zstd_safe::get_frame_content_size(body).ok().flatten().ok_or(Error::Damaged)?;
     match usize::try_from(size) {
-        Ok(size) if size <= FRAME_PLAIN_BYTES_MAX => {
+        Ok(size) if size <= limit => {
             let plain = zstd::bulk::decompress(body, size).map_err(|_| Error::Damaged)?;
             if plain.len() == size { Ok(plain) } else { Err(Error::Damaged) }
         }
-        _ => Err(Error::TooLarge { got: size }),
+        _ => Err(Error::TooLarge { got: size, limit: limit as u64 }),
     }
 }
 
@@ -96,7 +105,8 @@ mod tests {
         let bomb = zstd::bulk::compress(&vec![0; FRAME_PLAIN_BYTES_MAX + 1], 3).unwrap();
         let frame = [&[FLAG_ZSTD], bomb.as_slice()].concat();
         assert!(frame.len() < 1_000);
-        assert_eq!(decode(&frame), Err(Error::TooLarge { got: FRAME_PLAIN_BYTES_MAX as u64 + 1 }));
+        let limit = FRAME_PLAIN_BYTES_MAX as u64;
+        assert_eq!(decode(&frame), Err(Error::TooLarge { got: limit + 1, limit }));
     }
 
     #[test]
@@ -104,7 +114,7 @@ mod tests {
         let check = |len: usize, flag: u8| {
             let frame = pack(&vec![7; len]);
             assert_eq!(frame[0], flag, "{len} bytes");
-            let plain = if flag == FLAG_ZSTD { unpack(&frame[1..]).unwrap() } else { frame[1..].to_vec() };
+            let plain = if flag == FLAG_ZSTD { unpack(&frame[1..], len).unwrap() } else { frame[1..].to_vec() };
             assert_eq!(plain, vec![7; len]);
         };
         check(0, FLAG_PLAIN);

@@ -11,7 +11,8 @@
 //! | [`join`] | `/antiphon/join/1`: a ticket becomes a membership |
 //! | [`handshake`] | `/antiphon/handshake/1`: two nodes prove that they belong together |
 //! | [`sync`] | `/antiphon/sync/1`: two verified nodes bring each other up to date |
-//! | [`frame`] | how sync messages become bytes |
+//! | [`outbox`] | `/antiphon/outbox/1`: what waited for a peer is handed over |
+//! | [`frame`] | how their messages become bytes |
 //! | [`backup`] | `/antiphon/backup/1`: a member keeps what it cannot read |
 //! | [`reason`] | why something did not happen, in names that never change |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -21,6 +22,7 @@ mod compact;
 pub mod frame;
 pub mod handshake;
 pub mod join;
+pub mod outbox;
 pub mod reason;
 pub mod sync;
 pub mod ticket;
