@@ -119,3 +119,44 @@ CREATE TABLE resource_told (
     store BLOB NOT NULL,                -- StoreId
     at    INTEGER NOT NULL              -- Unix milliseconds
 ) STRICT, WITHOUT ROWID;
+
+-- Messages between agents, in the order in which they came, or were written here.
+CREATE TABLE messages (
+    n        INTEGER PRIMARY KEY AUTOINCREMENT, -- order, never used twice
+    id       BLOB NOT NULL UNIQUE,      -- MessageId, which names the writer
+    thread   BLOB NOT NULL,             -- MessageId of the one that began the conversation
+    reply_to BLOB,                      -- MessageId of the one that it answers
+    node     BLOB NOT NULL,             -- NodeId of the writer
+    sent     INTEGER NOT NULL,          -- 1 when this node wrote it
+    at       INTEGER NOT NULL,          -- Unix milliseconds, by the writer's clock
+    came_at  INTEGER NOT NULL,          -- Unix milliseconds when it came, or was put into the outbox
+    read_at  INTEGER,                   -- Unix milliseconds when it was read here; NULL before
+    body     BLOB NOT NULL              -- CBOR of role, agent, text, references; sealed when this node wrote it
+) STRICT;
+CREATE INDEX messages_by_thread ON messages (thread, n);
+-- What came and was not read, and what was, which makes room.
+CREATE INDEX messages_unread ON messages (n) WHERE sent = 0 AND read_at IS NULL;
+CREATE INDEX messages_read ON messages (node, n) WHERE sent = 0 AND read_at IS NOT NULL;
+
+-- To whom this node wrote, and how far that has come. While its row of the outbox is there it waits, or is refused.
+CREATE TABLE message_receivers (
+    message      INTEGER NOT NULL,      -- messages.n
+    node         BLOB NOT NULL,         -- NodeId of the receiver
+    item         INTEGER NOT NULL,      -- outbox.id
+    delivered_at INTEGER,               -- Unix milliseconds; NULL before
+    read_at      INTEGER,               -- Unix milliseconds, by the receiver's clock; NULL before
+    PRIMARY KEY (message, node)
+) STRICT, WITHOUT ROWID;
+
+-- How much there is of each writer: read instead of counting rows.
+CREATE TABLE message_writers (
+    node   BLOB PRIMARY KEY,            -- NodeId
+    own    INTEGER NOT NULL,            -- 1 for this node
+    items  INTEGER NOT NULL,            -- messages of it
+    bytes  INTEGER NOT NULL,            -- bytes of their bodies
+    unread INTEGER NOT NULL             -- those of them that came and were not read
+) STRICT, WITHOUT ROWID;
+
+-- Words of the messages that came, cut and folded by this crate. What this node wrote is not in here: while it waits
+-- it must not stand in the file for others to read.
+CREATE VIRTUAL TABLE message_words USING fts5 (text, content = '', contentless_delete = 1, tokenize = 'ascii');

@@ -43,6 +43,8 @@ pub struct Db {
     pub(crate) rewritten: i64,
     /// Whether own events are sent as soon as they are written, see [`Db::note_sent`].
     pub(crate) told: bool,
+    /// The era of the outbox that was begun, see [`Db::begin_era`].
+    pub(crate) era: Option<u64>,
     /// Transactions that are open: 1 for a transaction, more for savepoints inside it.
     depth: usize,
     /// Whether the cache could not be read back after a failure, so that it may hold what is not on disk.
@@ -80,6 +82,7 @@ impl Db {
             frequencies: Frequencies::default(),
             rewritten: 0,
             told: false,
+            era: None,
             depth: 0,
             stale: false,
         };

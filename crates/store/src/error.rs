@@ -126,6 +126,15 @@ pub enum Error {
     /// A payload could not be encoded or read.
     #[error(transparent)]
     Payload(#[from] PayloadError),
+    /// No more can wait in the outbox.
+    #[error(transparent)]
+    OutboxFull(#[from] crate::outbox::Full),
+    /// Nothing can be put into the outbox before an era was begun.
+    #[error("no era of the outbox was begun")]
+    NoEra,
+    /// There is no randomness to seal with.
+    #[error(transparent)]
+    NoRandomness(#[from] antiphon_core::outbox::NoRandomness),
     /// The store was closed, or its thread is gone.
     #[error("the store is closed")]
     Closed,
@@ -183,6 +192,21 @@ impl Error {
         matches!(self, Self::Damaged(_))
             || code == Some(rusqlite::ErrorCode::DatabaseCorrupt)
             || code == Some(rusqlite::ErrorCode::NotADatabase)
+    }
+
+    /// Why the outbox takes no more, if that is what is wrong.
+    pub fn outbox_full(&self) -> Option<&crate::outbox::Full> {
+        if let Self::OutboxFull(full) = self { Some(full) } else { None }
+    }
+
+    /// Whether the same may well succeed later: the disk is full or fails, or the database is in use.
+    pub(crate) fn may_pass(&self) -> bool {
+        let constraint = Some(rusqlite::ErrorCode::ConstraintViolation);
+        match self {
+            Self::Sqlite(_) => self.code() != constraint,
+            Self::Io { .. } | Self::Closed | Self::NoSigner => true,
+            _ => false,
+        }
     }
 
     /// Whether the store was closed.

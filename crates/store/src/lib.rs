@@ -31,8 +31,10 @@ mod found;
 mod hits;
 mod incidents;
 mod invites;
+mod messages;
 mod modes;
 mod moving;
+mod outbox;
 mod page;
 mod payloads;
 mod peers;
@@ -55,6 +57,7 @@ mod set_aside;
 mod standing;
 mod steward;
 mod store;
+mod taken;
 mod upgrade;
 mod verdicts;
 mod verify;
@@ -73,7 +76,17 @@ pub use divergence::{Ancestor, Diverged, DivergedField, Settlement, SubjectId};
 pub use erasure::{Erasure, ErasureAt};
 pub use error::{AuthorError, Error};
 pub use invites::{Invite, InviteUse};
+pub use messages::{
+    Came, Delivery, MESSAGE_BYTES_MAX, MESSAGE_BYTES_PER_WRITER_MAX, MESSAGES_MAX, MESSAGES_PER_WRITER_MAX,
+    MESSAGES_READ_MAX, MESSAGES_SHOWN_MAX, MessageBounds, MessageCounts, MessageFilter, MessageView, NewMessage,
+    ReceiverView, Which,
+};
 pub use modes::{Domains, NodeMode};
+pub use outbox::{
+    CAME_BACK, DOES_NOT_OPEN, Effect, Effected, Full, OUTBOX_ERAS_MAX, OUTBOX_REASON_BYTES_MAX, OutboxBound,
+    OutboxCheck, OutboxFilter, OutboxPage, OutboxPeer, OutboxRow, OutboxState, OutboxStats, Push, Retried, Settled,
+    Waiting,
+};
 pub use peers::{DOMAINS_MAX, Health, HealthError, PeerMode, PeerRow};
 pub use reader::Reader;
 pub use receipts::{KeptReceipt, RECEIPTS_MAX};
@@ -86,6 +99,7 @@ pub use sealed_copies::{COPY_HOLDERS_MAX, CopyHolder, CopyLimits, CopyOwner, Cop
 pub use set_aside::{OwnLog, Rejoined};
 pub use standing::{FactEntry, LogStanding};
 pub use store::{Committed, RandomSource, Store, StoreOptions};
+pub use taken::{TAKEN_ERAS_MAX, TAKEN_RANGES_MAX, TakeFrom, Taking, Took};
 pub use view::*;
 pub use wants::{Filled, Items};
 pub use write_again::Again;

@@ -35,6 +35,7 @@ impl Db {
             while let Some(last) = db.replay(&by_id, after)? {
                 after = last;
             }
+            crate::outbox::recount(&db.conn)?;
             db.new_epoch()
         })
     }

@@ -49,6 +49,7 @@ pub(crate) fn verify(conn: &Connection) -> Result<Report, Error> {
     }
     check_projection(conn, &mut report)?;
     check_frontiers(conn, &mut report)?;
+    crate::outbox::check_tallies(conn)?.into_iter().for_each(|problem| report.add(problem));
     Ok(report)
 }
 
