@@ -1,13 +1,14 @@
 //! What a handle asks of the outbox as the event loop knows it: how deliveries go, and what is kept in memory.
 //!
 //! What waits on disk is read from the database. Only the loop knows which of it is under way, how often a peer was
-//! tried and when it is tried next, and it alone holds the moderate items.
+//! tried and when it is tried next, and it alone holds the items in memory.
 
 use std::collections::BTreeMap;
 
 use antiphon_core::ids::NodeId;
-use antiphon_core::outbox::{Place, Protocol, Subject};
+use antiphon_core::outbox::Place;
 use antiphon_core::time::UnixMillis;
+use antiphon_protocol::outbox::moderate::{Gone, Waiting};
 use tokio::sync::oneshot;
 
 /// Something a handle asks about the outbox.
@@ -17,20 +18,22 @@ pub(crate) enum Ask {
     Show(oneshot::Sender<Shown>),
     /// Tries a peer now, or everyone for whom something waits; says how many peers that are.
     Now { peer: Option<NodeId>, reply: oneshot::Sender<u64> },
-    /// Lets an abandoned item of memory wait again; says whether there was one.
-    Again { item: u64, reply: oneshot::Sender<bool> },
-    /// Drops an item of memory, waiting or abandoned; says whether there was one.
-    Drop { item: u64, reply: oneshot::Sender<bool> },
+    /// Drops an item that waits in memory; it is handed back if there was one.
+    Drop { peer: NodeId, place: Place, reply: oneshot::Sender<Option<Waiting>> },
+    /// A person dropped so many rows.
+    Dropped(u64),
 }
 
 /// What the loop knows of the outbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
-    /// How deliveries to each peer go.
+    /// How deliveries to each peer go for whom something waits.
     pub(crate) peers: BTreeMap<NodeId, Standing>,
-    /// What is kept in memory, in the order of the numbers.
-    pub(crate) memory: Vec<Remembered>,
-    /// What was counted since the node started.
+    /// What waits in memory, by peer and number.
+    pub(crate) waiting: Vec<Waiting>,
+    /// What was given up or refused of that, oldest first.
+    pub(crate) gone: Vec<Gone>,
+    /// What was counted since the node started, on disk and in memory together.
     pub(crate) counts: Counts,
 }
 
@@ -45,26 +48,6 @@ pub(crate) struct Standing {
     pub(crate) under_way: Vec<Place>,
     /// Stable name of why the last attempt failed.
     pub(crate) reason: Option<String>,
-}
-
-/// An item that is kept in memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Remembered {
-    /// Its number, never used twice while the node runs.
-    pub(crate) item: u64,
-    pub(crate) peer: NodeId,
-    pub(crate) place: Place,
-    pub(crate) protocol: Protocol,
-    pub(crate) schema: u16,
-    pub(crate) subject: Subject,
-    /// When it was put there.
-    pub(crate) at: UnixMillis,
-    /// Of the body.
-    pub(crate) bytes: u64,
-    /// How often it was tried.
-    pub(crate) tries: u32,
-    /// Stable name of why it was given up; `None` while it waits.
-    pub(crate) abandoned: Option<String>,
 }
 
 /// What was counted since the node started.
