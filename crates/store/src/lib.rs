@@ -77,14 +77,14 @@ pub use erasure::{Erasure, ErasureAt};
 pub use error::{AuthorError, Error};
 pub use invites::{Invite, InviteUse};
 pub use messages::{
-    Came, Delivery, MESSAGE_BYTES_MAX, MESSAGE_BYTES_PER_WRITER_MAX, MESSAGES_MAX, MESSAGES_PER_WRITER_MAX,
-    MESSAGES_READ_MAX, MESSAGES_SHOWN_MAX, MessageBounds, MessageCounts, MessageFilter, MessageView, NewMessage,
-    ReceiverView, Which,
+    Came, Delivery, INBOX_FULL, LETTER_SCHEMA, MESSAGE_BYTES_MAX, MESSAGE_BYTES_PER_WRITER_MAX, MESSAGES_MAX,
+    MESSAGES_PER_WRITER_MAX, MESSAGES_READ_MAX, MESSAGES_SHOWN_MAX, MessageBounds, MessageCounts, MessageFilter,
+    MessageView, NOTICE_SCHEMA, NewMessage, ReceiverView, Which,
 };
 pub use modes::{Domains, NodeMode};
 pub use outbox::{
     CAME_BACK, DOES_NOT_OPEN, Effect, Effected, Full, OUTBOX_ERAS_MAX, OUTBOX_REASON_BYTES_MAX, OutboxBound,
-    OutboxCheck, OutboxFilter, OutboxPage, OutboxPeer, OutboxRow, OutboxState, OutboxStats, Push, Retried, Settled,
+    OutboxCheck, OutboxFilter, OutboxPage, OutboxPeer, OutboxRow, OutboxState, OutboxStats, OutboxStuck, Push, Retried, Settled,
     Waiting,
 };
 pub use peers::{DOMAINS_MAX, Health, HealthError, PeerMode, PeerRow};

@@ -69,6 +69,7 @@ impl Db {
             )?;
             let own_catalogue = if bring_incidents { Some(db.cache.own()?.node) } else { None };
             resources::leave_team(&db.conn, own_catalogue)?;
+            crate::messages::forget_all(&db.conn)?;
             let hlc = db.cache.small.hlc;
             db.cache = Cache::load(&db.conn)?;
             db.cache.small.hlc = hlc;

@@ -160,7 +160,7 @@ fn keep_plan(conn: &Connection, owner: &NodeId, plan: &Plan) -> Result<Kept, Err
     }
     // A plan may overtake the entry it is about, but must not outlive it.
     if held(conn, plan.id)?.is_some_and(|(_, gone)| gone) {
-        return Ok(Kept::Unknown);
+        return Ok(Kept::Old);
     }
     let mut query = conn.prepare_cached("SELECT at FROM resource_plans WHERE id = ?1")?;
     let before: Option<i64> = query.query_row([plan.id.0], |found| found.get(0)).optional()?;
@@ -212,7 +212,8 @@ fn note_checked(
                WHERE id = ?1 AND gone = 0";
     let stamp = says.map(|stamp| (sql(stamp.at.0), sql(stamp.version))).unzip();
     let changed = conn.prepare_cached(put)?.execute(params![id.0, sql(now.0), stamp.0, stamp.1])?;
-    Ok(if changed == 0 { Kept::Unknown } else { Kept::Kept })
+    // The entry went away while its owner was asked.
+    Ok(if changed == 0 { Kept::Old } else { Kept::Kept })
 }
 
 /// Replaces the words by which an entry is found.

@@ -10,6 +10,7 @@ use super::tally::{Tally, Total};
 use super::{OutboxPage, Settled, kept_reason};
 use crate::db::Db;
 use crate::error::Error;
+use crate::messages;
 use crate::reader::Reader;
 use crate::row::{self, sql};
 
@@ -82,13 +83,16 @@ impl Db {
     }
 
     fn take_delivered(&self, peer: &NodeId, place: Place, now: UnixMillis, tally: &mut Tally) -> Result<bool, Error> {
-        let mut delete = self
-            .conn
-            .prepare_cached("DELETE FROM outbox WHERE peer = ?1 AND n = ?2 AND era = ?3 RETURNING bytes, state")?;
+        let mut delete = self.conn.prepare_cached(
+            "DELETE FROM outbox WHERE peer = ?1 AND n = ?2 AND era = ?3 RETURNING bytes, state, protocol, schema, subject",
+        )?;
         let mut rows = delete.query(params![peer.0, sql(place.n), sql(place.era)])?;
         let Some(found) = rows.next()? else { return Ok(false) };
         tally.gone(row::uint(found, 0)?, found.get::<_, i64>(1)? != 0);
         tally.delivered = Some((place, now));
+        if messages::is_letter(found.get(2)?, found.get(3)?) {
+            messages::delivered(&self.conn, peer, &found.get::<_, Vec<u8>>(4)?, now)?;
+        }
         // The statement has run only when it was asked for more.
         while rows.next()?.is_some() {}
         Ok(true)

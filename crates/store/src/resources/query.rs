@@ -83,6 +83,14 @@ impl Reader<'_> {
         Ok(list)
     }
 
+    /// How many entries the catalogue of a node has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn catalogue_size(&self, owner: &NodeId) -> Result<usize, Error> {
+        super::count(self.connection(), "resources", owner)
+    }
+
     /// What a node has taken out of its catalogue, as far as that is still known.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod flaws;
 mod incidents;
 mod laws;
 mod memory;
+mod messages;
 mod recall;
 mod resources;
 mod restored;
