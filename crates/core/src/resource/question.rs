@@ -14,7 +14,7 @@ pub const TEXT_BYTES_MAX: usize = 256;
 /// Most entries of one answer.
 pub const FOUND_MAX: usize = 100;
 /// Most bytes of entries in one answer, counted before the entry that passes it.
-pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
+pub const ANSWER_BYTES_MAX: usize = 192 * 1024;
 /// Most capabilities that a summary names, the first in their order.
 pub const CAPABILITIES_MAX: usize = 256;
 

@@ -190,7 +190,7 @@ fn an_owner_says_whether_it_stands_by_an_entry() {
     let (mut alice, _) = alice();
     let linter = tool(&bob(), 1, "linter");
     let says = |held| ResourceChange::Checked { id: linter.id, held };
-    assert_eq!(alice.hears(&bob(), &says(None)), Kept::Unknown);
+    assert_eq!(alice.hears(&bob(), &says(None)), Kept::Old);
     assert_eq!(alice.hears_of(&bob(), &linter), Kept::Kept);
     assert_eq!(alice.entry(linter.id).unwrap().checked, None);
     for held in [Some(linter.stamp), None] {
@@ -230,7 +230,8 @@ fn plans_and_planned_uses_are_kept_with_the_entry_and_no_longer() {
     assert_eq!(alice.hears(&bob(), &ResourceChange::Removal(removal(&linter))), Kept::Kept);
     assert_eq!(alice.db.reader().resource_plan(linter.id).unwrap(), None);
     assert!(alice.db.reader().resource_considers(linter.id).unwrap().is_empty());
-    assert_eq!(alice.hears(&bob(), &plan(3, 30)), Kept::Unknown, "it is about something that is gone");
+    assert_eq!(alice.hears(&bob(), &plan(3, 30)), Kept::Old, "it is about something that is gone");
+    assert_eq!(alice.db.reader().resource_plan(linter.id).unwrap(), None);
 }
 
 #[test]
