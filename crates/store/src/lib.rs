@@ -84,8 +84,8 @@ pub use messages::{
 pub use modes::{Domains, NodeMode};
 pub use outbox::{
     CAME_BACK, DOES_NOT_OPEN, Effect, Effected, Full, OUTBOX_ERAS_MAX, OUTBOX_REASON_BYTES_MAX, OutboxBound,
-    OutboxCheck, OutboxFilter, OutboxPage, OutboxPeer, OutboxRow, OutboxState, OutboxStats, OutboxStuck, Push, Retried, Settled,
-    Waiting,
+    OutboxCheck, OutboxFilter, OutboxPage, OutboxPeer, OutboxRow, OutboxState, OutboxStats, OutboxStuck, Push, Retried,
+    Settled, Waiting,
 };
 pub use peers::{DOMAINS_MAX, Health, HealthError, PeerMode, PeerRow};
 pub use reader::Reader;

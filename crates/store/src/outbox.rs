@@ -21,6 +21,7 @@ mod delivery;
 mod effect;
 mod enqueue;
 mod era;
+mod figures;
 mod list;
 mod mend;
 mod row;
@@ -33,6 +34,7 @@ use antiphon_core::outbox::{Level, Outgoing, Place, Protocol};
 use antiphon_core::time::UnixMillis;
 
 pub use effect::{Effect, Effected};
+pub use figures::OutboxStuck;
 pub use list::{OutboxCheck, OutboxFilter, OutboxPeer, OutboxRow, OutboxStats};
 pub use mend::Retried;
 
