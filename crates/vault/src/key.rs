@@ -111,6 +111,11 @@ impl NodeKey {
         Zeroizing::new(self.signing.to_bytes())
     }
 
+    /// Seed and public key of the Ed25519 key, one after the other.
+    pub(crate) fn keypair(&self) -> Zeroizing<[u8; 64]> {
+        Zeroizing::new(self.signing.to_keypair_bytes())
+    }
+
     /// Opens what was sealed to this node's [`age_recipient`](Self::age_recipient).
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! ```text
 //! 24 words ⇄ root ─ HKDF "antiphon/node-key/1" → Ed25519 key → node id, signatures, libp2p identity
 //!                 └ HKDF "antiphon/age/1"      → X25519 key  → age recipient, sealed blobs
+//! Ed25519 key ─ HKDF "antiphon/outbox/v1" → AES key → rows of the outbox, see [`at_rest`]
 //! ```
 //!
 //! Why not use the root as the Ed25519 key itself? Because then one number would serve two algorithms, and a third
@@ -22,6 +23,7 @@
 //! swapped a page out, or that a copy made by moving a value on the stack is wiped as well.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod at_rest;
 pub mod file;
 pub mod key;
 mod lean;
@@ -34,6 +36,7 @@ pub mod sealed_copy;
 pub mod sealed_file;
 pub mod secret_file;
 
+pub use at_rest::OutboxKey;
 pub use key::NodeKey;
 pub use phrase::Phrase;
 pub use role::RoleSecret;
