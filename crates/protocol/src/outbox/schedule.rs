@@ -84,6 +84,8 @@ enum State {
         more: bool,
         /// It connected since, or a person asked.
         soon: bool,
+        /// Nothing waits for it any more.
+        forgotten: bool,
     },
 }
 
@@ -206,7 +208,7 @@ impl Schedule {
             // Who is connected and yet failed does so again; a new item does not change that.
             State::Due(at) if connected && known.failures == 0 => *at = now.min(*at),
             State::Due(_) => {}
-            State::Trying { more, .. } => *more = true,
+            State::Trying { more, forgotten, .. } => (*more, *forgotten) = (true, false),
         }
     }
 
@@ -221,10 +223,13 @@ impl Schedule {
 
     fn ended(&mut self, peer: NodeId, end: End, now: UnixMillis) {
         let Some(known) = self.peers.get(&peer).copied() else { return };
-        let State::Trying { more, soon } = known.state else { return };
+        let State::Trying { more, soon, forgotten } = known.state else { return };
         self.trying = self.trying.saturating_sub(1);
+        if forgotten || (end == End::Done && !more && !soon) {
+            self.peers.remove(&peer);
+            return;
+        }
         let failures = match end {
-            End::Done if !more && !soon => return self.drop(peer),
             End::Done => 0,
             End::Failed { moved: true } => 1,
             End::Failed { moved: false } => known.failures.saturating_add(1),
@@ -238,14 +243,15 @@ impl Schedule {
         self.peers.insert(peer, Peer { state, failures, ..known });
     }
 
-    /// An attempt that is under way goes on, and its end finds nobody.
+    /// An attempt that is under way goes on; the peer is forgotten when it ends.
     fn forget(&mut self, peer: NodeId) {
-        self.trying = self.trying.saturating_sub(usize::from(self.is_trying(&peer)));
-        self.drop(peer);
-    }
-
-    fn drop(&mut self, peer: NodeId) {
-        self.peers.remove(&peer);
+        match self.peers.get_mut(&peer).map(|peer| &mut peer.state) {
+            Some(State::Trying { more, soon, forgotten }) => (*more, *soon, *forgotten) = (false, false, true),
+            Some(State::Due(_)) => {
+                self.peers.remove(&peer);
+            }
+            None => {}
+        }
     }
 
     fn go_on(&mut self, now: UnixMillis, out: &mut Vec<Output>) {
@@ -263,7 +269,7 @@ impl Schedule {
         let free = TRIES_AT_ONCE_MAX.saturating_sub(self.trying).min(ready);
         for (_, id) in due.iter().take(free) {
             let Some(peer) = self.peers.get_mut(id) else { continue };
-            peer.state = State::Trying { more: false, soon: false };
+            peer.state = State::Trying { more: false, soon: false, forgotten: false };
             peer.tried_at = Some(now);
             self.trying += 1;
             out.push(Output::Try(*id));
