@@ -1,15 +1,16 @@
 //! What a handle asks of the outbox as the event loop knows it: how deliveries go, and what is kept in memory.
 //!
 //! What waits on disk is read from the database. Only the loop knows which of it is under way, how often a peer was
-//! tried and when it is tried next, and it alone holds the items in memory.
+//! tried and when it is tried next, and it alone holds the moderate items.
 
 use std::collections::BTreeMap;
 
 use antiphon_core::ids::NodeId;
-use antiphon_core::outbox::Place;
+use antiphon_core::outbox::{Place, Protocol, Subject};
 use antiphon_core::time::UnixMillis;
-use antiphon_protocol::outbox::moderate::{Gone, Waiting};
 use tokio::sync::oneshot;
+
+use super::Side;
 
 /// Something a handle asks about the outbox.
 #[derive(Debug)]
@@ -18,23 +19,36 @@ pub(crate) enum Ask {
     Show(oneshot::Sender<Shown>),
     /// Tries a peer now, or everyone for whom something waits; says how many peers that are.
     Now { peer: Option<NodeId>, reply: oneshot::Sender<u64> },
-    /// Drops an item that waits in memory; it is handed back if there was one.
-    Drop { peer: NodeId, place: Place, reply: oneshot::Sender<Option<Waiting>> },
-    /// A person dropped so many rows.
+    /// Whether an item still waits in memory. What was given up is not kept, so it cannot wait again.
+    Again { item: u64, reply: oneshot::Sender<bool> },
+    /// Drops an item that waits in memory; says whether there was one.
+    Drop { item: u64, reply: oneshot::Sender<bool> },
+    /// A person dropped so many rows of the database.
     Dropped(u64),
 }
 
 /// What the loop knows of the outbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
-    /// How deliveries to each peer go for whom something waits.
+    /// How deliveries to each peer go.
     pub(crate) peers: BTreeMap<NodeId, Standing>,
-    /// What waits in memory, by peer and number.
-    pub(crate) waiting: Vec<Waiting>,
-    /// What was given up or refused of that, oldest first.
-    pub(crate) gone: Vec<Gone>,
-    /// What was counted since the node started, on disk and in memory together.
+    /// What is kept in memory, in the order of the numbers.
+    pub(crate) memory: Vec<Remembered>,
+    /// What was counted since the node started.
     pub(crate) counts: Counts,
+    /// Copies that turned out to be older ones.
+    pub(crate) restored: Vec<Restored>,
+}
+
+/// The two sides of a queue do not remember the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Restored {
+    /// With whom.
+    pub(crate) peer: NodeId,
+    /// Whose database is the older copy.
+    pub(crate) side: Side,
+    /// When that was noticed last.
+    pub(crate) at: UnixMillis,
 }
 
 /// How deliveries to one peer go.
@@ -48,6 +62,26 @@ pub(crate) struct Standing {
     pub(crate) under_way: Vec<Place>,
     /// Stable name of why the last attempt failed.
     pub(crate) reason: Option<String>,
+}
+
+/// An item that is kept in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    /// Its number, never used twice while the node runs.
+    pub(crate) item: u64,
+    pub(crate) peer: NodeId,
+    pub(crate) place: Place,
+    pub(crate) protocol: Protocol,
+    pub(crate) schema: u16,
+    pub(crate) subject: Subject,
+    /// When it was put there.
+    pub(crate) at: UnixMillis,
+    /// Of the body.
+    pub(crate) bytes: u64,
+    /// How often it was tried.
+    pub(crate) tries: u32,
+    /// Stable name of why it was given up; `None` while it waits.
+    pub(crate) abandoned: Option<String>,
 }
 
 /// What was counted since the node started.
