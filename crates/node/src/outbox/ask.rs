@@ -23,8 +23,6 @@ pub(crate) enum Ask {
     Again { item: u64, reply: oneshot::Sender<bool> },
     /// Drops an item that waits in memory; says whether there was one.
     Drop { item: u64, reply: oneshot::Sender<bool> },
-    /// A person dropped so many rows of the database.
-    Dropped(u64),
 }
 
 /// What the loop knows of the outbox.
