@@ -321,6 +321,26 @@ impl Reader<'_> {
         })
     }
 
+    /// Events that must be written again and cannot, since their text is not held: the log and the place where they
+    /// stood, and the hash of their header. Whoever holds such an event may have the text.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn waiting_for_texts(&self) -> Result<Vec<(LogId, u64, Hash)>, Error> {
+        let mut query = self.connection().prepare_cached(
+            "SELECT l.stream, l.store, s.seq, s.hash FROM set_aside s JOIN logs l ON l.id = s.log
+             WHERE s.payload IS NULL AND NOT EXISTS (SELECT 1 FROM events v
+                 WHERE v.log = s.log AND v.seq = s.seq AND v.header = s.header AND v.payload IS NOT NULL)
+             ORDER BY l.stream, l.store, s.seq",
+        )?;
+        let mut rows = query.query([])?;
+        let mut waiting = Vec::new();
+        while let Some(found) = rows.next()? {
+            waiting.push((row::log(found, 0, 1)?, row::uint(found, 2)?, row::hash(found, 3)?));
+        }
+        Ok(waiting)
+    }
+
     /// How far an own log may have left this machine; `None` when that is not known.
     ///
     /// # Errors

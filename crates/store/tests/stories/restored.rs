@@ -147,6 +147,31 @@ fn what_somebody_was_sent_is_written_again_in_a_new_store_and_so_is_the_other_br
 }
 
 #[test]
+fn an_event_whose_text_nobody_has_yet_waits_for_it_and_for_nothing_else() {
+    let mut story = story();
+    let own = story.restored.remember("written since");
+    let head = story.restored.db.reader().clock().unwrap()[&story.log];
+    assert!(story.restored.db.note_sent(story.log, head).unwrap());
+    let (key, now) = (story.restored.node(), story.restored.tick());
+    let mut branch = after(&story.alice, story.log, 2);
+    let (hash, text) = (branch[0].hash(), branch[0].payload().unwrap().to_vec());
+    branch[0] = branch[0].clone().without_payload();
+    let Story { mut restored, log, held, .. } = story;
+    restored.db.keep_branch(log, key, branch, now).unwrap();
+    let again = write_again(&mut restored);
+    assert!(again.opened.is_some());
+    assert_eq!((again.written, again.waiting), (2, 1));
+    assert_eq!(restored.db.reader().waiting_for_texts().unwrap(), [(log, 3, hash)]);
+    assert_eq!(restored.content(own).as_deref(), Some("written since"));
+    try_remember(&mut restored).unwrap();
+    assert!(restored.db.fill_wanted(log, vec![(3, text)]).unwrap().fits);
+    assert_eq!(restored.db.reader().waiting_for_texts().unwrap(), []);
+    let again = write_again(&mut restored);
+    assert_eq!((again.written, again.waiting), (1, 0));
+    assert_eq!(restored.content(held).as_deref(), Some("written after the copy"));
+}
+
+#[test]
 fn a_branch_whose_tail_comes_late_does_not_undo_what_was_written_since() {
     let mut story = story();
     story.restored.edit(story.common, Field::Domain, "since".into());
