@@ -1,6 +1,6 @@
 //! What happens to a world from outside: links, crashes, clocks, disks, and the calm afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use antiphon_core::ids::FactId;
@@ -12,6 +12,7 @@ use crate::agenda::Event;
 use crate::disk;
 use crate::exercised::Class;
 use crate::failure::Step;
+use crate::holdings::facts_with_texts;
 use crate::network::{Body, Packet};
 use crate::node::Up;
 use crate::options::Sabotage;
@@ -215,18 +216,7 @@ impl World {
             let peer = self.index[&row.node];
             self.nodes[node].shares.insert(peer, (policy, self.at));
         }
-        let others: Vec<usize> = self.honest().into_iter().filter(|other| *other != node).collect();
-        let dbs = || others.iter().filter_map(|other| self.nodes[*other].up.as_ref()).chain([&up]).map(|up| &up.db);
-        let mut somewhere: BTreeMap<FactId, Stream> = BTreeMap::new();
-        for fact in self.model.remembered.iter().filter(|((of, _), _)| *of == node).map(|(_, fact)| *fact) {
-            for db in dbs() {
-                if let Some(found) = db.reader().fact(fact)? {
-                    // Where it stands shared, it is shared for all.
-                    let stream = somewhere.entry(fact).or_insert(found.stream);
-                    *stream = if found.stream == Stream::Shared { Stream::Shared } else { *stream };
-                }
-            }
-        }
+        let somewhere = self.somewhere(node, &up)?;
         self.model.rolled_back(node, &id, &logs, &somewhere);
         self.restored = true;
         self.nodes[node].lost_at = Some(self.at);
@@ -234,6 +224,24 @@ impl World {
         self.restart(node)?;
         // Somebody goes on where the copy ends, before anybody can say that these places are taken.
         if self.random.chance(700) { self.write_by(node) } else { Ok(()) }
+    }
+
+    /// What a node remembered that stands on the copy of its disk, or of which another member has a text; and where.
+    fn somewhere(&self, node: usize, copy: &Up) -> Step<BTreeMap<FactId, Stream>> {
+        let mut heard: BTreeSet<FactId> = BTreeSet::new();
+        for other in self.honest().into_iter().filter(|other| *other != node) {
+            if let Some(up) = self.nodes[other].up.as_ref() {
+                // Who has headers only can give nothing back.
+                heard.extend(facts_with_texts(&up.db.reader())?);
+            }
+        }
+        let mut somewhere: BTreeMap<FactId, Stream> = BTreeMap::new();
+        for fact in self.model.remembered.iter().filter(|((of, _), _)| *of == node).map(|(_, fact)| *fact) {
+            let on_copy = copy.db.reader().fact(fact)?.map(|found| found.stream);
+            let stream = if heard.contains(&fact) { Some(Stream::Shared) } else { on_copy };
+            somewhere.extend(stream.map(|stream| (fact, stream)));
+        }
+        Ok(somewhere)
     }
 
     /// Somebody sets the clock of a node: what waits for a time by it may be due at once.

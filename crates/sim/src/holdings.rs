@@ -261,3 +261,15 @@ fn texts_of(reader: &Reader<'_>, fact: FactId) -> Step<Option<(LogId, u64)>> {
     }
     Ok(None)
 }
+
+/// Facts of which the text of some shared event is held.
+pub(crate) fn facts_with_texts(reader: &Reader<'_>) -> Step<BTreeSet<FactId>> {
+    let mut facts = BTreeSet::new();
+    for view in reader.logs()?.into_iter().filter(|view| view.log.stream == Stream::Shared) {
+        for seq in 1..=view.head.seq {
+            let event = reader.event_at(view.log, seq)?.filter(|event| event.payload().is_some());
+            facts.extend(event.and_then(|event| event.header().subject.fact()));
+        }
+    }
+    Ok(facts)
+}

@@ -9,6 +9,7 @@ use antiphon_store::{Db, FactFilter, FactView, RecallQuery};
 
 use crate::failure::{Broken, Law, Step, need};
 use crate::model::Model;
+use crate::plan::Policy;
 use crate::world::World;
 
 /// Facts that are read at a time.
@@ -42,13 +43,38 @@ impl World {
 
     fn is_settled(&self) -> bool {
         let honest = self.honest();
-        let quiet = self.is_even(&honest) && !self.agenda.is_working() && !self.is_rejoining(&honest);
-        quiet && matches!(self.owed(&honest), Ok(None))
+        let quiet = self.is_even(&honest) && !self.agenda.is_working();
+        quiet && matches!(self.is_rejoining(&honest), Ok(false)) && matches!(self.owed(&honest), Ok(None))
     }
 
-    /// Whether somebody has own events that wait to be written again.
-    fn is_rejoining(&self, honest: &[usize]) -> bool {
-        honest.iter().any(|node| self.nodes[*node].up.as_ref().is_some_and(|up| up.rejoin.is_unsettled()))
+    /// Whether somebody has own events that wait to be written again and can be.
+    fn is_rejoining(&self, honest: &[usize]) -> Step<bool> {
+        for node in honest.iter().copied() {
+            let unsettled = self.nodes[node].up.as_ref().is_some_and(|up| up.rejoin.is_unsettled());
+            if unsettled && self.has_to_write_again(node, honest)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a node has to write again what it has, or what somebody has. What its author had withheld from all when
+    /// it lost its disk is nowhere: of such an event only the header came back, and it waits for its text for ever.
+    fn has_to_write_again(&self, node: usize, honest: &[usize]) -> Step<bool> {
+        let own = self.db(node)?.reader().own_log()?;
+        let mut lost = 0;
+        for (log, seq, hash) in self.db(node)?.reader().waiting_for_texts()? {
+            let mut given = false;
+            // What does not count goes to those only who get everything.
+            let gives =
+                |other: &usize| self.nodes[*other].shares.get(&node).is_none_or(|(policy, _)| *policy == Policy::All);
+            for other in honest.iter().filter(|other| **other != node && gives(other)) {
+                let held = self.db(*other)?.reader().event_at(log, seq)?;
+                given |= held.is_some_and(|event| event.hash() == hash && event.payload().is_some());
+            }
+            lost += u64::from(!given);
+        }
+        Ok(own.adopting || own.forked || own.waiting > lost)
     }
 
     /// The law that is broken when all this does not come to an end.
@@ -56,7 +82,7 @@ impl World {
         let honest = self.honest();
         match () {
             () if !self.is_even(&honest) => Law::Converges,
-            () if self.is_rejoining(&honest) => Law::RestoredWrites,
+            () if !matches!(self.is_rejoining(&honest), Ok(false)) => Law::RestoredWrites,
             () if !matches!(self.owed(&honest), Ok(None)) => Law::TextsCome,
             () => Law::Converges,
         }
@@ -318,7 +344,8 @@ impl World {
                     logs.iter().any(|view| view.log == log && view.verdict == Verdict::Good)
                 })
         });
-        need(counts && !own.is_unsettled(), Law::RestoredWrites, || format!("n{node} came back and has {own:?}"))
+        let settled = !self.has_to_write_again(node, honest)?;
+        need(counts && settled, Law::RestoredWrites, || format!("n{node} came back and has {own:?}"))
     }
 
     fn check_local(&self, honest: &[usize]) -> Step {

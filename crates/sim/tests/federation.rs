@@ -135,3 +135,12 @@ fn a_text_before_a_parting_comes_from_who_holds_another_branch() {
 fn what_was_shared_with_nobody_is_local_again_on_an_older_disk() {
     check(8060);
 }
+
+/// A member withholds texts from all, loses its disk, and gets back the headers of its events: it waits for those texts,
+/// which nobody has, and is at rest all the same.
+#[test]
+fn texts_that_nobody_was_given_are_lost_with_the_disk_and_keep_nobody_from_coming_to_rest() {
+    for seed in [30396, 40317] {
+        check(seed);
+    }
+}
