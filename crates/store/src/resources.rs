@@ -74,7 +74,9 @@ impl Db {
     /// When the database fails.
     pub fn tell_catalogue_again(&mut self, node: &NodeId) -> Result<(), Error> {
         self.transaction(|db| {
-            db.conn.prepare_cached("DELETE FROM resource_told WHERE node = ?1")?.execute([node.0])?;
+            // Not deleted: that it was told once means that it may hold what is gone since.
+            let put = "UPDATE resource_told SET store = zeroblob(16) WHERE node = ?1";
+            db.conn.prepare_cached(put)?.execute([node.0])?;
             Ok(())
         })
     }

@@ -244,5 +244,7 @@ fn a_member_is_told_the_catalogue_once_for_each_of_its_databases() {
         assert_eq!(alice.db.reader().catalogue_told(&bob()).unwrap(), Some(store));
     }
     alice.db.tell_catalogue_again(&bob()).unwrap();
-    assert_eq!(alice.db.reader().catalogue_told(&bob()).unwrap(), None);
+    alice.db.tell_catalogue_again(&eve()).unwrap();
+    assert_eq!(alice.db.reader().catalogue_told(&bob()).unwrap(), Some(StoreId([0; 16])));
+    assert_eq!(alice.db.reader().catalogue_told(&eve()).unwrap(), None, "she was never told");
 }
