@@ -21,11 +21,12 @@ use crate::connect::reason_of;
 use crate::custody::{self, News};
 use crate::event_loop::Engine;
 use crate::forks;
+use crate::framed::Stuck;
 use crate::held::Held;
 use crate::inputs::Input;
 use crate::own_log;
 use crate::reasons;
-use crate::session::{Epoch, Live, Stuck};
+use crate::session::{Epoch, Live};
 use crate::tasks::Tasks;
 use crate::team::TeamState;
 

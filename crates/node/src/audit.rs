@@ -34,6 +34,9 @@ pub(crate) const COPY: &str = "sealed_copy";
 /// Somebody who was let in and is not any more.
 pub(crate) const PUT_OUT: &str = "put_out";
 
+/// Something that waits, or came, and was refused.
+pub(crate) const OUTBOX: &str = "outbox";
+
 /// Something that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {

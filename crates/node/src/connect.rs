@@ -75,9 +75,7 @@ impl Engine {
                 tracing::debug!(%peer, protocol = protocol.name(), "nothing answers this request");
             }
             Event::StreamOpened { peer, kind: StreamKind::Sync, stream } => self.on_stream(peer, Ok(stream)),
-            Event::StreamOpened { peer, kind: kind @ StreamKind::Outbox, .. } => {
-                tracing::debug!(%peer, kind = kind.name(), "nothing takes this stream");
-            }
+            Event::StreamOpened { peer, kind: StreamKind::Outbox, stream } => self.on_offer(peer, stream),
         }
     }
 
@@ -286,6 +284,7 @@ impl Engine {
         self.peers.set_trust(&peer, Trust::Verified, None);
         self.in_step(peer);
         self.open_stream(peer);
+        self.deliver_to(peer);
     }
 
     /// The peers that were let in, also those that are away.

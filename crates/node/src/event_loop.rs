@@ -22,6 +22,7 @@ use crate::clock::{has_come, now};
 use crate::custody::Custodian;
 use crate::held::Held;
 use crate::inputs::{Command, Input};
+use crate::outbox::Outbox;
 use crate::own_log::Rejoin;
 use crate::peers::Registry;
 use crate::ports::Ports;
@@ -68,6 +69,7 @@ pub(crate) struct Engine {
     pub(crate) audit: Audit,
     pub(crate) copies: Copies,
     pub(crate) custodian: Custodian,
+    pub(crate) outbox: Outbox,
     /// How long a verified peer may be silent, in milliseconds.
     pub(crate) peer_timeout_ms: u64,
     /// When strangers that were not seen for long are forgotten next.
@@ -98,6 +100,7 @@ impl Engine {
         let mut housekeeping = interval(Duration::from_millis(HOUSEKEEPING_MS));
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.read_commit();
+        self.rescan();
         loop {
             let wake = self.next_wake();
             tokio::select! {
@@ -142,6 +145,7 @@ impl Engine {
             Command::Registry(ask) => self.on_ask(ask),
             Command::Carry(carry) => self.on_carry(carry),
             Command::Modes(ask) => self.on_modes(ask),
+            Command::Outbox(ask) => self.on_outbox_ask(ask),
             Command::Moved(team) => self.moved(*team),
             Command::Stop => {}
         }
@@ -165,6 +169,7 @@ impl Engine {
             }
             Input::Kept => self.kept(),
             Input::Custody(news) => self.on_custody(news),
+            Input::Outbox(news) => self.on_outbox(news),
             Input::Refused(refused) => self.refused(refused),
             Input::Audited => self.audited(),
             Input::WroteAgain(done) => self.wrote_again(done),
@@ -202,5 +207,6 @@ impl Engine {
         self.check_timeouts(at);
         self.tend_copies(at);
         self.tend_own_log(at);
+        self.tend_outbox();
     }
 }

@@ -4,6 +4,7 @@ mod custody;
 mod erasure;
 mod modes;
 mod registry;
+mod sending;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::api::{Error, HandshakeView, Invitation, Joined, PeerView, Reason, Status};
 use crate::clock::now;
 use crate::inputs::Command;
+use crate::outbox::pen::Pen;
 use crate::sealed::Sealing;
 use crate::team::TeamState;
 use crate::{joins, moving, own_log, problems};
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     /// See [`crate::sealed`].
     pub(crate) sealing: Sealing,
     pub(crate) quota_bytes: u64,
+    /// With what items are put into the outbox.
+    pub(crate) pen: Pen,
     /// One at a time changes a setting: what is kept and what is done must not come to differ.
     pub(crate) settings: tokio::sync::Mutex<()>,
 }

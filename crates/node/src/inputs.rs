@@ -17,6 +17,7 @@ use crate::custody::News;
 use crate::handshakes::Outcome;
 use crate::held::Held;
 use crate::modes;
+use crate::outbox;
 use crate::registry::Ask;
 use crate::session::Epoch;
 use crate::team::TeamState;
@@ -60,6 +61,8 @@ pub(crate) enum Input {
     Kept,
     /// Something about custody was found out.
     Custody(News),
+    /// Something about what waits was found out.
+    Outbox(outbox::News),
     /// Something was refused.
     Refused(Refused),
     /// Refusals were written down, or could not be.
@@ -87,6 +90,8 @@ pub(crate) enum Command {
     Carry(Carry),
     /// Something about what is shared.
     Modes(modes::Ask),
+    /// Something about what waits.
+    Outbox(outbox::ask::Ask),
     /// Names connected members that hold more of a node's logs than this one.
     WhoIsAhead { node: NodeId, reply: oneshot::Sender<Vec<String>> },
     /// The team as the loop knows it.

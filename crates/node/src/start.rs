@@ -9,8 +9,9 @@ use antiphon_core::ids::{NodeId, ulid_bytes};
 use antiphon_core::sign::Signer;
 use antiphon_core::time::UnixMillis;
 use antiphon_net::{Multiaddr, NetHandle};
+use antiphon_protocol::outbox::Source;
 use antiphon_store::{Db, Draft, Identity, Options, Own, Store, StoreOptions};
-use antiphon_vault::{NodeKey, file, random, secret_file};
+use antiphon_vault::{NodeKey, OutboxKey, file, random, secret_file};
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
@@ -25,6 +26,8 @@ use crate::handle::{Handle, Shared};
 use crate::held::Held;
 use crate::home::{Home, Lock};
 use crate::inputs::INPUTS_MAX;
+use crate::outbox::Outbox;
+use crate::outbox::pen::Pen;
 use crate::peers::Registry;
 use crate::ports::{self, Ports};
 use crate::rows;
@@ -198,6 +201,7 @@ async fn assemble(
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
     let commits = store.committed();
     let sealing = Sealing::default();
+    let pen = open_outbox(config, &key, &store).await?;
     let shared = Shared {
         store: store.clone(),
         net: net.clone(),
@@ -207,6 +211,7 @@ async fn assemble(
         started: now(),
         sealing: sealing.clone(),
         quota_bytes: config.copy_quota_bytes,
+        pen: pen.clone(),
         settings: tokio::sync::Mutex::default(),
     };
     let engine = Engine {
@@ -230,6 +235,7 @@ async fn assemble(
         audit: Audit::default(),
         copies: Copies::new(config.copy_quota_bytes, sealing),
         custodian: Custodian::default(),
+        outbox: Outbox::new(pen, config.outbox.retry_ms)?,
         peer_timeout_ms: config.peer_timeout_ms,
         sweep_at: UnixMillis(0),
         agent_version: version,
@@ -247,6 +253,14 @@ async fn assemble(
         drop(lock);
     });
     Ok((Handle { shared: Arc::new(shared) }, engine))
+}
+
+/// Opens the outbox: what is put there from now on belongs to an era of its own.
+async fn open_outbox(config: &Config, key: &NodeKey, store: &Store) -> Result<Pen, Error> {
+    let era = Source::Disk.era(u64::from_be_bytes(random::bytes()?));
+    store.write(move |db| db.begin_era(era, now())).await?;
+    let sealer = Arc::new(OutboxKey::derive(key)?);
+    Ok(Pen::new(sealer, config.outbox.bounds, config.outbox.levels.clone()))
 }
 
 /// What the database knows when a node starts.

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use antiphon_core::ids::NodeId;
-use antiphon_core::outbox::{Place, Protocol, Subject};
+use antiphon_core::outbox::{Level, Outgoing, Place, Protocol, Subject};
 use antiphon_core::time::UnixMillis;
+use antiphon_protocol::outbox::moderate::Push;
 use tokio::sync::oneshot;
 
 use super::Side;
@@ -23,6 +24,23 @@ pub(crate) enum Ask {
     Again { item: u64, reply: oneshot::Sender<bool> },
     /// Drops an item that waits in memory; says whether there was one.
     Drop { item: u64, reply: oneshot::Sender<bool> },
+    /// A person dropped so many rows.
+    Dropped(u64),
+    /// Items were put down for these peers.
+    Put { peers: Vec<NodeId>, put: Put },
+    /// Keeps items in memory; says what became of each.
+    Keep { level: Level, items: Vec<Outgoing>, reply: oneshot::Sender<Vec<Push>> },
+}
+
+/// What one call put down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Put {
+    pub(crate) items: u64,
+    pub(crate) bytes: u64,
+    /// How many of them took the place of an older one.
+    pub(crate) merged: u64,
+    /// Calls that found no room.
+    pub(crate) full: u64,
 }
 
 /// What the loop knows of the outbox.

@@ -64,6 +64,8 @@ pub struct Waiting {
     pub protocol: Protocol,
     /// How much it matters.
     pub level: Level,
+    /// Version of the body's form.
+    pub schema: u16,
     /// What it is about.
     pub subject: Subject,
     /// When it was put here.
@@ -348,7 +350,7 @@ impl Entry {
     }
 
     const fn waiting(&self, peer: NodeId, place: Place) -> Waiting {
-        let Self { protocol, level, subject, at, tries, .. } = *self;
-        Waiting { peer, place, protocol, level, subject, at, bytes: self.body.len(), tries }
+        let Self { protocol, level, schema, subject, at, tries, .. } = *self;
+        Waiting { peer, place, protocol, level, schema, subject, at, bytes: self.body.len(), tries }
     }
 }

@@ -1,0 +1,76 @@
+//! What an item that came means here.
+//!
+//! An item is read and checked before the database hears of it: what it says must be well formed, and the sender must
+//! be whoever it claims to be. What is left is an effect, which is applied in the transaction that notes the item, and
+//! perhaps something to do after that.
+
+use std::sync::Arc;
+
+use antiphon_core::ids::NodeId;
+use antiphon_core::outbox::{Outgoing, Protocol};
+use antiphon_core::time::UnixMillis;
+use antiphon_protocol::outbox::{Item, Refusal};
+use antiphon_store::{Effect, Store};
+use antiphon_vault::NodeKey;
+
+use crate::team::TeamState;
+
+/// Why an item is refused that this version cannot read: a newer one may have sent it.
+pub(crate) const NOT_UNDERSTOOD: &str = "not_understood";
+
+/// What is needed to tell what an item means.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) team: TeamState,
+    pub(crate) key: Arc<NodeKey>,
+    pub(crate) store: Store,
+    /// This node's clock.
+    pub(crate) at: UnixMillis,
+}
+
+/// What an item means.
+#[derive(Debug)]
+pub(crate) struct Meaning {
+    /// What it changes in the database.
+    pub(crate) effect: Effect,
+    /// What is done once that is durable. A crash in between loses it, so nothing critical hangs on it.
+    pub(crate) then: Option<Then>,
+}
+
+impl Meaning {
+    /// An effect and nothing else.
+    pub(crate) const fn only(effect: Effect) -> Self {
+        Self { effect, then: None }
+    }
+}
+
+/// What is done after an item was taken.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// A receipt is signed anew.
+    SignReceipt,
+}
+
+/// What an item of `from` means.
+///
+/// # Errors
+/// Why it is refused for good.
+pub(crate) fn meaning(_context: &Context, _from: &NodeId, item: &Item) -> Result<Meaning, Refusal> {
+    let not_understood = || Refusal::named(NOT_UNDERSTOOD);
+    match Protocol::from_number(item.protocol).ok_or_else(not_understood)? {
+        Protocol::CUSTODY_REQUEST => Ok(Meaning { effect: Effect::Nothing, then: Some(Then::SignReceipt) }),
+        _ => Err(not_understood()),
+    }
+}
+
+/// Does what is to be done after items of `from` were taken. Returns items that are to be sent, and whether a receipt
+/// is wanted.
+pub(crate) async fn after(_context: &Context, _from: NodeId, done: Vec<Then>) -> (Vec<Outgoing>, bool) {
+    let mut receipt = false;
+    for then in done {
+        match then {
+            Then::SignReceipt => receipt = true,
+        }
+    }
+    (Vec::new(), receipt)
+}
