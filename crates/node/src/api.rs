@@ -2,7 +2,10 @@
 
 mod custody;
 mod federation;
+mod messages;
+mod outbox;
 mod recovery;
+mod resources;
 mod trust;
 
 pub use crate::reason_words::{Finder, Words, words, words_of_cause};
@@ -17,7 +20,10 @@ use antiphon_protocol::ticket;
 use antiphon_store::PeerMode;
 pub use custody::*;
 pub use federation::*;
+pub use messages::*;
+pub use outbox::*;
 pub use recovery::*;
+pub use resources::*;
 pub use trust::{BackupView, Counters, HealthErrorView, HealthView, PeerStats};
 
 /// How long a verified peer may be silent before it counts as expired, in milliseconds, if nobody says otherwise.
@@ -135,6 +141,8 @@ pub struct Status {
     pub started: UnixMillis,
     /// Its peers, in the order of their ids.
     pub peers: Vec<PeerView>,
+    /// What waits for peers that cannot be reached.
+    pub outbox: OutboxSummary,
     /// What a person should mend.
     pub problems: Vec<Problem>,
     /// What came of it when this machine was last found to have been restored from an older copy.
@@ -241,6 +249,9 @@ pub enum Error {
         /// How many there are.
         count: usize,
     },
+    /// Something about a resource that was not done.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
     /// A divergence cannot be settled like this.
     #[error(transparent)]
     Unsettled(#[from] crate::divergences::Unsettled),
@@ -290,6 +301,12 @@ pub enum Error {
     /// No change of stewards with this hash waits for consent, or several do.
     #[error("no single change that begins with {0:?} waits for consent")]
     NothingToApprove(String),
+    /// Who proposed the change did not know this node as a steward, so its consent does not count.
+    #[error("who proposed change {0} did not know this node as a steward, so its consent would not count")]
+    NotAsked(Hash),
+    /// Something that cannot be done with an item of the outbox.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
     /// A role key could not be made or opened.
     #[error(transparent)]
     RoleKey(#[from] antiphon_vault::role::Error),
@@ -420,6 +437,26 @@ pub enum Error {
     /// A team name that is unfit, or a genome that is damaged.
     #[error(transparent)]
     Genome(#[from] antiphon_core::genome::Error),
+    /// A message that may not be sent.
+    #[error(transparent)]
+    Message(#[from] antiphon_core::letter::Error),
+    /// No message has this id, or an id that begins so.
+    #[error("no message {0}")]
+    MessageNotFound(String),
+    /// Several messages have ids that begin so.
+    #[error("{count} messages have ids that begin with {prefix}")]
+    MessageAmbiguous {
+        /// What was given.
+        prefix: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// Nobody is there to get a message: no other member has the role, or all receivers have left.
+    #[error("{}", if .0.is_empty() { "nobody is left to get it".to_owned() } else { format!("no other member has the role {}", .0) })]
+    NobodyInRole(String),
+    /// Nobody was named to get a message.
+    #[error("nobody is named to get the message")]
+    NobodyNamed,
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopped,

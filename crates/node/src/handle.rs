@@ -2,8 +2,12 @@
 
 mod custody;
 mod erasure;
+mod messages;
 mod modes;
+mod outbox;
 mod registry;
+mod resource_search;
+mod resources;
 mod sending;
 
 use std::sync::Arc;
@@ -26,6 +30,10 @@ use crate::outbox::pen::Pen;
 use crate::sealed::Sealing;
 use crate::team::TeamState;
 use crate::{joins, moving, own_log, problems};
+
+pub(crate) use resource_search::filter_of;
+pub use resources::PlannedUse;
+pub(crate) use resources::outgoing;
 
 /// A running node, for programs. Cheap to clone; every method may be called from any task.
 ///
@@ -93,6 +101,8 @@ impl Handle {
         problems.extend(peers_to_name.filter_map(|peer| problems::of_peer(peer, &team.own.name)));
         problems.extend(forks);
         problems.extend(crate::divergences::problem(&counts));
+        let outbox = self.outbox_summary().await?;
+        problems.extend(outbox::problems(&outbox));
         Ok(Status {
             node_id: team.own.node,
             store_id: team.own.store,
@@ -106,6 +116,7 @@ impl Handle {
             events: counts.events,
             started: self.shared.started,
             peers,
+            outbox,
             problems,
             rejoined,
         })

@@ -6,6 +6,7 @@
 //! | `sending.rs` | the event loop's part: whom to try, and the conversations in which items are delivered |
 //! | `taking.rs` | the other side of those: items of others come in |
 //! | `effects.rs` | what an item that came means here |
+//! | `letters.rs` | messages between agents, sealed and opened |
 //! | `ask.rs`, `show.rs` | what a handle asks the loop |
 //!
 //! The machines of `protocol::outbox` decide; this is their disk, their network and their clock. What a machine asks
@@ -13,7 +14,9 @@
 
 pub(crate) mod ask;
 pub(crate) mod effects;
+pub(crate) mod letters;
 pub(crate) mod pen;
+mod resources;
 mod sending;
 mod show;
 mod taking;

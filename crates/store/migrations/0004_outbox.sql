@@ -142,7 +142,7 @@ CREATE INDEX messages_read ON messages (node, n) WHERE sent = 0 AND read_at IS N
 CREATE TABLE message_receivers (
     message      INTEGER NOT NULL,      -- messages.n
     node         BLOB NOT NULL,         -- NodeId of the receiver
-    item         INTEGER NOT NULL,      -- outbox.id
+    item         INTEGER,               -- outbox.id; NULL if it was not kept on disk
     delivered_at INTEGER,               -- Unix milliseconds; NULL before
     read_at      INTEGER,               -- Unix milliseconds, by the receiver's clock; NULL before
     PRIMARY KEY (message, node)

@@ -79,8 +79,8 @@ pub struct NewMessage {
     pub reply_to: Option<MessageId>,
     /// Who writes it: this node.
     pub from: NodeId,
-    /// For whom, each with the number of the row of the outbox in which it waits.
-    pub to: Vec<(NodeId, u64)>,
+    /// For whom, each with the number of the row of the outbox in which it waits, if it waits on disk.
+    pub to: Vec<(NodeId, Option<u64>)>,
     /// When.
     pub at: UnixMillis,
     /// The rest, which is sealed.
@@ -130,7 +130,7 @@ impl Db {
             let mut insert =
                 db.conn.prepare_cached("INSERT INTO message_receivers (message, node, item) VALUES (?1, ?2, ?3)")?;
             for (to, item) in &message.to {
-                insert.execute(params![row::sql(n), to.0, row::sql(*item)])?;
+                insert.execute(params![row::sql(n), to.0, item.map(row::sql)])?;
             }
             Ok(())
         })

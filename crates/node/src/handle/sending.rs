@@ -39,14 +39,25 @@ impl Handle {
         items: Vec<Outgoing>,
         and: impl FnOnce(&mut Db) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<(T, Sent), Error> {
+        self.send_items_then(items, move |db, _| and(db)).await
+    }
+
+    /// As [`Handle::send_items`]; `then` is told what became of the critical items.
+    ///
+    /// # Errors
+    /// As [`Handle::send_items`].
+    pub(crate) async fn send_items_then<T: Send + 'static>(
+        &self,
+        items: Vec<Outgoing>,
+        then: impl FnOnce(&mut Db, &[Push]) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<(T, Sent), Error> {
         let Sorted { critical, moderate, none } = self.pen().sort(items);
         let peers: Vec<NodeId> = critical.iter().map(|item| item.peer).collect();
         let bytes = critical.iter().map(|item| item.body.len() as u64).sum();
         let pen = self.pen().clone();
         let done = self.store().share(move |db| {
-            let value = and(db)?;
             let rows = if critical.is_empty() { Vec::new() } else { pen.put(db, &critical, now())? };
-            Ok((value, rows))
+            Ok((then(db, &rows)?, rows))
         });
         let (value, rows) = match done.await {
             Ok(done) => done,

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use antiphon_core::ids::NodeId;
+use antiphon_core::ids::{NodeId, ResourceId};
 use antiphon_core::outbox::{Outgoing, Protocol};
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::outbox::{Item, Refusal};
@@ -49,28 +49,38 @@ impl Meaning {
 pub(crate) enum Then {
     /// A receipt is signed anew.
     SignReceipt,
+    /// Whoever asks is told whether a resource of this node is there.
+    AnswerVerify(ResourceId),
 }
 
 /// What an item of `from` means.
 ///
 /// # Errors
 /// Why it is refused for good.
-pub(crate) fn meaning(_context: &Context, _from: &NodeId, item: &Item) -> Result<Meaning, Refusal> {
+pub(crate) fn meaning(context: &Context, from: &NodeId, item: &Item) -> Result<Meaning, Refusal> {
     let not_understood = || Refusal::named(NOT_UNDERSTOOD);
     match Protocol::from_number(item.protocol).ok_or_else(not_understood)? {
+        Protocol::MESSAGE => super::letters::meaning(context, from, item).map(Meaning::only),
         Protocol::CUSTODY_REQUEST => Ok(Meaning { effect: Effect::Nothing, then: Some(Then::SignReceipt) }),
+        protocol if super::resources::is_about(protocol) => super::resources::meaning(protocol, item),
         _ => Err(not_understood()),
     }
 }
 
 /// Does what is to be done after items of `from` were taken. Returns items that are to be sent, and whether a receipt
 /// is wanted.
-pub(crate) async fn after(_context: &Context, _from: NodeId, done: Vec<Then>) -> (Vec<Outgoing>, bool) {
-    let mut receipt = false;
+pub(crate) async fn after(context: &Context, from: NodeId, done: Vec<Then>) -> (Vec<Outgoing>, bool) {
+    let (mut answers, mut receipt) = (Vec::new(), false);
     for then in done {
         match then {
             Then::SignReceipt => receipt = true,
+            Then::AnswerVerify(id) => match super::resources::answer(&context.store, from, id).await {
+                Ok(answer) => answers.push(answer),
+                Err(error) => {
+                    tracing::error!(peer = %from, %error, "a question about a resource could not be answered")
+                }
+            },
         }
     }
-    (Vec::new(), receipt)
+    (answers, receipt)
 }

@@ -53,6 +53,8 @@ pub struct MessageFilter {
 pub enum Delivery {
     /// It waits in the outbox.
     Queued,
+    /// It was handed over to be sent and is not kept on disk, so it is not known how far it came.
+    Sent,
     /// The receiver has it.
     Delivered,
     /// The receiver says that it was read.
@@ -70,6 +72,7 @@ impl Delivery {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Queued => "queued",
+            Self::Sent => "sent",
             Self::Delivered => "delivered",
             Self::Read => "read",
             Self::Refused(_) => "refused",
@@ -92,8 +95,8 @@ impl Delivery {
 pub struct ReceiverView {
     /// Who.
     pub node: NodeId,
-    /// Number of the row of the outbox.
-    pub item: u64,
+    /// Number of the row of the outbox, if it waited on disk.
+    pub item: Option<u64>,
     /// How far it has come.
     pub state: Delivery,
     /// When it was delivered, by this node's clock.
@@ -326,15 +329,17 @@ fn receivers(conn: &Connection, n: u64) -> Result<Vec<ReceiverView>, Error> {
         let delivered_at = row::maybe_uint(found, 2)?.map(UnixMillis);
         let read_at = row::maybe_uint(found, 3)?.map(UnixMillis);
         let reason = || Ok::<_, Error>(found.get::<_, Option<String>>(5)?.unwrap_or_default());
+        let item = row::maybe_uint(found, 1)?;
         let state = match (read_at, delivered_at, row::maybe_uint(found, 4)?) {
             (Some(_), _, _) => Delivery::Read,
             (_, Some(_), _) => Delivery::Delivered,
+            (_, _, None) if item.is_none() => Delivery::Sent,
             (_, _, None) => Delivery::Dropped,
             (_, _, Some(0)) => Delivery::Queued,
             (_, _, Some(1)) => Delivery::Refused(reason()?),
             (_, _, Some(_)) => Delivery::Broken(reason()?),
         };
-        let (node, item) = (row::node(found, 0)?, row::uint(found, 1)?);
+        let node = row::node(found, 0)?;
         list.push(ReceiverView { node, item, state, delivered_at, read_at });
     }
     Ok(list)

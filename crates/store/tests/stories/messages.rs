@@ -73,7 +73,7 @@ impl Machine {
         };
         let items: Vec<Outgoing> = to.iter().map(item).collect();
         let pushed = self.db.enqueue(&items, Level::Critical, &Wax, &Bounds::default(), now).unwrap();
-        let to = to.iter().copied().zip(pushed.iter().map(antiphon_store::Push::id)).collect();
+        let to = to.iter().copied().zip(pushed.iter().map(|push| Some(push.id()))).collect();
         let message = NewMessage { id, thread: id, reply_to: None, from, to, at: now, kept: kept(text) };
         self.db.put_message(&message, &Wax, now).unwrap();
         (id, pushed.iter().map(antiphon_store::Push::place).collect())
@@ -161,7 +161,7 @@ fn alice_sees_how_far_a_message_has_come() {
     let receiver = &message.receivers[at(bob.node())];
     assert_eq!((&receiver.state, receiver.read_at), (&Delivery::Read, Some(UnixMillis(77))));
     assert_eq!(receiver.delivered_at, Some(NOW.after(5)));
-    let rows: Vec<u64> = message.receivers.iter().map(|receiver| receiver.item).collect();
+    let rows: Vec<u64> = message.receivers.iter().filter_map(|receiver| receiver.item).collect();
     alice.db.drop_outbox(&rows).unwrap();
     assert_eq!(order(&alice.state(id)).iter().filter(|state| **state == "dropped").count(), 2);
 }
