@@ -32,6 +32,7 @@ impl Report {
 /// See [`crate::Reader::verify`].
 pub(crate) fn verify(conn: &Connection) -> Result<Report, Error> {
     let mut report = Report::default();
+    crate::outbox::check_tallies(conn)?.into_iter().for_each(|problem| report.add(problem));
     let Some(own) = cache::own(conn)? else { return Ok(report) };
     check_pages(conn, &mut report)?;
     if !charter::genome_is_intact(conn)? {
@@ -49,7 +50,6 @@ pub(crate) fn verify(conn: &Connection) -> Result<Report, Error> {
     }
     check_projection(conn, &mut report)?;
     check_frontiers(conn, &mut report)?;
-    crate::outbox::check_tallies(conn)?.into_iter().for_each(|problem| report.add(problem));
     Ok(report)
 }
 
