@@ -25,6 +25,7 @@ mod apply;
 mod audit;
 mod backups;
 pub mod bundles;
+mod catalogue;
 mod catch_up;
 mod clock;
 mod config;
@@ -69,9 +70,9 @@ pub use antiphon_protocol::backup::PARTS_PER_OWNER_MAX;
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
     Ancestor, AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Cause, Committed, DOMAINS_MAX, Diverged,
-    DivergedField, Domains, Draft, EditView, Erasure, ErasureAt, Error as StoreError, FactFilter, FactView, GeneBackup,
-    Hit, IncidentFilter, IncidentView, LogView, NodeMode, Outcome, PeerMode, Recall, RecallQuery, Rejoined, Report,
-    Side, SubjectId,
+    DivergedField, Domains, Draft, EditView, Erasure, ErasureAt, Error as StoreError, FactFilter, FactView,
+    Full as OutboxFull, GeneBackup, Hit, IncidentFilter, IncidentView, LogView, NodeMode, OutboxBound, Outcome,
+    PeerMode, Recall, RecallQuery, Rejoined, Report, ResourceFilter, Side, SubjectId,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::phrase::Error as PhraseError;
@@ -79,7 +80,7 @@ pub use antiphon_vault::private_file::Error as PrivateFileError;
 pub use api::*;
 pub use config::{Config, LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig};
 pub use divergences::{Choice, Origins, Settled, Taken, Unsettled};
-pub use handle::Handle;
+pub use handle::{Handle, PlannedUse};
 pub use home::Home;
 pub use restart::{Restarted, init_from_phrase};
 pub use start::{Initialized, Node, http_token, init};

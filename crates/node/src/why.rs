@@ -18,7 +18,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_protocol::reason::Reason;
 use antiphon_store::{Domains, FactEntry, LogStanding, NodeMode, PeerMode};
 
-use crate::api::{Finding, PeerView, Trust};
+use crate::api::{Finding, OutboxPeerView, PeerView, Trust};
 use crate::reason_words::{Finder, Words, words, words_of_cause};
 
 /// Everything that an answer follows from.
@@ -41,6 +41,8 @@ pub(crate) struct Known {
     pub(crate) standings: Vec<LogStanding>,
     /// What the peer signed that it holds.
     pub(crate) receipt: Option<Custody>,
+    /// What waits for the peer in the outbox.
+    pub(crate) queued: Option<OutboxPeerView>,
     pub(crate) fact: Option<KnownFact>,
 }
 
@@ -380,6 +382,7 @@ impl Known {
         if !self.domains.is_all() {
             found.says("domain", format!("it gets the texts of {}", domains(&self.domains)));
         }
+        self.queued(found);
         self.position(found);
         self.by_peer(found);
         self.at_peer(found);
@@ -403,6 +406,26 @@ impl Known {
         if !self.mode.takes() {
             let what = format!("this node is set to {}: it takes nothing", self.mode.name());
             found.blocks("node_mode", what, "antiphon federation mode sync");
+        }
+    }
+
+    /// What waits for the peer in the outbox, and what no longer waits by itself.
+    fn queued(&self, found: &mut Found) {
+        let Some(queued) = &self.queued else { return };
+        let (name, items) =
+            (self.name(), |count: u64| if count == 1 { "1 item".to_owned() } else { format!("{count} items") });
+        if queued.pending > 0 {
+            let next = match queued.next_try {
+                Some(at) if at.since(self.now) >= 1_000 => format!("the next try is in {}", span(at.since(self.now))),
+                _ => "it is being tried".to_owned(),
+            };
+            let places = if queued.pending == 1 { "1".to_owned() } else { format!("1 to {}", queued.pending) };
+            let what = format!("the outbox holds {} for {name}, at place {places}; {next}", items(queued.pending));
+            found.says("queued", what);
+        }
+        if queued.stuck > 0 {
+            let what = format!("the outbox holds {} for {name} until you decide", items(queued.stuck));
+            found.blocks("queued", what, format!("antiphon outbox list --peer {name}"));
         }
     }
 

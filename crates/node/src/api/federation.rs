@@ -7,7 +7,7 @@ use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::LogId;
 use antiphon_store::{Cause, Domains, LogStanding, NodeMode};
 
-use super::PeerView;
+use super::{OutboxPeerView, PeerView};
 
 /// How much was received and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,6 +46,8 @@ pub struct PeerStanding {
     pub domains: Domains,
     /// How far its own logs have come here, whoever brought them.
     pub cursors: Cursors,
+    /// What waits for it in the outbox, if anything does.
+    pub queued: Option<OutboxPeerView>,
 }
 
 /// A log whose author signed two histories of it.

@@ -66,13 +66,15 @@ impl Handle {
     pub async fn federation(&self) -> Result<FederationView, Error> {
         let (peers, mode, team) = (self.peers().await?, self.node_mode().await?, self.team().await?);
         let deepest = team.constitution.sharing.up_to;
+        let queued = self.outbox_summary().await?.peers;
         let read = move |reader: &Reader<'_>| {
             let (standings, rows) = (reader.standings()?, reader.peers()?);
             let of = |peer: PeerView| {
                 let row = rows.iter().find(|row| row.node == peer.peer_id);
                 let mut cursors = Cursors::default();
                 standings.iter().filter(|log| log.node == peer.peer_id).for_each(|log| cursors.add(log));
-                PeerStanding { domains: row.map(Domains::of).unwrap_or_default(), cursors, peer }
+                let queued = queued.iter().find(|queued| queued.peer == peer.peer_id).cloned();
+                PeerStanding { domains: row.map(Domains::of).unwrap_or_default(), cursors, queued, peer }
             };
             let peers = peers.into_iter().map(of).collect();
             let mut cursors = Cursors::default();
@@ -116,6 +118,7 @@ impl Handle {
         let node = peer.peer_id;
         let theirs = self.ask(|reply| Command::Modes(Ask::Holds { peer: node, reply })).await?;
         let (mode, team, at) = (self.node_mode().await?, self.team().await?, now());
+        let queued = self.outbox_of(node).await?;
         let member: Result<(), Refusal> = team.check(&node, at);
         // Recall looks through the newest events as well; what it misses lies between those and the index.
         let (indexed, committed) = (*self.store().indexed().borrow(), self.store().committed().borrow().pos);
@@ -143,6 +146,7 @@ impl Handle {
                 ours,
                 standings,
                 receipt,
+                queued,
                 fact,
             })
         };

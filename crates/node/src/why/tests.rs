@@ -86,6 +86,7 @@ fn known() -> Known {
         ours: [(log(1), head(10)), (log(2), head(10))].into(),
         standings: vec![standing(1, "alice"), standing(2, "bob")],
         receipt: None,
+        queued: None,
         fact: Some(KnownFact {
             id: FactId([5; 16]),
             maker: Some((ALICE, "alice".into())),
@@ -252,6 +253,35 @@ fn what_is_not_here_is_looked_for_in_the_other_direction() {
         },
         &["unknown_here", "unknown_action", "kept_back"],
     );
+}
+
+fn queued(pending: u64, stuck: u64) -> OutboxPeerView {
+    OutboxPeerView {
+        peer: BOB,
+        name: "bob".into(),
+        pending,
+        stuck,
+        bytes: 10,
+        tries: 2,
+        next_try: Some(UnixMillis(NOW.0 + 12_000)),
+        reason: None,
+        words: None,
+        delivered_at: None,
+    }
+}
+
+#[test]
+fn what_waits_in_the_outbox_is_said_with_its_place_and_the_next_try() {
+    let check = |pending, stuck, want: &str, blocks| {
+        let mut known = known();
+        (known.fact, known.queued) = (None, Some(queued(pending, stuck)));
+        let found = findings(&known).0;
+        let queued = found.iter().find(|finding| finding.code == "queued").unwrap();
+        assert!(queued.what.contains(want) && queued.blocks == blocks, "{queued:?}");
+    };
+    check(1, 0, "1 item for bob, at place 1; the next try is in 12 s", false);
+    check(3, 0, "3 items for bob, at place 1 to 3", false);
+    check(0, 2, "2 items for bob until you decide", true);
 }
 
 #[test]
