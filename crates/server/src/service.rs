@@ -8,7 +8,10 @@ mod erasure;
 mod federation;
 mod genes;
 mod incidents;
+mod messages;
+mod outbox;
 mod recovery;
+mod resources;
 mod team;
 mod trust;
 

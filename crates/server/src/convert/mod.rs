@@ -7,8 +7,11 @@ mod draft;
 mod erasure;
 mod federation;
 mod incident;
+mod message;
+mod outbox;
 mod page;
 mod recovery;
+mod resource;
 mod restored;
 mod team;
 mod trust;
@@ -23,8 +26,14 @@ pub(crate) use federation::{federation, share, why};
 pub(crate) use incident::{
     after_incident_of, incident, incident_filter_of, incident_history, incidents, report_of, update_of,
 };
+pub(crate) use message::{inbox_of, message, message_of, messages};
+pub(crate) use outbox::{outbox_item, outbox_items, outbox_levels, outbox_retried, outbox_stats};
 pub(crate) use page::{node_named, page};
 pub(crate) use recovery::{expected_of, former_place, recovery, sealed, sealed_to};
+pub(crate) use resource::{
+    offer, planned_use_of, question_of, resource_detail, resource_edit_of, resource_filter_of, resource_of,
+    resource_search, resource_told, resource_verified, resources, windows_of,
+};
 pub(crate) use team::{change_name, changed, gene, gene_proof, genes, genome_report, member, members, role};
 pub(crate) use trust::{audit_line, backup, counters, mode, peer_stats};
 pub(crate) use view::{Seen, fact, handshake, history, invitation, joined, peer, recall, status, verify, written};

@@ -14,9 +14,12 @@ mod federation;
 mod gene;
 mod incident;
 mod members;
+mod message;
 mod node;
+mod outbox;
 mod recall;
 mod recovery;
+mod resource;
 mod restored;
 mod team;
 mod trust;
@@ -26,7 +29,8 @@ pub use bundles::{
     BadEntryDto, BundleAskDto, BundleFileDto, BundleTakeDto, CarriedDto, CursorDto, GapDto, ImportedDto, RefusedLogDto,
 };
 pub use custody::{
-    FactHoldingDto, FactReceiptsDto, MemberReceiptDto, ReceiptsDto, StuckDto, WipeCheckDto, WipeItemDto,
+    FactHoldingDto, FactReceiptsDto, MemberReceiptDto, ReceiptsAskedDto, ReceiptsDto, StuckDto, WipeCheckDto,
+    WipeItemDto,
 };
 pub use divergence::{
     BeforeDto, DivergedFieldDto, DivergenceDto, DivergenceFilterDto, DivergencesDto, ResolveDto, ResolvedDto,
@@ -47,15 +51,27 @@ pub use members::{
     AdoptDto, AdoptedDto, ApproveDto, ChangedDto, FormerDto, GrantedDto, MemberDto, MembersDto, RenewDto, RevokeDto,
     RevokedDto, RoleDto, RolesDto, RotateDto, RotatedDto, SetRolesDto, StewardDto, WaitingDto,
 };
+pub use message::{
+    MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessageReceiverDto, MessagesDto, NewMessageDto,
+};
 pub use node::{
-    FindingDto, HandshakeDto, HandshakeRequestDto, OutboxDto, PeerDto, PeersDto, ReasonDto, StateHashDto, StatusDto,
-    TeamDto, VerifyDto,
+    FindingDto, HandshakeDto, HandshakeRequestDto, PeerDto, PeersDto, ReasonDto, StateHashDto, StatusDto, TeamDto,
+    VerifyDto,
+};
+pub use outbox::{
+    OutboxBoundsDto, OutboxCountersDto, OutboxDto, OutboxFilterDto, OutboxItemDto, OutboxItemsDto, OutboxLevelDto,
+    OutboxLevelsDto, OutboxPeerDto, OutboxRetriedDto, OutboxRetryDto, OutboxStatsDto, OutboxWaitDto,
 };
 pub use recall::{HitDto, RecallDto, RecallRequestDto};
 pub use recovery::{
     CopyGapDto, DamagedPartDto, ExpectedLogDto, FormerPlaceDto, FormerPlaceRequestDto, HolderDto, KeptForDto,
     RecoverDto, RecoveryDto, RecoveryRequestDto, SealDto, SealResultDto, SealedDto, SealedToDto, UnaskedDto,
     UnsealedDto,
+};
+pub use resource::{
+    ConsiderDto, NewConsiderDto, NewResourceDto, OfferDto, OfferListDto, OffersDto, ResourceCheckedDto,
+    ResourceDetailDto, ResourceDto, ResourceEditDto, ResourceFilterDto, ResourcePlanDto, ResourceSearchDto,
+    ResourceToldDto, ResourceVerifiedDto, ResourcesDto, SearchedPeerDto, WindowDto,
 };
 pub use restored::RestoredDto;
 pub use team::{InvitationDto, InviteDto, JoinDto, JoinedDto};

@@ -5,9 +5,12 @@ mod bundle;
 mod divergence;
 mod fact;
 mod incident;
+mod message;
 mod node;
+mod outbox;
 mod recovery;
 mod request;
+mod resource;
 
 use std::fmt;
 

@@ -23,7 +23,10 @@ impl From<Error> for Problem {
             Error::SubjectNotFound(_) => Self::new(Code::NotFound, what)
                 .hint("antiphon divergences list shows what was changed on several machines at once"),
             Error::SubjectAmbiguous { .. } => Self::new(Code::Invalid, what).hint("give more characters of the id"),
+            Error::Resource(error) => Self::from(error),
             Error::Unsettled(error) => Self::from(&error),
+            Error::Outbox(error) => Self::from(&error),
+            Error::Store(StoreError::OutboxFull(full)) => super::outbox::full(what, &full),
             Error::Refused(error) => about_write(what, &error),
             Error::PeerNotFound(_) => Self::new(Code::NotFound, what).hint("antiphon peers list shows every peer"),
             Error::PeerAmbiguous { .. } => {
@@ -40,6 +43,7 @@ impl From<Error> for Problem {
             | Error::NotRevoked(_)
             | Error::NoChange { .. }
             | Error::NothingToApprove(_)
+            | Error::NotAsked(_)
             | Error::Genome(_) => about_team(what, &error),
             Error::RoleKey(_) | Error::Seal(_) => {
                 Self::new(Code::Failed, what).hint("antiphon team roles shows every role's key and who holds it")
@@ -67,6 +71,11 @@ impl From<Error> for Problem {
                 Self::new(Code::Failed, what).hint("listen elsewhere: antiphon up --listen /ip4/0.0.0.0/tcp/0")
             }
             Error::Net(_) => Self::new(Code::Failed, what).hint("antiphon status shows what the network does"),
+            Error::Message(error) => Self::from(&error),
+            Error::MessageNotFound(_)
+            | Error::MessageAmbiguous { .. }
+            | Error::NobodyInRole(_)
+            | Error::NobodyNamed => super::message::problem(what, &error),
             Error::Stopped => Self::new(Code::Busy, what).hint("start it again: antiphon up --detach"),
             Error::Initialized(_) => Self::new(Code::Failed, what)
                 .why("a home holds one node and one team")
@@ -184,6 +193,8 @@ fn about_team(what: String, error: &Error) -> Problem {
         Error::NothingToApprove(_) => {
             Problem::new(Code::NotFound, what).hint("antiphon team members shows what waits, with its record")
         }
+        Error::NotAsked(_) => Problem::new(Code::Refused, what)
+            .hint("say the same yourself: antiphon team revoke NAME, or antiphon team steward add|remove NAME"),
         Error::UnknownRole { .. } => {
             Problem::new(Code::Invalid, what).hint("use one of them; antiphon team roles shows what each may do")
         }

@@ -8,9 +8,12 @@ mod facts;
 mod federation;
 mod incidents;
 mod input;
+mod messages;
 mod node;
+mod outbox;
 mod problem;
 mod recovery;
+mod resources;
 mod team;
 mod trust;
 
@@ -63,7 +66,10 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/recall", post(facts::recall))
         .merge(trust::routes())
         .merge(custody::routes())
+        .merge(messages::routes())
         .merge(federation::routes())
+        .merge(outbox::routes())
+        .merge(resources::short())
         .merge(team::short());
     let writes = Router::new()
         .route("/api/v1/facts", post(facts::remember))
@@ -80,6 +86,7 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/team/invite", post(node::invite))
         .route("/api/v1/team/join", post(node::join))
         .merge(team::long())
+        .merge(resources::long())
         .merge(recovery::routes());
     bounded(asks, ASK_BYTES_MAX, ASKS_MAX, SECONDS_MAX)
         .merge(bounded(writes, WRITE_BYTES_MAX, WRITES_MAX, SECONDS_MAX))

@@ -1,0 +1,56 @@
+//! Messages between agents: sending, listing, reading them.
+
+use antiphon_core::letter::Reference;
+
+use super::Service;
+use crate::convert;
+use crate::dto::{MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessagesDto, NewMessageDto, WrittenDto};
+use crate::error::{Code, Problem};
+
+impl Service {
+    pub(crate) async fn send_message(&self, mut message: NewMessageDto) -> Result<MessageDto, Problem> {
+        let key = message.idempotency_key.take();
+        let sent = self.once("message", "", key, self.send(message)).await?;
+        self.message(&sent.id).await
+    }
+
+    async fn send(&self, mut message: NewMessageDto) -> Result<WrittenDto, Problem> {
+        let mut refs = Vec::with_capacity(message.refs.len());
+        for text in std::mem::take(&mut message.refs) {
+            refs.push(self.reference(&text).await?);
+        }
+        let sent = self.handle.send_message(convert::message_of(message, refs)?).await?;
+        let id = sent.message.id.to_string();
+        Ok(WrittenDto { event: id.clone(), id, outcome: "written".to_owned() })
+    }
+
+    /// What a text points to. A whole id may name a fact that is not here.
+    async fn reference(&self, text: &str) -> Result<Reference, Problem> {
+        match text.parse::<Reference>() {
+            Ok(reference) => Ok(reference),
+            Err(error) if text.contains(':') => Err(Problem::from(&error)),
+            Err(_) => Ok(Reference::Fact(self.handle.resolve_fact(text).await?)),
+        }
+    }
+
+    pub(crate) async fn messages(&self, filter: MessageFilterDto) -> Result<MessagesDto, Problem> {
+        let newer = filter.after.is_some();
+        Ok(convert::messages(self.handle.inbox(convert::inbox_of(filter)).await?, newer))
+    }
+
+    pub(crate) async fn message(&self, id: &str) -> Result<MessageDto, Problem> {
+        Ok(convert::message(self.handle.message(id).await?))
+    }
+
+    pub(crate) async fn mark_read(&self, which: MarkReadDto) -> Result<MarkedDto, Problem> {
+        let read = match (which.all, which.ids.is_empty()) {
+            (true, _) => self.handle.read_all_messages().await?,
+            (false, false) => self.handle.read_messages(&which.ids).await?,
+            (false, true) => {
+                return Err(Problem::new(Code::Invalid, "no message is named")
+                    .hint("name the messages that were read: antiphon inbox --mark-read ID"));
+            }
+        };
+        Ok(MarkedDto { read: read.iter().map(ToString::to_string).collect() })
+    }
+}
