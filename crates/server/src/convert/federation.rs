@@ -24,6 +24,7 @@ pub(crate) fn federation(view: FederationView, now: UnixMillis) -> FederationDto
     let standing = |standing: PeerStanding| PeerStandingDto {
         cursors: cursors(&standing.cursors, &standing.peer.name),
         domains: share(standing.domains),
+        outbox: standing.queued.filter(|queued| queued.pending > 0).map(super::outbox::outbox_wait),
         peer: peer(standing.peer, now),
     };
     FederationDto {

@@ -17,8 +17,8 @@ use serde_json::{Value as Json, json};
 
 use super::federation::in_words;
 use crate::dto::{
-    AnchorDto, FactDto, FindingDto, HandshakeDto, HistoryEntryDto, HitDto, InvitationDto, JoinedDto, OutboxDto,
-    PeerDto, ProvenanceDto, ReasonDto, RecallDto, StatusDto, TeamDto, VerifyDto, WrittenDto,
+    AnchorDto, FactDto, FindingDto, HandshakeDto, HistoryEntryDto, HitDto, InvitationDto, JoinedDto, PeerDto,
+    ProvenanceDto, ReasonDto, RecallDto, StatusDto, TeamDto, VerifyDto, WrittenDto,
 };
 use crate::time::rfc3339;
 
@@ -180,7 +180,7 @@ pub(super) fn team(team: &Team) -> TeamDto {
 }
 
 /// A reason with its sentence and its hint.
-fn said(code: &str, words: Option<Words>) -> ReasonDto {
+pub(super) fn said(code: &str, words: Option<Words>) -> ReasonDto {
     let plain = reason_dto(code);
     match words {
         Some(words) => ReasonDto { text: words.what, hint: Some(words.fix), ..plain },
@@ -247,7 +247,7 @@ pub(crate) fn status(status: Status, now: UnixMillis, http: Option<String>, find
         facts: status.facts,
         events: status.events,
         peers: status.peers.into_iter().map(|view| peer(view, now)).collect(),
-        outbox: OutboxDto { pending: 0 },
+        outbox: super::outbox::outbox_summary(status.outbox),
         restored: status.rejoined.map(super::restored::restored),
         problems: findings.iter().cloned().chain(status.problems.into_iter().map(finding)).collect(),
     }

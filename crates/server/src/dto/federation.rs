@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{PeerDto, ReasonDto};
+use super::{OutboxWaitDto, PeerDto, ReasonDto};
 
 /// Whether the node sends and takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -72,6 +72,9 @@ pub struct PeerStandingDto {
     pub domains: ShareDto,
     /// How far its own logs have come here, whoever brought them.
     pub cursors: CursorsDto,
+    /// What waits for it in the outbox, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<OutboxWaitDto>,
 }
 
 /// A log whose author signed two histories of it.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HealthDto, RestoredDto};
+use super::{HealthDto, OutboxDto, RestoredDto};
 
 /// A team.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -95,13 +95,6 @@ pub struct PeerDto {
 pub struct PeersDto {
     /// In the order of their ids.
     pub peers: Vec<PeerDto>,
-}
-
-/// What waits for whom.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct OutboxDto {
-    /// Requests that wait for a peer. This version sends nothing that could wait, so it is 0.
-    pub pending: u64,
 }
 
 /// Something a person should mend.

@@ -42,6 +42,7 @@ fn listed(more: More) -> Tool {
         More::IncidentUpdate | More::ResolveDivergence => writes().destructive(true).idempotent(true),
         More::BundleComplete => writes().destructive(false).idempotent(false),
         More::BundleImport => writes().destructive(false).idempotent(true),
+        More::OutboxRetry => writes().destructive(false).idempotent(true).open_world(true),
         _ => reads(),
     };
     tool(more.name(), description, object(properties), required, annotations)
@@ -130,6 +131,21 @@ fn team(more: More) -> Listed {
         More::Receipts => (
             "Which members have signed that they hold a fact, or all that is here.",
             json!({"id": {"type": "string", "description": "Fact id; without it, everything"}}),
+            &[],
+        ),
+        More::Outbox => (
+            "What waits for nodes that cannot be reached, with its place and the next try; or, with stats, numbers.",
+            json!({
+                "peer": {"type": "string", "description": "Name, peer id or the beginning of one"},
+                "stats": {"type": "boolean"},
+                "limit": limit(),
+                "after": after(),
+            }),
+            &[],
+        ),
+        More::OutboxRetry => (
+            "Try again now what waits, or one item of the outbox.",
+            json!({"id": {"type": "string", "description": "Number of an item; without it, everything"}}),
             &[],
         ),
         More::WipeCheck => ("What would be lost if this machine were wiped.", json!({}), &[]),

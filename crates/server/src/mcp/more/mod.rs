@@ -6,6 +6,7 @@
 mod args;
 mod custody;
 mod list;
+mod outbox;
 mod show;
 
 use data_encoding::BASE64;
@@ -54,11 +55,13 @@ pub(super) enum More {
     BundleExport,
     BundleImport,
     Why,
+    Outbox,
+    OutboxRetry,
 }
 
 impl More {
     /// Every one.
-    pub(super) const ALL: [Self; 28] = [
+    pub(super) const ALL: [Self; 30] = [
         Self::FactsList,
         Self::FactsHistory,
         Self::Divergences,
@@ -87,6 +90,8 @@ impl More {
         Self::BundleExport,
         Self::BundleImport,
         Self::Why,
+        Self::Outbox,
+        Self::OutboxRetry,
     ];
 
     /// Its name.
@@ -120,6 +125,8 @@ impl More {
             Self::BundleExport => "bundle_export",
             Self::BundleImport => "bundle_import",
             Self::Why => "why",
+            Self::Outbox => "outbox",
+            Self::OutboxRetry => "outbox_retry",
         }
     }
 
@@ -135,6 +142,7 @@ impl More {
                 | Self::BundleAnswer
                 | Self::BundleComplete
                 | Self::BundleImport
+                | Self::OutboxRetry
         )
     }
 }
@@ -183,6 +191,8 @@ pub(super) async fn run(
         More::IncidentsList | More::IncidentShow | More::IncidentReport | More::IncidentUpdate => {
             incidents(service, tool, arguments, caller).await
         }
+        More::Outbox => outbox::show(service, arguments).await,
+        More::OutboxRetry => outbox::retry(service, arguments).await,
         More::Receipts | More::WipeCheck => custody::run(service, tool, arguments).await,
         _ => bundles(service, tool, arguments).await,
     }
