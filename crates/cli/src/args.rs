@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backup, bundle, custody, divergences, facts, federation, gene, import, incidents, init, mcp, members, peers,
-    recall, recover, remember, shell, team, up, verify, why,
+    audit, backup, bundle, custody, divergences, facts, federation, gene, import, incidents, init, mcp, members,
+    outbox, peers, recall, recover, remember, shell, team, up, verify, why,
 };
 
 /// Shared memory for AI agents that lives on your own machines.
@@ -77,6 +77,9 @@ pub(crate) enum Command {
     /// Show and greet other nodes
     #[command(subcommand)]
     Peers(peers::PeersCommand),
+    /// Show what waits for nodes that cannot be reached, and try it again
+    #[command(subcommand)]
+    Outbox(outbox::OutboxCommand),
     /// Say why a fact is not on another node, or what stands between this node and that
     Why(why::WhyArgs),
     /// Show and set what is shared with the team

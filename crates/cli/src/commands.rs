@@ -16,6 +16,7 @@ pub(crate) mod incidents;
 pub(crate) mod init;
 pub(crate) mod mcp;
 pub(crate) mod members;
+pub(crate) mod outbox;
 pub(crate) mod peers;
 pub(crate) mod recall;
 pub(crate) mod recover;

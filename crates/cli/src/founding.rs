@@ -3,8 +3,6 @@
 //! Everything in it becomes a gene, and genes of the foundation never change. So a slip must not found a team: every key
 //! must be known, every value must make sense by itself, and whatever is wrong is told with its line.
 
-mod reader;
-
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -14,10 +12,10 @@ use antiphon_core::fact::Level;
 use antiphon_core::genome::{self, Genome};
 use antiphon_core::ids::NodeId;
 use antiphon_core::roles::{Authority, Decrypts, ROLE_PREFIX, RoleRule, Roles, is_role_name};
-use reader::{Entry, Reader, Table};
 use serde::Serialize;
 
 use crate::outcome::{Code, Problem, file_problem};
+use crate::toml_reader::{Entry, Reader, Table, nearest};
 
 /// Longest founding file, in bytes: twice what the genes of a team may weigh in practice.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -212,7 +210,7 @@ fn decrypts(entry: &Entry<'_>, name: &str, known: &[String]) -> Result<Decrypts,
     for role in entry.list()? {
         let text = role.text()?;
         if !known.iter().any(|known| known == text) {
-            let near = reader::nearest(text, known.iter().map(String::as_str));
+            let near = nearest(text, known.iter().map(String::as_str));
             let hint = near.map_or_else(
                 || "name roles of this file, or those every team has".to_owned(),
                 |near| format!("did you mean {near}?"),

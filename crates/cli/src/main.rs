@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod config_file;
 mod daemon;
 mod founding;
 mod import;
@@ -15,7 +16,9 @@ mod render;
 mod run;
 mod secret_input;
 mod serve;
+mod size;
 mod start;
+mod toml_reader;
 
 use std::process::ExitCode;
 

@@ -11,6 +11,7 @@ pub(crate) mod genes;
 pub(crate) mod import;
 pub(crate) mod incidents;
 pub(crate) mod node;
+pub(crate) mod outbox;
 pub(crate) mod qr;
 pub(crate) mod recovery;
 pub(crate) mod restored;

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::args::{Cli, Command};
 use crate::commands::{
     audit, backup, bundle, custody, divergences, down, facts, federation, gene, import, incidents, init, mcp, members,
-    peers, recall, recover, remember, shell, status, team, up, verify, why,
+    outbox, peers, recall, recover, remember, shell, status, team, up, verify, why,
 };
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
@@ -103,6 +103,7 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Divergences(command) => divergences::run(command, session).await,
         Command::Incidents(command) => incidents::run(command, session).await,
         Command::Peers(command) => peers::run(command, session).await,
+        Command::Outbox(command) => outbox::run(command, session).await,
         Command::Why(args) => why::run(args, session).await,
         Command::Federation(command) => federation::run(command, session).await,
         Command::Backup(command) => backup::run(command, session).await,

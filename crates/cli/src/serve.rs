@@ -75,7 +75,8 @@ pub(crate) async fn start(settings: &Settings, session: &Session) -> Result<Runn
     let listen = if settings.listen.is_empty() { defaults.listen.clone() } else { listen::checked(&settings.listen)? };
     let peer_timeout_ms = settings.peer_timeout.unwrap_or(defaults.peer_timeout_ms);
     let (name, mdns) = (settings.name.clone(), !settings.no_mdns);
-    let config = Config { name, listen, mdns, peer_timeout_ms, ..defaults };
+    let outbox = settings.outbox.over(session.home.path())?;
+    let config = Config { name, listen, mdns, peer_timeout_ms, outbox, ..defaults };
     let node = Node::start(config).await?;
     let handle = node.handle();
     let options = DoorOptions { home: session.home.clone(), http: (!settings.no_http).then(|| settings.http.clone()) };

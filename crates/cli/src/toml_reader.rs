@@ -12,19 +12,19 @@ const ALIKE_MIN: f32 = 0.55;
 
 /// A file.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     text: &'a str,
     name: &'a str,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str, name: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str, name: &'a str) -> Self {
         Self { text, name }
     }
 
     /// # Errors
     /// Where it is no TOML.
-    pub(super) fn document(&self) -> Result<Spanned<DeTable<'a>>, Problem> {
+    pub(crate) fn document(&self) -> Result<Spanned<DeTable<'a>>, Problem> {
         DeTable::parse(self.text).map_err(|error| {
             let what = error.message().lines().collect::<Vec<_>>().join(", ");
             self.wrong(error.span().unwrap_or_default(), &what, "the file is written in TOML: toml.io shows how")
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
 
 /// A table whose keys are all known.
 #[derive(Debug)]
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     reader: &'a Reader<'a>,
     table: &'a DeTable<'a>,
     place: String,
@@ -49,7 +49,7 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     /// # Errors
     /// When there is a key that is not among `known`, with the name that is most like it.
-    pub(super) fn new(
+    pub(crate) fn new(
         reader: &'a Reader<'a>,
         table: &'a DeTable<'a>,
         place: &str,
@@ -68,7 +68,7 @@ impl<'a> Table<'a> {
     }
 
     /// What stands under a key.
-    pub(super) fn get(&self, key: &str) -> Option<Entry<'a>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Entry<'a>> {
         let (_, value) = self.table.iter().find(|(known, _)| known.get_ref() == key)?;
         Some(Entry { reader: self.reader, value, at: value.span(), place: format!("{}{key}", self.place) })
     }
@@ -76,7 +76,7 @@ impl<'a> Table<'a> {
 
 /// A value and its place.
 #[derive(Debug)]
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     reader: &'a Reader<'a>,
     value: &'a Spanned<DeValue<'a>>,
     at: Range<usize>,
@@ -85,18 +85,18 @@ pub(super) struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// A problem with this value.
-    pub(super) fn wrong(&self, what: &str, hint: &str) -> Problem {
+    pub(crate) fn wrong(&self, what: &str, hint: &str) -> Problem {
         self.reader.wrong(self.at.clone(), &format!("{}: {what}", self.place), hint)
     }
 
     /// Whether it is a text.
-    pub(super) fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         matches!(self.value.get_ref(), DeValue::String(_))
     }
 
     /// # Errors
     /// When it is no text.
-    pub(super) fn text(&self) -> Result<&'a str, Problem> {
+    pub(crate) fn text(&self) -> Result<&'a str, Problem> {
         match self.value.get_ref() {
             DeValue::String(text) => Ok(text.as_ref()),
             _ => Err(self.wrong("this must be a text", "write it in quotes")),
@@ -105,7 +105,7 @@ impl<'a> Entry<'a> {
 
     /// # Errors
     /// When it is no whole number between `least` and `most`.
-    pub(super) fn number(&self, least: u64, most: u64) -> Result<u64, Problem> {
+    pub(crate) fn number(&self, least: u64, most: u64) -> Result<u64, Problem> {
         let number = match self.value.get_ref() {
             DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
             _ => None,
@@ -117,7 +117,7 @@ impl<'a> Entry<'a> {
 
     /// # Errors
     /// When it is no list.
-    pub(super) fn list(&self) -> Result<Vec<Self>, Problem> {
+    pub(crate) fn list(&self) -> Result<Vec<Self>, Problem> {
         let DeValue::Array(values) = self.value.get_ref() else {
             return Err(self.wrong("this must be a list", "write it in brackets: [\"…\"], or [[genes]] for tables"));
         };
@@ -132,7 +132,7 @@ impl<'a> Entry<'a> {
 
     /// # Errors
     /// When it is no table, or has a key that is not among `known`.
-    pub(super) fn table(&self, known: &[&str]) -> Result<Table<'a>, Problem> {
+    pub(crate) fn table(&self, known: &[&str]) -> Result<Table<'a>, Problem> {
         Table::new(self.reader, self.tables()?, &self.place, known)
     }
 
@@ -140,7 +140,7 @@ impl<'a> Entry<'a> {
     ///
     /// # Errors
     /// When it is no table.
-    pub(super) fn entries(&self) -> Result<Vec<(Self, &'a str)>, Problem> {
+    pub(crate) fn entries(&self) -> Result<Vec<(Self, &'a str)>, Problem> {
         let entry = |(key, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
             let name = key.get_ref().as_ref();
             (Self { reader: self.reader, value, at: key.span(), place: format!("{}.{name}", self.place) }, name)
@@ -157,7 +157,7 @@ impl<'a> Entry<'a> {
 }
 
 /// The name that is most like `name`, if one is.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let known: Vec<&str> = known.collect();
     let starts = known.iter().find(|known| name.len() > 2 && known.starts_with(name)).copied();
     starts.or_else(|| similar::get_close_matches(name, &known, 1, ALIKE_MIN).first().copied())

@@ -1,5 +1,7 @@
 //! `antiphon up`: runs the node, in the foreground or in the background.
 
+mod outbox;
+
 use antiphon_server::dto::StatusDto;
 use clap::Args;
 use clap::builder::FalseyValueParser;
@@ -11,6 +13,7 @@ use crate::outcome::{Code, Outcome, Stop};
 use crate::render;
 use crate::serve::{self, Refused, Running};
 use crate::start::{self, Report};
+use outbox::OutboxSettings;
 
 /// Options of `up`.
 #[derive(Debug, Clone, Args)]
@@ -50,6 +53,9 @@ pub(crate) struct Settings {
     /// Do not open the HTTP door
     #[arg(long, env = "ANTIPHON_NO_HTTP", value_parser = FalseyValueParser::new())]
     pub(crate) no_http: bool,
+    /// What may wait for peers.
+    #[command(flatten)]
+    pub(crate) outbox: OutboxSettings,
 }
 
 impl Settings {
@@ -67,6 +73,7 @@ impl Settings {
         }
         args.extend(self.no_mdns.then(|| "--no-mdns".to_owned()));
         args.extend(self.no_http.then(|| "--no-http".to_owned()));
+        args.extend(self.outbox.to_args());
         args
     }
 }

@@ -32,6 +32,9 @@ pub(crate) fn federation(federation: &FederationDto) -> String {
     out.push_str(&sentences(federation.peers.iter().map(|standing| &standing.peer), &[]));
     for standing in &federation.peers {
         let name = safe(&standing.peer.name);
+        if let Some(outbox) = &standing.outbox {
+            out.push_str(&format!("{} {}\n", styled(WARNING, "note:"), super::outbox::wait(outbox)));
+        }
         for uncounted in &standing.cursors.uncounted {
             out.push_str(&note(
                 &format!("{} of {name} not counted", count(uncounted.events, "event")),

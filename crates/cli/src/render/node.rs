@@ -25,6 +25,7 @@ pub(crate) fn status(status: &StatusDto, home: &Path) -> String {
     for address in &status.listen {
         out.push_str(&lines(&[("listens at", address.clone())]));
     }
+    out.push_str(&super::outbox::summary(&status.outbox));
     if status.mode != "sync" {
         out.push_str(&lines(&[("mode", super::federation::said_mode(&status.mode))]));
     }

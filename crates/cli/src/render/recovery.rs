@@ -77,7 +77,7 @@ pub(crate) fn sealed(result: &SealResultDto) -> String {
                 "{who} keeps all {} now: {}, {}, which only this node's key can open.\n",
                 events(sealed.events),
                 count(sealed.parts, "new part"),
-                bytes(sealed.bytes)
+                crate::size::shown(sealed.bytes)
             ),
         }
     };
@@ -117,7 +117,7 @@ pub(crate) fn copies(view: &SealedDto) -> String {
     };
     if !view.kept.is_empty() {
         let rows = view.kept.iter().map(|kept| {
-            let size = format!("{} of {}", bytes(kept.bytes), bytes(view.quota_bytes));
+            let size = format!("{} of {}", crate::size::shown(kept.bytes), crate::size::shown(view.quota_bytes));
             vec![safe(&kept.name), kept.parts.to_string(), size, ago(&kept.updated_at, now)]
         });
         out.push_str("\nThis node keeps, and cannot read, those of:\n");
@@ -143,19 +143,6 @@ fn thousands(n: u64) -> String {
     out
 }
 
-/// `1.5 MiB`
-fn bytes(n: u64) -> String {
-    const UNITS: [&str; 4] = ["bytes", "KiB", "MiB", "GiB"];
-    let (mut tenths, mut unit) = (n.saturating_mul(10), 0);
-    while tenths >= 10_240 && unit + 1 < UNITS.len() {
-        (tenths, unit) = (tenths / 1_024, unit + 1);
-    }
-    if unit == 0 || tenths.is_multiple_of(10) {
-        return format!("{} {}", tenths / 10, UNITS[unit]);
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,8 +153,6 @@ mod tests {
             (thousands(7), thousands(1_000), thousands(1_234_567)),
             ("7".into(), "1,000".into(), "1,234,567".into())
         );
-        assert_eq!((bytes(12), bytes(1_024), bytes(1_600)), ("12 bytes".into(), "1 KiB".into(), "1.5 KiB".into()));
-        assert_eq!(bytes(64 << 20), "64 MiB");
     }
 
     #[test]
