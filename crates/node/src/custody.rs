@@ -163,6 +163,14 @@ impl Engine {
         }
     }
 
+    /// Signs anew what is held, although nothing may have changed, for a member that asked for it.
+    pub(crate) fn sign_for(&mut self, peer: NodeId) {
+        self.custodian.changed();
+        if let Some(epoch) = self.sessions.get(&peer).map(|live| live.epoch) {
+            self.drive(peer, epoch, Heard::Custody(Answer::Changed));
+        }
+    }
+
     fn tell_others(&mut self, but: NodeId, answer: &Answer) {
         let others = self.sessions.iter().filter(|(node, _)| **node != but);
         for (peer, epoch) in others.map(|(peer, live)| (*peer, live.epoch)).collect::<Vec<_>>() {

@@ -67,7 +67,7 @@ pub(crate) enum News {
     /// The two sides do not remember the same.
     Restored { peer: NodeId, side: Side },
     /// A member wants a receipt.
-    ReceiptWanted,
+    ReceiptWanted { peer: NodeId },
     /// A stream that this node opened ended.
     SenderEnded { peer: NodeId, epoch: Epoch, reason: Option<Reason> },
     /// A stream that the peer opened ended.

@@ -10,16 +10,23 @@ use crate::render;
 #[derive(Debug, Args)]
 pub(crate) struct ReceiptsArgs {
     /// A fact: its id, or the beginning of it
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(required_unless_present_any = ["all", "ask"], conflicts_with = "all")]
     pub(crate) fact: Option<String>,
     /// Everything that is here
     #[arg(long)]
     pub(crate) all: bool,
+    /// Ask every member to sign anew; who is away is asked when it is back
+    #[arg(long, conflicts_with_all = ["fact", "all"])]
+    pub(crate) ask: bool,
 }
 
 /// Runs `receipts`.
 pub(crate) async fn receipts(args: ReceiptsArgs, session: &Session) -> Outcome {
     let node = session.node().await?;
+    if args.ask {
+        let asked = node.ask_for_receipts().await?;
+        return session.output.result(&asked, render::custody::asked);
+    }
     match args.fact {
         Some(fact) => {
             let receipts = node.fact_receipts(&fact).await?;

@@ -1,7 +1,8 @@
 //! Receipts and the wipe check, as they are shown.
 
 use antiphon_server::dto::{
-    FactHoldingDto, FactReceiptsDto, MemberReceiptDto, ReceiptsDto, StuckDto, WipeCheckDto, WipeItemDto,
+    FactHoldingDto, FactReceiptsDto, MemberReceiptDto, ReceiptsAskedDto, ReceiptsDto, StuckDto, WipeCheckDto,
+    WipeItemDto,
 };
 
 use super::time::{ago, now_ms};
@@ -47,6 +48,15 @@ pub(crate) fn receipts(receipts: &ReceiptsDto) -> String {
         vec![safe(&member.name), held, signed(member.signed_at.as_deref())]
     };
     table(&["member", "holds", "signed"], receipts.members.iter().map(row))
+}
+
+/// Whom this node has asked.
+pub(crate) fn asked(asked: &ReceiptsAskedDto) -> String {
+    if asked.members.is_empty() {
+        return "This machine is the team's only member.\n".to_owned();
+    }
+    let names: Vec<String> = asked.members.iter().map(|name| safe(name)).collect();
+    format!("Asked {}; who is away is asked when it is back. See antiphon receipts --all.\n", names.join(", "))
 }
 
 fn lacks(member: &MemberReceiptDto) -> String {

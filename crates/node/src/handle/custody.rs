@@ -6,6 +6,7 @@ use antiphon_core::charter::Membership;
 use antiphon_core::custody::{Custody, Holding};
 use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::{Head, LogId, Stream};
+use antiphon_core::outbox::{Outgoing, Protocol, Subject};
 use antiphon_store::{Error as StoreError, Reader};
 
 use super::Handle;
@@ -15,6 +16,8 @@ use crate::api::{
 use crate::clock::now;
 use crate::custody::coverage::{self, Ranges};
 
+/// The only form of a request for a receipt, which says nothing more.
+const REQUEST_SCHEMA: u16 = 1;
 /// Most events that are looked at for examples.
 const EXAMPLES_READ_MAX: usize = 256;
 /// Longest beginning of a text that is shown as an example, in characters.
@@ -74,6 +77,24 @@ impl Handle {
                 .collect::<Result<Vec<MemberReceipt>, StoreError>>()
         });
         Ok(read.await?)
+    }
+
+    /// Asks every other member to sign anew what it holds; who is away is asked when it is back. Says whom.
+    ///
+    /// # Errors
+    /// [`Error::Store`] also when the outbox is full for one of them, [`Error::Stopped`].
+    pub async fn ask_for_receipts(&self) -> Result<Vec<String>, Error> {
+        let team = self.team().await?;
+        let others = self.others(&team.membership, &team.own.node).await?;
+        let ask = |peer: &NodeId| Outgoing {
+            peer: *peer,
+            protocol: Protocol::CUSTODY_REQUEST,
+            schema: REQUEST_SCHEMA,
+            subject: Subject([0; 16]),
+            body: Vec::new(),
+        };
+        self.send_items(others.iter().map(|(node, _)| ask(node)).collect(), |_| Ok(())).await?;
+        Ok(others.into_iter().map(|(_, name)| name).collect())
     }
 
     /// Whether this machine can be wiped, and what would be lost.

@@ -53,7 +53,7 @@ impl Engine {
                 self.note_outbox(peer, Reason::Revoked.name(), "what waited for a removed member is not sent");
             }
             News::Restored { peer, side } => self.restored(peer, side),
-            News::ReceiptWanted => self.custodian.changed(),
+            News::ReceiptWanted { peer } => self.sign_for(peer),
             News::SenderEnded { peer, epoch, reason } => self.sender_ended(peer, epoch, reason),
             News::ReceiverEnded { peer, epoch } => self.receiver_ended(peer, epoch),
         }
@@ -67,6 +67,9 @@ impl Engine {
             Side::PeerTaken => "the peer was restored: what it took since is lost there",
         };
         tracing::error!(%peer, detail, "the outboxes do not remember the same");
+        if side == Side::PeerTaken {
+            self.tell_catalogue_again(peer);
+        }
         self.outbox.restored.insert((peer, side), now());
         self.note_outbox(peer, "restored", detail);
     }

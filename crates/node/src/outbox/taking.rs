@@ -118,7 +118,7 @@ impl Engine {
             let _ = inputs.send(Input::Outbox(News::Receiver { peer, epoch, input: Heard::Took(outcomes) })).await;
             let (answers, receipt) = effects::after(&context, peer, done).await;
             if receipt {
-                let _ = inputs.send(Input::Outbox(News::ReceiptWanted)).await;
+                let _ = inputs.send(Input::Outbox(News::ReceiptWanted { peer })).await;
             }
             if !answers.is_empty() {
                 super::sending::put(&context.store, &pen, &inputs, answers).await;

@@ -34,6 +34,13 @@ pub struct FactReceiptsDto {
     pub members: Vec<FactHoldingDto>,
 }
 
+/// Whom this node has asked to sign anew.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReceiptsAskedDto {
+    /// Names of the members; who is away is asked when it is back.
+    pub members: Vec<String>,
+}
+
 /// Events that a member holds and could not apply.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StuckDto {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 
-use crate::dto::{FactReceiptsDto, ReceiptsDto, WipeCheckDto};
+use crate::dto::{FactReceiptsDto, ReceiptsAskedDto, ReceiptsDto, WipeCheckDto};
 use crate::error::Problem;
 use crate::service::Service;
 
@@ -17,12 +17,17 @@ type Node = State<Arc<Service>>;
 pub(super) fn routes() -> Router<Arc<Service>> {
     Router::new()
         .route("/api/v1/receipts", get(receipts))
+        .route("/api/v1/receipts/ask", post(ask_for_receipts))
         .route("/api/v1/facts/{id}/receipts", get(fact_receipts))
         .route("/api/v1/wipe-check", get(wipe_check))
 }
 
 async fn receipts(service: Node) -> Answer<ReceiptsDto> {
     service.receipts().await.map(Json)
+}
+
+async fn ask_for_receipts(service: Node) -> Answer<ReceiptsAskedDto> {
+    service.ask_for_receipts().await.map(Json)
 }
 
 async fn fact_receipts(service: Node, Path(id): Path<String>) -> Answer<FactReceiptsDto> {

@@ -2,7 +2,7 @@
 
 use super::Service;
 use crate::convert;
-use crate::dto::{FactReceiptsDto, ReceiptsDto, WipeCheckDto};
+use crate::dto::{FactReceiptsDto, ReceiptsAskedDto, ReceiptsDto, WipeCheckDto};
 use crate::error::Problem;
 
 impl Service {
@@ -13,6 +13,10 @@ impl Service {
 
     pub(crate) async fn receipts(&self) -> Result<ReceiptsDto, Problem> {
         Ok(convert::receipts(self.handle.receipts().await?))
+    }
+
+    pub(crate) async fn ask_for_receipts(&self) -> Result<ReceiptsAskedDto, Problem> {
+        Ok(ReceiptsAskedDto { members: self.handle.ask_for_receipts().await? })
     }
 
     pub(crate) async fn wipe_check(&self) -> Result<WipeCheckDto, Problem> {
