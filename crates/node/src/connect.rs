@@ -70,9 +70,8 @@ impl Engine {
             Event::Request { peer, protocol: Protocol::Backup, bytes, responder } => {
                 self.answer_backup(peer, bytes, responder);
             }
-            // Dropping them refuses them.
-            Event::Request { peer, protocol: protocol @ Protocol::Query, .. } => {
-                tracing::debug!(%peer, protocol = protocol.name(), "nothing answers this request");
+            Event::Request { peer, protocol: Protocol::Query, bytes, responder } => {
+                self.answer_query(peer, &bytes, responder);
             }
             Event::StreamOpened { peer, kind: StreamKind::Sync, stream } => self.on_stream(peer, Ok(stream)),
             Event::StreamOpened { peer, kind: StreamKind::Outbox, stream } => self.on_offer(peer, stream),
@@ -285,6 +284,7 @@ impl Engine {
         self.in_step(peer);
         self.open_stream(peer);
         self.deliver_to(peer);
+        self.tell_catalogue(peer);
     }
 
     /// The peers that were let in, also those that are away.

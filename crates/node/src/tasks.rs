@@ -24,6 +24,23 @@ impl Tasks {
         tokio::task::spawn_blocking(work).await
     }
 
+    /// Runs several at the same time and waits for all; whatever breaks has no result. Those that are under way end with
+    /// whoever waits.
+    pub(crate) async fn all<T: Send + 'static>(
+        works: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+    ) -> Vec<T> {
+        let mut set = JoinSet::new();
+        works.into_iter().for_each(|work| drop(set.spawn(work)));
+        let mut results = Vec::with_capacity(set.len());
+        while let Some(done) = set.join_next().await {
+            match done {
+                Ok(result) => results.push(result),
+                Err(error) => tracing::error!(%error, "a task broke"),
+            }
+        }
+        results
+    }
+
     /// Waits for the next task to end and says if it broke. Never ready while there is none.
     pub(crate) async fn reap(&mut self) {
         match self.0.join_next().await {
