@@ -569,6 +569,28 @@ fn whoever_came_back_with_an_older_disk_is_shown_what_the_others_hold_and_shows_
     }
 }
 
+/// A proof shows where branches part, and neither texts nor what comes after that.
+#[test]
+fn whoever_came_back_with_an_older_disk_is_shown_the_whole_branch_although_all_can_prove_the_fork() {
+    for (hers, his) in [(1, 1), (3, 1), (1, 3), (2, 700)] {
+        let mut world = World::new(2);
+        let log = fork(&mut world, hers, his);
+        let first = |node: usize| vec![world.nodes[node].shelf.logs[&log][3].clone()];
+        let (alices, bobs) = (first(ALICE), first(BOB));
+        world.nodes[ALICE].evidence.insert(log, bobs);
+        world.nodes[BOB].evidence.insert(log, alices);
+        world.nodes[ALICE].restored = Some(Vec::new());
+        world.connect(ALICE, BOB);
+        world.settle();
+        world.pass(2 * 60_000);
+        let shown = world.nodes[ALICE].restored.as_ref().unwrap();
+        for event in &world.shared(BOB).logs[&log][3..] {
+            let event = event.hash();
+            assert!(shown.iter().any(|shown| shown.hash() == event), "{hers} and {his}");
+        }
+    }
+}
+
 #[test]
 fn eve_cannot_make_up_a_branch_of_somebodys_own_log() {
     let mut world = World::new(2);

@@ -23,9 +23,11 @@ impl Open {
         if keeps { self.forks.name_parting(log, after) } else { Some(Step::Show(after)) }
     }
 
-    /// Both sides hold the proof of a fork of an own log. What else the peer holds of it must still be seen.
+    /// Both sides hold the proof of a fork of an own log. What else the peer holds of it must still be seen, also where
+    /// it holds so much more that nothing is found to differ here: of a log with branches it sends no pages.
     pub(super) fn ask_for_branch(&mut self, log: LogId) -> Option<Step> {
-        let due = self.is_own(&log) && self.forked.contains(&log);
+        let differs = self.forked.contains(&log) || self.missing.contains(&log);
+        let due = self.is_own(&log) && differs;
         if due { self.forks.request(log) } else { None }
     }
 }
