@@ -42,7 +42,7 @@ fn listed(more: More) -> Tool {
         More::IncidentUpdate | More::ResolveDivergence => writes().destructive(true).idempotent(true),
         More::BundleComplete => writes().destructive(false).idempotent(false),
         More::BundleImport => writes().destructive(false).idempotent(true),
-        More::OutboxRetry => writes().destructive(false).idempotent(true).open_world(true),
+        More::OutboxRetry => writes().destructive(false).idempotent(true),
         _ => reads(),
     };
     tool(more.name(), description, object(properties), required, annotations)
@@ -136,7 +136,7 @@ fn team(more: More) -> Listed {
         More::Outbox => (
             "What waits for nodes that cannot be reached, with its place and the next try; or, with stats, numbers.",
             json!({
-                "peer": {"type": "string", "description": "Name, peer id or the beginning of one"},
+                "peer": {"type": "string"},
                 "stats": {"type": "boolean"},
                 "limit": limit(),
                 "after": after(),
