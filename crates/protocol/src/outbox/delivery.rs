@@ -69,7 +69,9 @@ pub enum Output {
         delivered: Place,
     },
     /// The receiver took this item last. If this database never gave it that place it was restored from an older
-    /// copy: report it. Of an era in memory ([`Source::of`]) only the era can be looked up.
+    /// copy: report it. It never did if it does not know the era; or, for an era on disk ([`Source::of`]), if it has
+    /// not counted so far yet, or if of the peer's rows up to that number the last one is of an era that began later:
+    /// then the copy counted the same numbers again.
     CheckLast(Place),
     /// Hand in [`Input::Wake`] at this time; replaces the earlier one.
     WakeAt(UnixMillis),

@@ -108,8 +108,12 @@ pub(crate) struct World {
     pub(crate) closed: Vec<(usize, Closed)>,
     /// Everything that was sent or asked for.
     pub(crate) log: Vec<String>,
-    /// Bytes of every frame of a body beside its id.
+    /// Bytes of every body beside its id.
     pub(crate) padding: usize,
+    /// Items of one page of the disk; few, so that a short day has several pages.
+    pub(crate) page_items_max: usize,
+    /// Peers who read and write nothing, though their streams stand.
+    pub(crate) stuck: BTreeSet<usize>,
 }
 
 impl World {
@@ -140,6 +144,8 @@ impl World {
             closed: Vec::new(),
             log: Vec::new(),
             padding: 0,
+            page_items_max: 3,
+            stuck: BTreeSet::new(),
         };
         world.start();
         world
@@ -187,7 +193,7 @@ impl World {
             if settles {
                 while self.sender_work(at) {}
             }
-            self.to_sender(at, delivery::Input::Close);
+            self.tell_sender(at, delivery::Input::Close);
             self.peers[at].stream.out.clear();
         }
     }
@@ -261,7 +267,7 @@ impl World {
     }
 
     fn more(&mut self, at: usize, source: Source) {
-        self.to_sender(at, delivery::Input::More(source));
+        self.tell_sender(at, delivery::Input::More(source));
         self.nudge(at);
     }
 
@@ -304,8 +310,8 @@ impl World {
         let delivered = self.peers[at].disk.delivered;
         self.peers[at].stream.sender = Some(Delivery::new());
         self.peers[at].stream.receiver = Some(Reception::new());
-        self.to_receiver(at, reception::Input::Opened);
-        self.to_sender(at, delivery::Input::Opened { store: STORE, delivered });
+        self.tell_receiver(at, reception::Input::Opened);
+        self.tell_sender(at, delivery::Input::Opened { store: STORE, delivered });
     }
 
     fn ended(&mut self, at: usize, end: End) {
@@ -321,7 +327,7 @@ impl World {
         self.plan(schedule::Input::Ended { peer, end });
     }
 
-    fn to_sender(&mut self, at: usize, input: delivery::Input) {
+    fn tell_sender(&mut self, at: usize, input: delivery::Input) {
         let Some(sender) = &mut self.peers[at].stream.sender else { return };
         let outputs = sender.handle(input, self.now);
         let moved = sender.moved() > 0;
@@ -343,8 +349,12 @@ impl World {
                 }
                 delivery::Output::PeerLost { delivered } => self.lost.push((at, delivered)),
                 delivery::Output::CheckLast(place) => {
-                    let disk = Source::of(place.era) == Source::Disk;
-                    if !self.eras.contains(&place.era) || (disk && place.n >= self.peers[at].disk.next_n) {
+                    let disk = &self.peers[at].disk;
+                    let counted = Source::of(place.era) == Source::Disk;
+                    // Eras ascend here, as the times do at which they began.
+                    let again =
+                        disk.rows.range(..=place.n).next_back().is_some_and(|(_, row)| row.item.place.era > place.era);
+                    if !self.eras.contains(&place.era) || (counted && (place.n >= disk.next_n || again)) {
                         self.unknown.push((at, place));
                     }
                 }
@@ -362,7 +372,7 @@ impl World {
         }
     }
 
-    fn to_receiver(&mut self, at: usize, input: reception::Input) {
+    fn tell_receiver(&mut self, at: usize, input: reception::Input) {
         let stream = &mut self.peers[at].stream;
         let Some(receiver) = &mut stream.receiver else { return };
         for output in receiver.handle(input, self.now) {
@@ -389,7 +399,7 @@ impl World {
         match stream.out.pop_front() {
             Some(_) if stream.receiver.is_none() => true,
             Some(frame) => {
-                self.to_receiver(at, reception::Input::Message(Message::from_frame(&frame).unwrap()));
+                self.tell_receiver(at, reception::Input::Message(Message::from_frame(&frame).unwrap()));
                 true
             }
             None if stream.sender.is_none() && stream.receiver.is_some() => {
@@ -406,11 +416,11 @@ impl World {
         match stream.back.pop_front() {
             Some(_) if stream.sender.is_none() => true,
             Some(frame) => {
-                self.to_sender(at, delivery::Input::Message(Message::from_frame(&frame).unwrap()));
+                self.tell_sender(at, delivery::Input::Message(Message::from_frame(&frame).unwrap()));
                 true
             }
             None if stream.receiver.is_none() && stream.sender.is_some() => {
-                self.to_sender(at, delivery::Input::Close);
+                self.tell_sender(at, delivery::Input::Close);
                 true
             }
             None => false,
@@ -424,14 +434,13 @@ impl World {
             delivery::Output::Load { source, after_n, max_items, max_bytes } => {
                 let page = match source {
                     Source::Memory => self.memory.page(&self.peers[at].id, after_n, max_items, max_bytes),
-                    // Pages are short, so that a short day has several.
-                    Source::Disk => self.peers[at].disk.page(after_n, max_items.min(3), max_bytes),
+                    Source::Disk => self.peers[at].disk.page(after_n, max_items.min(self.page_items_max), max_bytes),
                 };
-                self.to_sender(at, delivery::Input::Page(source, page));
+                self.tell_sender(at, delivery::Input::Page(source, page));
             }
             delivery::Output::Settle(source, results) => {
                 self.settle(at, source, &results);
-                self.to_sender(at, delivery::Input::Settled);
+                self.tell_sender(at, delivery::Input::Settled);
             }
             other => panic!("{other:?}"),
         }
@@ -469,7 +478,7 @@ impl World {
                 assert_eq!(store, STORE);
                 let lost = delivered.is_some_and(|place| !peer.taken.has(place));
                 let last = peer.taken.last;
-                self.to_receiver(at, reception::Input::Looked { last, lost });
+                self.tell_receiver(at, reception::Input::Looked { last, lost });
             }
             reception::Output::Take { items, .. } => {
                 let room = peer.room.take().unwrap_or(usize::MAX);
@@ -480,7 +489,7 @@ impl World {
                 for (n, item) in items.items.iter().enumerate() {
                     outcomes.push(peer.taken.take(item, n < room));
                 }
-                self.to_receiver(at, reception::Input::Took(outcomes));
+                self.tell_receiver(at, reception::Input::Took(outcomes));
             }
             other => panic!("{other:?}"),
         }
@@ -494,11 +503,11 @@ impl World {
         for at in 0..self.peers.len() {
             let stream = &mut self.peers[at].stream;
             if stream.sender_wake.take_if(|wake| *wake <= now).is_some() {
-                self.to_sender(at, delivery::Input::Wake);
+                self.tell_sender(at, delivery::Input::Wake);
             }
             let stream = &mut self.peers[at].stream;
             if stream.receiver_wake.take_if(|wake| *wake <= now).is_some() {
-                self.to_receiver(at, reception::Input::Wake);
+                self.tell_receiver(at, reception::Input::Wake);
             }
         }
         if self.schedule_wake.take_if(|wake| *wake <= now).is_some() {
@@ -512,7 +521,10 @@ impl World {
         while moves {
             moves = false;
             for at in 0..self.peers.len() {
-                moves |= self.sender_work(at) | self.deliver(at) | self.receiver_work(at) | self.answer(at);
+                moves |= self.sender_work(at);
+                if !self.stuck.contains(&at) {
+                    moves |= self.deliver(at) | self.receiver_work(at) | self.answer(at);
+                }
             }
         }
     }
@@ -525,6 +537,11 @@ impl World {
             self.pass(at.since(self.now));
             self.settle_down();
         }
+    }
+
+    /// Whether a stream to a peer stands.
+    pub(crate) fn is_delivering(&self, at: usize) -> bool {
+        self.peers[at].stream.sender.is_some()
     }
 
     fn next_wake(&self) -> Option<UnixMillis> {
