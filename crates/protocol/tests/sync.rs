@@ -572,7 +572,7 @@ fn whoever_came_back_with_an_older_disk_is_shown_what_the_others_hold_and_shows_
 /// A proof shows where branches part, and neither texts nor what comes after that.
 #[test]
 fn whoever_came_back_with_an_older_disk_is_shown_the_whole_branch_although_all_can_prove_the_fork() {
-    for (hers, his) in [(1, 1), (3, 1), (1, 3), (2, 700)] {
+    for (hers, his) in [(1, 1), (3, 1), (1, 3), (2, 300)] {
         let mut world = World::new(2);
         let log = fork(&mut world, hers, his);
         let first = |node: usize| vec![world.nodes[node].shelf.logs[&log][3].clone()];
