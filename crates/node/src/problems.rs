@@ -55,7 +55,7 @@ pub(crate) fn of_team(team: &TeamView, removal: Option<&Removal>, now: UnixMilli
         problems.push(Problem { what, fix: fix.to_owned() });
     }
     let steward = team.members.iter().any(|member| member.own && member.steward);
-    problems.extend(team.waiting.iter().filter(|waiting| steward && !waiting.own).map(consent));
+    problems.extend(team.waiting.iter().filter(|waiting| waiting.asked).map(consent));
     problems.extend(grants(team, steward, now));
     problems.extend(lacking(team, steward));
     problems.extend(team.keyless.iter().filter(|_| steward).map(|role| keyless(role)));
@@ -238,11 +238,12 @@ mod tests {
             name: "bob".into(),
             signers: vec!["eve".into()],
             own: false,
+            asked: true,
             needed: 2,
         });
         choir.members.truncate(1);
         check(&choir, &[("bob is to be a steward", "antiphon team approve abababababab")]);
-        choir.waiting[0].own = true;
+        choir.waiting[0].asked = false;
         choir.critical = Some(1025);
         check(&choir, &[("kind 1025", "install the newest version")]);
         let own = MemberView { own: true, expired: true, not_after: UnixMillis(98 * DAY_MS), ..bob.clone() };

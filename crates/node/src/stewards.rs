@@ -60,15 +60,18 @@ impl Desk<'_> {
         Ok(self.became(event.hash()))
     }
 
-    /// Agrees to the very change, if it waits already; two records of one change would need two consents.
+    /// Agrees to the very change, if it waits already; two records of one change would need two consents. To one whose
+    /// author did not know this node as a steward it cannot agree.
     fn agree(&mut self, change: Change, node: NodeId) -> Result<Option<ChangeView>, Error> {
-        let mut waiting = self.team.membership.pending().iter();
-        let waiting = waiting.find(|pending| pending.change == change && pending.node == node);
-        let Some(Pending { record, signers, .. }) = waiting.cloned() else { return Ok(None) };
-        if !signers.contains(&self.team.own.node) {
+        let own = self.team.own.node;
+        let same = |pending: &&Pending| pending.change == change && pending.node == node;
+        let waiting: Vec<&Pending> = self.team.membership.pending().iter().filter(same).collect();
+        let asked = waiting.iter().find(|pending| pending.awaited.contains(&own)).map(|pending| pending.record);
+        let signed = waiting.iter().find(|pending| pending.signers.contains(&own)).map(|pending| pending.record);
+        if let Some(record) = asked {
             self.write(vec![Record::Approve(Approve { record })])?;
         }
-        Ok(Some(self.became(record)))
+        Ok(asked.or(signed).map(|record| self.became(record)))
     }
 
     fn became(&self, record: Hash) -> ChangeView {
@@ -267,7 +270,7 @@ impl Handle {
     /// Agrees to a change of stewards that waits. `text` is the beginning of its record's hash.
     ///
     /// # Errors
-    /// [`Error::NotASteward`], [`Error::NothingToApprove`].
+    /// [`Error::NotASteward`], [`Error::NothingToApprove`], [`Error::NotAsked`].
     pub async fn approve(&self, text: &str) -> Result<(NodeId, ChangeView), Error> {
         let text = text.to_owned();
         self.at_desk(move |desk| {
@@ -275,8 +278,11 @@ impl Handle {
             let named: Vec<_> =
                 waiting.filter(|pending| pending.record.to_string().starts_with(&text)).cloned().collect();
             let [pending] = named.as_slice() else { return Err(Error::NothingToApprove(text)) };
-            if !pending.signers.contains(&desk.team.own.node) {
+            let own = desk.team.own.node;
+            if pending.awaited.contains(&own) {
                 desk.write(vec![Record::Approve(Approve { record: pending.record })])?;
+            } else if !pending.signers.contains(&own) {
+                return Err(Error::NotAsked(pending.record));
             }
             let view = desk.became(pending.record);
             if view.effective {

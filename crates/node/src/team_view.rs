@@ -66,6 +66,8 @@ pub struct WaitingView {
     pub signers: Vec<String>,
     /// Whether this node is among them.
     pub own: bool,
+    /// Whether this node's signature is missing and would count.
+    pub asked: bool,
     /// How many must.
     pub needed: usize,
 }
@@ -200,6 +202,7 @@ impl Handle {
                 name: name(&pending.node),
                 signers: pending.signers.iter().map(name).collect(),
                 own: pending.signers.contains(&team.own.node),
+                asked: pending.awaited.contains(&team.own.node),
                 needed: pending.needed,
             });
         Ok(TeamView {

@@ -105,6 +105,37 @@ async fn a_third_steward_is_removed_by_two_and_not_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_steward_who_came_later_says_anew_what_waits_for_others() {
+    let (mut alice, mut bob) = team_of_two().await;
+    let mut carol = Machine::start("carol").await;
+    let mut dave = Machine::start("dave").await;
+    carol.joins_as(&alice, "observer").await;
+    dave.joins_as(&alice, "observer").await;
+    for name in ["bob", "carol"] {
+        assert!(alice.handle.change_steward(name, true).await.unwrap().1.effective);
+    }
+    let (_, removal) = alice.handle.change_steward("carol", false).await.unwrap();
+    let (_, appointment) = alice.handle.change_steward("dave", true).await.unwrap();
+    assert!(!removal.effective && !appointment.effective, "{removal:?} {appointment:?}");
+    until("bob sees what waits", async || bob.handle.members().await.unwrap().waiting.len() == 2).await;
+    assert!(bob.handle.approve(&appointment.record.to_string()).await.unwrap().1.effective);
+    until("dave is a steward", async || dave.handle.status().await.unwrap().steward).await;
+    let waiting = dave.handle.members().await.unwrap().waiting;
+    assert!(matches!(&waiting[..], [waits] if !waits.asked && !waits.own), "{waiting:?}");
+    let vain = dave.handle.approve(&removal.record.to_string()).await;
+    assert!(matches!(vain, Err(Error::NotAsked(record)) if record == removal.record), "{vain:?}");
+    let (_, anew) = dave.handle.change_steward("carol", false).await.unwrap();
+    assert!(!anew.effective && anew.record != removal.record && anew.needed == 2, "{anew:?}");
+    until("alice is asked", async || alice.handle.members().await.unwrap().waiting.iter().any(|waits| waits.asked))
+        .await;
+    // Her own waits as well; she agrees to the one that waits for her.
+    let (_, agreed) = alice.handle.change_steward("carol", false).await.unwrap();
+    assert!(agreed.effective && agreed.record == anew.record, "{agreed:?}");
+    agree(&alice, &dave).await;
+    stop(&mut [&mut alice, &mut bob, &mut carol, &mut dave]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn roles_change_with_their_keys_and_grants_are_renewed() {
     let (mut alice, mut bob) = team_of_two().await;
     alice.handle.set_roles("bob", vec!["backend_developer".into()]).await.unwrap();

@@ -57,7 +57,7 @@ fn former_line(former: &FormerDto) -> String {
 
 fn waiting_line(waiting: &WaitingDto) -> String {
     let consent = format!("{} of {} signed: {}", waiting.signers.len(), waiting.needed, list(&waiting.signers));
-    let then = if waiting.signed { "another steward: " } else { "" };
+    let then = if waiting.asked { "" } else { "another steward: " };
     format!(
         "  {} ({consent})\n    {then}antiphon team approve {}\n",
         what_is_to_be(&waiting.change, &waiting.name),

@@ -57,6 +57,7 @@ fn waiting(view: WaitingView) -> WaitingDto {
         name: view.name,
         signers: view.signers,
         signed: view.own,
+        asked: view.asked,
         needed: view.needed as u64,
     }
 }

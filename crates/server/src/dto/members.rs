@@ -57,6 +57,9 @@ pub struct WaitingDto {
     pub signers: Vec<String>,
     /// Whether this node is among them.
     pub signed: bool,
+    /// Whether this node's signature is missing and would count.
+    #[serde(default)]
+    pub asked: bool,
     /// How many must sign.
     pub needed: u64,
 }
