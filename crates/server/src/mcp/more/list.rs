@@ -31,6 +31,7 @@ fn listed(more: More) -> Tool {
         More::BundleHandshake | More::BundleAnswer | More::BundleComplete | More::BundleExport | More::BundleImport => {
             bundles(more)
         }
+        More::Resources | More::ResourcePublish | More::ResourceVerify => super::resources::listed(more),
         _ => team(more),
     };
     let annotations = match more {
@@ -43,6 +44,9 @@ fn listed(more: More) -> Tool {
         More::BundleComplete => writes().destructive(false).idempotent(false),
         More::BundleImport => writes().destructive(false).idempotent(true),
         More::OutboxRetry => writes().destructive(false).idempotent(true),
+        More::ResourcePublish => writes().destructive(true).idempotent(false),
+        // It speaks to another machine.
+        More::ResourceVerify => writes().destructive(false).idempotent(true).open_world(true),
         _ => reads(),
     };
     tool(more.name(), description, object(properties), required, annotations)

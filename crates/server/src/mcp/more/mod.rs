@@ -7,6 +7,7 @@ mod args;
 mod custody;
 mod list;
 mod outbox;
+mod resources;
 mod show;
 
 use data_encoding::BASE64;
@@ -57,11 +58,14 @@ pub(super) enum More {
     Why,
     Outbox,
     OutboxRetry,
+    Resources,
+    ResourcePublish,
+    ResourceVerify,
 }
 
 impl More {
     /// Every one.
-    pub(super) const ALL: [Self; 30] = [
+    pub(super) const ALL: [Self; 33] = [
         Self::FactsList,
         Self::FactsHistory,
         Self::Divergences,
@@ -92,6 +96,9 @@ impl More {
         Self::Why,
         Self::Outbox,
         Self::OutboxRetry,
+        Self::Resources,
+        Self::ResourcePublish,
+        Self::ResourceVerify,
     ];
 
     /// Its name.
@@ -125,6 +132,9 @@ impl More {
             Self::BundleExport => "bundle_export",
             Self::BundleImport => "bundle_import",
             Self::Why => "why",
+            Self::Resources => "resources",
+            Self::ResourcePublish => "resource_publish",
+            Self::ResourceVerify => "resource_verify",
             Self::Outbox => "outbox",
             Self::OutboxRetry => "outbox_retry",
         }
@@ -142,6 +152,8 @@ impl More {
                 | Self::BundleAnswer
                 | Self::BundleComplete
                 | Self::BundleImport
+                | Self::ResourcePublish
+                | Self::ResourceVerify
                 | Self::OutboxRetry
         )
     }
@@ -193,6 +205,9 @@ pub(super) async fn run(
         }
         More::Outbox => outbox::show(service, arguments).await,
         More::OutboxRetry => outbox::retry(service, arguments).await,
+        More::Resources | More::ResourcePublish | More::ResourceVerify => {
+            resources::run(service, tool, arguments).await
+        }
         More::Receipts | More::WipeCheck => custody::run(service, tool, arguments).await,
         _ => bundles(service, tool, arguments).await,
     }
