@@ -12,8 +12,8 @@ use super::{count, safe, table};
 use crate::output::{BAD, STRONG, WARNING, styled};
 use crate::size;
 
-/// What is shown where nothing is.
-const NOTHING: &str = "Nothing waits: everything that was sent has arrived.";
+/// What is shown of an empty list.
+const NOTHING: &str = "Nothing waits.";
 
 /// A page of the outbox.
 pub(crate) fn items(page: &OutboxItemsDto) -> String {

@@ -18,7 +18,7 @@ use crate::api::{
 use crate::audit::OUTBOX;
 use crate::clock::now;
 use crate::inputs::Command;
-use crate::outbox::ask::{Ask, Shown};
+use crate::outbox::ask::{Ask, Put, Shown};
 use context::{Context, counters, ranks};
 
 impl Handle {
@@ -75,7 +75,10 @@ impl Handle {
                     return Err(OutboxError::NotKept(id.to_string()).into());
                 }
             }
-            OutboxId::Row(row) => self.retry_row(row).await?,
+            OutboxId::Row(row) => {
+                let peer = self.retry_row(row).await?;
+                self.waits_again(vec![peer]).await?;
+            }
         }
         let put_back = u64::from(!item.state.is_pending());
         Ok(OutboxRetried { put_back, peers: self.try_now(item.peer).await? })
@@ -95,7 +98,9 @@ impl Handle {
                 let rows: Vec<u64> = read.await?.into_iter().map(|row| row.id).collect();
                 let Some(last) = rows.last() else { break };
                 after = *last;
-                put_back += self.put_back(rows).await?;
+                let peers = self.put_back(rows).await?;
+                put_back += peers.len() as u64;
+                self.waits_again(peers).await?;
             }
         }
         Ok(OutboxRetried { put_back, peers: self.try_now(None).await? })
@@ -219,25 +224,36 @@ impl Handle {
         Ok(read.await?)
     }
 
-    async fn retry_row(&self, row: u64) -> Result<(), Error> {
+    /// Lets a row wait again, and says for whom it is.
+    async fn retry_row(&self, row: u64) -> Result<NodeId, Error> {
         let sealer = self.pen().sealer();
         match self.store().write(move |db| db.retry_outbox(row, sealer.as_ref())).await? {
-            Retried::Waits { .. } => Ok(()),
+            Retried::Waits { peer, .. } => Ok(peer),
             Retried::Broken(reason) => Err(OutboxError::Damaged { id: row.to_string(), reason }.into()),
             Retried::Gone => Err(OutboxError::NotFound(row.to_string()).into()),
         }
     }
 
-    async fn put_back(&self, rows: Vec<u64>) -> Result<u64, Error> {
+    /// Lets rows wait again that can, and says for whom each of them is.
+    async fn put_back(&self, rows: Vec<u64>) -> Result<Vec<NodeId>, Error> {
         let sealer = self.pen().sealer();
         let write = self.store().write(move |db| {
-            let mut put_back = 0;
+            let mut peers = Vec::new();
             for row in rows {
-                put_back += u64::from(matches!(db.retry_outbox(row, sealer.as_ref())?, Retried::Waits { .. }));
+                if let Retried::Waits { peer, .. } = db.retry_outbox(row, sealer.as_ref())? {
+                    peers.push(peer);
+                }
             }
-            Ok(put_back)
+            Ok(peers)
         });
         Ok(write.await?)
+    }
+
+    /// Tells the loop that something waits for these peers, of which it may have known nothing any more.
+    async fn waits_again(&self, mut peers: Vec<NodeId>) -> Result<(), Error> {
+        peers.sort_unstable();
+        peers.dedup();
+        self.tell(Command::Outbox(Ask::Put { peers, put: Put::default() })).await
     }
 
     async fn try_now(&self, peer: Option<NodeId>) -> Result<u64, Error> {

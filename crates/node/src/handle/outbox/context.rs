@@ -157,6 +157,10 @@ impl Context {
             view.pending = view.pending.saturating_add(1);
             view.bytes = view.bytes.saturating_add(item.bytes);
         }
+        // How the last attempt went matters only as long as something waits for another one.
+        for view in peers.values_mut().filter(|view| view.pending == 0) {
+            (view.tries, view.next_try, view.reason, view.words) = (0, None, None, None);
+        }
         peers.into_values().collect()
     }
 
