@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backup, bundle, custody, divergences, facts, federation, gene, import, incidents, init, mcp, members,
-    outbox, peers, recall, recover, remember, shell, team, up, verify, why,
+    audit, backup, bundle, custody, divergences, facts, federation, gene, import, inbox, incidents, init, mcp, members,
+    outbox, peers, recall, recover, remember, resources, send, shell, team, up, verify, why,
 };
 
 /// Shared memory for AI agents that lives on your own machines.
@@ -74,12 +74,19 @@ pub(crate) enum Command {
     /// Report and follow what went wrong
     #[command(subcommand)]
     Incidents(incidents::IncidentsCommand),
+    /// Write a message to an agent or a person on another machine
+    Send(send::SendArgs),
+    /// Read messages, and see how far those that were sent have come
+    Inbox(inbox::InboxArgs),
     /// Show and greet other nodes
     #[command(subcommand)]
     Peers(peers::PeersCommand),
     /// Show what waits for nodes that cannot be reached, and try it again
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
+    /// Offer tools, data and machines to the team, and find those of others
+    #[command(subcommand)]
+    Resources(resources::ResourcesCommand),
     /// Say why a fact is not on another node, or what stands between this node and that
     Why(why::WhyArgs),
     /// Show and set what is shared with the team

@@ -8,8 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::commands::{
-    audit, backup, bundle, custody, divergences, down, facts, federation, gene, import, incidents, init, mcp, members,
-    outbox, peers, recall, recover, remember, shell, status, team, up, verify, why,
+    audit, backup, bundle, custody, divergences, down, facts, federation, gene, import, inbox, incidents, init, mcp,
+    members, outbox, peers, recall, recover, remember, resources, send, shell, status, team, up, verify, why,
 };
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
@@ -102,8 +102,11 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Facts(command) => facts::run(command, session).await,
         Command::Divergences(command) => divergences::run(command, session).await,
         Command::Incidents(command) => incidents::run(command, session).await,
+        Command::Send(args) => send::run(args, session).await,
+        Command::Inbox(args) => inbox::run(args, session).await,
         Command::Peers(command) => peers::run(command, session).await,
         Command::Outbox(command) => outbox::run(command, session).await,
+        Command::Resources(command) => resources::run(command, session).await,
         Command::Why(args) => why::run(args, session).await,
         Command::Federation(command) => federation::run(command, session).await,
         Command::Backup(command) => backup::run(command, session).await,
