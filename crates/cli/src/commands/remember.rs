@@ -80,7 +80,7 @@ fn check(content: &str, level: &str) -> Result<(), fact::Error> {
 }
 
 /// Reads a text whole, within [`STDIN_BYTES_MAX`].
-fn read_text(input: impl Read) -> Result<String, Problem> {
+pub(crate) fn read_text(input: impl Read) -> Result<String, Problem> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(STDIN_BYTES_MAX).unwrap_or(u64::MAX);
     input

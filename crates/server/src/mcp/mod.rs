@@ -12,6 +12,7 @@
 mod agent;
 mod args;
 mod call;
+mod message;
 mod more;
 mod profile;
 mod render;
