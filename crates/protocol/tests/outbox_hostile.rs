@@ -241,6 +241,17 @@ fn a_silent_receiver_is_left_whenever_it_falls_silent() {
 }
 
 #[test]
+fn a_slow_disk_here_is_not_the_receivers_silence() {
+    let mut alice = greeted();
+    let later = NOW.after(10 * SILENT_MS);
+    let read = Page { floor: 1, items: vec![item(1, 1)], through: 1, more: false };
+    let out = alice.handle(delivery::Input::Page(Source::Disk, read), later);
+    assert_eq!(sent(&out).len(), 1);
+    let out = alice.handle(delivery::Input::Wake, later);
+    assert_eq!(out, [delivery::Output::WakeAt(later.after(SILENT_MS))]);
+}
+
+#[test]
 fn a_receiver_that_says_it_was_restored_though_it_took_nothing_is_not_believed() {
     let mut alice = sender();
     let out = tell(&mut alice, Message::Greeting { last: None, lost: true });

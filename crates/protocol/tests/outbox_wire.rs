@@ -10,6 +10,7 @@ use antiphon_protocol::outbox::{
     ITEMS_PER_FRAME_MAX, Item, MESSAGE_BYTES_MAX, Message, N_MAX, Outcome, Refusal, Source,
 };
 use antiphon_protocol::reason::Reason;
+use data_encoding::HEXLOWER;
 use proptest::prelude::*;
 
 const ERA: u64 = 0xfeed_f00d_dead_beee;
@@ -54,6 +55,34 @@ fn messages_read_back_the_same() {
         assert_eq!(Message::decode(&message.encode()).as_ref(), Ok(&message));
         assert_eq!(Message::from_frame(&message.to_frame()).as_ref(), Ok(&message));
     }
+}
+
+/// What this version says must be understood by all that follow.
+#[test]
+fn the_bytes_of_this_version_stay_as_they_are() {
+    let check = |message: &Message, bytes: &str| {
+        assert_eq!(HEXLOWER.encode(&message.encode()), bytes, "{message:?}");
+        assert_eq!(Message::decode(&HEXLOWER.decode(bytes.as_bytes()).unwrap()).as_ref(), Ok(message));
+    };
+    let place = Some(Place { era: ERA, n: 24 });
+    check(
+        &Message::Hello { store: STORE, delivered: place },
+        "a3000001500303030303030303030303030303030302821bfeedf00ddeadbeee1818",
+    );
+    check(&Message::Hello { store: STORE, delivered: None }, "a20000015003030303030303030303030303030303");
+    check(&Message::Greeting { last: place, lost: false }, "a3000101821bfeedf00ddeadbeee181802f4");
+    check(&Message::Greeting { last: None, lost: true }, "a2000102f5");
+    check(
+        &Message::Items(Items { floor: 2, ..items([24, 300]) }),
+        "a40002011bfeedf00ddeadbeee020203828518180301500707070707070707070707070707070744626f64798519012c0301500707070707070707070707070707070744626f6479",
+    );
+    let refused = Outcome::Refused(Reason::Revoked.into());
+    let results = vec![(1, Outcome::Taken), (2, Outcome::Had), (3, refused), (4, Outcome::Busy)];
+    check(
+        &Message::Taken { era: ERA, results },
+        "a30003011bfeedf00ddeadbeee0284820100820201830302677265766f6b6564820403",
+    );
+    check(&Message::Bye, "a10004");
 }
 
 #[test]
