@@ -9,6 +9,7 @@ use antiphon_core::ids::NodeId;
 use antiphon_core::outbox::{BODY_BYTES_MAX, Binding, Bounds, Level, Outgoing, Place, Sealer};
 use antiphon_core::time::UnixMillis;
 use rusqlite::{ErrorCode, params};
+use sha2::{Digest, Sha256};
 
 use super::tally::{Tally, Total};
 use super::{Full, OutboxBound, OutboxState, Push};
@@ -104,10 +105,10 @@ impl Db {
             return Ok(None);
         }
         let mut query = self.conn.prepare_cached(
-            "SELECT id, protocol, state, bytes FROM outbox
-             WHERE peer = ?1 AND subject = ?2 AND protocol <> 1 ORDER BY n DESC LIMIT 1",
+            "SELECT id, protocol, state, bytes FROM outbox INDEXED BY outbox_by_subject
+             WHERE about = ?1 AND peer = ?2 AND subject = ?3 AND protocol <> 1 ORDER BY n DESC LIMIT 1",
         )?;
-        let mut rows = query.query(params![item.peer.0, item.subject.0])?;
+        let mut rows = query.query(params![about(item), item.peer.0, item.subject.0])?;
         let Some(found) = rows.next()? else { return Ok(None) };
         let (protocol, state): (i64, i64) = (found.get(1)?, found.get(2)?);
         if protocol != i64::from(item.protocol.number()) || state != OutboxState::Waits.number() {
@@ -133,8 +134,9 @@ impl Db {
             let binding = Binding { row, peer, place, protocol, level, schema, subject };
             let sealed = sealer.seal(&binding, &item.body)?;
             let mut insert = self.conn.prepare_cached(
-                "INSERT INTO outbox (id, peer, era, n, protocol, level, schema, subject, state, at, bytes, sealed)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11)",
+                "INSERT INTO outbox (id, peer, era, n, protocol, level, schema, subject, about, state, at, bytes,
+                                     sealed)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?11, ?12)",
             )?;
             let written = insert.execute(params![
                 sql(row),
@@ -145,6 +147,7 @@ impl Db {
                 level.number(),
                 schema,
                 subject.0,
+                about(item),
                 sql(pushing.now.0),
                 sql_len(item.body.len()),
                 sealed,
@@ -157,4 +160,10 @@ impl Db {
         }
         Err(Error::damaged("the rows of the outbox are not where they were put"))
     }
+}
+
+/// For whom and about what an item is, in 32 bits: others may have the same, so what is found by it is looked at.
+fn about(item: &Outgoing) -> i64 {
+    let digest = Sha256::new().chain_update(item.peer.0).chain_update(item.subject.0).finalize();
+    digest.iter().take(4).fold(0, |value, byte| value << 8 | i64::from(*byte))
 }

@@ -145,6 +145,7 @@ fn a_newer_update_takes_the_place_of_one_that_waits() {
         "a newer one goes to the end, so that it does not overtake"
     );
     assert_eq!(waits(&db, &bob()), ["other", "between", "new"]);
+    assert_eq!(Protocol::MESSAGE.number(), 1, "the index by subject leaves this number out");
     let mut for_eve = update(1, "for eve");
     for_eve.peer = eve();
     assert!(matches!(put(&mut db, &[for_eve])[0], Push::Queued { .. }));
