@@ -32,7 +32,6 @@ impl From<&NotAReference> for Problem {
 /// What is said of a message that is not there, or goes to nobody.
 pub(super) fn problem(what: String, error: &Error) -> Problem {
     match error {
-        Error::MessageAmbiguous { .. } => Problem::new(Code::Invalid, what).hint("give more characters of the id"),
         Error::NobodyInRole(role) if role.is_empty() => Problem::new(Code::NotFound, what)
             .why("everyone it went to has left the team")
             .hint("antiphon team members shows who is there"),

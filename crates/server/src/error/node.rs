@@ -7,6 +7,7 @@ use antiphon_core::event::{Flaw, HeaderError};
 use antiphon_core::genome;
 use antiphon_node::{AuthorError, Error, StoreError, ticket};
 
+use super::message::problem as about_message;
 use super::{Code, Problem};
 
 impl From<Error> for Problem {
@@ -19,10 +20,11 @@ impl From<Error> for Problem {
             Error::IncidentNotFound(_) => {
                 Self::new(Code::NotFound, what).hint("antiphon incidents list shows every incident")
             }
-            Error::IncidentAmbiguous { .. } => Self::new(Code::Invalid, what).hint("give more characters of the id"),
+            Error::IncidentAmbiguous { .. } | Error::SubjectAmbiguous { .. } | Error::MessageAmbiguous { .. } => {
+                Self::new(Code::Invalid, what).hint("give more characters of the id")
+            }
             Error::SubjectNotFound(_) => Self::new(Code::NotFound, what)
                 .hint("antiphon divergences list shows what was changed on several machines at once"),
-            Error::SubjectAmbiguous { .. } => Self::new(Code::Invalid, what).hint("give more characters of the id"),
             Error::Resource(error) => Self::from(error),
             Error::Unsettled(error) => Self::from(&error),
             Error::Outbox(error) => Self::from(&error),
@@ -72,10 +74,7 @@ impl From<Error> for Problem {
             }
             Error::Net(_) => Self::new(Code::Failed, what).hint("antiphon status shows what the network does"),
             Error::Message(error) => Self::from(&error),
-            Error::MessageNotFound(_)
-            | Error::MessageAmbiguous { .. }
-            | Error::NobodyInRole(_)
-            | Error::NobodyNamed => super::message::problem(what, &error),
+            Error::MessageNotFound(_) | Error::NobodyInRole(_) | Error::NobodyNamed => about_message(what, &error),
             Error::Stopped => Self::new(Code::Busy, what).hint("start it again: antiphon up --detach"),
             Error::Initialized(_) => Self::new(Code::Failed, what)
                 .why("a home holds one node and one team")
