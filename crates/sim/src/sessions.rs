@@ -196,6 +196,7 @@ impl World {
         // Who lies about what came has as many pages under way as it likes, and of a log with branches nobody waits.
         let forked = matches!(message, Message::Page(page) if self.may_fork(&page.log));
         let liar = forked || self.is_equivocator(peer) || self.is_equivocator(node);
+        self.forget_pages_of_branches(node, peer, epoch);
         let Some(live) = self.live(node, peer, epoch) else { return Ok(()) };
         let sent = if liar { Ok(()) } else { crate::watch::sent(live, message) };
         sent.map_err(|detail| crate::failure::Broken(Law::BoundsHold, format!("n{node} to n{peer}: {detail}")))?;
@@ -215,6 +216,15 @@ impl World {
             self.send_along(stream, Packet { from: node, to: peer, body: Body::Frame { stream, bytes } });
         }
         Ok(())
+    }
+
+    /// That a log has branches may turn out after pages of it were sent, and nobody waits for them any more.
+    fn forget_pages_of_branches(&mut self, node: usize, peer: usize, epoch: u64) {
+        let unacked = self.live(node, peer, epoch).map(|live| std::mem::take(&mut live.unacked)).unwrap_or_default();
+        let unacked = unacked.into_iter().filter(|(log, _)| !self.may_fork(log)).collect();
+        if let Some(live) = self.live(node, peer, epoch) {
+            live.unacked = unacked;
+        }
     }
 
     /// A frame came.

@@ -55,6 +55,23 @@ impl World {
                 return Ok(true);
             }
         }
+        // Its own branch may still have to be shown to who came back with an older disk.
+        match self.plan.restored.filter(|node| self.restored && honest.contains(node)) {
+            Some(node) => self.misses_own(node),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether a node lacks a fact that it is owed.
+    fn misses_own(&self, node: usize) -> Step<bool> {
+        let erased = |fact: &FactId| self.model.erased.iter().any(|(erased, _)| erased == fact);
+        let own = self.model.remembered.iter().filter(|((of, _), fact)| *of == node && !erased(fact));
+        let reader = self.db(node)?.reader();
+        for (_, fact) in own {
+            if reader.fact(*fact)?.is_none() {
+                return Ok(true);
+            }
+        }
         Ok(false)
     }
 

@@ -144,3 +144,15 @@ fn texts_that_nobody_was_given_are_lost_with_the_disk_and_keep_nobody_from_comin
         check(seed);
     }
 }
+
+/// Whoever came back with an older disk hears of the fork before it is shown the longer branch, which it must ask for.
+#[test]
+fn a_longer_branch_of_an_own_log_is_written_again_although_the_proof_came_first() {
+    check(40727);
+}
+
+/// Pages of a log were under way when it turned out to have branches.
+#[test]
+fn nobody_waits_for_pages_of_a_log_that_turned_out_to_have_branches() {
+    check(40592);
+}
