@@ -183,6 +183,7 @@ pages! {
     divergence = "divergence.md",
     first_steps = "first-steps.md",
     forgetting = "forgetting.md",
+    messages = "messages.md",
     offline = "offline.md",
     recovery = "recovery.md",
     silent_members = "silent-members.md",
