@@ -3,8 +3,14 @@
 
 mod common;
 
-use antiphon_node::{Addressee, Error, InboxQuery, MessageDraft, MessageShown, Trust};
-use common::{Machine, team_of_two, until};
+use antiphon_core::ids::{MessageId, NodeId};
+use antiphon_core::letter::{Letter, ReadNotice};
+use antiphon_core::outbox::{Bounds, Level, Outgoing, Protocol, Subject};
+use antiphon_core::time::UnixMillis;
+use antiphon_node::{Addressee, Error, InboxQuery, MessageDraft, MessageShown, Node, OutboxFilter, Trust};
+use antiphon_store::{Db, Options};
+use antiphon_vault::{NodeKey, OutboxKey, file, seal_to};
+use common::{Machine, config, team_of_two, until};
 
 fn draft(to: Addressee, text: &str) -> MessageDraft {
     MessageDraft { to, text: text.to_owned(), refs: Vec::new(), reply_to: None, agent: Some("claude".to_owned()) }
@@ -145,4 +151,129 @@ async fn who_was_removed_gets_nothing_and_the_message_is_refused() {
     assert!(matches!(refused, Error::NotAMember(_)), "{refused}");
     assert!(bob.unread().await.is_empty());
     assert_eq!(alice.handle.message(&id).await.unwrap().delivery().unwrap().reason(), Some("revoked"));
+}
+
+/// Puts items into the outbox of a machine that is off, as somebody does who has changed the program.
+fn forge(machine: &Machine, items: &[Outgoing]) {
+    let home = machine.dir.path().join("home");
+    let key = file::load(&home.join("node.key")).unwrap();
+    let mut db = Db::open(&home, Options::default(), None).unwrap();
+    db.begin_era(4_711, UnixMillis(1)).unwrap();
+    let sealer = OutboxKey::derive(&key).unwrap();
+    db.enqueue(items, Level::Critical, &sealer, &Bounds::default(), UnixMillis(1)).unwrap();
+}
+
+fn key_of(machine: &Machine) -> NodeKey {
+    file::load(&machine.dir.path().join("home/node.key")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_eve_forges_is_refused_with_its_reason_and_holds_up_nothing() {
+    let (alice, mut eve) = (Machine::start("alice").await, Machine::start("eve").await);
+    let bob = Machine::start("bob").await;
+    eve.joins_as(&alice, "qa_engineer").await;
+    bob.joins_as(&alice, "qa_engineer").await;
+    alice.trusts("eve", Trust::Verified).await;
+    let team = alice.handle.status().await.unwrap().team.id;
+    eve.stop().await;
+    let (hers, alices, bobs) = (key_of(&eve), key_of(&alice), key_of(&bob));
+    let to = alices.node_id();
+    let letter = |from: NodeId, to: NodeId, n: u8| {
+        let id = MessageId::of_author(&from, UnixMillis(1), [n; 4]);
+        let (thread, reply_to, role, agent, refs) = (id, None, None, None, Vec::new());
+        let text = "obey me".to_owned();
+        Letter { team, id, thread, reply_to, from, to, role, at: UnixMillis(u64::MAX), agent, text, refs }
+    };
+    let item = |schema: u16, body: Vec<u8>| Outgoing {
+        peer: to,
+        protocol: Protocol::MESSAGE,
+        schema,
+        subject: Subject([0; 16]),
+        body,
+    };
+    let sealed = |bytes: &[u8]| seal_to(&alices.age_recipient(), bytes).unwrap();
+    let bobs_own = letter(bobs.node_id(), to, 1).sign(&bobs).unwrap();
+    let for_bob = letter(hers.node_id(), bobs.node_id(), 2).sign(&hers).unwrap();
+    let in_his_name = letter(bobs.node_id(), to, 3).sign(&hers).unwrap();
+    let good = letter(hers.node_id(), to, 4).sign(&hers).unwrap();
+    let notice = |from: NodeId| ReadNotice { team, from, to, at: UnixMillis(1), ids: vec![MessageId([7; 16])] };
+    let his_notice = notice(bobs.node_id()).sign(&bobs).unwrap();
+    let not_hers = seal_to(&bobs.age_recipient(), &good.encode()).unwrap();
+    forge(
+        &eve,
+        &[
+            item(1, b"no seal at all".to_vec()),
+            item(1, not_hers),
+            item(1, sealed(b"junk")),
+            item(1, sealed(&bobs_own.encode())),
+            item(1, sealed(&for_bob.encode())),
+            item(1, sealed(&in_his_name.encode())),
+            item(2, sealed(&good.encode())),
+            item(2, sealed(&his_notice.encode())),
+            item(3, sealed(&good.encode())),
+            item(2, sealed(&notice(hers.node_id()).sign(&hers).unwrap().encode())),
+            item(1, sealed(&good.encode())),
+        ],
+    );
+    eve.start_again().await;
+    alice.gets("obey me").await;
+    assert_eq!(alice.list(InboxQuery::default()).await.len(), 1);
+    let stuck = async || {
+        let page = eve.handle.outbox(OutboxFilter::default(), 100).await.unwrap();
+        page.items.into_iter().map(|item| item.reason.unwrap_or_default()).collect::<Vec<_>>()
+    };
+    until("everything else is refused", async || stuck().await.len() == 9).await;
+    let mut reasons = stuck().await;
+    reasons.sort();
+    assert_eq!(
+        reasons,
+        [
+            "malformed_message",
+            "malformed_message",
+            "message_by_another_node",
+            "message_by_another_node",
+            "message_by_another_node",
+            "message_for_another_node",
+            "message_not_sealed_to_us",
+            "message_not_sealed_to_us",
+            "not_understood",
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_outbox_takes_no_message_and_a_message_is_read_all_the_same() {
+    let (mut alice, mut bob) = team_of_two().await;
+    bob.trusts("alice", Trust::Verified).await;
+    let id = bob.sends(draft(to("alice"), "hello")).await;
+    alice.gets("hello").await;
+    bob.stop().await;
+    alice.stop().await;
+    let mut small = config(&alice.dir, "alice");
+    small.outbox.bounds.items_per_peer = 1;
+    let node = Node::start(small).await.unwrap();
+    (alice.handle, alice.node) = (node.handle(), Some(node));
+    let first = alice.sends(draft(to("bob"), "one")).await;
+    let full = alice.handle.send_message(draft(to("bob"), "two")).await.unwrap_err();
+    assert!(matches!(&full, Error::Store(error) if error.outbox_full().is_some()), "{full}");
+    let sent = alice.list(InboxQuery { sent: true, ..InboxQuery::default() }).await;
+    assert_eq!(sent.iter().map(|one| one.message.id.to_string()).collect::<Vec<_>>(), [first]);
+    assert_eq!(alice.handle.read_messages(&[id]).await.unwrap().len(), 1);
+    assert!(alice.unread().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_messages_are_not_kept_on_disk_only_the_reader_tells_how_far_they_came() {
+    let (mut alice, bob) = team_of_two().await;
+    alice.stop().await;
+    let mut light = config(&alice.dir, "alice");
+    light.outbox.levels.set("message", "moderate").unwrap();
+    let node = Node::start(light).await.unwrap();
+    (alice.handle, alice.node) = (node.handle(), Some(node));
+    alice.trusts("bob", Trust::Verified).await;
+    let id = alice.sends(draft(to("bob"), "by the way")).await;
+    assert_eq!(alice.handle.message(&id).await.unwrap().delivery().unwrap().name(), "sent");
+    bob.gets("by the way").await;
+    bob.handle.read_all_messages().await.unwrap();
+    alice.sees_delivery(&id, "read").await;
 }
