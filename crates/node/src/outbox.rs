@@ -22,6 +22,7 @@ mod show;
 mod taking;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use antiphon_core::ids::NodeId;
 use antiphon_core::outbox::{Level, Outgoing, Place};
@@ -31,6 +32,7 @@ use antiphon_protocol::frame;
 use antiphon_protocol::outbox::{Message, Moderate, Outcome, Schedule, Source, delivery, reception};
 use antiphon_protocol::reason::Reason;
 use antiphon_vault::random;
+use tokio::sync::Mutex;
 
 use crate::api::Error;
 use crate::framed::Framed;
@@ -94,6 +96,8 @@ pub(crate) struct Outbox {
     /// Deliveries under way, and those whose stream is being opened.
     sending: BTreeMap<NodeId, Sending>,
     receiving: BTreeMap<NodeId, Receiving>,
+    /// Held by whoever takes items of a peer. There is one for each member that ever delivered.
+    turns: BTreeMap<NodeId, Arc<Mutex<()>>>,
     /// Numbers of what is, or was lately, kept in memory.
     numbers: BTreeMap<(NodeId, Place), u64>,
     next_number: u64,
@@ -119,6 +123,7 @@ impl Outbox {
             moderate: Moderate::new(Source::Memory.era(seed()?)),
             sending: BTreeMap::new(),
             receiving: BTreeMap::new(),
+            turns: BTreeMap::new(),
             numbers: BTreeMap::new(),
             next_number: 1,
             reasons: BTreeMap::new(),

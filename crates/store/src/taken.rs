@@ -104,7 +104,7 @@ impl Db {
                 };
                 if done == Took::Taken {
                     count += 1;
-                    (era.last_n, era.took) = (place.n, Some(count));
+                    (era.last_n, era.took) = (era.last_n.max(place.n), Some(count));
                 }
                 took.push(done);
             }
@@ -202,12 +202,30 @@ impl Reader<'_> {
     /// # Errors
     /// When the database fails; so for all that follow.
     pub fn taken_last(&self, node: &NodeId, store: &StoreId) -> Result<Option<Place>, Error> {
-        let mut query = self.connection().prepare_cached(
-            "SELECT era, last_n FROM taken WHERE node = ?1 AND store = ?2 ORDER BY turn DESC LIMIT 1",
-        )?;
+        self.taken_last_of(node, store, |_| true)
+    }
+
+    /// The same among items of the eras that `counts` names.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn taken_last_of(
+        &self,
+        node: &NodeId,
+        store: &StoreId,
+        counts: impl Fn(u64) -> bool,
+    ) -> Result<Option<Place>, Error> {
+        let mut query = self
+            .connection()
+            .prepare_cached("SELECT era, last_n FROM taken WHERE node = ?1 AND store = ?2 ORDER BY turn DESC")?;
         let mut rows = query.query(params![node.0, store.0])?;
-        let place = |found: &rusqlite::Row<'_>| Ok(Place { era: row::uint(found, 0)?, n: row::uint(found, 1)? });
-        rows.next()?.map(place).transpose()
+        while let Some(found) = rows.next()? {
+            let place = Place { era: row::uint(found, 0)?, n: row::uint(found, 1)? };
+            if counts(place.era) {
+                return Ok(Some(place));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether the item of a node at this place was taken, or the node said that it has it no more.

@@ -4,7 +4,7 @@
 //! have what waits for it is asked again at every attempt: somebody who was removed meanwhile gets nothing, and what
 //! waited for it stays visible until a person drops it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use antiphon_core::charter::Refusal as NoEntry;
 use antiphon_core::ids::NodeId;
@@ -99,16 +99,14 @@ impl Engine {
     }
 
     pub(super) fn schedule(&mut self, input: Scheduled) {
-        let mut outputs = self.outbox.schedule.handle(input, now());
-        outputs.reverse();
-        while let Some(output) = outputs.pop() {
+        let mut outputs = VecDeque::from(self.outbox.schedule.handle(input, now()));
+        while let Some(output) = outputs.pop_front() {
             match output {
                 Schedules::WakeAt(at) => self.outbox.wake_at = Some(at),
                 Schedules::Rescan => self.rescan(),
                 Schedules::Try(peer) => {
                     if let Some(end) = self.attempt(peer) {
-                        let more = self.outbox.schedule.handle(Scheduled::Ended { peer, end }, now());
-                        outputs.extend(more.into_iter().rev());
+                        outputs.extend(self.outbox.schedule.handle(Scheduled::Ended { peer, end }, now()));
                     }
                 }
             }
@@ -194,9 +192,8 @@ impl Engine {
 
     pub(super) fn drive_sender(&mut self, peer: NodeId, epoch: Epoch, input: Heard) {
         let Some(live) = self.live(&peer, epoch) else { return };
-        let mut outputs = live.machine.handle(input, now());
-        outputs.reverse();
-        while let Some(output) = outputs.pop() {
+        let mut outputs = VecDeque::from(live.machine.handle(input, now()));
+        while let Some(output) = outputs.pop_front() {
             let Some(live) = self.live(&peer, epoch) else { return };
             let answer = match output {
                 Output::Send(message) => {
@@ -241,7 +238,7 @@ impl Engine {
                 Output::Close(closed) => return self.delivery_closed(peer, epoch, closed),
             };
             if let (Some(answer), Some(live)) = (answer, self.live(&peer, epoch)) {
-                outputs.extend(live.machine.handle(answer, now()).into_iter().rev());
+                outputs.extend(live.machine.handle(answer, now()));
             }
         }
     }

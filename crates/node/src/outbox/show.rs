@@ -91,14 +91,14 @@ impl Engine {
                 };
                 let count = peers.len() as u64;
                 peers.into_iter().for_each(|peer| self.schedule(Scheduled::Retry(peer)));
-                drop(reply.send(count));
+                let _ = reply.send(count);
             }
             Ask::Again { item, reply } => drop(reply.send(self.outbox.waits_under(item).is_some())),
             Ask::Drop { item, reply } => {
                 let item = self.outbox.waits_under(item);
                 let dropped = item.and_then(|(peer, place)| self.outbox.moderate.drop_item(&peer, place, now()));
                 self.outbox.counts.dropped += u64::from(dropped.is_some());
-                drop(reply.send(dropped.is_some()));
+                let _ = reply.send(dropped.is_some());
             }
             Ask::Dropped(rows) => self.outbox.counts.dropped += rows,
             Ask::Put { peers, put } => {

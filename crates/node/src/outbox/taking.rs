@@ -9,7 +9,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_net::MemberStream;
 use antiphon_protocol::outbox::message::Items;
 use antiphon_protocol::outbox::reception::{Input as Heard, Output};
-use antiphon_protocol::outbox::{Message, Outcome, Reception, Refusal};
+use antiphon_protocol::outbox::{Message, Outcome, Reception, Refusal, Source};
 use antiphon_store::{TakeFrom, Taking, Took};
 
 use super::effects::{self, Context, Meaning, Then};
@@ -87,7 +87,7 @@ impl Engine {
         let (store, inputs) = (self.store.clone(), self.inputs.clone());
         self.tasks.spawn(async move {
             let looked = store.read(move |reader| {
-                let last = reader.taken_last(&peer, &theirs)?;
+                let last = reader.taken_last_of(&peer, &theirs, |era| Source::of(era) == Source::Disk)?;
                 let known = delivered.map(|place| reader.has_taken(&peer, place)).transpose()?;
                 Ok((last, known == Some(false)))
             });
@@ -112,7 +112,10 @@ impl Engine {
         let context = Context { team: self.team.clone(), key: self.key.clone(), store: self.store.clone(), at: now() };
         let (inputs, pen) = (self.inputs.clone(), self.outbox.pen.clone());
         let from = TakeFrom { node: peer, store: theirs, floor: items.floor };
+        let turn = self.outbox.turns.entry(peer).or_default().clone();
         self.tasks.spawn(async move {
+            // A new stream may come while items of the one before are still being taken, and those are older.
+            let _turn = turn.lock().await;
             let (outcomes, done) = take(&context, from, items).await;
             // The answer first: what else is to be done can wait.
             let _ = inputs.send(Input::Outbox(News::Receiver { peer, epoch, input: Heard::Took(outcomes) })).await;
