@@ -7,6 +7,7 @@ mod charter;
 mod corpus;
 mod federation;
 mod figures;
+mod outbox;
 mod peer;
 mod recall;
 mod remember;
@@ -22,7 +23,7 @@ async fn main() -> Outcome<()> {
     if what == "serve" {
         return serve::run(arguments.next().ok_or("serve needs a home")?.into()).await;
     }
-    let known = ["all", "charter", "remember", "recall", "federation"];
+    let known = ["all", "charter", "remember", "recall", "outbox", "federation"];
     if !known.contains(&what.as_str()) {
         return Err(format!("{what:?} is none of {}", known.join(", ")).into());
     }
@@ -41,6 +42,9 @@ async fn main() -> Outcome<()> {
     }
     if all || what == "recall" {
         recall::run().await?;
+    }
+    if all || what == "outbox" {
+        outbox::run(&parts).await?;
     }
     if all || what == "federation" {
         federation::run(&parts, long).await?;
