@@ -1,11 +1,13 @@
 //! The loop's part of catalogues: members ask what this node offers, and whoever was told nothing yet is told all of it.
 
+use antiphon_core::event::Event;
 use antiphon_core::ids::{NodeId, StoreId};
 use antiphon_core::outbox::{Outgoing, Protocol};
+use antiphon_core::resource::notice::Whole;
 use antiphon_core::resource::question::{ANSWER_BYTES_MAX, Answer, Question};
 use antiphon_net::Responder;
 use antiphon_protocol::query::{Query, Reply};
-use antiphon_store::{Db, Error as StoreError, Store};
+use antiphon_store::{Db, Error as StoreError, ResourceChange, Store};
 
 use crate::clock::now;
 use crate::event_loop::Engine;
@@ -36,40 +38,34 @@ impl Engine {
         });
     }
 
-    /// A peer's session begins: it is told the own catalogue, unless its database was told before.
+    /// A peer was let in: it is told the own catalogue, unless its database was told before.
     pub(crate) fn tell_catalogue(&mut self, peer: NodeId) {
-        let Some(theirs) = self.peers.get(&peer).and_then(|entry| entry.store) else { return };
-        if self.team.membership.member(&peer).is_none() {
-            return;
-        }
-        let (store, pen, inputs) = (self.store.clone(), self.outbox.pen.clone(), self.inputs.clone());
-        let own = self.team.own.node;
-        self.tasks.spawn(async move {
-            match tell(&store, pen, own, peer, theirs).await {
-                Ok(false) => {}
-                // Only a stopping node does not want to know.
-                Ok(true) => drop(inputs.send(Input::Outbox(News::Waits(vec![peer]))).await),
-                Err(error) => {
-                    tracing::warn!(%peer, %error, "the own catalogue could not be told, and is with the next session")
-                }
-            }
-        });
+        self.tell_whole(peer, false);
     }
 
     /// A peer lost something of what it had taken: it is told the own catalogue again, at once.
     pub(crate) fn tell_catalogue_again(&mut self, peer: NodeId) {
-        let (store, pen, inputs) = (self.store.clone(), self.outbox.pen.clone(), self.inputs.clone());
+        self.tell_whole(peer, true);
+    }
+
+    fn tell_whole(&mut self, peer: NodeId, again: bool) {
         let Some(theirs) = self.peers.get(&peer).and_then(|entry| entry.store) else { return };
-        let own = self.team.own.node;
+        if self.team.membership.member(&peer).is_none() {
+            return;
+        }
+        let opening = self.team.local.opening.as_ref().and_then(Event::opening);
+        let follows = opening.is_some_and(|opening| opening.previous.is_some());
+        let telling = Telling { pen: self.outbox.pen.clone(), own: self.team.own.node, follows, peer, theirs };
+        let (store, inputs) = (self.store.clone(), self.inputs.clone());
         self.tasks.spawn(async move {
-            let again = store.share(move |db| db.tell_catalogue_again(&peer)).await;
-            let told = match again {
-                Ok(()) => tell(&store, pen, own, peer, theirs).await,
-                Err(error) => Err(error),
-            };
-            match told {
-                Ok(_) => drop(inputs.send(Input::Outbox(News::Waits(vec![peer]))).await),
-                Err(error) => tracing::warn!(%peer, %error, "the own catalogue could not be told again"),
+            if again && let Err(error) = store.share(move |db| db.tell_catalogue_again(&peer)).await {
+                return tracing::warn!(%peer, %error, "the own catalogue could not be told again");
+            }
+            match tell(&store, telling).await {
+                Ok(false) => {}
+                // Only a stopping node does not want to know.
+                Ok(true) => drop(inputs.send(Input::Outbox(News::Waits(vec![peer]))).await),
+                Err(error) => tracing::warn!(%peer, %error, "the own catalogue could not be told; it is tried when the peer comes again"),
             }
         });
     }
@@ -92,16 +88,28 @@ async fn answer(store: &Store, own: NodeId, question: Question) -> Result<Answer
         .await
 }
 
+/// Whose catalogue is told to whom.
+struct Telling {
+    pen: Pen,
+    own: NodeId,
+    /// Whether this node's database follows another one of its key, which is lost.
+    follows: bool,
+    peer: NodeId,
+    /// The peer's database.
+    theirs: StoreId,
+}
+
 /// Puts the own catalogue into the outbox for a peer whose database was not told it yet, and notes that, in one
 /// transaction; says whether it did.
-async fn tell(store: &Store, pen: Pen, own: NodeId, peer: NodeId, theirs: StoreId) -> Result<bool, StoreError> {
+async fn tell(store: &Store, telling: Telling) -> Result<bool, StoreError> {
+    let Telling { pen, own, follows, peer, theirs } = telling;
     let told = store.read(move |reader| reader.catalogue_told(&peer)).await?;
     if told == Some(theirs) {
         return Ok(false);
     }
     store
         .share(move |db| {
-            let items = catalogue(db, &own, peer)?;
+            let items = catalogue(db, &own, peer, follows)?;
             // What there is to say is refused or kept by whoever hears it; here it only waits.
             let _pushed = pen.put(db, &items, now())?;
             db.note_catalogue_told(&peer, &theirs, now())?;
@@ -110,15 +118,22 @@ async fn tell(store: &Store, pen: Pen, own: NodeId, peer: NodeId, theirs: StoreI
         .await
 }
 
-/// The whole own catalogue as items. Who was told once, and lost it, may hold what is gone since.
-fn catalogue(db: &Db, own: &NodeId, peer: NodeId) -> Result<Vec<Outgoing>, StoreError> {
-    let reader = db.reader();
-    let entries = reader.catalogue(own)?.into_iter();
-    let mut items: Vec<Outgoing> =
-        entries.map(|resource| outgoing(peer, Protocol::RESOURCE_CREATE, resource.id, resource.encode())).collect();
-    if reader.catalogue_told(&peer)?.is_some() {
-        let gone = reader.catalogue_gone(own)?.into_iter();
-        items.extend(gone.map(|removal| outgoing(peer, Protocol::RESOURCE_DELETE, removal.id, removal.encode())));
+/// The whole own catalogue as items: first what it consists of, since the peer may hold what is gone, then each entry.
+/// From a new node that offers nothing there is nothing to say; one that follows another may have offered something.
+fn catalogue(db: &Db, own: &NodeId, peer: NodeId, follows: bool) -> Result<Vec<Outgoing>, StoreError> {
+    let entries = db.reader().catalogue(own)?;
+    if entries.is_empty() && !follows {
+        return Ok(Vec::new());
     }
+    let newest = entries.iter().map(|resource| resource.stamp.at).max();
+    let at = newest.map_or_else(now, |newest| now().max(newest.after(1)));
+    let whole = Whole { at, ids: entries.iter().map(|resource| resource.id).collect() };
+    let about_all = ResourceChange::Whole(whole.clone()).id();
+    let mut items = vec![Outgoing {
+        schema: Whole::SCHEMA,
+        ..outgoing(peer, Protocol::RESOURCE_DELETE, about_all, whole.encode())
+    }];
+    let entries = entries.into_iter();
+    items.extend(entries.map(|resource| outgoing(peer, Protocol::RESOURCE_CREATE, resource.id, resource.encode())));
     Ok(items)
 }

@@ -100,6 +100,24 @@ async fn who_joins_later_is_told_the_whole_catalogue() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_bob_no_longer_knows_of_after_he_lost_his_disk_is_offered_no_longer() {
+    let (mut alice, mut bob) = team_of_two().await;
+    offers(&alice, "linter").await;
+    offers(&bob, "gpu").await;
+    knows(&alice, &["gpu", "linter"]).await;
+    knows(&bob, &["gpu", "linter"]).await;
+    bob.stop().await;
+    bob.lose_disk();
+    bob.start_again().await;
+    let status = alice.handle.status().await.unwrap();
+    bob.handle.recover(&status.listen[0], status.team.id, None).await.unwrap();
+    knows(&bob, &["linter"]).await;
+    knows(&alice, &["linter"]).await;
+    bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_search_asks_connected_members() {
     let (mut alice, mut bob) = team_of_two().await;
     offers(&alice, "linter").await;

@@ -14,7 +14,7 @@ mod view;
 use std::collections::BTreeMap;
 
 use antiphon_core::ids::{NodeId, ResourceId, StoreId};
-use antiphon_core::resource::notice::{Consider, Plan, Removal};
+use antiphon_core::resource::notice::{Consider, Plan, Removal, Whole};
 use antiphon_core::resource::{PER_OWNER_MAX, Resource, Stamp};
 use antiphon_core::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -46,6 +46,7 @@ impl Db {
         self.transaction(|db| match change {
             ResourceChange::Entry(resource) => keep_entry(&db.conn, from, resource, now),
             ResourceChange::Removal(removal) => remove(&db.conn, from, removal, now),
+            ResourceChange::Whole(whole) => keep_only(&db.conn, from, whole, now),
             ResourceChange::Plan(plan) => keep_plan(&db.conn, from, plan),
             ResourceChange::Consider(consider) => {
                 let own = db.cache.own()?.node;
@@ -74,9 +75,7 @@ impl Db {
     /// When the database fails.
     pub fn tell_catalogue_again(&mut self, node: &NodeId) -> Result<(), Error> {
         self.transaction(|db| {
-            // Not deleted: that it was told once means that it may hold what is gone since.
-            let put = "UPDATE resource_told SET store = zeroblob(16) WHERE node = ?1";
-            db.conn.prepare_cached(put)?.execute([node.0])?;
+            db.conn.prepare_cached("DELETE FROM resource_told WHERE node = ?1")?.execute([node.0])?;
             Ok(())
         })
     }
@@ -153,6 +152,19 @@ fn remove(conn: &Connection, owner: &NodeId, removal: &Removal, now: UnixMillis)
     let bury = "DELETE FROM resources WHERE id IN (SELECT id FROM resources WHERE owner = ?1 AND gone = 1
                 ORDER BY at DESC LIMIT -1 OFFSET ?2)";
     conn.prepare_cached(bury)?.execute(params![owner.0, sql_len(GONE_PER_OWNER_MAX)])?;
+    Ok(Kept::Kept)
+}
+
+/// Takes away every entry of an owner that is older than `whole` and not in it.
+fn keep_only(conn: &Connection, owner: &NodeId, whole: &Whole, now: UnixMillis) -> Result<Kept, Error> {
+    let mut query =
+        conn.prepare_cached("SELECT id, version FROM resources WHERE owner = ?1 AND gone = 0 AND at < ?2")?;
+    let older = query.query_map(params![owner.0, sql(whole.at.0)], |found| Ok((found.get(0)?, found.get(1)?)))?;
+    let older: Vec<([u8; 16], i64)> = older.collect::<Result<_, _>>()?;
+    for (id, version) in older.into_iter().filter(|(id, _)| !whole.ids.contains(&ResourceId(*id))) {
+        let stamp = Stamp { at: whole.at, version: version.cast_unsigned().saturating_add(1) };
+        let _gone = remove(conn, owner, &Removal { id: ResourceId(id), stamp }, now)?;
+    }
     Ok(Kept::Kept)
 }
 

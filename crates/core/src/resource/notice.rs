@@ -1,10 +1,12 @@
 //! What members tell each other about a resource besides the entry itself: that it is gone, whether it stands, when it
 //! can be used, and who means to use it. Nothing here decides who gets it; that is for people and agents to agree.
 
+use std::collections::BTreeSet;
+
 use minicbor::{Decoder, Encoder};
 
 use super::wire::{fit, key, read_fields, read_id, read_stamp, write_stamp, write_text};
-use super::{Error, Stamp};
+use super::{Error, PER_OWNER_MAX, SCHEMA, Stamp};
 use crate::cbor;
 use crate::fact::check_label;
 use crate::ids::ResourceId;
@@ -22,6 +24,18 @@ pub struct Removal {
     pub id: ResourceId,
     /// The stamp that follows the entry's last one.
     pub stamp: Stamp,
+}
+
+/// What a catalogue consists of, when it is told as a whole: whatever is older and not in it is gone.
+///
+/// Whoever lost its database no longer knows what it once offered, and whoever was restored from an older copy holds
+/// what was taken away since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// When it was so, by its owner's clock.
+    pub at: UnixMillis,
+    /// Every entry, at most [`PER_OWNER_MAX`].
+    pub ids: BTreeSet<ResourceId>,
 }
 
 /// The question whether a resource is there, to its owner, and the answer.
@@ -115,6 +129,43 @@ impl Removal {
         cbor::decode(bytes, |input| {
             read_fields(input, 2)?;
             Ok(Self { id: read_id(key(input, 0)?)?, stamp: read_stamp(key(input, 1)?)? })
+        })
+    }
+}
+
+impl Whole {
+    /// Version of its form: it goes as the end of entries, of which it names those that stay.
+    pub const SCHEMA: u16 = SCHEMA + 1;
+
+    /// The canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        cbor::encode(|out| {
+            cbor::map(out, 2);
+            cbor::uint(out, 0);
+            cbor::uint(out, self.at.0);
+            cbor::uint(out, 1);
+            cbor::array(out, self.ids.len());
+            self.ids.iter().for_each(|id| cbor::bytes(out, &id.0));
+        })
+    }
+
+    /// Reads it back.
+    ///
+    /// # Errors
+    /// Whatever is not canonical or unfit.
+    pub fn decode(bytes: &[u8]) -> Result<Self, cbor::Error> {
+        cbor::decode(bytes, |input| {
+            read_fields(input, 2)?;
+            let at = UnixMillis(key(input, 0)?.u64()?);
+            let mut ids = BTreeSet::new();
+            for _ in 0..cbor::read_list(key(input, 1)?, PER_OWNER_MAX)? {
+                let id = read_id(input)?;
+                if ids.last().is_some_and(|last| *last >= id) {
+                    return Err(cbor::Error::Value("the entries of a catalogue ascend"));
+                }
+                ids.insert(id);
+            }
+            fit(Self { at, ids }, check_time(at))
         })
     }
 }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::notice::{Consider, Plan, Removal, Verify, WINDOWS_MAX, Window};
+use super::notice::{Consider, Plan, Removal, Verify, WINDOWS_MAX, Whole, Window};
 use super::question::{Answer, Question, Summary};
 use super::*;
 use crate::cbor;
@@ -67,6 +67,8 @@ fn whatever_is_said_is_read_back_the_same() {
         assert_eq!(Verify::decode(&verify.encode()), Ok(verify));
     }
     assert_eq!(Plan::decode(&plan().encode()), Ok(plan()));
+    let whole = Whole { at: NOW, ids: [gpu().id, ResourceId([9; 16])].into() };
+    assert_eq!(Whole::decode(&whole.encode()), Ok(whole));
     assert_eq!(Consider::decode(&consider().encode()), Ok(consider()));
     let question = Question { text: "gpu".into(), kind: Some(Kind::Compute), limit: 20, ..Question::default() };
     assert_eq!(Question::decode(&question.encode()), Ok(question));
@@ -139,6 +141,10 @@ fn plans_and_uses_are_bounded_and_in_order() {
     assert!(Plan::decode(&Plan { windows: Vec::new(), ..plan() }.encode()).is_ok(), "never is a plan too");
     let backwards = Consider { from: UnixMillis(20), until: UnixMillis(10), ..consider() };
     assert!(Consider::decode(&backwards.encode()).is_err());
+    let many = |count: u32| (0..count).map(|n| ResourceId::of_owner(&alice(), NOW, n.to_be_bytes())).collect();
+    let whole = |count| Whole { at: NOW, ids: many(count) };
+    assert!(Whole::decode(&whole(1_000).encode()).is_ok() && Whole::decode(&whole(1_001).encode()).is_err());
+    assert!(Whole::decode(&Whole { at: UnixMillis(u64::MAX), ..whole(1) }.encode()).is_err());
     let none = Question::default();
     assert!(none.check().is_err() && Question::decode(&none.encode()).is_err(), "a limit of 0");
 }
@@ -166,6 +172,7 @@ fn read_all(bytes: &[u8]) {
     same(Resource::decode(bytes).ok().map(|value| value.encode()));
     same(Removal::decode(bytes).ok().map(|value| value.encode()));
     same(Verify::decode(bytes).ok().map(|value| value.encode()));
+    same(Whole::decode(bytes).ok().map(|value| value.encode()));
     same(Plan::decode(bytes).ok().map(|value| value.encode()));
     same(Consider::decode(bytes).ok().map(|value| value.encode()));
     same(Question::decode(bytes).ok().map(|value| value.encode()));

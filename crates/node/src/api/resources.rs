@@ -42,6 +42,9 @@ pub enum ResourceError {
     /// Nobody but this node could answer for it.
     #[error("resource {0} is this node's own")]
     Own(ResourceId),
+    /// Too much waits in memory already.
+    #[error("too much waits for {0} already")]
+    NoRoom(String),
     /// Nobody can be asked or told any more.
     #[error("{0} is no member of the team any more")]
     OfFormer(String),

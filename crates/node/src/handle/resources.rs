@@ -8,11 +8,13 @@ use antiphon_core::outbox::{Outgoing, Protocol, Subject};
 use antiphon_core::resource::notice::{Consider, Plan, Removal, Verify, Window};
 use antiphon_core::resource::{Edit, PER_OWNER_MAX, Resource, SCHEMA, Stamp};
 use antiphon_core::time::UnixMillis;
+use antiphon_protocol::outbox::moderate::Push as Pushed;
 use antiphon_store::{Checked, Kept, Resolved, ResourceChange, ResourceFilter, ResourceRow};
 use antiphon_vault::random;
 use tokio::time::{Instant, sleep};
 
 use super::Handle;
+use super::sending::Sent;
 use crate::api::{
     ConsiderView, Error, Offer, Ownership, ResourceDetail, ResourceDraft, ResourceError, ResourceTold, ResourceView,
     Verdict, Verification,
@@ -207,7 +209,10 @@ impl Handle {
             return Err(ResourceError::OfFormer(self.name_of(&owner).await?).into());
         }
         let item = outgoing(owner, Protocol::RESOURCE_VERIFY, id, Verify::Ask { id }.encode());
-        let ((), _pushed) = self.send_items(vec![item], |_| Ok(())).await?;
+        let ((), sent) = self.send_items(vec![item], |_| Ok(())).await?;
+        if full(&sent) > 0 {
+            return Err(ResourceError::NoRoom(self.name_of(&owner).await?).into());
+        }
         let connected = self.peers().await?.iter().any(|peer| peer.peer_id == owner && peer.connected);
         let patience = if connected { patience } else { Duration::ZERO };
         let now = self.checked_again(&row, patience).await?;
@@ -260,7 +265,13 @@ impl Handle {
         stamp: Stamp,
     ) -> Result<ResourceTold, Error> {
         let (id, members, time) = (change.id(), items.len() as u64, now());
-        let (kept, _pushed) = self.send_items(items, move |db| db.change_resource(&own, &change, time)).await?;
+        let first = items.first().map(|item| item.peer);
+        let (kept, sent) = self.send_items(items, move |db| db.change_resource(&own, &change, time)).await?;
+        // What is only kept in memory may find no room there.
+        let members = members.saturating_sub(full(&sent));
+        if let (0, Some(peer)) = (members, first) {
+            return Err(ResourceError::NoRoom(self.name_of(&peer).await?).into());
+        }
         match kept {
             Kept::Kept | Kept::Old => Ok(ResourceTold { id, stamp, members }),
             Kept::Full => Err(ResourceError::TooMany(PER_OWNER_MAX).into()),
@@ -325,6 +336,11 @@ fn later(last: Option<UnixMillis>) -> UnixMillis {
 
 pub(crate) fn outgoing(peer: NodeId, protocol: Protocol, id: ResourceId, body: Vec<u8>) -> Outgoing {
     Outgoing { peer, protocol, schema: SCHEMA, subject: Subject(id.0), body }
+}
+
+/// How many items found no room in memory.
+fn full(sent: &Sent) -> u64 {
+    sent.memory.iter().filter(|pushed| matches!(pushed, Pushed::Full { .. })).count() as u64
 }
 
 fn verdict(row: &ResourceRow) -> Verdict {

@@ -3,7 +3,7 @@
 use antiphon_core::cbor;
 use antiphon_core::ids::{NodeId, ResourceId};
 use antiphon_core::outbox::{Outgoing, Protocol};
-use antiphon_core::resource::notice::{Consider, Plan, Removal, Verify};
+use antiphon_core::resource::notice::{Consider, Plan, Removal, Verify, Whole};
 use antiphon_core::resource::{Resource, SCHEMA};
 use antiphon_protocol::outbox::{Item, Refusal};
 use antiphon_store::{Effect, Error as StoreError, ResourceChange, Store};
@@ -30,11 +30,12 @@ pub(super) const fn is_about(protocol: Protocol) -> bool {
 /// When it cannot be read, or is about another resource than it says outside.
 pub(super) fn meaning(protocol: Protocol, item: &Item) -> Result<Meaning, Refusal> {
     let not_understood = |_: cbor::Error| Refusal::named(NOT_UNDERSTOOD);
-    if item.schema != SCHEMA {
-        return Err(Refusal::named(NOT_UNDERSTOOD));
-    }
     let body = item.body.as_slice();
     let change = match protocol {
+        Protocol::RESOURCE_DELETE if item.schema == Whole::SCHEMA => {
+            ResourceChange::Whole(Whole::decode(body).map_err(not_understood)?)
+        }
+        _ if item.schema != SCHEMA => return Err(Refusal::named(NOT_UNDERSTOOD)),
         Protocol::RESOURCE_DELETE => ResourceChange::Removal(Removal::decode(body).map_err(not_understood)?),
         Protocol::PLANNER => ResourceChange::Plan(Plan::decode(body).map_err(not_understood)?),
         Protocol::CONSIDERS => ResourceChange::Consider(Consider::decode(body).map_err(not_understood)?),

@@ -62,6 +62,8 @@ impl From<ResourceError> for Problem {
             ResourceError::OfFormer(_) => Self::new(Code::Refused, what)
                 .why("what it offered is shown as it was known last, and nobody can be asked about it")
                 .hint("antiphon resources list shows what members offer"),
+            ResourceError::NoRoom(_) => Self::new(Code::Busy, what)
+                .hint("antiphon outbox list shows what waits; try again when that machine was there"),
             ResourceError::NobodyToTell(id) => Self::new(Code::Undecided, what).hint(format!(
                 "name the member: antiphon resources consider {id} --peer PEER --from T --until T --yes"
             )),

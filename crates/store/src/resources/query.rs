@@ -160,7 +160,7 @@ impl Reader<'_> {
         Ok(list)
     }
 
-    /// Which database of `node` was told the whole own catalogue last; one of zeros when it is to be told again.
+    /// Which database of `node` was told the whole own catalogue last.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,7 +1,7 @@
 //! What is said about resources, and what is kept of it.
 
 use antiphon_core::ids::{NodeId, ResourceId};
-use antiphon_core::resource::notice::{Consider, Plan, Removal};
+use antiphon_core::resource::notice::{Consider, Plan, Removal, Whole};
 use antiphon_core::resource::{Kind, Resource, Stamp};
 use antiphon_core::time::UnixMillis;
 
@@ -12,6 +12,8 @@ pub enum ResourceChange {
     Entry(Resource),
     /// The end of one.
     Removal(Removal),
+    /// That its catalogue consists of these entries.
+    Whole(Whole),
     /// When one can be used.
     Plan(Plan),
     /// That it means to use one, or not; or that somebody may, or not.
@@ -26,11 +28,12 @@ pub enum ResourceChange {
 }
 
 impl ResourceChange {
-    /// Which resource it is about.
+    /// Which resource it is about; no single one for a whole catalogue.
     pub const fn id(&self) -> ResourceId {
         match self {
             Self::Entry(resource) => resource.id,
             Self::Removal(removal) => removal.id,
+            Self::Whole(_) => ResourceId([0; 16]),
             Self::Plan(plan) => plan.id,
             Self::Consider(consider) => consider.id,
             Self::Checked { id, .. } => *id,
