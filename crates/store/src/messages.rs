@@ -10,6 +10,7 @@
 //! new message is refused, which its writer sees.
 
 mod list;
+mod tally;
 mod words;
 
 use antiphon_core::ids::{MessageId, NodeId};
@@ -17,6 +18,8 @@ use antiphon_core::letter::{Kept, Letter, ReadNotice};
 use antiphon_core::outbox::{Binding, Level, Place, Protocol, Sealer, Subject};
 use antiphon_core::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
+
+pub(crate) use tally::{check as check_tallies, recount};
 
 pub use list::{Delivery, MessageCounts, MessageFilter, MessageView, ReceiverView, Which};
 

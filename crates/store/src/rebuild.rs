@@ -36,6 +36,7 @@ impl Db {
                 after = last;
             }
             crate::outbox::recount(&db.conn)?;
+            crate::messages::recount(&db.conn)?;
             db.new_epoch()
         })
     }

@@ -33,6 +33,7 @@ impl Report {
 pub(crate) fn verify(conn: &Connection) -> Result<Report, Error> {
     let mut report = Report::default();
     crate::outbox::check_tallies(conn)?.into_iter().for_each(|problem| report.add(problem));
+    crate::messages::check_tallies(conn)?.into_iter().for_each(|problem| report.add(problem));
     let Some(own) = cache::own(conn)? else { return Ok(report) };
     check_pages(conn, &mut report)?;
     if !charter::genome_is_intact(conn)? {

@@ -4,9 +4,11 @@ use antiphon_core::ids::{Hash, MessageId, NodeId};
 use antiphon_core::letter::{Kept, Letter, ReadNotice, Reference};
 use antiphon_core::outbox::{Binding, Bounds, Level, NoRandomness, Outgoing, Place, Protocol, Sealed, Sealer, Subject};
 use antiphon_core::time::UnixMillis;
-use antiphon_store::{Came, Delivery, MessageBounds, MessageFilter, MessageView, NewMessage, Resolved, Settled, Which};
+use antiphon_store::{
+    Bring, Came, Delivery, MessageBounds, MessageFilter, MessageView, NewMessage, Resolved, Settled, Which,
+};
 
-use crate::common::{Machine, NOW, alice, join};
+use crate::common::{Machine, NOW, alice, charter_runs, founder, grant, join};
 
 /// Seals with the binding as the key: what is bound to something else does not open.
 struct Wax;
@@ -273,6 +275,46 @@ fn eve_fills_only_her_own_share_and_what_was_read_goes_first() {
     let bytes = MessageBounds { bytes_per_writer: 100, ..BOUNDS };
     let long = alice.letter(&bob, &"long ".repeat(100));
     assert_eq!(bob.db.take_letter(&long, &bytes, NOW).unwrap(), Came::Full);
+}
+
+#[test]
+fn the_counts_are_checked_and_counted_anew() {
+    let (mut alice, mut bob) = alice_and_bob();
+    bob.take(&alice.letter(&bob, "caching is done"));
+    bob.take(&alice.letter(&bob, "and read"));
+    bob.send(&[alice.node()], "thanks");
+    let read = bob.list(&unread())[1].id;
+    bob.db.mark_read(&[read], NOW).unwrap();
+    assert_eq!(bob.db.reader().verify().unwrap().problems, Vec::<String>::new());
+    let file = rusqlite::Connection::open(bob.home.path().join("antiphon.db")).unwrap();
+    file.execute("UPDATE message_writers SET items = 7, unread = 7", []).unwrap();
+    file.execute("DELETE FROM message_words", []).unwrap();
+    let problems = bob.db.reader().verify().unwrap().problems;
+    assert!(problems.iter().any(|one| one.contains("messages of 2 writers")), "{problems:?}");
+    assert!(problems.iter().any(|one| one.contains("words of 2 messages")), "{problems:?}");
+    bob.db.rebuild().unwrap();
+    assert_eq!(bob.db.reader().verify().unwrap().problems, Vec::<String>::new());
+    let counts = bob.db.reader().message_counts().unwrap();
+    assert_eq!((counts.received, counts.unread, counts.sent), (2, 1, 1));
+    let words = Some("cache".to_owned());
+    assert_eq!(bob.texts(&MessageFilter { words, ..MessageFilter::default() }), ["caching is done"]);
+}
+
+#[test]
+fn messages_stay_with_the_team_that_is_left() {
+    let (mut alice, mut bob) = alice_and_bob();
+    bob.take(&alice.letter(&bob, "for the old team"));
+    bob.send(&[alice.node()], "goodbye");
+    let (mut carol, genome) = founder(3, "carol");
+    carol.write(grant(bob.node(), "bob"));
+    let (mut identity, charter, random) = (bob.identity("bob"), charter_runs(&carol), bob.random());
+    identity.nonce = [9; 16];
+    bob.db.move_to_team(&identity, &genome, charter, Bring::None, NOW, random).unwrap();
+    let counts = bob.db.reader().message_counts().unwrap();
+    assert_eq!((counts.received, counts.unread, counts.sent), (0, 0, 0));
+    let words = Some("team".to_owned());
+    assert_eq!(bob.list(&MessageFilter { words, which: Which::Both, ..MessageFilter::default() }), []);
+    assert_eq!(bob.db.reader().verify().unwrap().problems, Vec::<String>::new());
 }
 
 #[test]
