@@ -263,6 +263,8 @@ fn an_erasure_that_stops_counting_erases_nothing_that_comes_later() {
     bob.write(erase(fact));
     carol.pull(&bob);
     assert!(view(&carol, fact).erased);
+    let gaps = |machine: &Machine| machine.db.reader().custody(NOW).unwrap().unwrap().gaps;
+    assert_eq!(gaps(&carol), [], "nobody is to hold what is erased");
     // Alice never saw the erasure, so her cut lies before it.
     let revoke =
         Revoke { node: bob.node(), reason: "left".into(), compromised: false, cuts: Vec::new(), role_keys: Vec::new() };
@@ -272,6 +274,7 @@ fn an_erasure_that_stops_counting_erases_nothing_that_comes_later() {
     assert!(!now.erased && !now.forgotten && now.incomplete);
     // The text, and who erased it for which reason.
     assert_eq!(carol.db.reader().missing_payloads(10).unwrap().len(), 2);
+    assert_eq!(gaps(&carol).iter().map(|gap| (gap.first, gap.last)).collect::<Vec<_>>(), [(2, 3)]);
     let (log, _, events) = run(&alice, bob.shared());
     let text = events.iter().find(|event| event.header().subject.fact() == Some(fact)).unwrap();
     let payload = (log, text.header().seq, text.payload().unwrap().to_vec());
