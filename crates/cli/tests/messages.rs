@@ -37,6 +37,7 @@ fn bob_reads_what_alice_wrote_while_his_machine_was_off() {
     // A list is looked through; a conversation is read.
     let list = bob.run(&["inbox"]).good().stdout;
     assert!(list.contains("alice") && list.contains("unread") && list.contains("1 unread"), "{list}");
+    assert!(bob.run(&["status"]).good().stdout.contains("1 unread message: antiphon inbox"));
     let thread = bob.run(&["inbox", "--thread", id]).good().stdout;
     assert!(thread.contains("alice → you") && thread.contains(&format!("ref: {fact}")), "{thread}");
     assert!(texts(&bob, &["inbox", "--unread"]).is_empty());

@@ -143,6 +143,8 @@ pub struct Status {
     pub peers: Vec<PeerView>,
     /// What waits for peers that cannot be reached.
     pub outbox: OutboxSummary,
+    /// Messages that came and were not read.
+    pub unread: u64,
     /// What a person should mend.
     pub problems: Vec<Problem>,
     /// What came of it when this machine was last found to have been restored from an older copy.

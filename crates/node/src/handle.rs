@@ -102,7 +102,8 @@ impl Handle {
         problems.extend(forks);
         problems.extend(crate::divergences::problem(&counts));
         let outbox = self.outbox_summary().await?;
-        problems.extend(outbox::problems(&outbox));
+        problems.extend(outbox::problem(&outbox));
+        let unread = self.store().read(|reader| reader.message_counts()).await?.unread;
         Ok(Status {
             node_id: team.own.node,
             store_id: team.own.store,
@@ -117,6 +118,7 @@ impl Handle {
             started: self.shared.started,
             peers,
             outbox,
+            unread,
             problems,
             rejoined,
         })

@@ -26,6 +26,10 @@ pub(crate) fn status(status: &StatusDto, home: &Path) -> String {
         out.push_str(&lines(&[("listens at", address.clone())]));
     }
     out.push_str(&super::outbox::summary(&status.outbox));
+    if status.unread > 0 {
+        let unread = count(status.unread, "unread message");
+        out.push_str(&lines(&[("inbox", format!("{}: antiphon inbox", styled(WARNING, &unread)))]));
+    }
     if status.mode != "sync" {
         out.push_str(&lines(&[("mode", super::federation::said_mode(&status.mode))]));
     }

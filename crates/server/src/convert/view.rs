@@ -248,6 +248,7 @@ pub(crate) fn status(status: Status, now: UnixMillis, http: Option<String>, find
         events: status.events,
         peers: status.peers.into_iter().map(|view| peer(view, now)).collect(),
         outbox: super::outbox::outbox_summary(status.outbox),
+        unread: status.unread,
         restored: status.rejoined.map(super::restored::restored),
         problems: findings.iter().cloned().chain(status.problems.into_iter().map(finding)).collect(),
     }

@@ -140,6 +140,9 @@ pub struct StatusDto {
     pub peers: Vec<PeerDto>,
     /// What waits to be sent.
     pub outbox: OutboxDto,
+    /// Messages that came and were not read.
+    #[serde(default)]
+    pub unread: u64,
     /// What came of it when this machine was last found to have been restored from an older copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<RestoredDto>,

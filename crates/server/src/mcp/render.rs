@@ -114,12 +114,13 @@ pub(super) fn facts(facts: Vec<FactDto>, now: UnixMillis) -> Result<Rendered, Pr
 /// The state of the node.
 pub(super) fn status(status: StatusDto) -> Result<Rendered, Problem> {
     let mut text = format!(
-        "node {} in team {}: facts {}, peers {}, waiting {}\n",
+        "node {} in team {}: facts {}, peers {}, waiting {}, unread messages {}\n",
         quoted(&status.name),
         quoted(&status.team.name),
         status.facts,
         status.peers.len(),
-        status.outbox.pending
+        status.outbox.pending,
+        status.unread
     );
     for peer in &status.peers {
         let lag = peer.lag_events.map_or_else(|| "unknown".to_owned(), |lag| lag.to_string());
