@@ -9,7 +9,7 @@ use antiphon_server::time;
 use super::node::lines;
 use super::time::{ago, minute, now_ms};
 use super::{count, safe, table};
-use crate::output::{BAD, STRONG, WARNING, styled};
+use crate::output::{STRONG, WARNING, styled};
 use crate::size;
 
 /// What is shown of an empty list.
@@ -169,10 +169,6 @@ pub(crate) fn levels(levels: &OutboxLevelsDto) -> String {
 pub(crate) fn stats(stats: &OutboxStatsDto) -> String {
     let counters = &stats.counters;
     let mut out = String::new();
-    if !stats.persists {
-        let what = "nothing in the outbox survives a restart: there is no key to seal it with";
-        out.push_str(&format!("{} {what}\n  try: antiphon verify\n", styled(BAD, "problem:")));
-    }
     let stuck = [(stats.refused, "refused"), (stats.damaged, "damaged"), (stats.abandoned, "given up")];
     let stuck: Vec<String> =
         stuck.iter().filter(|(n, _)| *n > 0).map(|(n, what)| styled(WARNING, &format!("{n} {what}"))).collect();
@@ -351,9 +347,7 @@ mod tests {
         let carol = OutboxPeerDto { name: "carol".into(), stuck: 1, ..OutboxPeerDto::default() };
         let numbers = OutboxStatsDto { pending: 2, refused: 1, peers: vec![bob, carol], ..OutboxStatsDto::default() };
         let shown = plain(&stats(&numbers));
-        for words in
-            ["problem: nothing in the outbox survives", "2 items, 0 bytes; 1 refused", "bob", "carol", "in 30 s"]
-        {
+        for words in ["2 items, 0 bytes; 1 refused", "bob", "carol", "in 30 s"] {
             assert!(shown.contains(words), "{words}: {shown}");
         }
         assert_eq!(waiting(&numbers), "2 items wait: 2 for bob");

@@ -189,8 +189,6 @@ pub struct OutboxCounters {
 /// The outbox in numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxStats {
-    /// Whether what waits survives a restart.
-    pub persists: bool,
     /// How much may wait.
     pub bounds: Bounds,
     /// Every peer for which something waits or waited, in the order of the ids.
@@ -224,8 +222,6 @@ pub struct OutboxSummary {
     pub pending: u64,
     /// Items that were refused or do not open, and wait for a person.
     pub stuck: u64,
-    /// Whether what waits survives a restart.
-    pub persists: bool,
     /// The peers for which something is kept.
     pub peers: Vec<OutboxPeerView>,
 }

@@ -163,7 +163,6 @@ impl Handle {
         let (rows, stuck) = self.store().read(|reader| Ok((reader.outbox_peers()?, reader.outbox_stuck()?))).await?;
         let of_memory = |state| context.memory().filter(|item| item.state == state).count() as u64;
         Ok(OutboxStats {
-            persists: true,
             bounds: self.pen().bounds(),
             refused: stuck.refused.saturating_add(of_memory(OutboxState::Refused)),
             damaged: stuck.broken,
@@ -181,7 +180,7 @@ impl Handle {
         peers.retain(|peer| peer.pending > 0 || peer.stuck > 0);
         let sum = |of: fn(&OutboxPeerView) -> u64| peers.iter().map(of).fold(0, u64::saturating_add);
         let (pending, stuck) = (sum(|peer| peer.pending), sum(|peer| peer.stuck));
-        Ok(OutboxSummary { pending, stuck, persists: true, peers })
+        Ok(OutboxSummary { pending, stuck, peers })
     }
 
     /// What waits for one peer, if anything does.
@@ -262,16 +261,8 @@ impl Handle {
 }
 
 /// What a person should know of the outbox.
-pub(super) fn problems(outbox: &OutboxSummary) -> Vec<Problem> {
-    let mut found = Vec::new();
-    if !outbox.persists {
-        let what = "what waits for other machines is kept in memory alone: a restart loses it".to_owned();
-        found.push(Problem { what, fix: "antiphon outbox stats".to_owned() });
-    }
-    if outbox.stuck > 0 {
-        let (items, are) = if outbox.stuck == 1 { ("item", "is") } else { ("items", "are") };
-        let what = format!("{} {items} of the outbox {are} not delivered until you decide", outbox.stuck);
-        found.push(Problem { what, fix: "antiphon outbox list".to_owned() });
-    }
-    found
+pub(super) fn problem(outbox: &OutboxSummary) -> Option<Problem> {
+    let (items, are) = if outbox.stuck == 1 { ("item", "is") } else { ("items", "are") };
+    let what = format!("{} {items} of the outbox {are} not delivered until you decide", outbox.stuck);
+    (outbox.stuck > 0).then(|| Problem { what, fix: "antiphon outbox list".to_owned() })
 }

@@ -83,7 +83,6 @@ pub(crate) fn outbox_stats(stats: OutboxStats) -> OutboxStatsDto {
         refused: stats.refused,
         damaged: stats.damaged,
         abandoned: stats.abandoned,
-        persists: stats.persists,
         bounds: OutboxBoundsDto {
             items_per_peer: bounds.items_per_peer,
             bytes_per_peer: bounds.bytes_per_peer,

@@ -182,8 +182,6 @@ pub struct OutboxStatsDto {
     pub damaged: u64,
     /// Moderate items that were given up and not dropped yet.
     pub abandoned: u64,
-    /// Whether what waits survives a restart.
-    pub persists: bool,
     /// How much may wait.
     pub bounds: OutboxBoundsDto,
     /// Every peer that something waits or waited for.

@@ -68,15 +68,14 @@ fn items(page: &OutboxItemsDto) -> Answer {
 
 fn numbers(stats: &OutboxStatsDto) -> Answer {
     let heading = format!(
-        "{} wait, {} refused, {} damaged, {} given up. Since the start: {} enqueued, {} delivered, {} merged.{}",
+        "{} wait, {} refused, {} damaged, {} given up. Since the start: {} enqueued, {} delivered, {} merged.",
         stats.pending,
         stats.refused,
         stats.damaged,
         stats.abandoned,
         stats.counters.enqueued,
         stats.counters.delivered,
-        stats.counters.merged,
-        if stats.persists { "" } else { " Nothing of it survives a restart." }
+        stats.counters.merged
     );
     let line = |peer: &OutboxPeerDto| {
         let next = peer.next_try.as_ref().map(|at| format!(", next try {at}")).unwrap_or_default();
