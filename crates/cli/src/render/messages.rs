@@ -32,8 +32,7 @@ pub(crate) fn list(found: &MessagesDto, sent: bool, narrowed: bool, now_ms: u64)
         let (who, state) = if message.sent {
             (to(message), worst(message))
         } else {
-            let state = if message.read { styled(FAINT, "read") } else { styled(WARNING, "unread") };
-            (from(message), state)
+            (from(message), if message.read { "read" } else { "unread" }.to_owned())
         };
         let text = message.text.as_deref().map_or_else(|| CLOSED.to_owned(), snippet);
         vec![message.id.clone(), who, ago(&message.came_at, now_ms), state, text]
@@ -104,8 +103,7 @@ fn worst(message: &MessageDto) -> String {
     let state = message.delivery.as_deref().unwrap_or_default();
     let so_far = message.receivers.iter().filter(|receiver| receiver.state == state).count();
     let many = message.receivers.len();
-    let words = if many > 1 && so_far < many { format!("{state} ({so_far} of {many})") } else { state.to_owned() };
-    styled(style(state), &safe(&words))
+    safe(&if many > 1 && so_far < many { format!("{state} ({so_far} of {many})") } else { state.to_owned() })
 }
 
 /// How far it has come with one receiver.
