@@ -251,7 +251,7 @@ pub enum OutboxError {
     #[error("there is no item {0} in the outbox")]
     NotFound(String),
     /// It still does not open.
-    #[error("item {id} still cannot be sent: {reason}")]
+    #[error("item {id} still cannot be sent: it {}", reason.replace('_', " "))]
     Damaged {
         /// Which.
         id: String,
