@@ -222,24 +222,24 @@ async fn what_eve_forges_is_refused_with_its_reason_and_holds_up_nothing() {
         let page = eve.handle.outbox(OutboxFilter::default(), 100).await.unwrap();
         page.items.into_iter().map(|item| item.reason.unwrap_or_default()).collect::<Vec<_>>()
     };
-    until("everything else is refused", async || stuck().await.len() == 9).await;
+    until("everything else is refused", async || stuck().await.len() == REFUSED.len()).await;
     let mut reasons = stuck().await;
     reasons.sort();
-    assert_eq!(
-        reasons,
-        [
-            "malformed_message",
-            "malformed_message",
-            "message_by_another_node",
-            "message_by_another_node",
-            "message_by_another_node",
-            "message_for_another_node",
-            "message_not_sealed_to_us",
-            "message_not_sealed_to_us",
-            "not_understood",
-        ]
-    );
+    assert_eq!(reasons, REFUSED);
 }
+
+/// What becomes of eve's forgeries.
+const REFUSED: [&str; 9] = [
+    "malformed_message",
+    "malformed_message",
+    "message_by_another_node",
+    "message_by_another_node",
+    "message_by_another_node",
+    "message_for_another_node",
+    "message_not_sealed_to_us",
+    "message_not_sealed_to_us",
+    "not_understood",
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_outbox_takes_no_message_and_a_message_is_read_all_the_same() {

@@ -12,12 +12,10 @@ use crate::inputs::Command;
 use crate::outbox::ask::{Ask, Put};
 use crate::outbox::pen::{Pen, Sorted};
 
-/// What became of items that were handed in: those on disk, and those in memory.
+/// What became of items that were handed in. What is critical is on disk.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
-    /// Each critical item, in the order in which they were handed in.
-    pub(crate) rows: Vec<Push>,
-    /// Each of the others, likewise. Those that found no room are handed back.
+    /// Each of the others, in the order in which they were handed in. Those that found no room are handed back.
     pub(crate) memory: Vec<Pushed>,
 }
 
@@ -79,7 +77,7 @@ impl Handle {
                 memory.extend(self.ask(|reply| Command::Outbox(Ask::Keep { level, items, reply })).await?);
             }
         }
-        Ok((value, Sent { rows, memory }))
+        Ok((value, Sent { memory }))
     }
 
     /// Tells the loop. What is durable is found again at the next start, so a node that stops loses nothing by it.
