@@ -190,13 +190,11 @@ async fn assemble(
 ) -> Result<(Handle, tokio::task::JoinHandle<()>), Error> {
     let version = config.agent_version.clone();
     let Known { team, held, mode, peers, backups } = known(&store, version.clone()).await?;
-    let net_config =
-        antiphon_net::Config { mdns: config.mdns, ..antiphon_net::Config::new(key.libp2p_seed(), version.clone()) };
     let mut tasks = Tasks::default();
     let ports = Ports::load(&config.home.ports());
     let (ports_noted, ports_seen) = watch::channel(ports);
     tasks.spawn(ports::keep(config.home.ports(), ports_seen));
-    let (net, events) = listen(config, net_config, ports, &mut tasks)?;
+    let (net, events) = listen(config, network_of(config, &key), ports, &mut tasks)?;
     let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
     let commits = store.committed();
@@ -289,6 +287,11 @@ fn registry_of(rows: Vec<antiphon_store::PeerRow>) -> Registry {
         registry.insert(node, peer);
     }
     registry
+}
+
+fn network_of(config: &Config, key: &NodeKey) -> antiphon_net::Config {
+    let version = config.agent_version.clone();
+    antiphon_net::Config { mdns: config.mdns, ..antiphon_net::Config::new(key.libp2p_seed(), version) }
 }
 
 /// Starts the network at the ports of the last run, or at others where those are taken by now.

@@ -76,8 +76,12 @@ impl Engine {
 
     /// Writes down that something was refused.
     pub(super) fn note_outbox(&mut self, peer: NodeId, reason: &str, detail: &str) {
-        let reason = Reason::from_name(reason).map_or("other", Reason::name);
-        self.refused(Refused { kind: OUTBOX, node: Some(peer), reason, detail: detail.to_owned() });
+        // A line has one of the reasons that every version knows; what else there is goes into its detail.
+        let (known, detail) = match Reason::from_name(reason) {
+            Some(known) => (known, detail.to_owned()),
+            None => (Reason::Other, format!("{detail}: {reason}")),
+        };
+        self.refused(Refused { kind: OUTBOX, node: Some(peer), reason: known.name(), detail });
     }
 
     pub(crate) fn on_outbox_ask(&mut self, ask: Ask) {
