@@ -34,13 +34,20 @@ CREATE TABLE outbox_peers (
     bytes         INTEGER NOT NULL,     -- bytes of the bodies of all of them
     floor         INTEGER NOT NULL,     -- every row below was here once and is gone
     era           INTEGER,              -- era of the newest item; NULL before the first
-    era_n         INTEGER NOT NULL,     -- place of the first item of that era
     delivered_era INTEGER,              -- place of the last item that it took; NULL before the first
     delivered_n   INTEGER,              -- the same
     delivered_at  INTEGER               -- Unix milliseconds
 ) STRICT, WITHOUT ROWID;
 
--- The same for all of them together, in one row.
+-- In which era each place of a peer's queue was given: from `n` on, up to the next row.
+CREATE TABLE outbox_starts (
+    peer BLOB NOT NULL,                 -- NodeId
+    n    INTEGER NOT NULL,              -- place of the first item of that era
+    era  INTEGER NOT NULL,              -- the era
+    PRIMARY KEY (peer, n)
+) STRICT, WITHOUT ROWID;
+
+-- How much waits for all peers together, in one row.
 CREATE TABLE outbox_total (
     one      INTEGER PRIMARY KEY CHECK (one = 1),
     next_id  INTEGER NOT NULL,          -- number of the next row of the outbox

@@ -11,6 +11,7 @@ use antiphon_core::time::UnixMillis;
 use rusqlite::{ErrorCode, params};
 use sha2::{Digest, Sha256};
 
+use super::era::start;
 use super::tally::{Tally, Total};
 use super::{Full, OutboxBound, OutboxState, Push};
 use crate::db::Db;
@@ -78,7 +79,8 @@ impl Db {
             None => Tally::of(&self.conn, &item.peer)?,
         };
         if tally.era != Some(pushing.era) {
-            (tally.era, tally.era_n) = (Some(pushing.era), tally.next_n);
+            start(&self.conn, &item.peer, Place { era: pushing.era, n: tally.next_n })?;
+            tally.era = Some(pushing.era);
         }
         let replaced = self.take_replaced(item)?;
         if let Some((_, bytes)) = replaced {

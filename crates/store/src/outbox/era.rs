@@ -7,7 +7,7 @@
 use antiphon_core::ids::NodeId;
 use antiphon_core::outbox::Place;
 use antiphon_core::time::UnixMillis;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::OUTBOX_ERAS_MAX;
 use super::tally::Tally;
@@ -59,11 +59,22 @@ impl Reader<'_> {
     /// # Errors
     /// When the database fails.
     pub fn knows_place(&self, peer: &NodeId, place: Place) -> Result<bool, Error> {
-        if !self.knows_era(place.era)? {
-            return Ok(false);
-        }
-        let tally = Tally::of(self.connection(), peer)?;
-        let end = if tally.era == Some(place.era) { tally.next_n } else { tally.era_n };
-        Ok(place.n < end)
+        let conn = self.connection();
+        let mut query =
+            conn.prepare_cached("SELECT era FROM outbox_starts WHERE peer = ?1 AND n <= ?2 ORDER BY n DESC LIMIT 1")?;
+        let era: Option<i64> = query.query_row(params![peer.0, sql(place.n)], |row| row.get(0)).optional()?;
+        Ok(era == Some(sql(place.era)) && place.n < Tally::of(conn, peer)?.next_n)
     }
+}
+
+/// Notes in which era the places of a peer's queue are given from here on.
+pub(super) fn start(conn: &Connection, peer: &NodeId, place: Place) -> Result<(), Error> {
+    conn.prepare_cached("INSERT OR REPLACE INTO outbox_starts (peer, n, era) VALUES (?1, ?2, ?3)")?
+        .execute(params![peer.0, sql(place.n), sql(place.era)])?;
+    conn.prepare_cached(
+        "DELETE FROM outbox_starts WHERE peer = ?1 AND n IN
+             (SELECT n FROM outbox_starts WHERE peer = ?1 ORDER BY n DESC LIMIT -1 OFFSET ?2)",
+    )?
+    .execute(params![peer.0, sql_len(OUTBOX_ERAS_MAX)])?;
+    Ok(())
 }

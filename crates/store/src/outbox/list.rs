@@ -198,7 +198,7 @@ impl Reader<'_> {
     /// When the database fails.
     pub fn outbox_peers(&self) -> Result<Vec<OutboxPeer>, Error> {
         let mut query = self.connection().prepare_cached(
-            "SELECT peer, next_n, items, stuck, bytes, floor, era, era_n, delivered_era, delivered_n, delivered_at
+            "SELECT peer, next_n, items, stuck, bytes, floor, era, delivered_era, delivered_n, delivered_at
              FROM outbox_peers ORDER BY peer",
         )?;
         let mut rows = query.query([])?;

@@ -17,17 +17,16 @@ pub(super) struct Tally {
     pub(super) bytes: u64,
     pub(super) floor: u64,
     pub(super) era: Option<u64>,
-    pub(super) era_n: u64,
     pub(super) delivered: Option<(Place, UnixMillis)>,
 }
 
 impl Tally {
-    const NONE: Self = Self { next_n: 1, items: 0, stuck: 0, bytes: 0, floor: 1, era: None, era_n: 1, delivered: None };
+    const NONE: Self = Self { next_n: 1, items: 0, stuck: 0, bytes: 0, floor: 1, era: None, delivered: None };
 
     /// What is kept of `peer`; nothing yet if it never had an item.
     pub(super) fn of(conn: &Connection, peer: &NodeId) -> Result<Self, Error> {
         let mut query = conn.prepare_cached(
-            "SELECT next_n, items, stuck, bytes, floor, era, era_n, delivered_era, delivered_n, delivered_at
+            "SELECT next_n, items, stuck, bytes, floor, era, delivered_era, delivered_n, delivered_at
              FROM outbox_peers WHERE peer = ?1",
         )?;
         let mut rows = query.query([peer.0.as_slice()])?;
@@ -38,12 +37,12 @@ impl Tally {
     pub(super) fn read(found: &rusqlite::Row<'_>, first: usize) -> Result<Self, Error> {
         let uint = |column: usize| row::uint(found, first + column);
         let maybe = |column: usize| row::maybe_uint(found, first + column);
-        let delivered = match (maybe(7)?, maybe(8)?, maybe(9)?) {
+        let delivered = match (maybe(6)?, maybe(7)?, maybe(8)?) {
             (Some(era), Some(n), Some(at)) => Some((Place { era, n }, UnixMillis(at))),
             _ => None,
         };
         let (next_n, items, stuck, bytes) = (uint(0)?, uint(1)?, uint(2)?, uint(3)?);
-        Ok(Self { next_n, items, stuck, bytes, floor: uint(4)?, era: maybe(5)?, era_n: uint(6)?, delivered })
+        Ok(Self { next_n, items, stuck, bytes, floor: uint(4)?, era: maybe(5)?, delivered })
     }
 
     /// Keeps it.
@@ -57,17 +56,16 @@ impl Tally {
             sql(self.bytes),
             sql(self.floor),
             self.era.map(sql),
-            sql(self.era_n),
             delivered.map(|(place, _)| sql(place.era)),
             delivered.map(|(place, _)| sql(place.n)),
             delivered.map(|(_, at)| sql(at.0)),
         ];
         conn.prepare_cached(
-            "INSERT INTO outbox_peers (peer, next_n, items, stuck, bytes, floor, era, era_n, delivered_era,
+            "INSERT INTO outbox_peers (peer, next_n, items, stuck, bytes, floor, era, delivered_era,
                                        delivered_n, delivered_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (peer) DO UPDATE SET next_n = ?2, items = ?3, stuck = ?4, bytes = ?5, floor = ?6, era = ?7,
-                 era_n = ?8, delivered_era = ?9, delivered_n = ?10, delivered_at = ?11",
+                 delivered_era = ?8, delivered_n = ?9, delivered_at = ?10",
         )?
         .execute(values)?;
         Ok(())
@@ -164,8 +162,8 @@ pub(crate) fn recount(conn: &Connection) -> Result<(), Error> {
             continue;
         }
         conn.prepare_cached(
-            "INSERT INTO outbox_peers (peer, next_n, items, stuck, bytes, floor, era_n)
-             VALUES (?1, 1 + coalesce((SELECT max(n) FROM outbox WHERE peer = ?1 AND n < 1 << 62), 0), ?2, ?3, ?4, 1, 1)
+            "INSERT INTO outbox_peers (peer, next_n, items, stuck, bytes, floor)
+             VALUES (?1, 1 + coalesce((SELECT max(n) FROM outbox WHERE peer = ?1 AND n < 1 << 62), 0), ?2, ?3, ?4, 1)
              ON CONFLICT (peer) DO UPDATE SET items = ?2, stuck = ?3, bytes = ?4",
         )?
         .execute(params![peer, items, stuck, bytes])?;

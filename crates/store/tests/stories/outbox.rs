@@ -288,6 +288,11 @@ fn a_database_knows_which_places_it_gave() {
     assert!(knows(&db, 7, 2) && !knows(&db, 7, 3), "a new era gives nothing before its first item");
     put(&mut db, &[message("three")]);
     assert!(knows(&db, 8, 3) && !knows(&db, 7, 3), "a place belongs to the era in which it was given");
+    drop(db);
+    let mut db = open(home.path(), 9);
+    put(&mut db, &[message("four")]);
+    let known = |n| (7..=9).filter(|era| knows(&db, *era, n)).collect::<Vec<_>>();
+    assert_eq!([known(2), known(3), known(4), known(5)], [vec![7], vec![8], vec![9], vec![]]);
     assert!(db.reader().knows_era(7).unwrap() && !db.reader().knows_era(9).unwrap());
 }
 
