@@ -26,6 +26,7 @@ fn draft(name: &str) -> ResourceDraft {
         address: None,
         capabilities: BTreeSet::from(["linting".to_owned()]),
         tags: BTreeSet::new(),
+        key: None,
     }
 }
 

@@ -100,8 +100,10 @@ async fn good(agent: &mut Agent, tool: &str, arguments: Value) -> Value {
 async fn an_agent_offers_and_finds_resources() {
     let alice = Alice::start().await;
     let mut agent = Agent::with(&alice, ToolProfile::Full).await;
-    let offer = json!({"kind": "dataset", "name": "call logs", "capabilities": ["csv"], "tags": null});
-    let id = good(&mut agent, "resource_publish", offer).await["id"].clone();
+    let offer = json!({"kind": "dataset", "name": "call logs", "capabilities": ["csv"], "tags": null,
+        "idempotency_key": "k"});
+    let id = good(&mut agent, "resource_publish", offer.clone()).await["id"].clone();
+    assert_eq!(good(&mut agent, "resource_publish", offer.clone()).await["id"], id, "twice is once");
     let change = json!({"id": "call logs", "description": "Since \u{202E}2020"});
     let refused = agent.call("resource_publish", change).await;
     assert_eq!(refused["structuredContent"]["error"]["code"], "invalid", "{refused}");
@@ -115,6 +117,8 @@ async fn an_agent_offers_and_finds_resources() {
     assert_eq!(own["structuredContent"]["error"]["code"], "invalid", "{own}");
     good(&mut agent, "resource_publish", json!({"id": id, "delete": true})).await;
     assert_eq!(good(&mut agent, "resources", json!({})).await["resources"], json!([]));
+    assert_eq!(good(&mut agent, "resource_publish", offer).await["id"], id);
+    assert_eq!(good(&mut agent, "resources", json!({})).await["resources"][0]["id"], id, "it is there again");
     agent.leave().await;
     alice.stop().await;
 }

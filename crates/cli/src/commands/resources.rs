@@ -62,6 +62,9 @@ pub(crate) struct CreateArgs {
     /// Something else to find it by; repeatable
     #[arg(long = "tag", value_name = "LABEL")]
     pub(crate) tags: Vec<String>,
+    /// Offering it again with the same key changes nothing while it is there
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
 }
 
 /// Options of `resources update`: what is not named stays as it is, and an empty text clears description or address.
@@ -207,8 +210,8 @@ pub(crate) async fn run(command: ResourcesCommand, session: &Session) -> Outcome
 }
 
 async fn create(args: CreateArgs, session: &Session) -> Outcome {
-    let CreateArgs { kind, name, description, address, capabilities, tags } = args;
-    let resource = NewResourceDto { kind, name, description, address, capabilities, tags };
+    let CreateArgs { kind, name, description, address, capabilities, tags, idempotency_key } = args;
+    let resource = NewResourceDto { kind, name, description, address, capabilities, tags, idempotency_key };
     let told = session.node().await?.create_resource(&resource).await?;
     session.output.result(&told, |told| render::resources::told("Offered", told))
 }

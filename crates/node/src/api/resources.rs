@@ -74,6 +74,8 @@ pub struct ResourceDraft {
     pub capabilities: BTreeSet<String>,
     /// What else it is found by.
     pub tags: BTreeSet<String>,
+    /// Names the offer: making it again while the resource is there changes nothing.
+    pub key: Option<String>,
 }
 
 /// Whose a resource is.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use antiphon_core::ids::{NodeId, ResourceId};
+use antiphon_core::ids::{Hash, NodeId, ResourceId};
 use antiphon_core::outbox::{Outgoing, Protocol, Subject};
 use antiphon_core::resource::notice::{Consider, Plan, Removal, Verify, Window};
 use antiphon_core::resource::{Edit, PER_OWNER_MAX, Resource, SCHEMA, Stamp};
@@ -48,9 +48,19 @@ impl Handle {
         let _one = self.shared.settings.lock().await;
         let (team, time) = (self.team().await?, now());
         let own = team.own.node;
-        let ResourceDraft { kind, name, description, address, capabilities, tags } = draft;
-        let id = ResourceId::of_owner(&own, time, random::bytes()?);
-        let stamp = Stamp::default().next(time);
+        let ResourceDraft { kind, name, description, address, capabilities, tags, key } = draft;
+        let id = match key {
+            Some(key) => id_of_key(&own, &key),
+            None => ResourceId::of_owner(&own, time, random::bytes()?),
+        };
+        let read = self.store().read(move |reader| Ok((reader.resource(id)?, reader.catalogue_gone(&own)?)));
+        let (there, gone) = read.await?;
+        if let Some(row) = there {
+            return Ok(ResourceTold { id, stamp: row.resource.stamp, members: 0 });
+        }
+        // What was offered under this key and taken away again must not keep it away.
+        let before = gone.into_iter().find(|removal| removal.id == id).map(|removal| removal.stamp);
+        let stamp = before.unwrap_or_default().next(time);
         let resource = Resource { id, kind, name, description, address, capabilities, tags, stamp };
         resource.check()?;
         if self.store().read(move |reader| reader.catalogue_size(&own)).await? >= PER_OWNER_MAX {
@@ -317,6 +327,13 @@ impl Handle {
         };
         Ok(rows.into_iter().map(view).collect())
     }
+}
+
+/// The same key always names the same resource of a node.
+fn id_of_key(own: &NodeId, key: &str) -> ResourceId {
+    let [b0, b1, b2, b3, b4, b5, rest @ ..] = Hash::of(key.as_bytes()).0;
+    let at = u64::from_be_bytes([0, 0, b0, b1, b2, b3, b4, b5]);
+    ResourceId::of_owner(own, UnixMillis(at), [rest[0], rest[1], rest[2], rest[3]])
 }
 
 fn ownership(team: &TeamState, node: &NodeId) -> Ownership {

@@ -32,6 +32,7 @@ pub(crate) fn resource_of(dto: NewResourceDto) -> Result<ResourceDraft, Problem>
         address: dto.address,
         capabilities: set_of(dto.capabilities),
         tags: set_of(dto.tags),
+        key: dto.idempotency_key,
     })
 }
 

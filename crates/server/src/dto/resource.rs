@@ -26,6 +26,9 @@ pub struct NewResourceDto {
     /// What else it is found by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Names the offer: making it again while the resource is there changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
 }
 
 /// A change of a resource: a missing key keeps the value, `null` clears it where it can be empty.

@@ -47,6 +47,7 @@ struct Publish {
     address: Option<String>,
     capabilities: Option<Vec<String>>,
     tags: Option<Vec<String>>,
+    idempotency_key: Option<String>,
 }
 
 /// Arguments of `resource_verify`.
@@ -72,6 +73,7 @@ pub(super) fn listed(more: More) -> (&'static str, Value, &'static [&'static str
                 "address": {"type": "string", "description": "URL"},
                 "capabilities": labels(),
                 "tags": labels(),
+                "idempotency_key": {"type": "string", "description": "Same key: offered once"},
             }),
             &[],
         ),
@@ -121,7 +123,7 @@ async fn find(service: &Service, find: Find) -> Result<Rendered, Problem> {
 }
 
 async fn publish(service: &Service, publish: Publish) -> Result<Rendered, Problem> {
-    let Publish { id, delete, kind, name, description, address, capabilities, tags } = publish;
+    let Publish { id, delete, kind, name, description, address, capabilities, tags, idempotency_key } = publish;
     let Some(id) = id else {
         if delete {
             return Err(Problem::new(Code::Invalid, "delete needs an id").hint("resources lists every one"));
@@ -136,6 +138,7 @@ async fn publish(service: &Service, publish: Publish) -> Result<Rendered, Proble
             address,
             capabilities: capabilities.unwrap_or_default(),
             tags: tags.unwrap_or_default(),
+            idempotency_key,
         };
         return told("offered", &service.create_resource(resource).await?);
     };
