@@ -97,6 +97,8 @@ fn what_waits_for_bob_shows_its_place_and_the_next_try() {
     assert!(alice.run(&["status"]).good().stdout.contains("3 items wait for bob, next try"));
     assert!(alice.run(&["federation", "status"]).good().stdout.contains("3 items wait for bob"));
     assert_eq!(alice.json(&["federation", "status"])["peers"][0]["outbox"]["pending"], 3);
+    let wipe = alice.run(&["wipe-check"]);
+    assert!(wipe.code == 4 && wipe.stdout.contains("lost: 3 items in the outbox, not delivered yet"), "{wipe:?}");
     assert!(alice.run(&["why", "bob"]).good().stdout.contains("the outbox holds 3 items for bob, at place 1 to 3"));
 
     let watched = watch(&alice, &["outbox", "list", "--watch"], || up(&bob, &[]));

@@ -57,6 +57,8 @@ pub enum WipeKind {
     Private,
     /// Events that were set aside when this machine came back from an older state.
     SetAside,
+    /// What waits in the outbox for members that have not taken it.
+    Outbox,
     /// No other member is a steward.
     OnlySteward,
     /// No other member holds the present key of a role.
@@ -74,6 +76,7 @@ impl WipeKind {
             Self::Unconfirmed => "unconfirmed",
             Self::Private => "private",
             Self::SetAside => "set_aside",
+            Self::Outbox => "outbox",
             Self::OnlySteward => "only_steward",
             Self::OnlyKeyHolder => "only_key_holder",
             Self::KeptCopies => "kept_copies",

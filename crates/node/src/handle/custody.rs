@@ -11,7 +11,8 @@ use antiphon_store::{Error as StoreError, Reader};
 
 use super::Handle;
 use crate::api::{
-    Error, FactHolding, FactReceipts, MemberReceipt, SealedView, WIPE_EXAMPLES_MAX, WipeCheck, WipeItem, WipeKind,
+    Error, FactHolding, FactReceipts, MemberReceipt, OutboxSummary, SealedView, WIPE_EXAMPLES_MAX, WipeCheck, WipeItem,
+    WipeKind,
 };
 use crate::clock::now;
 use crate::custody::coverage::{self, Ranges};
@@ -113,6 +114,7 @@ impl Handle {
         let mut items: Vec<WipeItem> = unconfirmed.into_iter().collect();
         items.extend(private(&sealed));
         items.extend((set_aside > 0).then(|| of_set_aside(set_aside)));
+        items.extend(undelivered(&self.outbox_summary().await?));
         items.extend(stewardship(&team.membership, &own));
         items.extend(role_keys(&team.membership, &own));
         items.extend(kept_copies(&sealed));
@@ -254,6 +256,19 @@ fn of_set_aside(count: u64) -> WipeItem {
         examples: Vec::new(),
         fix: "antiphon status (they are written again once members are connected)".to_owned(),
     }
+}
+
+/// What waits for members that have not taken it, wherever it is kept.
+fn undelivered(outbox: &OutboxSummary) -> Option<WipeItem> {
+    let count = outbox.pending.saturating_add(outbox.stuck);
+    (count > 0).then(|| WipeItem {
+        kind: WipeKind::Outbox,
+        loses: true,
+        count,
+        what: format!("{} in the outbox, not delivered yet", plural(count, "item")),
+        examples: outbox.peers.iter().map(|peer| format!("for {}", peer.name)).take(WIPE_EXAMPLES_MAX).collect(),
+        fix: "antiphon outbox list --watch (with those machines on), or antiphon outbox drop ID --yes".to_owned(),
+    })
 }
 
 /// Whether the team would be without stewards.
