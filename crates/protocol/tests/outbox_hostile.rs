@@ -23,7 +23,7 @@ fn item(n: u64, bytes: usize) -> Item {
 
 fn items(numbers: impl IntoIterator<Item = u64>) -> Items {
     let items: Vec<_> = numbers.into_iter().map(|n| item(n, 4)).collect();
-    Items { era: ERA, floor: 1, items }
+    Items { era: ERA, floor: 1, after: None, items }
 }
 
 /// A receiver that was greeted.
@@ -115,6 +115,9 @@ fn a_sender_that_breaks_a_rule_is_told_apart_by_it() {
     check("items that go back", &[frame(&[1, 2]), frame(&[2, 3])]);
     check("items that go back", &[frame(&[5]), frame(&[1])]);
     check("a floor that goes back", &[floor(3, &[3]), floor(2, &[4])]);
+    let after = |after, n| Message::Items(Items { after: Some(after), ..items([n]) });
+    check("a frame that follows on one that did not come", &[after(1, 2)]);
+    check("a frame that follows on one that did not come", &[frame(&[1]), after(2, 3)]);
     check("a frame that is none", &[frame(&[])]);
     check("a frame that is none", &[frame(&[2, 1])]);
     check("a frame that is none", &[frame(&[1, 1])]);
@@ -138,6 +141,24 @@ fn a_sender_must_say_hello_first_and_name_a_place_that_is_one() {
     assert_eq!(rule(&hear(&mut bob, Message::Hello { store: STORE, delivered })), "a place without a number");
 }
 
+/// Items of an era that began later follow on those of the one before it, and those in memory follow on each other.
+#[test]
+fn a_frame_follows_on_the_one_before_it_of_the_same_source() {
+    let mut bob = receiver();
+    let frame = |era, after, n| {
+        let place = Place { era, n };
+        Message::Items(Items { era, floor: 1, after, items: vec![Item { place, ..item(n, 1) }] })
+    };
+    let (disk, memory) = (Source::Disk.era(ERA) + 2, Source::Memory.era(ERA));
+    for message in [frame(ERA, None, 4), frame(memory, None, 1), frame(disk, Some(4), 5), frame(memory, Some(1), 2)] {
+        let _out = hear(&mut bob, message);
+        let _out = bob.handle(reception::Input::Took(vec![Outcome::Taken]), NOW);
+    }
+    assert!(!bob.is_closed());
+    let _out = hear(&mut bob, frame(ERA + 4, Some(4), 6));
+    assert!(bob.is_closed(), "a frame with number 5 came");
+}
+
 #[test]
 fn no_more_frames_wait_than_may_be_under_way() {
     let mut bob = receiver();
@@ -152,7 +173,7 @@ fn many_eras_are_taken_and_only_the_latest_are_remembered() {
     let mut bob = receiver();
     for era in 1..1_000 {
         let items = vec![Item { place: Place { era, n: era }, ..item(1, 1) }];
-        let out = hear(&mut bob, Message::Items(Items { era, floor: 1, items }));
+        let out = hear(&mut bob, Message::Items(Items { era, floor: 1, after: None, items }));
         assert!(matches!(out[0], reception::Output::Take { .. }));
         let _out = bob.handle(reception::Input::Took(vec![Outcome::Taken]), NOW);
     }
@@ -404,7 +425,7 @@ fn message() -> impl Strategy<Value = Message> {
     let items = (era(), number(), prop::collection::vec(number(), 0..6));
     let items = items.prop_map(|(era, floor, numbers)| {
         let item = |n| Item { place: Place { era, n }, ..item(1, 3) };
-        Message::Items(Items { era, floor, items: numbers.into_iter().map(item).collect() })
+        Message::Items(Items { era, floor, after: None, items: numbers.into_iter().map(item).collect() })
     });
     prop_oneof![
         place().prop_map(|delivered| Message::Hello { store: STORE, delivered }),

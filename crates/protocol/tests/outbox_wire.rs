@@ -23,7 +23,7 @@ fn item(n: u64, body: &[u8]) -> Item {
 
 fn items(numbers: impl IntoIterator<Item = u64>) -> Items {
     let items: Vec<_> = numbers.into_iter().map(|n| item(n, b"body")).collect();
-    Items { era: ERA, floor: items.first().map_or(1, |item| item.place.n), items }
+    Items { era: ERA, floor: items.first().map_or(1, |item| item.place.n), after: None, items }
 }
 
 fn samples() -> Vec<Message> {
@@ -42,6 +42,7 @@ fn samples() -> Vec<Message> {
         Message::Greeting { last: Some(place), lost: false },
         Message::Items(items([1])),
         Message::Items(Items { floor: 3, ..items((5..).take(ITEMS_PER_FRAME_MAX)) }),
+        Message::Items(Items { floor: 3, after: Some(8), ..items([9]) }),
         Message::Items(Items { items: vec![item(9, &vec![1; BODY_BYTES_MAX])], ..items([9]) }),
         Message::Items(Items { items: vec![Item { protocol: u64::MAX, ..item(9, b"") }], ..items([9]) }),
         Message::Taken { era: ERA, results },
@@ -125,6 +126,8 @@ fn frames_that_make_no_sense_are_refused() {
     check("a number that no database holds", items([N_MAX, N_MAX + 1]));
     check("no floor", Items { floor: 0, ..items([1]) });
     check("a floor above the items", Items { floor: 6, ..items([5]) });
+    check("behind itself", Items { after: Some(5), ..items([5]) });
+    check("behind nothing", Items { after: Some(0), ..items([5]) });
     check("a body that is too long", Items { items: vec![item(1, &vec![0; BODY_BYTES_MAX + 1])], ..items([1]) });
     let stray = Item { place: Place { era: 1, n: 1 }, ..item(1, b"") };
     assert!(Items { items: vec![stray], ..items([1]) }.validate().is_err(), "of another era");
@@ -234,7 +237,7 @@ proptest! {
             Item { protocol, schema, ..item(n, &body) }
         };
         let items: Vec<_> = bodies.into_iter().map(one).collect();
-        let message = Message::Items(Items { era: ERA, floor: 1, items });
+        let message = Message::Items(Items { era: ERA, floor: 1, after: None, items });
         prop_assert_eq!(Message::from_frame(&message.to_frame()), Ok(message));
     }
 }

@@ -99,6 +99,8 @@ struct Queue {
     after_n: u64,
     /// Whether something may wait behind.
     more: bool,
+    /// The last item that was sent.
+    sent: Option<u64>,
 }
 
 /// Items that were read and are not sent yet.
@@ -154,7 +156,7 @@ impl Default for Delivery {
 impl Delivery {
     /// A conversation that has not begun.
     pub const fn new() -> Self {
-        let unread = Queue { after_n: 0, more: true };
+        let unread = Queue { after_n: 0, more: true, sent: None };
         Self {
             phase: Phase::New,
             delivered: None,
@@ -350,10 +352,11 @@ impl Delivery {
             && let Some((source, ready)) = &mut self.ready
         {
             let source = *source;
-            let Some(items) = ready.cut() else {
+            let Some(mut items) = ready.cut() else {
                 self.ready = None;
                 break;
             };
+            items.after = std::mem::replace(&mut self.queue(source).sent, items.items.last().map(|item| item.place.n));
             if self.flying.is_empty() {
                 self.timer.moved(now);
             }
@@ -439,6 +442,6 @@ impl Ready {
         };
         let count = self.items.iter().take(ITEMS_PER_FRAME_MAX).take_while(fits).count();
         let items = self.items.drain(..count).collect();
-        Some(Items { era: first.era, floor: self.floor.clamp(1, first.n), items })
+        Some(Items { era: first.era, floor: self.floor.clamp(1, first.n), after: None, items })
     }
 }

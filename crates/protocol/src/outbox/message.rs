@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 hello | 1 the sender's store, 2 place of the last item that was said to be taken |
 //! | 1 greeting | 1 place of the last item taken from that store, 2 whether what the hello names is not known |
-//! | 2 items | 1 era, 2 floor, 3 list of [n, protocol, schema, subject, body] |
+//! | 2 items | 1 era, 2 floor, 3 list of [n, protocol, schema, subject, body], 4 number of the item sent before them, if one was |
 //! | 3 taken | 1 era, 2 list of [n, outcome] or [n, outcome, reason] |
 //! | 4 bye | |
 //!
@@ -70,6 +70,9 @@ pub struct Items {
     pub era: u64,
     /// The sender has nothing below this number for the receiver, and never will have again.
     pub floor: u64,
+    /// The last item of the same source that was sent before in this conversation, so that a frame that went missing is
+    /// missed.
+    pub after: Option<u64>,
     /// The items, at least one and at most [`ITEMS_PER_FRAME_MAX`].
     pub items: Vec<Item>,
 }
@@ -176,6 +179,9 @@ impl Items {
         if self.floor == 0 || self.floor > first {
             return Err(Error::Value("a floor above what is sent"));
         }
+        if self.after.is_some_and(|after| after == 0 || after >= first) {
+            return Err(Error::Value("items that follow on what is not before them"));
+        }
         let longest = self.items.iter().map(|item| item.body.len()).max().unwrap_or_default();
         if longest > BODY_BYTES_MAX {
             return Err(Error::TooLong { what: "a body", got: longest as u64, limit: BODY_BYTES_MAX as u64 });
@@ -209,10 +215,11 @@ impl Message {
                 fields.put_some(1, *last, write_place);
                 fields.put(2, |out| cbor::bool(out, *lost));
             }
-            Self::Items(Items { era, floor, items }) => {
+            Self::Items(Items { era, floor, after, items }) => {
                 fields.put(1, |out| cbor::uint(out, *era));
                 fields.put(2, |out| cbor::uint(out, *floor));
                 fields.put(3, |out| write_items(out, items));
+                fields.put_some(4, *after, cbor::uint);
             }
             Self::Taken { era, results } => {
                 fields.put(1, |out| cbor::uint(out, *era));
@@ -262,6 +269,7 @@ struct Parts {
     lost: Option<bool>,
     era: Option<u64>,
     floor: Option<u64>,
+    after: Option<u64>,
     items: Option<Vec<Item>>,
     results: Option<Vec<(u64, Outcome)>>,
 }
@@ -277,6 +285,7 @@ impl Parts {
             (Some(2 | 3), 1) => self.era = Some(input.u64()?),
             (Some(2), 2) => self.floor = Some(input.u64()?),
             (Some(2), 3) => self.items = Some(read_items(input, required(self.era, 1)?)?),
+            (Some(2), 4) => self.after = Some(input.u64()?),
             (Some(3), 2) => self.results = Some(read_results(input)?),
             _ => return Ok(false),
         }
@@ -289,7 +298,7 @@ impl Parts {
             1 => Message::Greeting { last: self.place, lost: required(self.lost, 2)? },
             2 => {
                 let (era, floor) = (required(self.era, 1)?, required(self.floor, 2)?);
-                let items = Items { era, floor, items: required(self.items, 3)? };
+                let items = Items { era, floor, after: self.after, items: required(self.items, 3)? };
                 items.validate()?;
                 Message::Items(items)
             }

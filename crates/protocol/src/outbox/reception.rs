@@ -12,7 +12,7 @@ use antiphon_core::time::UnixMillis;
 
 use super::message::{Items, Message, Outcome};
 use super::timer::Timer;
-use super::{Closed, FRAMES_UNANSWERED_MAX, IDLE_MS, UNKNOWN_MAX, is_place};
+use super::{Closed, FRAMES_UNANSWERED_MAX, IDLE_MS, Source, UNKNOWN_MAX, is_place};
 
 /// Most eras of one conversation whose order is checked; the store checks all of them by place.
 const ERAS_MAX: usize = 8;
@@ -99,6 +99,8 @@ pub struct Reception {
     busy: bool,
     /// Eras, the latest last.
     seen: VecDeque<Seen>,
+    /// The last item that came of each source.
+    last_n: [Option<u64>; 2],
     /// Messages of unknown kinds so far.
     unknown: u32,
     timer: Timer,
@@ -119,6 +121,7 @@ impl Reception {
             taking: None,
             busy: false,
             seen: VecDeque::new(),
+            last_n: [None; 2],
             unknown: 0,
             timer: Timer::new(UnixMillis(0)),
         }
@@ -227,6 +230,12 @@ impl Reception {
                 return Err(Closed::Violation("items that go back"));
             }
         }
+        let of_source = &mut self.last_n[usize::from(Source::of(items.era) == Source::Memory)];
+        if items.after.is_some() && items.after != *of_source {
+            // What was in it comes before this, and will be sent again.
+            return Err(Closed::Violation("a frame that follows on one that did not come"));
+        }
+        *of_source = Some(last_n);
         if self.seen.len() >= ERAS_MAX {
             self.seen.pop_front();
         }
