@@ -336,7 +336,8 @@ pub enum Error {
     },
     /// Joining would make facts visible, and nobody said whether it should.
     #[error(
-        "{shared} facts and {incidents} incidents would become visible to {team}, and {local} facts would stay on this node"
+        "{shared} facts and {incidents} incidents{} would become visible to {team}, and {local} facts would stay on this node",
+        if *resources > 0 { format!(" and {resources} resources") } else { String::new() }
     )]
     BringUndecided {
         /// The team's name.
@@ -347,6 +348,8 @@ pub enum Error {
         local: u64,
         /// Incidents, which come along or stay behind as a whole.
         incidents: u64,
+        /// What this node offers, likewise.
+        resources: u64,
     },
     /// The steward refused the join.
     #[error("{steward} refused the ticket: {refusal}")]

@@ -37,17 +37,23 @@ pub(crate) async fn may_move(
         return Err(in_another(team));
     }
     let (own, sharing) = (comes_from(team), team.constitution.sharing);
-    let (counts, count) =
-        store.read(move |reader| Ok((reader.counts()?, Luggage::count(reader, own, sharing)?))).await?;
+    let node = team.own.node;
+    let read = store.read(move |reader| {
+        // To a team that others belong to they were offered, and to nobody else.
+        let resources = if own.is_none() { reader.catalogue_size(&node)? as u64 } else { 0 };
+        Ok((reader.counts()?, Luggage::count(reader, own, sharing)?, resources))
+    });
+    let (counts, count, resources) = read.await?;
     let shared = count.shared;
     match bring {
         Some(bring) => Ok(bring),
-        None if counts.facts == 0 && counts.incidents == 0 => Ok(Bring::None),
+        None if counts.facts == 0 && counts.incidents == 0 && resources == 0 => Ok(Bring::None),
         None => Err(Error::BringUndecided {
             team: ticket.team_name.clone(),
             shared,
             local: count.all.saturating_sub(shared),
             incidents: counts.incidents,
+            resources,
         }),
     }
 }

@@ -12,7 +12,8 @@ use antiphon_core::resource::question::Question;
 use antiphon_core::resource::{Edit, Kind};
 use antiphon_core::time::UnixMillis;
 use antiphon_node::{
-    Error, Node, Ownership, PlannedUse, ResourceDraft, ResourceError, ResourceFilter, ResourceView, Trust, Verdict,
+    Bring, Error, Node, Ownership, PlannedUse, ResourceDraft, ResourceError, ResourceFilter, ResourceView, Trust,
+    Verdict,
 };
 use common::{Machine, config, team_of_two, until};
 
@@ -95,6 +96,27 @@ async fn who_joins_later_is_told_the_whole_catalogue() {
     let offered = carol.handle.offers().await.unwrap();
     let offered: Vec<_> = offered.iter().map(|offer| (offer.name.as_str(), offer.summary.total())).collect();
     assert_eq!(offered, [("alice", 1), ("bob", 1)]);
+    for machine in [&mut carol, &mut bob, &mut alice] {
+        machine.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_bob_offered_alone_comes_along_only_if_he_says_so() {
+    let (mut alice, mut bob) = (Machine::start("alice").await, Machine::start("bob").await);
+    let gpu = offers(&bob, "gpu").await;
+    until("alice listens", async || !alice.handle.status().await.unwrap().listen.is_empty()).await;
+    let ticket = alice.handle.invite("observer", 60_000).await.unwrap().ticket;
+    let undecided = bob.handle.join(&ticket, None, None).await;
+    assert!(matches!(undecided, Err(Error::BringUndecided { resources: 1, .. })), "{undecided:?}");
+    bob.handle.join(&ticket, None, Some(Bring::Shared)).await.unwrap();
+    knows(&alice, &["gpu"]).await;
+    assert_eq!(bob.handle.resource(gpu).await.unwrap().view.ownership, Ownership::Own);
+    let mut carol = Machine::start("carol").await;
+    offers(&carol, "linter").await;
+    let ticket = alice.handle.invite("observer", 60_000).await.unwrap().ticket;
+    carol.handle.join(&ticket, None, Some(Bring::None)).await.unwrap();
+    knows(&carol, &[]).await;
     for machine in [&mut carol, &mut bob, &mut alice] {
         machine.stop().await;
     }
