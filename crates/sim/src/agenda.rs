@@ -8,6 +8,7 @@ use antiphon_protocol::sync;
 
 use crate::jobs::{Done, Job};
 use crate::network::Packet;
+use crate::outbox;
 use crate::plan::Fault;
 
 /// Something that will happen.
@@ -45,6 +46,8 @@ pub(crate) enum Event {
     Equivocate,
     /// Everything heals.
     Calm,
+    /// Something about what waits for members.
+    Outbox(outbox::Happening),
 }
 
 /// Something inside a node.
@@ -102,6 +105,30 @@ impl Agenda {
         self.events.values().any(|event| {
             matches!(event, Event::Inside { node: of, life: lived, what } if *of == node && *lived == life && untold(what))
         })
+    }
+
+    /// What is going to happen inside of a node's outbox.
+    pub(crate) fn in_outbox(&self, node: usize, life: u64) -> impl Iterator<Item = &outbox::Inside> {
+        self.events.values().filter_map(move |event| match event {
+            Event::Outbox(outbox::Happening::Inside { node: of, life: lived, what })
+                if (*of, *lived) == (node, life) =>
+            {
+                Some(what)
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether a node's outbox waits for its database, or somebody is still going to hand something in.
+    pub(crate) fn works_in_outbox(&self) -> bool {
+        let works = |event: &Event| match event {
+            Event::Outbox(outbox::Happening::Inside { what, .. }) => {
+                !matches!(what, outbox::Inside::OpenTimeout { .. })
+            }
+            Event::Outbox(outbox::Happening::Hand(_)) => true,
+            _ => false,
+        };
+        self.events.values().any(works)
     }
 
     /// Whether a node waits for its own database.

@@ -75,8 +75,7 @@ impl World {
         let Some(up) = self.nodes[node].up.as_ref().filter(|up| up.sessions.contains_key(&peer)) else { return Ok(()) };
         let refusal = up.team.as_ref().and_then(|team| team.membership.check(&id, now).err());
         if refusal == Some(Refusal::NotAMember) {
-            self.reject(node, id);
-            return Ok(());
+            return self.reject(node, id);
         }
         let apart = up.peers.get(&id).is_some_and(|known| known.out_of_step);
         if apart && !up.greeting.contains(&id) { self.greet(node, id) } else { Ok(()) }

@@ -57,11 +57,45 @@ pub enum Class {
     Erased,
     /// Something that a stranger or a thief tried.
     Attempt,
+    /// An item that must not be lost and was put down.
+    ItemPut,
+    /// An item that was taken.
+    ItemTaken,
+    /// An item that came again, and was not taken again.
+    ItemHad,
+    /// An item that took the place of an older one.
+    ItemMerged,
+    /// Items that were given back at a bound.
+    ItemFull,
+    /// Items that a full disk kept from being put down or taken.
+    ItemDiskFull,
+    /// An item that was given up after as many tries as it is worth.
+    ItemAbandoned,
+    /// An item that its receiver never takes.
+    ItemRefused,
+    /// An item for a removed member, which did not get it.
+    ItemWithheld,
+    /// An older copy that was noticed by what others remember.
+    ItemRestored,
+    /// A transaction of an outbox that was torn.
+    ItemTorn,
+    /// A transaction of an outbox of which nobody heard, since the process was killed.
+    ItemUntold,
+    /// A search of files for what waited on them.
+    ItemSearched,
+    /// A process that was killed while items were put down.
+    KilledPutting,
+    /// A process that was killed while it delivered items.
+    KilledDelivering,
+    /// A process that was killed while it took items.
+    KilledTaking,
+    /// A process that was killed in one of these three.
+    KillPoint,
 }
 
 impl Class {
     /// Every one.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 43] = [
         Self::OneWay,
         Self::TwoWay,
         Self::NoLink,
@@ -88,6 +122,23 @@ impl Class {
         Self::Receipt,
         Self::Erased,
         Self::Attempt,
+        Self::ItemPut,
+        Self::ItemTaken,
+        Self::ItemHad,
+        Self::ItemMerged,
+        Self::ItemFull,
+        Self::ItemDiskFull,
+        Self::ItemAbandoned,
+        Self::ItemRefused,
+        Self::ItemWithheld,
+        Self::ItemRestored,
+        Self::ItemTorn,
+        Self::ItemUntold,
+        Self::ItemSearched,
+        Self::KilledPutting,
+        Self::KilledDelivering,
+        Self::KilledTaking,
+        Self::KillPoint,
     ];
 }
 
@@ -120,13 +171,36 @@ impl fmt::Display for Class {
             Self::Receipt => "custody receipts signed",
             Self::Erased => "facts forgotten for good, gone everywhere",
             Self::Attempt => "attempts of strangers and thieves",
+            Self::ItemPut => "items put down that must not be lost",
+            Self::ItemTaken => "items taken",
+            Self::ItemHad => "items that came again and were not taken again",
+            Self::ItemMerged => "items that took the place of older ones",
+            Self::ItemFull => "times that items were given back at a bound",
+            Self::ItemDiskFull => "times that a full disk kept items from being put down or taken",
+            Self::ItemAbandoned => "items given up after three retries",
+            Self::ItemRefused => "items that their receivers refused",
+            Self::ItemWithheld => "items withheld from removed members",
+            Self::ItemRestored => "older copies noticed by outboxes",
+            Self::ItemTorn => "transactions of outboxes torn",
+            Self::ItemUntold => "transactions of outboxes that nobody heard of",
+            Self::ItemSearched => "searches of files for what waits there in the clear",
+            Self::KilledPutting => "processes killed while items were put down",
+            Self::KilledDelivering => "processes killed while they delivered items",
+            Self::KilledTaking => "processes killed while they took items",
+            Self::KillPoint => "kill points of outboxes",
         })
     }
 }
 
 /// How often each class happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exercised([u64; Class::ALL.len()]);
+
+impl Default for Exercised {
+    fn default() -> Self {
+        Self([0; Class::ALL.len()])
+    }
+}
 
 impl Exercised {
     /// It happened so many times more.

@@ -51,6 +51,22 @@ pub enum Law {
     RebuildIsEqual,
     /// What was remembered can be recalled.
     RecallFinds,
+    /// What was put down for a member that stays is taken, or shown with the reason why not.
+    ItemsArrive,
+    /// Items are taken once, as they were put down.
+    ItemsOnce,
+    /// What one member has for another one is taken in its order.
+    ItemsInOrder,
+    /// What is kept in memory is delivered, or given up after three retries.
+    ItemsEnd,
+    /// A removed member gets nothing that waits for it.
+    NothingForRemoved,
+    /// No file holds in the clear what waits.
+    SealedAtRest,
+    /// No key of a row meets a nonce twice.
+    NoncesDiffer,
+    /// A disk that was replaced by an older copy is noticed where it can be.
+    RestoreShows,
     /// The database does what it is asked.
     StoreWorks,
 }
@@ -81,6 +97,14 @@ impl fmt::Display for Law {
             Self::StoreIsSound => "the database is sound",
             Self::RebuildIsEqual => "a rebuild gives the same state",
             Self::RecallFinds => "what was remembered can be recalled",
+            Self::ItemsArrive => "what was put down arrives, or is shown",
+            Self::ItemsOnce => "items are taken once, as they were put down",
+            Self::ItemsInOrder => "items are taken in their order",
+            Self::ItemsEnd => "what is kept in memory is delivered or given up in time",
+            Self::NothingForRemoved => "a removed member gets nothing that waited for it",
+            Self::SealedAtRest => "what waits is in no file in the clear",
+            Self::NoncesDiffer => "no key meets a nonce twice",
+            Self::RestoreShows => "an older copy is noticed",
             Self::StoreWorks => "the database works",
         })
     }

@@ -42,13 +42,19 @@ impl World {
         self.tally.faults += 1;
         self.note(0, "fault", &[], || format!("{fault:?}"));
         match fault {
-            Fault::Block(from, to) => self.network.block(from, to),
+            Fault::Block(from, to) => {
+                self.network.block(from, to);
+                self.outbox.lanes.block(from, to);
+            }
             Fault::Unblock(from, to) => {
                 let sent = self.network.unblock(self.at, from, to);
                 self.deliver(sent);
+                let sent = self.outbox.lanes.unblock(self.at, from, to);
+                self.deliver_items(sent);
             }
             Fault::Cut(a, b) => {
-                self.network.between(a, b).into_iter().for_each(|stream| self.cut(stream, &[(a, b), (b, a)]))
+                self.network.between(a, b).into_iter().for_each(|stream| self.cut(stream, &[(a, b), (b, a)]));
+                self.cut_lanes(a, b);
             }
             Fault::Crash { node, crash, down_ms, .. } => {
                 self.crash(node, crash)?;
@@ -69,7 +75,10 @@ impl World {
             Fault::SetMode(node, mode) => self.set_mode(node, mode)?,
             Fault::Pause(node, peer, pauses) => self.pause(node, peer, pauses)?,
             Fault::Share(node, peer, policy) => self.share(node, peer, policy)?,
-            Fault::Line(members) => self.network.stand_in_line(members),
+            Fault::Line(members) => {
+                self.network.stand_in_line(members);
+                self.outbox.lanes.stand_in_line(members);
+            }
             Fault::Leave(node, peer) => {
                 let sessions = self.nodes[node].up.as_ref().map(|up| &up.sessions);
                 let epoch = sessions.and_then(|sessions| sessions.get(&peer)).map(|live| live.epoch);
@@ -125,6 +134,7 @@ impl World {
         if self.nodes[node].up.is_none() {
             return Ok(());
         }
+        let torn_item = self.kill_outbox(node, crash)?;
         let before = disk::wal_len(&self.nodes[node].dir);
         let torn = self.agenda.next_write(node, life).filter(|_| crash == Crash::Torn).cloned();
         let tears = torn.is_some();
@@ -141,6 +151,7 @@ impl World {
             self.tally.torn += 1;
             disk::tear(&self.nodes[node].dir, before, after, &mut self.random)?;
         }
+        self.outbox_killed(node, crash, torn_item)?;
         if self.is_sabotaged(Sabotage::RollBack) {
             self.roll_back(node)?;
         }
@@ -175,6 +186,7 @@ impl World {
         }
         self.nodes[node].up = Some(up);
         self.check_last_receipt(node)?;
+        self.start_outbox(node)?;
         self.agenda.put(self.at + self.random.below(1_000), Event::Join(node));
         Ok(())
     }
@@ -187,9 +199,11 @@ impl World {
     fn snapshot(&mut self, node: usize) -> Step {
         let team = self.nodes[node].ticket.as_ref().map(|ticket| ticket.team);
         match self.nodes[node].up.as_ref() {
-            Some(up) if up.db.own().map(|own| own.team) == team => disk::copy(up.db.dir(), &self.snapshot_dir(node)),
-            _ => Ok(()),
+            Some(up) if up.db.own().map(|own| own.team) == team => disk::copy(up.db.dir(), &self.snapshot_dir(node))?,
+            _ => return Ok(()),
         }
+        self.outbox_copied(node);
+        Ok(())
     }
 
     /// A node comes back with the copy: what it signed since then it has forgotten, and its clients are told so.
@@ -218,6 +232,7 @@ impl World {
         }
         let somewhere = self.somewhere(node, &up)?;
         self.model.rolled_back(node, &id, &logs, &somewhere);
+        self.outbox_rolled_back(node, &up)?;
         self.restored = true;
         self.nodes[node].lost_at = Some(self.at);
         self.tally.exercised.add(Class::OlderDisk, 1);
@@ -267,6 +282,7 @@ impl World {
         self.note(0, "calm", &[], String::new);
         let sent = self.network.heal(self.at);
         self.deliver(sent);
+        self.heal_outboxes()?;
         for node in 0..self.plan.nodes {
             self.free_disk(node)?;
             self.restart(node)?;

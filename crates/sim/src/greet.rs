@@ -130,7 +130,7 @@ impl World {
                     let us = if rejected.by == By::Us { "by us" } else { "by the peer" };
                     self.note(node, "rejected", &[], || format!("{peer} {us}: {}", rejected.reason));
                     self.check_rejection(node, &rejected)?;
-                    self.reject(node, peer);
+                    self.reject(node, peer)?;
                 }
                 Output::Failed(_) => {
                     let Some(up) = self.nodes[node].up.as_mut() else { continue };
@@ -154,8 +154,7 @@ impl World {
         // The charter may have changed while the handshake was under way.
         let refusal = up.team.as_ref().and_then(|team| team.membership.check(&peer, now).err());
         if matches!(refusal, Some(Refusal::Revoked | Refusal::Expired)) {
-            self.reject(node, peer);
-            return Ok(());
+            return self.reject(node, peer);
         }
         if !verified.in_step {
             return self.out_of_step(node, peer);
@@ -172,7 +171,7 @@ impl World {
         self.give(node, Job::KeepPeer { peer, store: Some(store), trust: Trust::Verified });
         self.set_mode_with(node, peer)?;
         self.open_stream(node, peer);
-        Ok(())
+        from.map_or(Ok(()), |from| self.deliver_to(node, from))
     }
 
     /// Only a member that was granted its place may be verified.
@@ -185,9 +184,9 @@ impl World {
     }
 
     /// Ends everything with a peer that may not be spoken to.
-    pub(crate) fn reject(&mut self, node: usize, peer: NodeId) {
+    pub(crate) fn reject(&mut self, node: usize, peer: NodeId) -> Step {
         let (at, index) = (self.at, self.index.get(&peer).copied());
-        let Some(up) = self.nodes[node].up.as_mut() else { return };
+        let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let known = up.peer(peer);
         known.failed(at);
         (known.trust, known.gate) = (Trust::Rejected, false);
@@ -196,6 +195,7 @@ impl World {
             self.end_session(node, index);
         }
         self.give(node, Job::KeepPeer { peer, store, trust: Trust::Rejected });
+        index.map_or(Ok(()), |index| self.leave_lanes(node, index))
     }
 
     /// Opens the stream of a session if this side is the one that does: the one with the smaller id.

@@ -33,6 +33,7 @@ mod model;
 mod network;
 mod node;
 mod options;
+mod outbox;
 mod plan;
 mod random;
 mod rejoin;

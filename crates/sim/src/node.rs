@@ -20,6 +20,7 @@ use antiphon_store::{Db, Options, Own, Reader};
 use antiphon_vault::NodeKey;
 
 use crate::failure::Step;
+use crate::outbox::Outbox;
 use crate::plan::Policy;
 use crate::rejoin::Rejoin;
 
@@ -81,6 +82,8 @@ pub(crate) struct Up {
     pub(crate) rejoin: Rejoin,
     /// Peers of which more can be said once the charter was read again.
     pub(crate) rechecks: BTreeSet<usize>,
+    /// What waits for other members, and comes from them.
+    pub(crate) outbox: Option<Box<Outbox>>,
 }
 
 /// A request of ours that waits.
@@ -244,6 +247,7 @@ impl Up {
             reading: false,
             rejoin: Rejoin::default(),
             rechecks: BTreeSet::new(),
+            outbox: None,
         };
         up.read_all()?;
         up.rejoin = Rejoin::new(up.db.reader().own_log()?);

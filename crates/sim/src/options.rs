@@ -84,11 +84,31 @@ pub enum Sabotage {
     LeaveAside,
     /// Nobody shows anybody the branches of a log.
     HideBranches,
+    /// Items are acknowledged and not put down.
+    LoseItems,
+    /// A receiver says that it took items before it has, and does not.
+    AnswerEarly,
+    /// A receiver notes other places than those of the items that it took.
+    TakeTwice,
+    /// A receiver takes the items of a frame from the last to the first.
+    TakeBackwards,
+    /// What is kept in memory is tried for ever.
+    NeverGiveUp,
+    /// What waits for a removed member is delivered.
+    ServeRemoved,
+    /// What waits is not sealed.
+    LeaveInClear,
+    /// All rows are sealed with one nonce.
+    RepeatNonce,
+    /// As much may wait as is handed in.
+    NoBounds,
+    /// Nobody says that a disk was replaced by an older copy.
+    HideRestore,
 }
 
 impl Sabotage {
     /// Every one.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 29] = [
         Self::LoseWrites,
         Self::RollBack,
         Self::SpoilPages,
@@ -108,5 +128,15 @@ impl Sabotage {
         Self::KeepErased,
         Self::LeaveAside,
         Self::HideBranches,
+        Self::LoseItems,
+        Self::AnswerEarly,
+        Self::TakeTwice,
+        Self::TakeBackwards,
+        Self::NeverGiveUp,
+        Self::ServeRemoved,
+        Self::LeaveInClear,
+        Self::RepeatNonce,
+        Self::NoBounds,
+        Self::HideRestore,
     ];
 }

@@ -38,8 +38,7 @@ impl World {
             && !keeps
         {
             self.network.drop_stream(stream);
-            self.reject(node, id);
-            return Ok(());
+            return self.reject(node, id);
         }
         let team = team.own.team;
         need(self.is_member(peer), Law::TrustIsProved, || format!("n{node} syncs with n{peer}"))?;
@@ -333,7 +332,7 @@ impl World {
         self.tally.early_removals += u64::from(early);
         need(honest.is_none() || early, Law::NoFalseAlarm, || format!("n{node} counts {honest:?} as removed"))?;
         if !self.is_sabotaged(Sabotage::KeepRemoved) {
-            out.into_iter().for_each(|peer| self.reject(node, peer));
+            out.into_iter().try_for_each(|peer| self.reject(node, peer))?;
         }
         let open = self.nodes[node].up.as_ref().map(|up| up.sessions.keys().copied().collect::<Vec<_>>());
         let open = open.unwrap_or_default().into_iter().find(|peer| self.is_removed(node, *peer));

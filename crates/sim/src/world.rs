@@ -19,6 +19,7 @@ use crate::model::Model;
 use crate::network::{Body, Network, Packet, Protocol, Sent};
 use crate::node::{Node, Up};
 use crate::options::{Options, Sabotage};
+use crate::outbox::Outboxes;
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::trace::Trace;
@@ -119,6 +120,8 @@ pub(crate) struct World {
     pub(crate) twin: Twin,
     /// Lengths of the write-ahead logs, for a sabotage.
     pub(crate) marks: BTreeMap<usize, Vec<u64>>,
+    /// What waits for members that cannot be reached.
+    pub(crate) outbox: Outboxes,
     pub(crate) dir: TempDir,
 }
 
@@ -151,6 +154,7 @@ impl World {
         // Memory is where a world belongs that is thrown away after a tenth of a second.
         let memory = PathBuf::from("/dev/shm");
         let dir = if memory.is_dir() { TempDir::new_in(memory)? } else { TempDir::new()? };
+        let outbox = Outboxes::new(options.seed, &plan, options.verbose);
         let mut world = Self {
             options,
             plan,
@@ -170,6 +174,7 @@ impl World {
             overheard: None,
             twin: Twin::default(),
             marks: BTreeMap::new(),
+            outbox,
             dir,
         };
         world.note(0, "plan", &[], String::new);
@@ -217,22 +222,29 @@ impl World {
             self.agenda.put(self.plan.calm_at / 8, Event::Stranger);
         }
         self.agenda.put(plan.calm_at, Event::Calm);
+        self.schedule_outbox();
     }
 
     fn live_through(&mut self) -> Step {
-        let end = self.plan.calm_at + HEAL_MS_MAX;
+        let mut end = self.plan.calm_at + HEAL_MS_MAX;
         let mut look = self.plan.calm_at + LOOK_MS;
+        let mut judged = false;
         while let Some((at, event)) = self.agenda.next() {
             while self.calm && at > look {
                 self.at = look;
                 look += LOOK_MS;
-                if self.is_quiet()? {
-                    return self.judge();
+                if !judged && self.is_quiet()? {
+                    self.judge()?;
+                    (judged, end) = (true, self.at + HEAL_MS_MAX);
+                }
+                if judged && self.outboxes_rest()? {
+                    return self.judge_outboxes();
                 }
             }
             self.at = at;
-            if at >= end || self.trace.steps() >= STEPS_MAX {
-                return Err(Broken(self.unrest(), self.explain_unrest()));
+            let busy = self.trace.steps().max(self.outbox.trace.steps()) >= STEPS_MAX;
+            if at >= end || busy {
+                return Err(if judged { self.restless_items() } else { Broken(self.unrest(), self.explain_unrest()) });
             }
             self.happen(event)?;
         }
@@ -258,6 +270,7 @@ impl World {
             Event::Fault(fault) => self.fault(fault),
             Event::Equivocate => self.equivocate(),
             Event::Calm => self.heal(),
+            Event::Outbox(happening) => self.outbox_happens(happening),
         }
     }
 
@@ -266,6 +279,7 @@ impl World {
         self.nodes[node].life = self.nodes[node].life.max(1);
         self.nodes[node].up = Some(Up::start(&self.nodes[node].dir, &self.nodes[node].key)?);
         self.note(node, "begin", &[], String::new);
+        self.begin_outbox(node)?;
         if node == 0 {
             self.found(0, "acme")?;
             self.invite_all()?;
@@ -404,7 +418,7 @@ impl World {
     fn summary(&self) -> Summary {
         Summary {
             worlds: 1,
-            trace: self.trace.digest(),
+            trace: self.trace.digest() ^ self.outbox.trace.digest(),
             steps: self.trace.steps(),
             lasted_ms: self.at,
             nodes: self.plan.nodes as u64,
