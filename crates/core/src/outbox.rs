@@ -173,7 +173,7 @@ impl fmt::Display for Place {
 }
 
 /// An item as it is handed in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// For whom.
     pub peer: NodeId,
@@ -185,6 +185,14 @@ pub struct Outgoing {
     pub subject: Subject,
     /// The request, at most [`BODY_BYTES_MAX`].
     pub body: Vec<u8>,
+}
+
+/// A body is nobody's business in a log.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { peer, protocol, schema, subject, body } = self;
+        write!(f, "Outgoing(for {peer}, {protocol}, schema {schema}, {subject:?}, {} bytes)", body.len())
+    }
 }
 
 /// What a row of the outbox is bound to: change any of it, and the row does not open.

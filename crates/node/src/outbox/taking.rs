@@ -146,6 +146,7 @@ async fn take(context: &Context, from: TakeFrom, items: Items) -> (Vec<Outcome>,
         }
     };
     let (mut outcomes, mut taking, mut thens) = (Vec::with_capacity(meanings.len()), Vec::new(), Vec::new());
+    let mut refused = Vec::new();
     for (place, meaning) in meanings {
         match meaning {
             Ok(Meaning { effect, then }) => {
@@ -155,23 +156,32 @@ async fn take(context: &Context, from: TakeFrom, items: Items) -> (Vec<Outcome>,
             }
             Err(refusal) => {
                 tracing::warn!(peer = %from.node, %place, reason = refusal.name(), "an item is refused");
-                outcomes.push(Some(Outcome::Refused(refusal)));
+                refused.push(place);
+                outcomes.push(Some(refusal));
             }
         }
     }
     let at = context.at;
-    let took = match context.store.share(move |db| db.take(&from, taking, at)).await {
-        Ok(took) => took,
+    let done = context.store.share(move |db| {
+        // What was taken while it still was welcome, and offered again since the answer was lost, is not refused now.
+        let had: Result<Vec<bool>, _> = refused.iter().map(|place| db.reader().has_taken(&from.node, *place)).collect();
+        Ok((had?, db.take(&from, taking, at)?))
+    });
+    let (had, took) = match done.await {
+        Ok(done) => done,
         Err(error) => {
             tracing::error!(peer = %from.node, %error, "items could not be taken");
             return (Vec::new(), Vec::new());
         }
     };
     let fresh = took.iter().zip(thens).filter(|(took, _)| **took == Took::Taken).filter_map(|(_, then)| then).collect();
-    let mut took = took.into_iter().map(outcome);
-    let outcomes =
-        outcomes.into_iter().map(|refused| refused.or_else(|| took.next()).unwrap_or(Outcome::Busy)).collect();
-    (outcomes, fresh)
+    let (mut had, mut took) = (had.into_iter(), took.into_iter().map(outcome));
+    let outcomes = outcomes.into_iter().map(|refused| match refused {
+        Some(_) if had.next() == Some(true) => Outcome::Had,
+        Some(refusal) => Outcome::Refused(refusal),
+        None => took.next().unwrap_or(Outcome::Busy),
+    });
+    (outcomes.collect(), fresh)
 }
 
 fn outcome(took: Took) -> Outcome {
