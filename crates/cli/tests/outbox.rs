@@ -4,7 +4,8 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use common::{Machine, finish, team_of_two, until};
 use serde_json::Value;
@@ -243,6 +244,39 @@ fn a_killed_node_goes_on_where_it_was() {
     up(&bob, &[]);
     until("bob has everything", || got(&bob).len() == 3);
     assert_eq!(got(&bob), ["one", "two", "three"]);
+}
+
+#[test]
+fn what_a_restored_machine_has_lost_is_told_on_both_sides() {
+    let (alice, bob) = bob_is_away();
+    let copy = bob.home().with_file_name("copy");
+    let cp =
+        |from: &Path, to: &Path| assert!(Command::new("cp").arg("-r").args([from, to]).status().unwrap().success());
+    send(&alice, "before the copy");
+    up(&bob, &[]);
+    until("bob has it", || got(&bob).len() == 1);
+    bob.run(&["down"]).good();
+    cp(bob.home(), &copy);
+    up(&bob, &[]);
+    send(&alice, "after the copy");
+    until("bob has both", || got(&bob).len() == 2);
+    until("alice knows", || alice.json(&["outbox", "stats"])["pending"] == 0);
+    bob.run(&["down"]).good();
+    std::fs::remove_dir_all(bob.home()).unwrap();
+    std::fs::rename(&copy, bob.home()).unwrap();
+    up(&bob, &[]);
+    send(&alice, "after the loss");
+    until("bob has that", || got(&bob).contains(&"after the loss".to_owned()));
+    assert_eq!(got(&bob), ["before the copy", "after the loss"]);
+    let told = |machine: &Machine, words: &str| {
+        let status = machine.json(&["status"]);
+        let says = |problem: &Value| problem["what"].as_str().unwrap().contains(words);
+        status["problems"].as_array().unwrap().iter().any(says)
+    };
+    until("alice says so", || told(&alice, "bob was restored from an older copy"));
+    until("bob says so", || told(&bob, "what alice sent since then may be missing here"));
+    assert_eq!(alice.json(&["outbox", "stats"])["restored"][0]["reason"]["code"], "peer_taken");
+    assert!(bob.run(&["outbox", "stats"]).good().stdout.contains("(own_taken)"));
 }
 
 #[test]

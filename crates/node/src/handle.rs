@@ -102,7 +102,7 @@ impl Handle {
         problems.extend(forks);
         problems.extend(crate::divergences::problem(&counts));
         let outbox = self.outbox_summary().await?;
-        problems.extend(outbox::problem(&outbox));
+        problems.extend(outbox::problems(&outbox));
         let unread = self.store().read(|reader| reader.message_counts()).await?.unread;
         Ok(Status {
             node_id: team.own.node,

@@ -211,6 +211,9 @@ pub(crate) fn stats(stats: &OutboxStatsDto) -> String {
             out.push_str(&format!("{} {name}: {}", styled(WARNING, "note:"), said(reason)));
         }
     }
+    for restored in &stats.restored {
+        out.push_str(&format!("{} {}", styled(WARNING, "note:"), said(&restored.reason)));
+    }
     out
 }
 

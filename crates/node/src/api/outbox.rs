@@ -201,6 +201,8 @@ pub struct OutboxStats {
     pub abandoned: u64,
     /// What was counted since the node started.
     pub counters: OutboxCounters,
+    /// Older copies that were noticed since the node started.
+    pub restored: Vec<OutboxRestoredView>,
 }
 
 impl OutboxStats {
@@ -215,6 +217,23 @@ impl OutboxStats {
     }
 }
 
+/// The two sides of a queue do not remember the same: the database of one of them is an older copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRestoredView {
+    /// With whom.
+    pub peer: NodeId,
+    /// That node's name.
+    pub name: String,
+    /// Stable name of what was found.
+    pub kind: &'static str,
+    /// Whether something was lost by it.
+    pub lost: bool,
+    /// When it was noticed last.
+    pub at: UnixMillis,
+    /// The same in words, with what to do about it.
+    pub words: Words,
+}
+
 /// What `status` says of the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OutboxSummary {
@@ -224,6 +243,8 @@ pub struct OutboxSummary {
     pub stuck: u64,
     /// The peers for which something is kept.
     pub peers: Vec<OutboxPeerView>,
+    /// Older copies that were noticed since the node started.
+    pub restored: Vec<OutboxRestoredView>,
 }
 
 /// One kind of request, and whether it waits.

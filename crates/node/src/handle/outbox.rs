@@ -169,6 +169,7 @@ impl Handle {
             abandoned: of_memory(OutboxState::Abandoned),
             peers: context.peers(&rows),
             counters: counters(&context.shown.counts),
+            restored: context.restored(),
         })
     }
 
@@ -180,7 +181,7 @@ impl Handle {
         peers.retain(|peer| peer.pending > 0 || peer.stuck > 0);
         let sum = |of: fn(&OutboxPeerView) -> u64| peers.iter().map(of).fold(0, u64::saturating_add);
         let (pending, stuck) = (sum(|peer| peer.pending), sum(|peer| peer.stuck));
-        Ok(OutboxSummary { pending, stuck, peers })
+        Ok(OutboxSummary { pending, stuck, peers, restored: context.restored() })
     }
 
     /// What waits for one peer, if anything does.
@@ -261,8 +262,11 @@ impl Handle {
 }
 
 /// What a person should know of the outbox.
-pub(super) fn problem(outbox: &OutboxSummary) -> Option<Problem> {
+pub(super) fn problems(outbox: &OutboxSummary) -> Vec<Problem> {
     let (items, are) = if outbox.stuck == 1 { ("item", "is") } else { ("items", "are") };
     let what = format!("{} {items} of the outbox {are} not delivered until you decide", outbox.stuck);
-    (outbox.stuck > 0).then(|| Problem { what, fix: "antiphon outbox list".to_owned() })
+    let stuck = (outbox.stuck > 0).then(|| Problem { what, fix: "antiphon outbox list".to_owned() });
+    let lost = outbox.restored.iter().filter(|restored| restored.lost);
+    let lost = lost.map(|restored| Problem { what: restored.words.what.clone(), fix: restored.words.fix.clone() });
+    stuck.into_iter().chain(lost).collect()
 }

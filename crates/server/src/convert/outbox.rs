@@ -2,13 +2,14 @@
 
 use antiphon_core::outbox::{Level, MODERATE_RETRIES_MAX, Protocol};
 use antiphon_node::{
-    OutboxItemView, OutboxLevelView, OutboxPage, OutboxPeerView, OutboxRetried, OutboxStats, OutboxSummary, Words,
+    OutboxItemView, OutboxLevelView, OutboxPage, OutboxPeerView, OutboxRestoredView, OutboxRetried, OutboxStats,
+    OutboxSummary, Words,
 };
 
 use super::view::said;
 use crate::dto::{
     OutboxBoundsDto, OutboxCountersDto, OutboxDto, OutboxItemDto, OutboxItemsDto, OutboxLevelDto, OutboxLevelsDto,
-    OutboxPeerDto, OutboxRetriedDto, OutboxStatsDto, OutboxWaitDto, ReasonDto,
+    OutboxPeerDto, OutboxRestoredDto, OutboxRetriedDto, OutboxStatsDto, OutboxWaitDto, ReasonDto,
 };
 use crate::time::rfc3339;
 
@@ -102,6 +103,17 @@ pub(crate) fn outbox_stats(stats: OutboxStats) -> OutboxStatsDto {
             busy: counters.busy,
             full: counters.full,
         },
+        restored: stats.restored.into_iter().map(restored).collect(),
+    }
+}
+
+fn restored(view: OutboxRestoredView) -> OutboxRestoredDto {
+    OutboxRestoredDto {
+        peer_id: view.peer.to_string(),
+        name: view.name,
+        reason: said(view.kind, Some(view.words)),
+        lost: view.lost,
+        at: rfc3339(view.at),
     }
 }
 

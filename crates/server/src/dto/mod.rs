@@ -60,7 +60,7 @@ pub use node::{
 };
 pub use outbox::{
     OutboxBoundsDto, OutboxCountersDto, OutboxDto, OutboxFilterDto, OutboxItemDto, OutboxItemsDto, OutboxLevelDto,
-    OutboxLevelsDto, OutboxPeerDto, OutboxRetriedDto, OutboxRetryDto, OutboxStatsDto, OutboxWaitDto,
+    OutboxLevelsDto, OutboxPeerDto, OutboxRestoredDto, OutboxRetriedDto, OutboxRetryDto, OutboxStatsDto, OutboxWaitDto,
 };
 pub use recall::{HitDto, RecallDto, RecallRequestDto};
 pub use recovery::{

@@ -169,6 +169,21 @@ pub struct OutboxPeerDto {
     pub delivered_at: Option<String>,
 }
 
+/// The database of one side turned out to be an older copy.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OutboxRestoredDto {
+    /// With whom.
+    pub peer_id: String,
+    /// Its name, empty when it is not known.
+    pub name: String,
+    /// What was found: `own_sent`, `own_taken` or `peer_taken`; with what to do about it.
+    pub reason: ReasonDto,
+    /// Whether something was lost by it.
+    pub lost: bool,
+    /// When it was noticed last.
+    pub at: String,
+}
+
 /// The outbox in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OutboxStatsDto {
@@ -188,6 +203,9 @@ pub struct OutboxStatsDto {
     pub peers: Vec<OutboxPeerDto>,
     /// What was counted since the node started.
     pub counters: OutboxCountersDto,
+    /// Older copies that were noticed since the node started, on this side or the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restored: Vec<OutboxRestoredDto>,
 }
 
 /// One kind of request, and whether it waits.

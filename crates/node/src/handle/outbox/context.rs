@@ -6,9 +6,9 @@ use antiphon_core::ids::NodeId;
 use antiphon_store::{Error as StoreError, OutboxPeer, OutboxRow, OutboxState as RowState, Reader};
 
 use super::words::{self, ABANDONED};
-use crate::api::{OutboxCounters, OutboxId, OutboxItemView, OutboxPeerView, OutboxState};
+use crate::api::{OutboxCounters, OutboxId, OutboxItemView, OutboxPeerView, OutboxRestoredView, OutboxState};
 use crate::config::Levels;
-use crate::outbox::ask::{Counts, Remembered, Shown, Standing};
+use crate::outbox::ask::{Counts, Remembered, Restored, Shown, Standing};
 
 /// What is needed besides an item to show it.
 pub(super) struct Context {
@@ -162,6 +162,16 @@ impl Context {
             (view.tries, view.next_try, view.reason, view.words) = (0, None, None, None);
         }
         peers.into_values().collect()
+    }
+
+    /// Older copies that were noticed.
+    pub(super) fn restored(&self) -> Vec<OutboxRestoredView> {
+        let view = |restored: &Restored| {
+            let peer = Some(restored.peer);
+            let (kind, lost, words) = words::of_restored(restored.side, &self.called(peer));
+            OutboxRestoredView { peer: restored.peer, name: self.name(peer), kind, lost, at: restored.at, words }
+        };
+        self.shown.restored.iter().map(view).collect()
     }
 
     fn peer(&self, peer: NodeId) -> OutboxPeerView {

@@ -3,6 +3,7 @@
 use antiphon_protocol::reason::Reason;
 
 use crate::api::{Finder, OutboxId, OutboxState, Words, words};
+use crate::outbox::Side;
 
 /// Stable name of why an item in memory does not wait any more.
 pub(super) const ABANDONED: &str = "abandoned";
@@ -39,6 +40,42 @@ pub(super) fn of_peer(reason: &str, peer: &str, own: &str) -> Words {
             what: format!("the last attempt failed: {}", plain(reason)),
             fix: format!("antiphon why {peer}, which says what stands in between"),
         },
+    }
+}
+
+/// What is said of an older copy: its stable name, whether something was lost, and the words.
+pub(super) fn of_restored(side: Side, peer: &str) -> (&'static str, bool, Words) {
+    match side {
+        Side::OwnSent => (
+            "own_sent",
+            false,
+            Words {
+                what: format!(
+                    "this machine was restored from an older copy and had forgotten what {peer} took; nothing is done twice"
+                ),
+                fix: "antiphon outbox list, to see what is sent again".to_owned(),
+            },
+        ),
+        Side::OwnTaken => (
+            "own_taken",
+            true,
+            Words {
+                what: format!(
+                    "this machine was restored from an older copy: what {peer} sent since then may be missing here"
+                ),
+                fix: format!("antiphon inbox --sent (on {peer}), to see what must be sent again"),
+            },
+        ),
+        Side::PeerTaken => (
+            "peer_taken",
+            true,
+            Words {
+                what: format!(
+                    "{peer} was restored from an older copy: what it had taken since then may be missing there"
+                ),
+                fix: "antiphon inbox --sent, to see what must be sent again".to_owned(),
+            },
+        ),
     }
 }
 
