@@ -171,7 +171,8 @@ mod tests {
             let annotations = tool.annotations.unwrap();
             assert_eq!(annotations.read_only_hint, Some(reads), "{}", tool.name);
             assert_eq!(annotations.destructive_hint.is_some(), !reads, "{}", tool.name);
-            assert_eq!(annotations.open_world_hint, Some(tool.name == "peer_handshake"), "{}", tool.name);
+            let asks_others = ["peer_handshake", "resource_verify"].contains(&tool.name.as_ref());
+            assert_eq!(annotations.open_world_hint, Some(asks_others), "{}", tool.name);
             assert_eq!(ToolProfile::ReadOnly.has(call::Tool::named(&tool.name).unwrap()), reads);
             for power in ["grant", "revoke", "invite", "renew", "steward", "approve", "adopt", "add"] {
                 assert!(!tool.name.contains(power), "an agent must not {power}: {}", tool.name);
