@@ -90,6 +90,14 @@ fn what_must_not_be_lost_is_not_given_up_even_in_memory() {
 }
 
 #[test]
+fn what_is_not_worth_keeping_is_tried_once() {
+    let mut queue = Moderate::new(ERA);
+    let _placed = queue.push(outgoing(BOB, Protocol::PLANNER, 1, b"tonight"), Level::None, NOW);
+    assert_eq!(queue.failed(&BOB, NOW).len(), 1);
+    assert_eq!(numbers(&queue, BOB), [0; 0]);
+}
+
+#[test]
 fn what_was_answered_is_gone_and_what_was_refused_can_be_looked_up() {
     let mut queue = Moderate::new(ERA);
     for subject in 1..=5 {

@@ -142,6 +142,15 @@ struct Queue {
     bytes: usize,
 }
 
+/// How often an item is tried again before it is given up; `None` for one that never is.
+const fn retries_max(level: Level) -> Option<u32> {
+    match level {
+        Level::Critical => None,
+        Level::Moderate => Some(MODERATE_RETRIES_MAX),
+        Level::None => Some(0),
+    }
+}
+
 /// The queue in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moderate {
@@ -245,7 +254,7 @@ impl Moderate {
         let mut over = Vec::new();
         for (n, entry) in &mut queue.items {
             entry.tries = entry.tries.saturating_add(1);
-            if entry.level != Level::Critical && entry.tries > MODERATE_RETRIES_MAX {
+            if retries_max(entry.level).is_some_and(|most| entry.tries > most) {
                 over.push(*n);
             }
         }
