@@ -63,6 +63,9 @@ impl Item {
     }
 }
 
+/// Sender and receiver, each with how often its disk was replaced, and where the items come from.
+type Lane = ((usize, u32), (usize, u32), Level);
+
 /// Sender, receiver and place.
 pub(super) type Key = (usize, usize, Place);
 
@@ -90,7 +93,7 @@ pub(super) struct Ledger {
     /// What was taken, and how often the receiver's disk had been replaced by then.
     taken: BTreeMap<Key, u32>,
     /// The place that was taken last of what a member has for another one, on these disks.
-    last: BTreeMap<((usize, u32), (usize, u32), Level), Place>,
+    last: BTreeMap<Lane, Place>,
     /// How often the disk of a node was replaced by an older copy.
     disks: BTreeMap<usize, u32>,
     /// Which items were on a disk, or had been, when it was copied.
@@ -138,9 +141,10 @@ impl Ledger {
             let item = self.items[*number].clone();
             self.by_row.insert((item.from, place.era, push.id()), *number);
             let Push::Merged { replaced, .. } = push else { continue };
-            let rows = self.by_row.iter().rev();
-            let old = rows.filter(|((from, _, row), _)| (*from, *row) == (item.from, *replaced)).map(|(_, old)| *old);
-            let old = old.filter(|old| self.items[*old].fate == Fate::Waits && *old != *number).last();
+            let mut rows = self.by_row.iter().filter(|((from, _, row), _)| (*from, *row) == (item.from, *replaced));
+            // An older copy gives the numbers of rows again, but only one of them waits.
+            let old = rows.find(|(_, old)| self.items[**old].fate == Fate::Waits && **old != *number);
+            let old = old.map(|(_, old)| *old);
             let fits = old
                 .map(|old| &self.items[old])
                 .is_some_and(|old| (old.to, old.protocol, old.subject) == (item.to, item.protocol, item.subject));
