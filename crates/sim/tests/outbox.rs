@@ -84,9 +84,3 @@ fn an_outbox_without_bounds_is_noticed() {
 fn an_older_copy_of_which_nobody_speaks_is_noticed() {
     is_caught(Sabotage::HideRestore, Law::RestoreShows);
 }
-
-/// The frame with the first item was lost and the one behind it came: the later item was taken first.
-#[test]
-fn a_lost_frame_does_not_let_the_next_one_overtake_it() {
-    check(44);
-}
