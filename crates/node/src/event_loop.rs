@@ -100,7 +100,6 @@ impl Engine {
         let mut housekeeping = interval(Duration::from_millis(HOUSEKEEPING_MS));
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.read_commit();
-        self.rescan();
         loop {
             let wake = self.next_wake();
             tokio::select! {

@@ -108,6 +108,8 @@ pub(crate) struct Outbox {
     restored: BTreeMap<(NodeId, Side), UnixMillis>,
     /// When the schedule wants to be woken.
     wake_at: Option<UnixMillis>,
+    /// When the disk is looked through again.
+    rescan_at: UnixMillis,
 }
 
 impl Outbox {
@@ -130,6 +132,7 @@ impl Outbox {
             counts: Counts::default(),
             restored: BTreeMap::new(),
             wake_at: None,
+            rescan_at: UnixMillis(0),
         })
     }
 }

@@ -4,9 +4,10 @@
 
 mod common;
 
-use antiphon_core::outbox::Place;
+use antiphon_core::outbox::{Bounds, Level, Outgoing, Place, Protocol, Subject};
 use antiphon_core::time::UnixMillis;
 use antiphon_store::{Db, Options};
+use antiphon_vault::OutboxKey;
 use common::{Machine, agree, team_of_two, until};
 
 /// The database of a machine that is off.
@@ -55,4 +56,25 @@ async fn who_is_away_is_asked_when_it_is_back_also_by_a_node_that_was_restarted(
     alice.stop().await;
     assert_eq!(waiting_and_taken(&alice, &bob), (0, None));
     assert_eq!(waiting_and_taken(&bob, &alice).1.map(|place| place.n), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_down_by_somebody_who_went_before_saying_so_is_delivered() {
+    let (mut alice, mut bob) = team_of_two().await;
+    agree(&alice, &bob).await;
+    let peer = alice.sees("bob").await.peer_id;
+    {
+        let key = antiphon_vault::file::load(&alice.dir.path().join("home/node.key")).unwrap();
+        let sealer = OutboxKey::derive(&key).unwrap();
+        let mut db = open_db(&alice);
+        db.begin_era(2, UnixMillis(1)).unwrap();
+        let (protocol, subject) = (Protocol::CUSTODY_REQUEST, Subject([1; 16]));
+        let item = Outgoing { peer, protocol, schema: 1, subject, body: Vec::new() };
+        let _row = db.enqueue(&[item], Level::Critical, &sealer, &Bounds::default(), UnixMillis(1)).unwrap();
+    }
+    assert_eq!(alice.handle.outbox_stats().await.unwrap().pending(), 1);
+    until("it is delivered", async || alice.handle.outbox_stats().await.unwrap().pending() == 0).await;
+    bob.stop().await;
+    alice.stop().await;
+    assert_eq!(waiting_and_taken(&bob, &alice).1, Some(Place { era: 2, n: 1 }));
 }

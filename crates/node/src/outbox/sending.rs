@@ -13,7 +13,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_net::{MemberStream, StreamKind};
 use antiphon_protocol::outbox::delivery::{Input as Heard, Output};
 use antiphon_protocol::outbox::moderate::{Push as Pushed, Waiting as Remembered};
-use antiphon_protocol::outbox::schedule::{End, Input as Scheduled, Output as Schedules};
+use antiphon_protocol::outbox::schedule::{End, Input as Scheduled, Output as Schedules, TICK_MS};
 use antiphon_protocol::outbox::{Closed, Delivery, Item, Message, Outcome, Page, Refusal, Source};
 use antiphon_protocol::reason::Reason;
 use antiphon_store::{OutboxPage, Settled, Store};
@@ -80,6 +80,9 @@ impl Engine {
     pub(crate) fn tend_outbox(&mut self) {
         let at = now();
         let due = |wake_at: Option<UnixMillis>| wake_at.is_some_and(|due| has_come(due, at, WAKE_MS_MAX));
+        if has_come(self.outbox.rescan_at, at, TICK_MS) {
+            self.rescan();
+        }
         if due(self.outbox.wake_at) {
             self.outbox.wake_at = None;
             self.schedule(Scheduled::Wake);
@@ -377,8 +380,10 @@ impl Engine {
         });
     }
 
-    /// Looks for everything that waits, on disk and in memory.
-    pub(crate) fn rescan(&mut self) {
+    /// Looks for everything that waits, on disk and in memory. Whoever puts something down may be gone before it tells
+    /// the loop, so this is done now and then.
+    fn rescan(&mut self) {
+        self.outbox.rescan_at = now().after(TICK_MS);
         let remembered: Vec<NodeId> = self.outbox.moderate.peers().collect();
         self.waits(remembered, Source::Memory);
         let (store, inputs) = (self.store.clone(), self.inputs.clone());
