@@ -47,6 +47,9 @@ async fn round(what: What) -> Outcome<f64> {
     config.outbox.bounds = queue::BOUNDS;
     let mut alice = Node::start(config.clone()).await?;
     let mut bob = Peer::start(System::Ours, &dir.path().join("bob"))?;
+    while alice.handle().status().await?.listen.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let ticket = alice.handle().invite("observer", 3_600_000).await?.ticket;
     bob.ask(&format!("join {ticket}")).await?;
     let peer = loop {
