@@ -3,14 +3,13 @@
 
 mod agent;
 mod common;
-
-use std::time::Duration;
+mod two;
 
 use agent::{Agent, text};
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::FactId;
-use antiphon_node::{Config, Draft, Handle, Home, Node, PeerMode};
+use antiphon_node::{Draft, PeerMode};
 use antiphon_server::ToolProfile;
 use antiphon_server::client::ClientError;
 use antiphon_server::dto::{
@@ -18,43 +17,10 @@ use antiphon_server::dto::{
     RecallRequestDto, ResolveDto,
 };
 use antiphon_server::error::{Code, Problem};
-use common::Alice;
 use serde_json::json;
-
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let wait = async {
-        while !done().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("still waiting: {what}"));
-}
-
-/// Alice with her doors and bob with none, who share a team and can be kept apart.
-struct Two {
-    alice: Alice,
-    bob: Handle,
-    node: Node,
-    _dir: tempfile::TempDir,
-}
+use two::{Two, until};
 
 impl Two {
-    async fn start() -> Self {
-        let alice = Alice::start().await;
-        let dir = tempfile::tempdir().unwrap();
-        let mut config = Config::new(Home::new(dir.path().join("home")));
-        (config.name, config.mdns) = (Some("bob".into()), false);
-        config.listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
-        let node = Node::start(config).await.unwrap();
-        let bob = node.handle();
-        until("alice listens", async || !alice.handle.status().await.unwrap().listen.is_empty()).await;
-        let ticket = alice.handle.invite("observer", 60_000).await.unwrap().ticket;
-        bob.join(&ticket, None, None).await.unwrap();
-        let two = Self { alice, bob, node, _dir: dir };
-        until("alice knows bob", async || two.alice.handle.peer("bob").await.is_ok()).await;
-        two
-    }
-
     /// A fact that both know.
     async fn remember(&self, content: &str) -> FactId {
         let fact = NewFactDto { content: content.into(), ..NewFactDto::default() };
@@ -115,7 +81,7 @@ fn accept(side: &str) -> ResolveDto {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_divergence_is_listed_shown_recalled_and_settled() {
-    let two = Two::start().await;
+    let two = Two::start("observer").await;
     let client = &two.alice.client;
     let fact = two.remember("the port is 5432").await;
     let id = fact.to_string();
@@ -174,7 +140,7 @@ async fn a_divergence_is_listed_shown_recalled_and_settled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_and_an_incident_are_settled_alike() {
-    let two = Two::start().await;
+    let two = Two::start("observer").await;
     let client = &two.alice.client;
     let fact = two.remember("keep me").await;
     let report = NewIncidentDto { title: "a shell".into(), ..NewIncidentDto::default() };
@@ -214,7 +180,7 @@ async fn a_deletion_and_an_incident_are_settled_alike() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_recalls_all_sides_and_settles_them() {
-    let two = Two::start().await;
+    let two = Two::start("observer").await;
     let fact = two.remember("the port is 5432").await;
     two.apart().await;
     two.alice_edits(fact, "the port is 5433").await;

@@ -3,47 +3,27 @@
 
 mod agent;
 mod common;
-
-use std::time::Duration;
+mod two;
 
 use agent::{Agent, text};
-use antiphon_node::{Config, Home, Node};
 use antiphon_server::ToolProfile;
 use antiphon_server::client::ClientError;
 use antiphon_server::dto::{NewMessageDto, OutboxFilterDto};
 use antiphon_server::error::{Code, Problem};
 use common::Alice;
 use serde_json::json;
-
-async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    let wait = async {
-        while !done().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("still waiting: {what}"));
-}
+use two::Two;
 
 /// Alice, with two messages for bob, who joined and has gone.
 async fn alice_wrote_to_bob() -> Alice {
-    let alice = Alice::start().await;
-    let dir = tempfile::tempdir().unwrap();
-    let mut config = Config::new(Home::new(dir.path().join("home")));
-    (config.name, config.mdns) = (Some("bob".into()), false);
-    config.listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
-    let node = Node::start(config).await.unwrap();
-    let bob = node.handle();
-    until("alice listens", async || !alice.handle.status().await.unwrap().listen.is_empty()).await;
-    let ticket = alice.handle.invite("qa_engineer", 60_000).await.unwrap().ticket;
-    bob.join(&ticket, None, None).await.unwrap();
-    until("alice knows bob", async || alice.handle.peer("bob").await.is_ok()).await;
-    bob.shutdown().await;
-    node.stopped().await;
+    let two = Two::start("qa_engineer").await;
+    two.bob.shutdown().await;
+    two.node.stopped().await;
     for words in ["one", "two"] {
         let message = NewMessageDto { to: Some("bob".into()), text: words.into(), ..NewMessageDto::default() };
-        alice.client.send_message(&message).await.unwrap();
+        two.alice.client.send_message(&message).await.unwrap();
     }
-    alice
+    two.alice
 }
 
 fn refused(problem: ClientError) -> Problem {
