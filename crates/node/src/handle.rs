@@ -11,6 +11,7 @@ mod resources;
 mod sending;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{FactId, Hash, NodeId};
@@ -22,6 +23,7 @@ use antiphon_store::{
 };
 use antiphon_vault::NodeKey;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep};
 
 use crate::api::{Error, HandshakeView, Invitation, Joined, PeerView, Reason, Status};
 use crate::clock::now;
@@ -34,6 +36,11 @@ use crate::{joins, moving, own_log, problems};
 pub(crate) use resource_search::filter_of;
 pub use resources::PlannedUse;
 pub(crate) use resources::outgoing;
+
+/// How long an invitation waits for the node to know where it listens.
+const LISTENS_WITHIN: Duration = Duration::from_secs(2);
+/// How often it is looked whether it does.
+const LISTENS_STEP: Duration = Duration::from_millis(10);
 
 /// A running node, for programs. Cheap to clone; every method may be called from any task.
 ///
@@ -231,8 +238,20 @@ impl Handle {
     /// # Errors
     /// [`Error::NotASteward`], [`Error::UnknownRole`].
     pub async fn invite(&self, role: &str, ttl_ms: u64) -> Result<Invitation, Error> {
-        let (_, listen) = self.ask(Command::Peers).await?;
-        joins::invite(self.store(), &self.team().await?, role, ttl_ms, listen).await
+        joins::invite(self.store(), &self.team().await?, role, ttl_ms, self.listening().await?).await
+    }
+
+    /// Where the node listens. One that was just started knows it a moment later, and a ticket without an address leads
+    /// nowhere; one that listens nowhere is not waited for longer than [`LISTENS_WITHIN`].
+    async fn listening(&self) -> Result<Vec<String>, Error> {
+        let until = Instant::now() + LISTENS_WITHIN;
+        loop {
+            let (_, listen) = self.ask(Command::Peers).await?;
+            if !listen.is_empty() || Instant::now() >= until {
+                return Ok(listen);
+            }
+            sleep(LISTENS_STEP).await;
+        }
     }
 
     /// Joins the team of a ticket. From a team of one that has facts, `bring` must say which of them come along.

@@ -9,7 +9,8 @@ use antiphon_core::fact::{Edit, Field};
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use antiphon_node::home;
-use antiphon_node::{Bring, Draft, Error, FactFilter, Home, Joined, Trust};
+use antiphon_node::{Bring, Draft, Error, FactFilter, Home, Joined, Node, Trust};
+use antiphon_protocol::ticket::Ticket;
 use antiphon_vault::NodeKey;
 use common::{Machine, agree, team_of_two, until};
 
@@ -80,6 +81,18 @@ async fn a_ticket_serves_one_machine_once() {
     assert!(matches!(refused, Err(Error::JoinRefused { .. })), "{refused:?}");
     for machine in [&mut eve, &mut carol, &mut bob, &mut alice] {
         machine.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_right_after_the_start_says_where_to_go() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..5 {
+        let node = Node::start(common::config(&dir, "alice")).await.unwrap();
+        let ticket = node.handle().invite("observer", 60_000).await.unwrap().ticket;
+        assert!(!Ticket::parse(&ticket).unwrap().addresses.is_empty());
+        node.handle().shutdown().await;
+        node.stopped().await;
     }
 }
 
