@@ -15,8 +15,9 @@ use crate::streams::OpenFailure;
 
 /// Commands that wait before their senders do.
 pub(crate) const COMMANDS_MAX: usize = 64;
-/// The wait before the second attempt to open a stream; it doubles with every further one.
-const RETRY_FIRST: Duration = Duration::from_millis(10);
+/// The wait before the second attempt to open a stream; it doubles with every further one. Short, since the first
+/// stream after a handshake often finds the other side's gate not open yet, and it opens a moment later.
+const RETRY_FIRST: Duration = Duration::from_millis(1);
 /// The longest wait between two attempts.
 const RETRY_LONGEST: Duration = Duration::from_millis(200);
 
