@@ -134,6 +134,9 @@ byte_id!(
     /// A team: the RFC 6962 Merkle root of its founding genome.
     TeamId, 32, "team id");
 byte_id!(
+    /// One document: SHA-256 of its address in slash form; see [`crate::address::Address`].
+    ContentId, 32, "content id");
+byte_id!(
     /// One event: a ULID, monotonic per store.
     EventId, 16, "event id");
 byte_id!(
@@ -153,6 +156,7 @@ byte_id!(
     Hash, 32, "hash");
 
 hex_text!(TeamId, "team id");
+hex_text!(ContentId, "content id");
 hex_text!(Hash, "hash");
 ulid_text!(StoreId, "store id");
 ulid_text!(EventId, "event id");

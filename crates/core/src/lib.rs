@@ -4,6 +4,7 @@
 pub mod ancestor;
 pub mod cbor;
 pub mod charter;
+pub mod content;
 pub mod custody;
 pub mod edit;
 pub mod event;

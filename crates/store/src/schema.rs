@@ -38,6 +38,11 @@ const MAIN: &[&str] = &[
     include_str!("../migrations/0002_trust.sql"),
     include_str!("../migrations/0003_federation.sql"),
     include_str!("../migrations/0004_outbox.sql"),
+    include_str!("../migrations/0005_content.sql"),
+    include_str!("../migrations/0006_blobs.sql"),
+    include_str!("../migrations/0007_dht.sql"),
+    include_str!("../migrations/0008_trail.sql"),
+    include_str!("../migrations/0009_sealed.sql"),
 ];
 /// Migrations of the search index.
 const SEARCH: &[&str] = &[include_str!("../migrations/search_0001.sql")];

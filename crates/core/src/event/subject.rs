@@ -3,7 +3,7 @@
 use minicbor::Decoder;
 
 use crate::cbor;
-use crate::ids::{FactId, Hash, IncidentId, NodeId, StoreId};
+use crate::ids::{ContentId, FactId, Hash, IncidentId, NodeId, StoreId};
 
 /// Longest id of a subject, in bytes.
 pub const SUBJECT_ID_BYTES_MAX: usize = 64;
@@ -25,6 +25,8 @@ pub enum Subject {
     Gene(String),
     /// An incident.
     Incident(IncidentId),
+    /// A document under an address.
+    Content(ContentId),
     /// Something a newer version knows.
     Unknown {
         /// The number of its kind.
@@ -53,6 +55,7 @@ impl Subject {
             Self::Role(name) => (4, name.as_bytes()),
             Self::Gene(id) => (5, id.as_bytes()),
             Self::Incident(id) => (6, &id.0),
+            Self::Content(id) => (7, &id.0),
             Self::Unknown { kind, id } | Self::Malformed { kind, id } => (*kind, id),
         }
     }
@@ -65,6 +68,11 @@ impl Subject {
     /// The incident, if it is one.
     pub fn incident(&self) -> Option<IncidentId> {
         if let Self::Incident(id) = self { Some(*id) } else { None }
+    }
+
+    /// The document, if it is one.
+    pub fn content(&self) -> Option<ContentId> {
+        if let Self::Content(id) = self { Some(*id) } else { None }
     }
 
     pub(super) fn encode(&self, out: &mut minicbor::Encoder<&mut Vec<u8>>) {
@@ -93,6 +101,7 @@ impl Subject {
             4 => std::str::from_utf8(&id).ok().map(|name| Self::Role(name.to_owned())),
             5 => std::str::from_utf8(&id).ok().map(|name| Self::Gene(name.to_owned())),
             6 => IncidentId::from_slice(&id).ok().map(Self::Incident),
+            7 => ContentId::from_slice(&id).ok().map(Self::Content),
             _ => return Self::Unknown { kind, id },
         };
         known.unwrap_or(Self::Malformed { kind, id })

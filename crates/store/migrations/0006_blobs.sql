@@ -1,0 +1,1 @@
+-- Which ciphertexts are held here, whole or in part.

@@ -1,0 +1,1 @@
+-- What this node keeps of the distributed hash table, and what it still has to publish there.

@@ -1,0 +1,1 @@
+-- Who stored and read what: an append-only trail whose lines name the hash of the one before.

@@ -1,0 +1,1 @@
+-- Facts that are sealed to a role.
