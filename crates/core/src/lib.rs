@@ -22,6 +22,7 @@ pub mod roles;
 pub mod sign;
 pub mod state;
 pub mod time;
+pub mod trail;
 pub mod trust;
 pub mod value;
 pub mod vclock;

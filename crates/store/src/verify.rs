@@ -34,6 +34,9 @@ pub(crate) fn verify(conn: &Connection) -> Result<Report, Error> {
     let mut report = Report::default();
     crate::outbox::check_tallies(conn)?.into_iter().for_each(|problem| report.add(problem));
     crate::messages::check_tallies(conn)?.into_iter().for_each(|problem| report.add(problem));
+    if let Some((line, why)) = crate::trail::verify(conn, None)?.broken {
+        report.add(format!("line {line} of the audit trail does not follow from those before it: {why}"));
+    }
     let Some(own) = cache::own(conn)? else { return Ok(report) };
     check_pages(conn, &mut report)?;
     if !charter::genome_is_intact(conn)? {

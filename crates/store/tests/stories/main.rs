@@ -32,4 +32,5 @@ mod standing;
 mod store;
 mod sync;
 mod taken;
+mod trail;
 mod trust;
