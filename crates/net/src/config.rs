@@ -26,6 +26,9 @@ pub const SYNC_STREAMS_MAX: usize = 8;
 /// Most outbox streams that a member may hold open towards us on one connection. It needs one, and a second while we
 /// have not noticed the end of the first.
 pub const OUTBOX_STREAMS_MAX: usize = 4;
+/// Most streams of blocks that a member may hold open towards us on one connection: one for each document that it
+/// fetches at the same time.
+pub const BLOCKS_STREAMS_MAX: usize = 6;
 
 /// What members open streams for. Each kind has limits of its own, so that one does not keep the other from its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +37,8 @@ pub enum StreamKind {
     Sync,
     /// `/antiphon/outbox/1`: a member delivers what has waited for another.
     Outbox,
+    /// `/antiphon/blocks/1`: a member fetches the blocks of a document.
+    Blocks,
 }
 
 impl StreamKind {
@@ -42,6 +47,7 @@ impl StreamKind {
         match self {
             Self::Sync => "/antiphon/sync/1",
             Self::Outbox => "/antiphon/outbox/1",
+            Self::Blocks => "/antiphon/blocks/1",
         }
     }
 
@@ -50,6 +56,7 @@ impl StreamKind {
         match self {
             Self::Sync => SYNC_STREAMS_MAX,
             Self::Outbox => OUTBOX_STREAMS_MAX,
+            Self::Blocks => BLOCKS_STREAMS_MAX,
         }
     }
 }

@@ -316,6 +316,7 @@ impl Driver {
         match event {
             MembersEvent::Sync(event) => self.on_streams_event(StreamKind::Sync, event),
             MembersEvent::Outbox(event) => self.on_streams_event(StreamKind::Outbox, event),
+            MembersEvent::Blocks(event) => self.on_streams_event(StreamKind::Blocks, event),
             MembersEvent::Backup(event) => self.on_ask_event(Protocol::Backup, event),
             MembersEvent::Query(event) => self.on_ask_event(Protocol::Query, event),
         }

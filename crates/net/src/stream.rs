@@ -86,6 +86,7 @@ impl Traffic {
 pub(crate) struct Meters {
     sync: Arc<Traffic>,
     outbox: Arc<Traffic>,
+    blocks: Arc<Traffic>,
 }
 
 impl Meters {
@@ -93,6 +94,7 @@ impl Meters {
         match kind {
             StreamKind::Sync => &self.sync,
             StreamKind::Outbox => &self.outbox,
+            StreamKind::Blocks => &self.blocks,
         }
     }
 }

@@ -63,6 +63,7 @@ pub(crate) type Ask = request_response::Behaviour<BytesCodec>;
 pub(crate) struct Members {
     pub(crate) sync: streams::Behaviour,
     pub(crate) outbox: streams::Behaviour,
+    pub(crate) blocks: streams::Behaviour,
     pub(crate) backup: Ask,
     pub(crate) query: Ask,
 }
@@ -73,6 +74,7 @@ impl Members {
         Self {
             sync: streams(StreamKind::Sync),
             outbox: streams(StreamKind::Outbox),
+            blocks: streams(StreamKind::Blocks),
             backup: ask(Protocol::Backup, config),
             query: ask(Protocol::Query, config),
         }
@@ -82,6 +84,7 @@ impl Members {
         match kind {
             StreamKind::Sync => &mut self.sync,
             StreamKind::Outbox => &mut self.outbox,
+            StreamKind::Blocks => &mut self.blocks,
         }
     }
 }

@@ -14,9 +14,11 @@ use super::{key_of, patiently};
 pub(crate) const HANDSHAKE: StreamProtocol = StreamProtocol::new("/antiphon/handshake/1");
 pub(crate) const SYNC: StreamProtocol = StreamProtocol::new(StreamKind::Sync.name());
 pub(crate) const OUTBOX: StreamProtocol = StreamProtocol::new(StreamKind::Outbox.name());
+pub(crate) const BLOCKS: StreamProtocol = StreamProtocol::new(StreamKind::Blocks.name());
 pub(crate) const QUERY: StreamProtocol = StreamProtocol::new(Protocol::Query.name());
 /// What only members are offered.
-pub(crate) const MEMBERS: [StreamProtocol; 4] = [SYNC, OUTBOX, StreamProtocol::new(Protocol::Backup.name()), QUERY];
+pub(crate) const MEMBERS: [StreamProtocol; 5] =
+    [SYNC, OUTBOX, BLOCKS, StreamProtocol::new(Protocol::Backup.name()), QUERY];
 
 #[derive(NetworkBehaviour)]
 struct Behaviour {
