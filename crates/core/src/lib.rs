@@ -1,11 +1,13 @@
 //! Words and laws of Antiphon: pure values, no IO.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod address;
 pub mod ancestor;
 pub mod cbor;
 pub mod charter;
 pub mod content;
 pub mod custody;
+pub mod dht;
 pub mod edit;
 pub mod event;
 pub mod fact;

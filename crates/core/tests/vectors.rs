@@ -4,6 +4,8 @@
 //! anew, which only a new format version may need.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "vectors/addresses.rs"]
+mod addresses;
 #[path = "vectors/make.rs"]
 mod make;
 #[path = "charter/signed.rs"]
@@ -11,6 +13,7 @@ mod signed;
 
 use std::path::PathBuf;
 
+use antiphon_core::address::Address;
 use antiphon_core::charter::{Charter, Entry, Founders, GrantPath, PathError};
 use antiphon_core::event::{Event, verify_run};
 use antiphon_core::genome::{Genome, Proof};
@@ -134,6 +137,16 @@ fn charters_keep_their_verdicts() {
     for case in vectors("charter.json", &make::charters()).as_array().unwrap() {
         let words = if case["path"].is_string() { proved(case) } else { counted(case) };
         assert_eq!(words, case["expect"].as_str().unwrap(), "{}", case["name"]);
+    }
+}
+
+#[test]
+fn addresses_keep_their_verdicts() {
+    let held = vectors("addresses.json", &addresses::addresses());
+    for case in held["addresses"].as_array().unwrap() {
+        let text = case["text"].as_str().unwrap();
+        let words = Address::parse(text).map_or_else(|refused| refused.to_string(), |_| "valid".to_owned());
+        assert_eq!(words, case["expect"].as_str().unwrap(), "{text}");
     }
 }
 
