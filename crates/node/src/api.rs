@@ -1,5 +1,6 @@
 //! What goes in and out of a [`Handle`](crate::Handle): plain data, and one error.
 
+mod content;
 mod custody;
 mod federation;
 mod messages;
@@ -18,6 +19,7 @@ pub use antiphon_protocol::join::Refusal;
 pub use antiphon_protocol::reason::Reason;
 use antiphon_protocol::ticket;
 use antiphon_store::PeerMode;
+pub use content::*;
 pub use custody::*;
 pub use federation::*;
 pub use messages::*;
@@ -251,6 +253,9 @@ pub enum Error {
         /// How many there are.
         count: usize,
     },
+    /// Something about a document that was not done.
+    #[error(transparent)]
+    Content(#[from] ContentError),
     /// Something about a resource that was not done.
     #[error(transparent)]
     Resource(#[from] ResourceError),

@@ -30,6 +30,7 @@ mod catch_up;
 mod clock;
 mod config;
 mod connect;
+mod content;
 mod custody;
 mod divergences;
 mod event_loop;
@@ -72,7 +73,8 @@ pub use antiphon_store::{
     Ancestor, AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Cause, Committed, DOMAINS_MAX, Diverged,
     DivergedField, Domains, Draft, EditView, Erasure, ErasureAt, Error as StoreError, FactFilter, FactView,
     Full as OutboxFull, GeneBackup, Hit, IncidentFilter, IncidentView, LogView, NodeMode, OutboxBound, Outcome,
-    PeerMode, Recall, RecallQuery, Rejoined, Report, ResourceFilter, Side, SubjectId,
+    PeerMode, Recall, RecallQuery, Rejoined, Report, ResourceFilter, Side, SubjectId, TRAIL_LINES_MAX, TrailFilter,
+    TrailLine, TrailVerdict,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::phrase::Error as PhraseError;

@@ -2,6 +2,7 @@
 //! the HTTP API and MCP all show the same [`Problem`].
 
 mod bundle;
+mod content;
 mod divergence;
 mod fact;
 mod incident;

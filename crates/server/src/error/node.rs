@@ -25,6 +25,7 @@ impl From<Error> for Problem {
             }
             Error::SubjectNotFound(_) => Self::new(Code::NotFound, what)
                 .hint("antiphon divergences list shows what was changed on several machines at once"),
+            Error::Content(error) => Self::from(&error),
             Error::Resource(error) => Self::from(error),
             Error::Unsettled(error) => Self::from(&error),
             Error::Outbox(error) => Self::from(&error),
