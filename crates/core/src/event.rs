@@ -21,6 +21,7 @@ mod fork;
 mod header;
 mod payload;
 mod run;
+pub mod sealed;
 mod subject;
 
 use std::marker::PhantomData;

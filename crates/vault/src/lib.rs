@@ -26,6 +26,7 @@
 pub mod at_rest;
 pub mod file;
 pub mod key;
+pub mod keyring;
 mod lean;
 pub mod phrase;
 pub mod private_file;
@@ -33,11 +34,13 @@ pub mod random;
 pub mod role;
 pub mod seal;
 pub mod sealed_copy;
+pub mod sealed_fact;
 pub mod sealed_file;
 pub mod secret_file;
 
 pub use at_rest::OutboxKey;
 pub use key::NodeKey;
+pub use keyring::{Keyring, LiveKeyring};
 pub use phrase::Phrase;
 pub use role::RoleSecret;
 pub use seal::seal_to;
