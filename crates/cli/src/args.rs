@@ -98,7 +98,7 @@ pub(crate) enum Command {
     /// Carry handshakes and facts by hand, between machines that cannot reach each other
     #[command(subcommand)]
     Bundle(bundle::BundleCommand),
-    /// Show what was refused, and who tried
+    /// Show what was refused and who tried, and who stored and read which document
     Audit(audit::AuditArgs),
     /// Manage the members of the team, their roles and its stewards
     #[command(subcommand)]

@@ -19,6 +19,7 @@ pub(crate) mod resources;
 pub(crate) mod restored;
 pub(crate) mod team;
 pub(crate) mod time;
+pub(crate) mod trail;
 pub(crate) mod trust;
 mod word_diff;
 

@@ -9,6 +9,7 @@ mod registry;
 mod resource_search;
 mod resources;
 mod sending;
+mod trail;
 
 use std::sync::Arc;
 use std::time::Duration;

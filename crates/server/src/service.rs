@@ -13,6 +13,7 @@ mod outbox;
 mod recovery;
 mod resources;
 mod team;
+mod trail;
 mod trust;
 
 use std::future::Future;

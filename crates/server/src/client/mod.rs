@@ -17,6 +17,7 @@ mod recovery;
 mod resources;
 mod stdio;
 mod team;
+mod trail;
 mod trust;
 
 use std::path::{Path, PathBuf};

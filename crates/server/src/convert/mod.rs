@@ -14,6 +14,7 @@ mod recovery;
 mod resource;
 mod restored;
 mod team;
+mod trail;
 mod trust;
 mod view;
 
@@ -35,5 +36,6 @@ pub(crate) use resource::{
     resource_search, resource_told, resource_verified, resources, windows_of,
 };
 pub(crate) use team::{change_name, changed, gene, gene_proof, genes, genome_report, member, members, role};
+pub(crate) use trail::{trail_line, trail_verdict};
 pub(crate) use trust::{audit_line, backup, counters, mode, peer_stats};
 pub(crate) use view::{Seen, fact, handshake, history, invitation, joined, peer, recall, status, verify, written};

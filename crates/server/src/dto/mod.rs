@@ -22,6 +22,7 @@ mod recovery;
 mod resource;
 mod restored;
 mod team;
+mod trail;
 mod trust;
 
 pub use arg::{Change, Scalar};
@@ -75,6 +76,7 @@ pub use resource::{
 };
 pub use restored::RestoredDto;
 pub use team::{InvitationDto, InviteDto, JoinDto, JoinedDto};
+pub use trail::{TrailCheckDto, TrailDto, TrailFilterDto, TrailLineDto, TrailVerdictDto};
 pub use trust::{
     AuditDto, AuditFilterDto, AuditLineDto, BackupDto, BackupsDto, CountersDto, HeadDto, HealthDto, HealthErrorDto,
     PeerIdDto, PeerStatsDto, RefusalDto, TransitionDto,

@@ -15,6 +15,7 @@ mod problem;
 mod recovery;
 mod resources;
 mod team;
+mod trail;
 mod trust;
 
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use super::input::Query;
+use super::trail;
 use crate::dto::{AuditDto, AuditFilterDto, BackupDto, BackupsDto, CountersDto, PeerDto, PeerIdDto, PeerStatsDto};
 use crate::error::Problem;
 use crate::service::Service;
@@ -24,6 +25,8 @@ pub(super) fn routes() -> Router<Arc<Service>> {
         .route("/api/v1/backups", get(backups))
         .route("/api/v1/backups/{peer}", get(backup).post(create_backup).delete(clear_backup))
         .route("/api/v1/audit", get(audit))
+        .route("/api/v1/trail", get(trail::trail))
+        .route("/api/v1/trail/verify", get(trail::verify))
 }
 
 async fn peer(service: Node, Path(peer): Path<String>) -> Answer<PeerDto> {
