@@ -12,6 +12,7 @@
 //! | [`handshake`] | `/antiphon/handshake/1`: two nodes prove that they belong together |
 //! | [`sync`] | `/antiphon/sync/1`: two verified nodes bring each other up to date |
 //! | [`outbox`] | `/antiphon/outbox/1`: what waited for a peer is handed over |
+//! | [`dht`] | what is found by key: when the network is asked, told, and left alone |
 //! | [`query`] | `/antiphon/query/1`: a question to a connected member, and its answer |
 //! | [`frame`] | how their messages become bytes |
 //! | [`backup`] | `/antiphon/backup/1`: a member keeps what it cannot read |
@@ -20,6 +21,7 @@
 
 pub mod backup;
 mod compact;
+pub mod dht;
 pub mod frame;
 pub mod handshake;
 pub mod join;
