@@ -12,7 +12,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_net::NetHandle;
 use antiphon_protocol::sync::{IDLE_MS, Input as Heard};
 use antiphon_store::{Committed, NodeMode, Store};
-use antiphon_vault::NodeKey;
+use antiphon_vault::{LiveKeyring, NodeKey};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -40,6 +40,8 @@ pub(crate) struct Engine {
     pub(crate) net: NetHandle,
     pub(crate) store: Store,
     pub(crate) key: Arc<NodeKey>,
+    /// The role keys that it opens.
+    pub(crate) keys: Arc<LiveKeyring>,
     pub(crate) team: TeamState,
     /// What this node holds, as of the last commit that was read.
     pub(crate) held: Held,
@@ -100,6 +102,7 @@ impl Engine {
         let mut housekeeping = interval(Duration::from_millis(HOUSEKEEPING_MS));
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.read_commit();
+        self.open_closed();
         loop {
             let wake = self.next_wake();
             tokio::select! {

@@ -22,7 +22,7 @@ use antiphon_protocol::ticket::Ticket;
 use antiphon_store::{
     AuthorError, Authored, Bring, Draft, EditView, FactFilter, FactView, Recall, RecallQuery, Report, Resolved, Store,
 };
-use antiphon_vault::NodeKey;
+use antiphon_vault::{LiveKeyring, NodeKey};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep};
 
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) net: NetHandle,
     pub(crate) key: Arc<NodeKey>,
+    /// The role keys that it opens.
+    pub(crate) keys: Arc<LiveKeyring>,
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) agent_version: String,
     pub(crate) started: UnixMillis,

@@ -43,6 +43,7 @@ pub mod home;
 mod incidents;
 mod inputs;
 mod joins;
+mod keyring;
 mod modes;
 mod moving;
 mod outbox;

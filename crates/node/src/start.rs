@@ -11,7 +11,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_net::{Multiaddr, NetHandle};
 use antiphon_protocol::outbox::Source;
 use antiphon_store::{Db, Draft, Identity, Options, Own, Store, StoreOptions};
-use antiphon_vault::{NodeKey, OutboxKey, file, random, secret_file};
+use antiphon_vault::{LiveKeyring, NodeKey, OutboxKey, file, random, secret_file};
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
@@ -26,6 +26,7 @@ use crate::handle::{Handle, Shared};
 use crate::held::Held;
 use crate::home::{Home, Lock};
 use crate::inputs::INPUTS_MAX;
+use crate::keyring;
 use crate::outbox::Outbox;
 use crate::outbox::pen::Pen;
 use crate::peers::Registry;
@@ -148,9 +149,10 @@ impl Node {
         let own = open_home(&config, &key)?;
         let initialized = if fresh { Some(initialized(&config, &key, &own)?) } else { None };
         let source = random::Source::new()?;
-        let options = StoreOptions::new(move || source.draw());
+        let keys = keyring::of(&key);
+        let options = StoreOptions::new(move || source.draw()).sealing(keys.clone());
         let store = Store::open(config.home.path(), options, Some(key.clone() as Arc<dyn Signer>))?;
-        let (handle, engine) = assemble(&config, key, store, lock).await?;
+        let (handle, engine) = assemble(&config, (key, keys), store, lock).await?;
         Ok(Self { handle, initialized, engine })
     }
 
@@ -184,7 +186,7 @@ fn open_home(config: &Config, key: &Arc<NodeKey>) -> Result<Own, Error> {
 
 async fn assemble(
     config: &Config,
-    key: Arc<NodeKey>,
+    (key, keys): (Arc<NodeKey>, Arc<LiveKeyring>),
     store: Store,
     lock: Lock,
 ) -> Result<(Handle, tokio::task::JoinHandle<()>), Error> {
@@ -204,6 +206,7 @@ async fn assemble(
         store: store.clone(),
         net: net.clone(),
         key: key.clone(),
+        keys: keys.clone(),
         commands,
         agent_version: version.clone(),
         started: now(),
@@ -216,6 +219,7 @@ async fn assemble(
         net,
         store,
         key,
+        keys,
         team,
         held,
         peers: registry_of(peers),

@@ -14,6 +14,7 @@ use rusqlite::{Connection, params};
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::reader::Reader;
+use crate::sealed::{self, Seals};
 use crate::search::{Frequencies, Indexer};
 use crate::view::Own;
 use crate::{author, rest, schema};
@@ -36,6 +37,8 @@ pub struct Db {
     pub(crate) conn: Connection,
     pub(crate) dir: PathBuf,
     pub(crate) signer: Option<Arc<dyn Signer>>,
+    /// What opens and seals the facts of roles.
+    pub(crate) seals: Seals,
     pub(crate) cache: Cache,
     pub(crate) search: Indexer,
     pub(crate) frequencies: Frequencies,
@@ -64,8 +67,22 @@ impl Db {
     /// [`Error::NewerSchema`] for a file of a newer version, [`Error::OtherKey`] when `signer` is not the key of the
     /// database, and whatever the file system says.
     pub fn open(dir: &Path, options: Options, signer: Option<Arc<dyn Signer>>) -> Result<Self, Error> {
+        Self::open_sealing(dir, options, signer, None)
+    }
+
+    /// The same with what opens and seals the facts of roles. Without it they are carried, and stay closed.
+    ///
+    /// # Errors
+    /// As [`Db::open`].
+    pub fn open_sealing(
+        dir: &Path,
+        options: Options,
+        signer: Option<Arc<dyn Signer>>,
+        seals: Seals,
+    ) -> Result<Self, Error> {
         std::fs::create_dir_all(dir).map_err(|error| Error::io(dir, error))?;
         let conn = schema::open_main(dir, options.durable)?;
+        sealed::attach(&conn, &seals)?;
         let cache = Cache::load(&conn)?;
         if let (Some(own), Some(signer)) = (&cache.own, &signer) {
             check_key(own, signer.as_ref())?;
@@ -77,6 +94,7 @@ impl Db {
             conn,
             dir,
             signer,
+            seals,
             cache,
             search,
             frequencies: Frequencies::default(),
@@ -86,6 +104,7 @@ impl Db {
             depth: 0,
             stale: false,
         };
+        db.learn_keys();
         db.take_up_upgrade()?;
         Ok(db)
     }

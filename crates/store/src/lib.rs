@@ -51,6 +51,7 @@ mod resources;
 mod rest;
 mod row;
 mod schema;
+mod sealed;
 mod sealed_copies;
 mod search;
 mod set_aside;
@@ -96,6 +97,7 @@ pub use resources::{
     CONSIDERS_PER_NODE_MAX, Checked, Considered, GONE_PER_OWNER_MAX, Kept, ResourceChange, ResourceFilter, ResourceRow,
     WORDS_PER_RESOURCE_MAX,
 };
+pub use sealed::Seals;
 pub use sealed_copies::{COPY_HOLDERS_MAX, CopyHolder, CopyLimits, CopyOwner, CopyPart, FactsByStream, Keeping};
 pub use set_aside::{OwnLog, Rejoined};
 pub use standing::{FactEntry, LogStanding};

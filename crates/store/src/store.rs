@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use antiphon_core::event::Event;
+use antiphon_core::event::sealed::FactSeals;
 use antiphon_core::ids::NodeId;
 use antiphon_core::log::LogId;
 use antiphon_core::sign::Signer;
@@ -21,6 +22,7 @@ use crate::error::Error;
 use crate::purge::MainCost;
 use crate::reader::Reader;
 use crate::rest::Waiter;
+use crate::sealed::{self, Seals};
 use crate::search::{Frequencies, Indexer};
 use crate::view::{Applied, Draft};
 use crate::writer::{self, Job, Outlets, Progress, SharedWork, Work, Write, Written};
@@ -41,6 +43,8 @@ pub struct StoreOptions {
     pub readers: usize,
     /// Where unguessable bytes come from.
     pub random: RandomSource,
+    /// What opens and seals the facts of roles.
+    pub seals: Seals,
 }
 
 impl std::fmt::Debug for StoreOptions {
@@ -53,7 +57,13 @@ impl std::fmt::Debug for StoreOptions {
 impl StoreOptions {
     /// Durable, three readers.
     pub fn new(random: impl Fn() -> [u8; 32] + Send + Sync + 'static) -> Self {
-        Self { durable: true, readers: 3, random: Arc::new(random) }
+        Self { durable: true, readers: 3, random: Arc::new(random), seals: None }
+    }
+
+    /// The same with what opens and seals the facts of roles.
+    #[must_use]
+    pub fn sealing(self, seals: Arc<dyn FactSeals>) -> Self {
+        Self { seals: Some(seals), ..self }
     }
 }
 
@@ -129,7 +139,8 @@ impl Store {
     /// # Errors
     /// As [`Db::open`].
     pub fn open(dir: &Path, options: StoreOptions, signer: Option<Arc<dyn Signer>>) -> Result<Self, Error> {
-        let db = Db::open(dir, Options { durable: options.durable }, signer)?;
+        let seals = options.seals;
+        let db = Db::open_sealing(dir, Options { durable: options.durable }, signer, seals.clone())?;
         let (jobs, job_receiver) = mpsc::channel(WAITING_JOBS_MAX);
         let (questions, question_receiver) = mpsc::channel(WAITING_JOBS_MAX);
         let (committed, committed_receiver) = watch::channel(Committed { pos: db.last_pos(), charter: 0 });
@@ -142,6 +153,7 @@ impl Store {
         let questions_taken = Arc::new(Mutex::new(question_receiver));
         for _ in 0..options.readers.max(1) {
             let (main, search) = schema::open_readers(dir)?;
+            sealed::attach(&main, &seals)?;
             let (questions, thread) = (Arc::clone(&questions_taken), thread.clone());
             let (frequencies, waiter) = (frequencies.clone(), waiter(dir)?);
             spawn(dir, "store-read", move || {
@@ -150,6 +162,7 @@ impl Store {
             })?;
         }
         let (indexer, main) = (Indexer::open(dir)?, schema::open_readers(dir)?.0);
+        sealed::attach(&main, &seals)?;
         let cost = MainCost::default();
         let progress =
             Progress { indexed, backlog: Arc::clone(&backlog), cost: Arc::clone(&cost), jobs: jobs.downgrade() };
