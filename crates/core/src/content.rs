@@ -6,6 +6,12 @@
 //! by its own hash, and the hashes are listed in manifests, which are named by their hash in turn: from one name, the
 //! root, every byte can be checked as it comes, from whomever it comes, and a transfer that broke goes on where it was.
 
+mod entry;
+mod field;
 mod manifest;
 
+pub use entry::{
+    CONTENT_TYPE_BYTES_MAX, ENCRYPTED_FOR_MAX, Entry, Error as EntryError, NewEntry, STORED_BYTES_MAX, VERSION_MAX,
+};
+pub use field::{FIELDS_KNOWN, Field};
 pub use manifest::{BLOCK_BYTES, Error as ManifestError, MANIFEST_BYTES_MAX, MANIFEST_CHILDREN_MAX, Manifest, Shape};

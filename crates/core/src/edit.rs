@@ -24,12 +24,18 @@ pub enum Kind {
     Facts,
     /// A list of `[path, blob]`.
     Anchors,
+    /// A hash.
+    Hash,
+    /// A list of `[role, key epoch]`.
+    Epochs,
 }
 
 impl Kind {
     /// Whether `value` is of this kind.
     pub fn fits(self, value: &Value) -> bool {
         let id = |value: &Value| value.as_array::<16>().is_some();
+        let hash = |value: &Value| value.as_array::<32>().is_some();
+        let epoch = |value: &Value| matches!(value.as_list(), Some([Value::Text(_), epoch]) if hash(epoch));
         let pair = |value: &Value| matches!(value.as_list(), Some([Value::Text(_), Value::Text(_)]));
         match self {
             Self::Text => value.as_text().is_some(),
@@ -39,6 +45,8 @@ impl Kind {
             Self::Fact => id(value),
             Self::Facts => value.as_list().is_some_and(|ids| ids.iter().all(id)),
             Self::Anchors => value.as_list().is_some_and(|pairs| pairs.iter().all(pair)),
+            Self::Hash => hash(value),
+            Self::Epochs => value.as_list().is_some_and(|pairs| pairs.iter().all(epoch)),
         }
     }
 }

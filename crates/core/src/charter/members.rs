@@ -49,6 +49,8 @@ pub struct Membership {
     ever_stewards: BTreeSet<NodeId>,
     /// Keys that may have other logs: those that a grant ever named.
     ever_members: BTreeSet<NodeId>,
+    /// Roles that grants which count ever named, also those of removed members.
+    ever_held: BTreeMap<NodeId, BTreeSet<String>>,
     /// Records that prove each member's grant.
     grounds: BTreeMap<NodeId, Vec<Hash>>,
     revoked: BTreeMap<NodeId, Removal>,
@@ -87,6 +89,7 @@ impl Membership {
             founders: founders.clone(),
             ever_stewards,
             ever_members,
+            ever_held: ever_held(&counted),
             grounds,
             stewards: by_age.into_iter().map(|(_, node)| node).collect(),
             role_keys: Arc::new(RoleKeys::of(&counted, &entries)),
@@ -144,6 +147,12 @@ impl Membership {
     /// nodes that hold it because the grant of its author turns out to be void, so the others must take it in too.
     pub fn ever_members(&self) -> &BTreeSet<NodeId> {
         &self.ever_members
+    }
+
+    /// Roles that `node` holds or held: those that any grant names which counts, whatever came after it. What somebody
+    /// wrote in a role does not become void because the role was taken away since.
+    pub fn ever_held(&self, node: &NodeId) -> impl Iterator<Item = &str> {
+        self.ever_held.get(node).into_iter().flatten().map(String::as_str)
     }
 
     /// How many stewards must sign the appointment of one more.
@@ -277,6 +286,17 @@ fn ever_members(stewards: &BTreeSet<NodeId>, entries: &[&Entry]) -> BTreeSet<Nod
         _ => None,
     });
     named.chain(stewards.iter().copied()).collect()
+}
+
+/// Roles that the grants which count ever named.
+fn ever_held(counted: &[(&Entry, Age)]) -> BTreeMap<NodeId, BTreeSet<String>> {
+    let mut held: BTreeMap<NodeId, BTreeSet<String>> = BTreeMap::new();
+    for (entry, _) in counted {
+        if let Record::Grant(grant) = &entry.record {
+            held.entry(grant.node).or_default().extend(grant.roles.iter().cloned());
+        }
+    }
+    held
 }
 
 fn members(
