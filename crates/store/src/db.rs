@@ -11,6 +11,7 @@ use std::sync::Arc;
 use antiphon_core::sign::Signer;
 use rusqlite::{Connection, params};
 
+use crate::blobs::Blobs;
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::reader::Reader;
@@ -37,6 +38,7 @@ pub struct Db {
     pub(crate) conn: Connection,
     pub(crate) dir: PathBuf,
     pub(crate) signer: Option<Arc<dyn Signer>>,
+    pub(crate) blobs: Blobs,
     /// What opens and seals the facts of roles.
     pub(crate) seals: Seals,
     pub(crate) cache: Cache,
@@ -92,6 +94,7 @@ impl Db {
         let dir = dir.to_owned();
         let mut db = Self {
             conn,
+            blobs: Blobs::open(&dir, options.durable),
             dir,
             signer,
             seals,
@@ -106,6 +109,7 @@ impl Db {
         };
         db.learn_keys();
         db.take_up_upgrade()?;
+        db.sweep_blobs()?;
         Ok(db)
     }
 

@@ -16,6 +16,7 @@ mod apply;
 mod audit;
 mod author;
 mod backups;
+mod blobs;
 mod branch;
 mod cache;
 mod carried;
@@ -70,6 +71,10 @@ mod writer;
 
 pub use audit::{AUDIT_LINES_MAX, AuditLine};
 pub use backups::{BACKUPS_MAX, BackupReason, GeneBackup, Pinned};
+pub use blobs::{
+    BLOB_DIR, BLOB_RANGES_MAX, BlobError, BlobReader, BlobTotals, BlobView, Blobs, Checked as BlobChecked,
+    DAMAGE_NOTED_MAX, Finished, Landed, Leafed, Writing,
+};
 pub use branch::Branching;
 pub use carried::{CARRIED_AHEAD_MS, CARRIED_LIFE_MS, CARRIED_OWN_MAX, CARRIED_PER_NODE_MAX, Carried};
 pub use cause::{Cause, Skewed, Trouble};

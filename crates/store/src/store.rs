@@ -17,6 +17,7 @@ use antiphon_core::time::UnixMillis;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::TAIL_EVENTS_MAX;
+use crate::blobs::Blobs;
 use crate::db::{Db, Options};
 use crate::error::Error;
 use crate::purge::MainCost;
@@ -121,6 +122,7 @@ struct Shared {
     backlog: Arc<Mutex<Backlog>>,
     /// Ends when the last thread is gone.
     threads: tokio::sync::Mutex<mpsc::Receiver<()>>,
+    blobs: Blobs,
 }
 
 /// See the module.
@@ -161,6 +163,8 @@ impl Store {
                 drop(thread);
             })?;
         }
+        let blobs = db.blobs();
+        blobs.tell(damage_writer(jobs.downgrade()));
         let (indexer, main) = (Indexer::open(dir)?, schema::open_readers(dir)?.0);
         sealed::attach(&main, &seals)?;
         let cost = MainCost::default();
@@ -186,6 +190,7 @@ impl Store {
             indexed: indexed_receiver,
             backlog,
             threads: tokio::sync::Mutex::new(threads),
+            blobs,
         })))
     }
 
@@ -284,6 +289,11 @@ impl Store {
         self.0.indexed.clone()
     }
 
+    /// The files of the ciphertexts; for threads that may wait for the disk.
+    pub fn blobs(&self) -> Blobs {
+        self.0.blobs.clone()
+    }
+
     /// The directory of the database.
     pub fn dir(&self) -> &Path {
         &self.0.dir
@@ -317,6 +327,19 @@ impl Store {
 /// A lock that a panicking thread left is as good as before: what it guards is replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has damaged blocks written down as soon as the writer comes to it. If it cannot take the job, the next one does it.
+fn damage_writer(jobs: mpsc::WeakSender<Job>) -> impl Fn() + Send + Sync {
+    move || {
+        let work: Work = Box::new(|db| {
+            if let Err(error) = db.note_damage() {
+                tracing::error!(%error, "damaged content cannot be noted");
+            }
+            Box::new(|| ())
+        });
+        let _later = jobs.upgrade().map(|jobs| jobs.try_send(Job::Other(work)));
+    }
 }
 
 fn waiter(dir: &Path) -> Result<Waiter, Error> {
