@@ -22,6 +22,7 @@ use crate::db::{Db, insert_event};
 use crate::erase::{self, Law};
 use crate::error::Error;
 use crate::row::{self, sql};
+use crate::sealed::{self, Text};
 use crate::view::{Applied, ForkFound};
 use crate::{FORK_EVENTS_MAX, LOGS_MAX, STORES_PER_KEY_MAX, payloads, project};
 
@@ -186,7 +187,8 @@ impl Db {
             }
             applied.duplicates += 1;
             if let (true, Some(payload)) = (held.lacks_payload, event.payload()) {
-                applied.filled += usize::from(payloads::fill(&self.conn, held.pos, event.header(), payload)?);
+                applied.filled +=
+                    usize::from(payloads::fill(&self.conn, held.pos, (event.header_bytes(), event.header()), payload)?);
             }
             if let (true, Some(signature)) = (held.lacks_signature, event.signature()) {
                 self.conn
@@ -400,14 +402,14 @@ pub(crate) fn take_in(
         return Ok(Done::Quarantined);
     }
     let bytes = event.payload().filter(|_| !erased && header.action != Action::Erase);
-    let payload = bytes.map(|bytes| project::read_payload(header, bytes));
-    let malformed = matches!(payload, Some(Err(_)));
+    let text = bytes.map(|bytes| sealed::read(conn, event.header_bytes(), header, bytes)).transpose()?;
+    let malformed = text == Some(Text::Malformed);
     if malformed {
         project::quarantine(conn, pos, Cause::MalformedPayload)?;
     } else if !header.payload_fits() {
         project::quarantine(conn, pos, Cause::TooLarge)?;
     }
-    project::edit(conn, pos, log.id, event, payload.and_then(Result::ok).flatten().as_ref())?;
+    project::edit(conn, pos, log.id, event, text)?;
     if header.action == Action::Erase {
         law.has_erased();
         erase::decide(conn, &header.subject)?;

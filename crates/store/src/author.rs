@@ -29,6 +29,7 @@ use crate::db::{Db, insert_event};
 use crate::erase;
 use crate::error::{AuthorError, Error};
 use crate::project::{self, Merged, Stored};
+use crate::sealed::{self, Text};
 use crate::view::{Authored, Draft, Outcome, Own};
 use crate::{BYTES_PER_SIGNATURE_MAX, EVENTS_PER_SIGNATURE_MAX, IDEMPOTENCY_KEYS_MAX, IDEMPOTENCY_LIFE_MS, row};
 
@@ -104,6 +105,18 @@ pub(crate) struct Sketch {
     pub(crate) provenance: Provenance,
 }
 
+/// What is written about a fact, and where.
+pub(crate) struct Target<'a> {
+    /// Which fact.
+    pub(crate) id: FactId,
+    /// Which log.
+    pub(crate) stream: Stream,
+    /// What it has seen.
+    pub(crate) version: VClock,
+    /// The role that alone may read it.
+    pub(crate) role: Option<&'a str>,
+}
+
 /// An event that was written.
 pub(crate) struct Written {
     /// Its position.
@@ -161,7 +174,10 @@ impl Db {
         }
         let done = match draft {
             Draft::Remember { id, edit, provenance, idempotency_key } => {
-                self.remember(*id, edit, provenance, idempotency_key.as_deref(), scene)
+                self.remember(*id, None, edit, provenance, idempotency_key.as_deref(), scene)
+            }
+            Draft::RememberSealed { role, id, edit, provenance, idempotency_key } => {
+                self.remember(*id, Some(role), edit, provenance, idempotency_key.as_deref(), scene)
             }
             Draft::Edit { fact, edit, provenance } => self.edit(*fact, edit, provenance, scene),
             Draft::Forget { fact, provenance } => self.forget(*fact, provenance, scene),
@@ -186,6 +202,7 @@ impl Db {
     fn remember(
         &mut self,
         id: Option<FactId>,
+        role: Option<&str>,
         edit: &Edit,
         provenance: &Provenance,
         key: Option<&str>,
@@ -211,7 +228,7 @@ impl Db {
         let stream = stream_after(id, &BTreeMap::new(), edit, self.cache.sharing);
         let mut version = VClock::new();
         version.increment(self.cache.own()?.store).map_err(|source| AuthorError::Version { fact: id, source })?;
-        let written = self.write_edit(id, stream, version, edit, provenance, scene)?;
+        let written = self.write_edit(Target { id, stream, version, role }, edit, provenance, scene)?;
         if let Some(key) = key {
             keep_key(&self.conn, key, id, scene.now)?;
             self.cache.small.keys += 1;
@@ -225,7 +242,7 @@ impl Db {
 
     fn edit(&mut self, id: FactId, edit: &Edit, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {
         edit.validate().map_err(AuthorError::from)?;
-        let (stream, standing, merged) = self.standing(id)?;
+        let (stream, standing, merged) = self.standing_open(id)?;
         self.refuse_erased(&Subject::Fact(id))?;
         if merged.forgotten {
             return Err(AuthorError::Forgotten(id).into());
@@ -241,7 +258,8 @@ impl Db {
             return unchanged(&self.conn, id);
         }
         let version = self.next_version(id, &standing)?;
-        Ok(self.write_edit(id, stream, version, edit, provenance, scene)?.authored())
+        let role = sealed::role_of(&standing, merged.shown);
+        Ok(self.write_edit(Target { id, stream, version, role }, edit, provenance, scene)?.authored())
     }
 
     /// Publishes a local fact as a whole in the shared stream, then forgets the local copy.
@@ -265,30 +283,37 @@ impl Db {
         // Both versions are computed before anything is written, so that a refusal leaves nothing behind.
         let version = self.next_version(id, &[])?;
         let forgotten = self.next_version(id, local)?;
-        let written = self.write_edit(id, Stream::Shared, version, &whole, provenance, scene)?;
-        self.write_forget(id, Stream::Local, forgotten, &Provenance::default(), scene)?;
+        let role = sealed::role_of(local, merged.shown);
+        let target = Target { id, stream: Stream::Shared, version, role };
+        let written = self.write_edit(target, &whole, provenance, scene)?;
+        let target = Target { id, stream: Stream::Local, version: forgotten, role };
+        self.write_forget(target, &Provenance::default(), scene)?;
         Ok(written.authored())
     }
 
     fn forget(&mut self, id: FactId, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {
-        let (stream, standing, merged) = self.standing(id)?;
+        let (stream, standing, merged) = self.standing_open(id)?;
         let erased = erase::is_erased(&self.conn, &Subject::Fact(id))?;
         if erased || (merged.forgotten && merged.contested == 0) {
             return unchanged(&self.conn, id);
         }
         let version = self.next_version(id, &standing)?;
-        Ok(self.write_forget(id, stream, version, provenance, scene)?.authored())
+        let role = sealed::role_of(&standing, merged.shown);
+        Ok(self.write_forget(Target { id, stream, version, role }, provenance, scene)?.authored())
     }
 
     fn restore(&mut self, id: FactId, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {
-        let (stream, standing, merged) = self.standing(id)?;
+        let (stream, standing, merged) = self.standing_open(id)?;
         self.refuse_erased(&Subject::Fact(id))?;
         if !merged.forgotten {
             return unchanged(&self.conn, id);
         }
         let values = project::before_forgotten(&self.conn, id, stream)?.values;
+        // Who forgot it may have been an older version, which sealed nothing: the edits before it decide.
+        let all = project::all(&self.conn, id, stream)?;
+        let role = sealed::role_of(&all, merged.shown);
         if !values.contains_key(&Field::Content) {
-            return Err(AuthorError::NoText(id).into());
+            return Err(self.no_text(id, role).into());
         }
         let version = self.next_version(id, &standing)?;
         let sketch = Sketch {
@@ -300,7 +325,7 @@ impl Db {
             values: values.into_iter().map(|(field, value)| (field.bit(), value)).collect(),
             provenance: provenance.clone(),
         };
-        Ok(self.write_projected(sketch, scene)?.authored())
+        Ok(self.write_projected_for(sketch, role, scene)?.authored())
     }
 
     /// The deciding stream of a fact, its standing edits there, and what they amount to.
@@ -322,54 +347,67 @@ impl Db {
 
     pub(crate) fn write_edit(
         &mut self,
-        id: FactId,
-        stream: Stream,
-        version: VClock,
+        target: Target<'_>,
         edit: &Edit,
         provenance: &Provenance,
         scene: &mut Scene,
     ) -> Result<Written, Stop> {
         let sketch = Sketch {
-            stream,
+            stream: target.stream,
             action: Action::Set,
-            subject: Subject::Fact(id),
-            version,
+            subject: Subject::Fact(target.id),
+            version: target.version,
             fields: edit.bits(),
             values: edit.values(),
             provenance: provenance.clone(),
         };
-        self.write_projected(sketch, scene)
+        self.write_projected_for(sketch, target.role, scene)
     }
 
     pub(crate) fn write_forget(
         &mut self,
-        id: FactId,
-        stream: Stream,
-        version: VClock,
+        target: Target<'_>,
         provenance: &Provenance,
         scene: &mut Scene,
     ) -> Result<Written, Stop> {
         let sketch = Sketch {
-            stream,
+            stream: target.stream,
             action: Action::Forget,
-            subject: Subject::Fact(id),
-            version,
+            subject: Subject::Fact(target.id),
+            version: target.version,
             fields: u64::MAX,
             values: BTreeMap::new(),
             provenance: provenance.clone(),
         };
-        self.write_projected(sketch, scene)
+        self.write_projected_for(sketch, target.role, scene)
     }
 
     pub(crate) fn write_projected(&mut self, sketch: Sketch, scene: &mut Scene) -> Result<Written, Stop> {
+        self.write_projected_for(sketch, None, scene)
+    }
+
+    /// The same, sealed to a role.
+    pub(crate) fn write_projected_for(
+        &mut self,
+        sketch: Sketch,
+        role: Option<&str>,
+        scene: &mut Scene,
+    ) -> Result<Written, Stop> {
         self.refuse_erased(&sketch.subject)?;
-        let written = self.write(sketch, scene)?;
-        project::edit(&self.conn, written.pos, written.log, &written.event, Some(&written.payload))?;
+        let written = self.write_for(sketch, role, scene)?;
+        let text = Text::Read(written.payload.clone());
+        project::edit(&self.conn, written.pos, written.log, &written.event, Some(text))?;
         Ok(written)
     }
 
     /// Writes one event at the end of an own log.
     pub(crate) fn write(&mut self, sketch: Sketch, scene: &mut Scene) -> Result<Written, Stop> {
+        self.write_for(sketch, None, scene)
+    }
+
+    /// The same, sealed to a role.
+    fn write_for(&mut self, sketch: Sketch, role: Option<&str>, scene: &mut Scene) -> Result<Written, Stop> {
+        let seal = role.map(|role| self.seal_for(role)).transpose()?;
         let own = self.cache.own()?;
         let (team, store, node) = (own.team, own.store, own.node);
         let log = LogId::new(store, sketch.stream);
@@ -400,8 +438,9 @@ impl Db {
             fields: sketch.fields,
             payload_hash: Hash::of(&bytes),
             payload_len: bytes.len() as u64,
-            seal: None,
+            seal,
         };
+        let (header, bytes) = sealed::seal(&self.seals, header, bytes)?;
         let mut event = Event::author(header, bytes).map_err(AuthorError::from)?;
         if sketch.stream == Stream::Charter {
             Entry::read(&event, node).map_err(|error| AuthorError::Charter(error.to_string()))?;

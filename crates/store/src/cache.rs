@@ -12,6 +12,7 @@ use antiphon_core::event::Header;
 use antiphon_core::fact::Sharing;
 use antiphon_core::ids::{EventId, NodeId};
 use antiphon_core::log::{Head, LogId, Stream};
+use antiphon_core::roles::Roles;
 use antiphon_core::state::Verdict;
 use antiphon_core::time::Hlc;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -89,6 +90,8 @@ pub(crate) struct Cache {
     pub(crate) dirty: BTreeSet<LogId>,
     /// Who is a member.
     pub(crate) membership: Option<Arc<Membership>>,
+    /// What its roles may, once that was asked; anew with every charter.
+    pub(crate) roles: Option<Arc<Roles>>,
     /// Which levels are shared in this team.
     pub(crate) sharing: Sharing,
     /// Whether the own log is being replaced by what members hold.

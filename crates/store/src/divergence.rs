@@ -15,12 +15,13 @@ use antiphon_core::log::Stream;
 use antiphon_core::time::Hlc;
 use antiphon_core::value::Value;
 
-use crate::author::{Scene, Sketch, Stop, unchanged};
+use crate::author::{Scene, Sketch, Stop, Target, unchanged};
 use crate::db::Db;
 use crate::edits::{self, Stored};
 use crate::error::AuthorError;
 use crate::incidents::last_event;
 use crate::project;
+use crate::sealed;
 use crate::view::{Author, Authored, FactView, IncidentView, Outcome, Side};
 
 /// A fact or an incident.
@@ -144,13 +145,15 @@ impl Db {
     ) -> Result<Authored, Stop> {
         match settlement {
             Settlement::Forget(id) => {
-                let (stream, standing, merged) = self.standing(*id)?;
+                let (stream, standing, merged) = self.standing_open(*id)?;
                 match found(&standing, merged.diverged, merged.diverged, seen) {
                     Found::Settled => unchanged(&self.conn, *id),
                     Found::Changed => Err(AuthorError::ChangedMeanwhile(SubjectId::Fact(*id)).into()),
                     Found::Diverged => {
                         let version = self.next_version(*id, &standing)?;
-                        Ok(self.write_forget(*id, stream, version, provenance, scene)?.authored())
+                        let role = sealed::role_of(&standing, merged.shown);
+                        let target = Target { id: *id, stream, version, role };
+                        Ok(self.write_forget(target, provenance, scene)?.authored())
                     }
                 }
             }
@@ -179,7 +182,7 @@ impl Db {
         scene: &mut Scene,
     ) -> Result<Authored, Stop> {
         edit.validate().map_err(AuthorError::from)?;
-        let (stream, standing, merged) = self.standing(id)?;
+        let (stream, standing, merged) = self.standing_open(id)?;
         match found(&standing, merged.diverged, edit.bits(), seen) {
             Found::Settled => return unchanged(&self.conn, id),
             Found::Changed => return Err(AuthorError::ChangedMeanwhile(SubjectId::Fact(id)).into()),
@@ -209,7 +212,8 @@ impl Db {
             values,
             provenance: provenance.clone(),
         };
-        Ok(self.write_projected(sketch, scene)?.authored())
+        let role = sealed::role_of(&standing, merged.shown);
+        Ok(self.write_projected_for(sketch, role, scene)?.authored())
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use antiphon_core::event::{Action, Event, Header, Payload, PayloadError, Subject};
+use antiphon_core::event::{Action, Event, Header, Payload, Subject};
 use antiphon_core::frontier::{self, Frontier};
 use antiphon_core::ids::Hash;
 use antiphon_core::log::Stream;
@@ -16,6 +16,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Error;
 use crate::row::{self, sql};
+use crate::sealed::{self, Text};
 
 /// The fields of one kind of subject, as frontiers need to know them.
 pub(crate) trait Fields: antiphon_core::edit::Fields {
@@ -49,6 +50,8 @@ pub(crate) struct Stored {
     pub(crate) header: Header,
     /// The decoded payload, where it is held and can be read.
     pub(crate) payload: Option<Payload>,
+    /// Whether it is held, sealed to a role, and this node has not the key.
+    pub(crate) closed: bool,
 }
 
 impl Stored {
@@ -75,6 +78,8 @@ pub(crate) struct Merged<F> {
     pub(crate) forgotten: bool,
     /// Whether a value is not known.
     pub(crate) incomplete: bool,
+    /// Whether the text is closed to this node, or where none stands, anything else.
+    pub(crate) closed: bool,
     /// Which of the edits the shown text comes from, or the newest one.
     pub(crate) shown: usize,
 }
@@ -82,11 +87,6 @@ pub(crate) struct Merged<F> {
 /// Whether events about this subject are edits that merge.
 pub(crate) const fn merges(subject: &Subject) -> bool {
     matches!(subject, Subject::Fact(_) | Subject::Incident(_))
-}
-
-/// Reads the payload of an edit. A sealed one is not read here: to this projection it is as good as not held.
-pub(crate) fn read_payload(header: &Header, bytes: &[u8]) -> Result<Option<Payload>, PayloadError> {
-    if header.seal.is_some() { Ok(None) } else { Payload::decode(bytes, header.fields).map(Some) }
 }
 
 /// The edit of a header, standing for all its fields.
@@ -176,8 +176,10 @@ fn load(conn: &Connection, subject: &Subject, stream: Stream, which: &str) -> Re
         let header = Header::decode(bytes)?;
         let payload = next.get_ref(4)?.as_blob_or_null().map_err(|error| Error::damaged(error.to_string()))?;
         let edit = frontier::Edit { standing: row::uint(next, 2)?, ..frontier_edit(&header, Hash::of(bytes)) };
-        let payload = payload.and_then(|bytes| read_payload(&header, bytes).ok().flatten());
-        found.push(Stored { pos: next.get(0)?, log: next.get(1)?, edit, header, payload });
+        let text = payload.map(|payload| sealed::read(conn, bytes, &header, payload)).transpose()?;
+        let closed = text == Some(Text::Closed);
+        let payload = text.and_then(Text::read);
+        found.push(Stored { pos: next.get(0)?, log: next.get(1)?, edit, header, payload, closed });
     }
     Ok(found)
 }
@@ -202,6 +204,7 @@ pub(crate) fn merge<F: Fields>(edits: &[Stored]) -> Merged<F> {
         contested: 0,
         forgotten: false,
         incomplete: true,
+        closed: edits.iter().any(|stored| stored.closed),
         shown: newest,
     };
     for field in F::ALL {
@@ -214,15 +217,18 @@ pub(crate) fn merge<F: Fields>(edits: &[Stored]) -> Merged<F> {
             merged.contested |= field.mask();
             // Two values that are not held may be the same; they are shown as a divergence until they are known.
             let same = value.is_some() && standing.iter().all(|(_, stored)| stored.value(*field) == value);
-            merged.diverged |= if same { 0 } else { field.mask() };
+            // What is closed to this node is not for it to settle.
+            let closed = standing.iter().any(|(_, stored)| stored.closed);
+            merged.diverged |= if same || closed { 0 } else { field.mask() };
         }
         if *field == F::TEXT {
-            (merged.shown, merged.incomplete) = (index, false);
+            (merged.shown, merged.incomplete, merged.closed) = (index, false, winner.closed && value.is_none());
             merged.forgotten = value == Some(None);
         }
         match value {
             Some(Some(value)) => drop(merged.values.insert(*field, value.clone())),
             Some(None) => {}
+            None if winner.closed => {}
             None => merged.incomplete = true,
         }
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use antiphon_core::cbor;
+use antiphon_core::event::sealed::SealError;
 use antiphon_core::event::{HeaderError, PayloadError};
 use antiphon_core::fact;
 use antiphon_core::genome;
@@ -311,6 +312,31 @@ pub enum AuthorError {
     /// Our own log was cut off: nothing that is written into it counts.
     #[error("store {0} was closed by the team and cannot be written")]
     LogClosed(StoreId),
+    /// The role has no key that may be used: none was made yet, or somebody holds it who was removed.
+    #[error("role {0} has no key that can be used now")]
+    NoRoleKey(String),
+    /// What this node could not read itself it does not write.
+    #[error("this node may not read what is sealed to {role}, so it cannot write it; it holds {}", .held.join(", "))]
+    RoleNotHeld {
+        /// The role to be sealed to.
+        role: String,
+        /// The roles of this node.
+        held: Vec<String>,
+    },
+    /// A role that only reads.
+    #[error("role {0} is read_only and cannot write facts for a role")]
+    RoleReadOnly(String),
+    /// This node has not the key of what it is to change.
+    #[error("fact {fact} is sealed to {role}, and this node has not its key")]
+    Closed {
+        /// Which fact.
+        fact: FactId,
+        /// The role.
+        role: String,
+    },
+    /// It cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The text that was forgotten is not held here.
     #[error("the text of fact {0} is not held here")]
     NoText(FactId),

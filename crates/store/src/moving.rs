@@ -3,7 +3,7 @@
 //! A node that was used alone joins a team: what it remembered must come along, under its old ids and times and with
 //! its provenance, and nothing may be lost that is not brought. Logs cannot move, they are bound to their team, so
 //! the facts are written again by a new store. The old database is copied aside first, complete, for whoever wants to
-//! look; nothing of it is served any more.
+//! look; nothing of it is served any more. What is sealed to a role stays in that copy: its keys are the old team's.
 
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field, Sharing};
@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use crate::author::{Random, Scene, Stop};
+use crate::author::{Random, Scene, Stop, Target};
 use crate::cache::Cache;
 use crate::db::Db;
 use crate::error::{AuthorError, Error};
@@ -60,7 +60,7 @@ impl Db {
             let bring_incidents = bring == Bring::Shared && !leaves;
             let incidents = if bring_incidents { incidents::every(&db.conn)? } else { Vec::new() };
             db.conn.execute_batch(
-                "DELETE FROM edits; DELETE FROM facts; DELETE FROM erased; DELETE FROM erased_payloads; DELETE FROM quarantine; DELETE FROM touched; DELETE FROM forks;
+                "DELETE FROM edits; DELETE FROM facts; DELETE FROM erased; DELETE FROM erased_payloads; DELETE FROM quarantine; DELETE FROM closed; DELETE FROM touched; DELETE FROM forks;
                  DELETE FROM events; DELETE FROM logs; DELETE FROM genes; DELETE FROM gene_leaves;
                  DELETE FROM sealed_copies; DELETE FROM carried; DELETE FROM peers; DELETE FROM invites;
                  DELETE FROM backups; DELETE FROM receipts; DELETE FROM skewed; DELETE FROM set_aside; DELETE FROM written_again;
@@ -87,7 +87,8 @@ impl Db {
         let mut version = VClock::new();
         let unfit = |reason: String| Error::Damaged(format!("fact {} cannot be carried over: {reason}", fact.id));
         version.increment(self.cache.own()?.store).map_err(|error| unfit(error.to_string()))?;
-        match self.write_edit(fact.id, fact.stream, version, &fact.edit, &fact.provenance, scene) {
+        let target = Target { id: fact.id, stream: fact.stream, version, role: None };
+        match self.write_edit(target, &fact.edit, &fact.provenance, scene) {
             Ok(_) => Ok(()),
             Err(Stop::Failed(error)) => Err(error),
             Err(Stop::Refused(AuthorError::Payload(error))) => Err(error.into()),
@@ -117,8 +118,9 @@ impl Db {
 /// The facts that come along; from a team that others belong to only those of `own`, since the others are not this
 /// node's to show elsewhere.
 fn carried(conn: &Connection, bring: Bring, sharing: Sharing, own: Option<NodeId>) -> Result<Vec<Carried>, Error> {
-    let mut query =
-        conn.prepare(&format!("SELECT {COLUMNS} FROM {TABLES} WHERE f.content IS NOT NULL ORDER BY f.n"))?;
+    let mut query = conn.prepare(&format!(
+        "SELECT {COLUMNS} FROM {TABLES} WHERE f.content IS NOT NULL AND f.role IS NULL ORDER BY f.n"
+    ))?;
     let mut rows = query.query([])?;
     let mut facts = Vec::new();
     while let Some(found) = rows.next()? {

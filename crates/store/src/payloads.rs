@@ -11,8 +11,9 @@ use crate::cause::Cause;
 use crate::db::Db;
 use crate::error::Error;
 use crate::row::{self, sql};
+use crate::sealed::Text;
 use crate::view::MissingPayload;
-use crate::{edits, erase, project};
+use crate::{edits, erase, project, sealed};
 
 impl Db {
     /// Takes payloads for events that are held without them; returns how many were missing and fit.
@@ -31,9 +32,9 @@ impl Db {
                     query.query_row(params![entry.id, sql(*seq)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
                 drop(query);
                 let Some((pos, header)) = found else { continue };
-                let header = Header::decode(&header)?;
+                let (bytes, header) = (&header, Header::decode(&header)?);
                 if header.check_payload(payload).is_ok() {
-                    filled += usize::from(fill(&db.conn, pos, &header, payload)?);
+                    filled += usize::from(fill(&db.conn, pos, (bytes, &header), payload)?);
                 }
             }
             Ok(filled)
@@ -42,7 +43,12 @@ impl Db {
 }
 
 /// Puts a payload, which is the one the header names, where it was missing; `false` when its subject is erased.
-pub(crate) fn fill(conn: &Connection, pos: i64, header: &Header, payload: &[u8]) -> Result<bool, Error> {
+pub(crate) fn fill(
+    conn: &Connection,
+    pos: i64,
+    (bytes, header): (&[u8], &Header),
+    payload: &[u8],
+) -> Result<bool, Error> {
     if erase::is_erased(conn, &header.subject)? {
         return Ok(false);
     }
@@ -50,8 +56,10 @@ pub(crate) fn fill(conn: &Connection, pos: i64, header: &Header, payload: &[u8])
     if !edits::counts(conn, header, pos)? {
         return Ok(true);
     }
-    if project::read_payload(header, payload).is_err() {
-        project::quarantine(conn, pos, Cause::MalformedPayload)?;
+    match sealed::read(conn, bytes, header, payload)? {
+        Text::Malformed => project::quarantine(conn, pos, Cause::MalformedPayload)?,
+        Text::Closed => sealed::note_closed(conn, pos, header)?,
+        Text::Read(_) => {}
     }
     let Some(fact) = header.subject.fact() else { return Ok(true) };
     project::refresh(conn, fact)?;

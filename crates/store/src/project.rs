@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use antiphon_core::cbor;
-use antiphon_core::event::{Action, Event, Flaw, Header, Payload, Provenance, Subject};
+use antiphon_core::event::{Action, Event, Flaw, Header, Provenance, Subject};
 use antiphon_core::fact::{FIELDS_KNOWN, Fact, Field};
 use antiphon_core::ids::FactId;
 use antiphon_core::log::Stream;
@@ -23,10 +23,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::cause::Cause;
 use crate::charter;
 use crate::edits;
-pub(crate) use crate::edits::{Stored, frontier_edit, merged_anew, read_payload};
+pub(crate) use crate::edits::{Stored, frontier_edit, merged_anew};
 use crate::erase;
 use crate::error::Error;
 use crate::row::sql;
+use crate::sealed::{self, Text};
 
 /// Bits of `facts.flags`.
 pub(crate) mod flag {
@@ -37,6 +38,8 @@ pub(crate) mod flag {
     pub(crate) const INCOMPLETE: i64 = 16;
     pub(crate) const WITHHELD: i64 = 32;
     pub(crate) const ERASED: i64 = 64;
+    /// Sealed to a role, and this node has not the key.
+    pub(crate) const CLOSED: i64 = 128;
 }
 
 /// Fields that have a column of their own; the others go into `rest`.
@@ -66,13 +69,7 @@ fn edits_something(header: &Header) -> bool {
 }
 
 /// Takes an edit into the projection. Its event is stored already.
-pub(crate) fn edit(
-    conn: &Connection,
-    pos: i64,
-    log: i64,
-    event: &Event,
-    payload: Option<&Payload>,
-) -> Result<(), Error> {
+pub(crate) fn edit(conn: &Connection, pos: i64, log: i64, event: &Event, text: Option<Text>) -> Result<(), Error> {
     let header = event.header();
     let fact = match header.subject {
         Subject::Fact(fact) => fact,
@@ -84,6 +81,10 @@ pub(crate) fn edit(
         .prepare_cached("SELECT 1 FROM facts WHERE id = ?1")?
         .query_row([fact.0.as_slice()], |_| Ok(()))
         .optional()?;
+    let closed = text == Some(Text::Closed);
+    if closed {
+        sealed::note_closed(conn, pos, header)?;
+    }
     if known.is_some() {
         edits::merge_in(conn, pos, event)?;
         return refresh(conn, fact);
@@ -94,7 +95,8 @@ pub(crate) fn edit(
         log,
         edit: frontier_edit(header, event.hash()),
         header: header.clone(),
-        payload: payload.cloned(),
+        payload: text.and_then(Text::read),
+        closed,
     };
     write_row(conn, fact, header.stream, &[stored], (pos, pos))
 }
@@ -130,6 +132,7 @@ pub(crate) fn merge_kept(conn: &Connection, fact: FactId, stream: Stream, edits:
     }
     let before = before_forgotten(conn, fact, stream)?;
     merged.incomplete |= before.incomplete;
+    merged.closed |= before.closed;
     for (field, value) in before.values {
         if taken & field.mask() != 0 {
             merged.values.entry(field).or_insert(value);
@@ -171,6 +174,7 @@ fn nothing_left(edits: &[Stored]) -> Merged {
         contested: 0,
         forgotten: true,
         incomplete: false,
+        closed: false,
         shown: merged.shown,
     }
 }
@@ -186,6 +190,8 @@ fn span(conn: &Connection, fact: FactId) -> Result<Option<(i64, i64)>, Error> {
 fn write_row(conn: &Connection, id: FactId, stream: Stream, edits: &[Stored], span: (i64, i64)) -> Result<(), Error> {
     let erased = erase::is_erased(conn, &Subject::Fact(id))?;
     let merged = if erased { nothing_left(edits) } else { merge_kept(conn, id, stream, edits)? };
+    // Of a fact whose text is closed nothing is shown, so nobody takes what others wrote beside it for the whole.
+    let merged = if merged.closed { Merged { values: BTreeMap::new(), diverged: 0, ..merged } } else { merged };
     let fact = Fact::from_values(id, &merged.values);
     let shown = edits.get(merged.shown).or(edits.last());
     let none = Provenance::default();
@@ -198,22 +204,24 @@ fn write_row(conn: &Connection, id: FactId, stream: Stream, edits: &[Stored], sp
         (fact.private, flag::PRIVATE),
         (merged.forgotten, flag::FORGOTTEN),
         (merged.incomplete, flag::INCOMPLETE),
-        (withheld && !erased, flag::WITHHELD),
+        // Whether a closed fact is meant for others is for those to say who can read it.
+        (withheld && !erased && !merged.closed, flag::WITHHELD),
         (erased, flag::ERASED),
+        (merged.closed, flag::CLOSED),
     ];
     let flags = flags.into_iter().filter(|(set, _)| *set).fold(0, |flags, (_, bit)| flags | bit);
     let expires = fact.ttl_ms.map(|ttl| sql(fact.created_at.after(ttl).0));
     let source = provenance.source.map(|source| source as i64);
     conn.prepare_cached(
         "INSERT INTO facts (n, id, stream, pos, event, log, content, level, domain, module, flags, diverged,
-             created_at, updated_at, expires_at, on_expire, agent, source_kind, rest)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+             created_at, updated_at, expires_at, on_expire, agent, source_kind, rest, role)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
          ON CONFLICT (id) DO UPDATE SET n = excluded.n, stream = excluded.stream, pos = excluded.pos,
              event = excluded.event, log = excluded.log, content = excluded.content, level = excluded.level,
              domain = excluded.domain, module = excluded.module, flags = excluded.flags,
              diverged = excluded.diverged, created_at = excluded.created_at, updated_at = excluded.updated_at,
              expires_at = excluded.expires_at, on_expire = excluded.on_expire, agent = excluded.agent,
-             source_kind = excluded.source_kind, rest = excluded.rest",
+             source_kind = excluded.source_kind, rest = excluded.rest, role = excluded.role",
     )?
     .execute(params![
         span.0,
@@ -235,6 +243,7 @@ fn write_row(conn: &Connection, id: FactId, stream: Stream, edits: &[Stored], sp
         provenance.agent,
         source,
         rest(&merged.values),
+        sealed::role_of(edits, merged.shown),
     ])?;
     Ok(())
 }

@@ -27,7 +27,7 @@ impl Db {
     pub fn rebuild(&mut self) -> Result<(), Error> {
         self.transaction(|db| {
             db.conn.execute_batch(
-                "DELETE FROM edits; DELETE FROM facts; DELETE FROM quarantine; DELETE FROM touched;
+                "DELETE FROM edits; DELETE FROM facts; DELETE FROM quarantine; DELETE FROM touched; DELETE FROM closed;
                  DELETE FROM erased; DELETE FROM erased_payloads;",
             )?;
             let by_id = db.cache.logs.values().map(|entry| (entry.id, entry.clone())).collect();

@@ -15,16 +15,22 @@
 
 use std::sync::Arc;
 
-use antiphon_core::event::sealed::{FactSeals, Opened};
-use antiphon_core::event::{Header, Payload, Seal};
+use antiphon_core::event::sealed::{FactSeals, Opened, SealError};
+use antiphon_core::event::{Header, Payload, PayloadError, Seal, payload_bytes_max};
+use antiphon_core::ids::{FactId, Hash};
+use antiphon_core::log::Stream;
+use antiphon_core::roles::{Authority, Roles};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value as Column;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::author::Stop;
 use crate::cause::Cause;
 use crate::db::Db;
-use crate::error::Error;
-use crate::{edits, project, row};
+use crate::edits::Stored;
+use crate::error::{AuthorError, Error};
+use crate::project::Merged;
+use crate::{charter, edits, project, row};
 
 /// What opens and seals the facts of roles.
 pub type Seals = Option<Arc<dyn FactSeals>>;
@@ -88,11 +94,93 @@ pub(crate) fn note_closed(conn: &Connection, pos: i64, header: &Header) -> Resul
     Ok(())
 }
 
+/// Seals a payload for its header, which then names the ciphertext; one that is for everybody stays as it is.
+pub(crate) fn seal(seals: &Seals, header: Header, payload: Vec<u8>) -> Result<(Header, Vec<u8>), AuthorError> {
+    let Some(seal) = &header.seal else { return Ok((header, payload)) };
+    let seals = seals.as_ref().ok_or_else(|| SealError::NoKey(seal.role.clone()))?;
+    let sealed = seals.seal(&header.encode()?, &payload)?;
+    let limit = payload_bytes_max(header.stream);
+    if sealed.len() > limit {
+        return Err(PayloadError::TooLarge { got: sealed.len(), limit }.into());
+    }
+    let header = Header { payload_hash: Hash::of(&sealed), payload_len: sealed.len() as u64, ..header };
+    Ok((header, sealed))
+}
+
+/// The role that these edits of a fact are sealed to: that of the text which is shown, else that of any other. What was
+/// sealed once stays sealed.
+pub(crate) fn role_of(edits: &[Stored], shown: usize) -> Option<&str> {
+    let role = |stored: &'_ Stored| stored.header.seal.is_some();
+    let shown = edits.get(shown).filter(|stored| role(stored));
+    let sealed = shown.or_else(|| edits.iter().find(|stored| role(stored)))?;
+    sealed.header.seal.as_ref().map(|seal| seal.role.as_str())
+}
+
 impl Db {
     /// Tells whoever opens sealed facts which role keys there are now.
     pub(crate) fn learn_keys(&self) {
         if let (Some(seals), Some(membership)) = (&self.seals, &self.cache.membership) {
             seals.learn(membership.role_keys());
+        }
+    }
+
+    /// With which key a fact for this role is sealed now.
+    ///
+    /// # Errors
+    /// When there is none that may be used, and when this node may not write for the role: it must be able to read what
+    /// it writes, by a role that does more than read.
+    pub(crate) fn seal_for(&mut self, role: &str) -> Result<Seal, Stop> {
+        let node = self.cache.own()?.node;
+        let membership = self.cache.membership.clone().ok_or(Error::NoTeam)?;
+        let member = membership.member(&node);
+        if !member.is_some_and(|member| member.steward) {
+            let roles = self.roles()?;
+            let held = member.map(|member| member.grant.roles.clone()).unwrap_or_default();
+            let reads = |held: &&String| roles.may_read(std::slice::from_ref(held), role);
+            let writes = |held: &&String| roles.get(held).is_some_and(|rule| rule.authority > Authority::ReadOnly);
+            match held.iter().find(reads) {
+                None => return Err(AuthorError::RoleNotHeld { role: role.to_owned(), held }.into()),
+                Some(first) if !held.iter().filter(reads).any(|held| writes(&held)) => {
+                    return Err(AuthorError::RoleReadOnly(first.clone()).into());
+                }
+                Some(_) => {}
+            }
+        }
+        let key = membership.role_key(role).ok_or_else(|| AuthorError::NoRoleKey(role.to_owned()))?;
+        let holds = self.seals.as_ref().is_some_and(|seals| seals.holds(role, &key.epoch));
+        if holds {
+            Ok(Seal { role: role.to_owned(), epoch: key.epoch })
+        } else {
+            Err(AuthorError::Seal(SealError::NoKey(role.to_owned())).into())
+        }
+    }
+
+    fn roles(&mut self) -> Result<Arc<Roles>, Error> {
+        if let Some(roles) = &self.cache.roles {
+            return Ok(roles.clone());
+        }
+        let founding = charter::team_genome(&self.conn)?;
+        let added = self.cache.membership.as_ref().map(|membership| membership.genes());
+        let roles = Arc::new(Roles::of(&added.map_or(founding.clone(), |added| founding.with(added))));
+        self.cache.roles = Some(roles.clone());
+        Ok(roles)
+    }
+
+    /// As [`Db::standing`] for who is going to change the fact, which nobody can who cannot read it.
+    pub(crate) fn standing_open(&self, id: FactId) -> Result<(Stream, Vec<Stored>, Merged), Stop> {
+        let (stream, standing, merged) = self.standing(id)?;
+        let closed = standing.iter().any(|stored| stored.closed);
+        match role_of(&standing, merged.shown) {
+            Some(role) if closed => Err(AuthorError::Closed { fact: id, role: role.to_owned() }.into()),
+            _ => Ok((stream, standing, merged)),
+        }
+    }
+
+    /// Why a forgotten fact cannot be brought back.
+    pub(crate) fn no_text(&self, fact: FactId, role: Option<&str>) -> AuthorError {
+        match role {
+            Some(role) => AuthorError::Closed { fact, role: role.to_owned() },
+            None => AuthorError::NoText(fact),
         }
     }
 

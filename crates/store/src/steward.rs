@@ -88,6 +88,7 @@ impl Db {
     pub(crate) fn charter_changed(&mut self) -> Result<(), Error> {
         self.cache.flush(&self.conn)?;
         self.cache.membership = Some(charter::membership(&self.conn)?);
+        self.cache.roles = None;
         self.learn_keys();
         self.judge_revoked()?;
         self.hear_erasures()

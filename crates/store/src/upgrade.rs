@@ -16,6 +16,7 @@ use crate::cache::{LogEntry, meta, set_meta};
 use crate::cause::{self, Cause};
 use crate::db::Db;
 use crate::error::Error;
+use crate::sealed::{self, Text};
 use crate::{edits, project, row};
 
 /// Events that are taken in again in one transaction.
@@ -105,8 +106,11 @@ impl Db {
     /// Reads the payload again of an event whose header counts already.
     fn read_again(&self, pos: i64, event: &Event) -> Result<(), Error> {
         let header = event.header();
-        if event.payload().is_some_and(|payload| project::read_payload(header, payload).is_err()) {
-            return project::quarantine(&self.conn, pos, Cause::MalformedPayload);
+        let text = event.payload().map(|payload| sealed::read(&self.conn, event.header_bytes(), header, payload));
+        match text.transpose()? {
+            Some(Text::Malformed) => return project::quarantine(&self.conn, pos, Cause::MalformedPayload),
+            Some(Text::Closed) => sealed::note_closed(&self.conn, pos, header)?,
+            _ => {}
         }
         header.subject.fact().map_or(Ok(()), |fact| project::refresh(&self.conn, fact))
     }

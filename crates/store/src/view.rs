@@ -73,6 +73,19 @@ pub enum Draft {
         /// Names the write, so that repeating it does nothing.
         idempotency_key: Option<String>,
     },
+    /// A new fact that only a role can read. Every edit of it is sealed to the same role.
+    RememberSealed {
+        /// The role.
+        role: String,
+        /// Its id, where it was imported; else a fresh one.
+        id: Option<FactId>,
+        /// Its fields; the content is needed.
+        edit: Edit,
+        /// How it came to be.
+        provenance: Provenance,
+        /// Names the write, so that repeating it does nothing.
+        idempotency_key: Option<String>,
+    },
     /// Sets or clears fields.
     Edit {
         /// Which fact.
@@ -278,6 +291,10 @@ pub struct FactView {
     pub erased: bool,
     /// Whether values are missing because a payload is not held.
     pub incomplete: bool,
+    /// The role that it is sealed to, if it is.
+    pub role: Option<String>,
+    /// Whether it is sealed and this node has not the key: then nothing of it is shown.
+    pub closed: bool,
     /// How often it was recalled on this node.
     pub hits: u64,
     /// When it was last recalled on this node.
@@ -452,6 +469,8 @@ pub struct Counts {
     pub facts: u64,
     /// Facts that were forgotten.
     pub forgotten: u64,
+    /// Facts that are sealed to a role whose key this node has not; they are in none of the others but the erased.
+    pub closed: u64,
     /// Facts that were forgotten for good, those included.
     pub erased: u64,
     /// Facts with a divergence.

@@ -27,6 +27,7 @@ use crate::db::Db;
 use crate::edits::{self, Fields, Stored};
 use crate::error::Error;
 use crate::row::{self, sql};
+use crate::sealed::{self, Text};
 use crate::set_aside::{self, ADOPTING};
 use crate::view::Own;
 
@@ -150,8 +151,8 @@ impl Db {
             Some(payload) => Some(payload),
             None => self.held_payload(place, &header)?,
         };
-        let payload = payload.and_then(|bytes| edits::read_payload(&parsed, &bytes).ok().flatten());
-        Ok((parsed, payload))
+        let text = payload.map(|payload| sealed::read(&self.conn, &header, &parsed, &payload)).transpose()?;
+        Ok((parsed, text.and_then(Text::read)))
     }
 
     fn held_payload(&self, place: &Place, header: &[u8]) -> Result<Option<Vec<u8>>, Error> {
@@ -237,7 +238,8 @@ impl Db {
         let Ok(version) = frontier.next_version(self.cache.own()?.store) else { return Ok(Said::Later) };
         let subject = header.subject.clone();
         let sketch = Sketch { stream: Stream::Shared, action, subject, version, fields, values, provenance };
-        match self.write_projected(sketch, scene) {
+        let role = header.seal.as_ref().map(|seal| seal.role.as_str());
+        match self.write_projected_for(sketch, role, scene) {
             Ok(written) => {
                 let mut insert =
                     self.conn.prepare_cached("INSERT OR REPLACE INTO written_again (pos, hlc) VALUES (?1, ?2)")?;

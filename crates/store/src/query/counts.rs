@@ -11,8 +11,9 @@ pub(crate) fn counts(conn: &Connection) -> Result<Counts, Error> {
         Ok(conn.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
     };
     Ok(Counts {
-        facts: count("SELECT count(*) FROM facts WHERE flags & 8 = 0")?,
+        facts: count("SELECT count(*) FROM facts WHERE flags & (8 | 128) = 0")?,
         forgotten: count("SELECT count(*) FROM facts WHERE flags & 8")?,
+        closed: count("SELECT count(*) FROM facts WHERE flags & 136 = 128")?,
         erased: count("SELECT count(*) FROM erased")?,
         diverged: count("SELECT count(*) FROM facts WHERE diverged <> 0")?,
         diverged_incidents: super::divergence::incidents(conn)?,

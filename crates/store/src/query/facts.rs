@@ -22,8 +22,9 @@ const ULID_CHARS: usize = 26;
 
 /// The columns that [`view`] reads, in its order.
 pub(crate) const COLUMNS: &str = "f.id, f.stream, f.content, f.level, f.domain, f.module, f.flags, f.diverged,
-    f.created_at, f.updated_at, f.agent, f.source_kind, f.rest, l.store, l.node, l.name, h.hits, h.last_at, v.payload,
-    f.n, f.expires_at, f.on_expire";
+    f.created_at, f.updated_at, f.agent, f.source_kind, f.rest, l.store, l.node, l.name, h.hits, h.last_at,
+    CASE WHEN f.role IS NULL THEN v.payload ELSE opened(v.header, v.payload) END,
+    f.n, f.expires_at, f.on_expire, f.role";
 
 /// Where [`COLUMNS`] come from.
 pub(crate) const TABLES: &str = "facts f JOIN logs l ON l.id = f.log LEFT JOIN hits h ON h.fact = f.id
@@ -52,7 +53,7 @@ pub(crate) fn list(
     // ULIDs begin with 0 to 7, so no id is above all ones.
     let before = after.map_or([0xff; 16], |id| id.0);
     let hidden = [(filter.include_archived, flag::ARCHIVED), (filter.include_forgotten, flag::FORGOTTEN)];
-    let hidden = hidden.into_iter().filter(|(shown, _)| !shown).fold(0, |bits, (_, bit)| bits | bit);
+    let hidden = hidden.into_iter().filter(|(shown, _)| !shown).fold(flag::CLOSED, |bits, (_, bit)| bits | bit);
     let level = filter.level.map(|level| sql(level.number()));
     let author = filter.author.map(|node| node.0);
     let mut rows =
@@ -123,7 +124,8 @@ pub(crate) fn view(found: &Row<'_>) -> Result<FactView, Error> {
     let (id, flags): (_, i64) = (row::fact(found, 0)?, found.get(6)?);
     let diverged = row::uint(found, 7)?;
     let source = found.get::<_, Option<u8>>(11)?.and_then(|number| SourceKind::ALL.get(usize::from(number)).copied());
-    let payload = found.get_ref(18)?.as_blob_or_null().map_err(|error| Error::damaged(error.to_string()))?;
+    // A number where a sealed payload does not open.
+    let payload = found.get_ref(18)?.as_blob_or_null().ok().flatten();
     let provenance = payload.and_then(|bytes| Payload::decode(bytes, u64::MAX).ok()).map(|payload| payload.provenance);
     let columns = Provenance { agent: found.get(10)?, source, ..Provenance::default() };
     Ok(FactView {
@@ -136,6 +138,8 @@ pub(crate) fn view(found: &Row<'_>) -> Result<FactView, Error> {
         forgotten: flags & flag::FORGOTTEN != 0,
         erased: flags & flag::ERASED != 0,
         incomplete: flags & flag::INCOMPLETE != 0,
+        role: found.get(22)?,
+        closed: flags & flag::CLOSED != 0,
         hits: row::maybe_uint(found, 16)?.unwrap_or(0),
         last_hit: row::maybe_uint(found, 17)?.map(UnixMillis),
     })

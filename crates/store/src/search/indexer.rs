@@ -20,7 +20,7 @@ use crate::rebuild::EPOCH;
 use crate::{purge, rest, row, schema};
 
 /// Column of `facts.pos` behind [`COLUMNS`].
-const POS: usize = 22;
+const POS: usize = 23;
 /// Column of `facts.diverged` in [`COLUMNS`].
 const DIVERGED: usize = 7;
 /// Column of `facts.n` in [`COLUMNS`].
