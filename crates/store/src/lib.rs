@@ -23,6 +23,7 @@ mod carried;
 mod cause;
 mod charter;
 mod db;
+mod dht;
 mod divergence;
 mod edits;
 mod erase;
@@ -79,6 +80,11 @@ pub use branch::Branching;
 pub use carried::{CARRIED_AHEAD_MS, CARRIED_LIFE_MS, CARRIED_OWN_MAX, CARRIED_PER_NODE_MAX, Carried};
 pub use cause::{Cause, Skewed, Trouble};
 pub use db::{Db, Options};
+pub use dht::{
+    DHT_OTHERS_MAX, DHT_OWN_RECORDS_MAX, DHT_PROVIDER_LIFE_MS, DHT_PROVIDERS_MAX, DHT_PROVIDERS_PER_KEY_MAX,
+    DHT_PROVIDES_MAX, DHT_RECORDS_PER_AUTHOR_MAX, DHT_ROWS_MAX, DhtCounts, DhtItem, DhtKnown, DhtProvide, DhtProvider, DhtPut,
+    DhtRecord, DhtSource, DhtWaiting, Provided,
+};
 pub use divergence::{Ancestor, Diverged, DivergedField, Settlement, SubjectId};
 pub use erasure::{Erasure, ErasureAt};
 pub use error::{AuthorError, Error};

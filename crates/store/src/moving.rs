@@ -70,6 +70,7 @@ impl Db {
             let own_catalogue = if bring_incidents { Some(db.cache.own()?.node) } else { None };
             resources::leave_team(&db.conn, own_catalogue)?;
             crate::messages::forget_all(&db.conn)?;
+            crate::dht::leave_team(&db.conn)?;
             let hlc = db.cache.small.hlc;
             db.cache = Cache::load(&db.conn)?;
             db.cache.small.hlc = hlc;

@@ -13,10 +13,10 @@ use antiphon_core::time::UnixMillis;
 
 use super::{Seen, earlier};
 
-/// Longest life of a record that is published, in milliseconds: two days.
-pub const RECORD_LIFE_MS: u64 = 48 * 60 * 60 * 1_000;
+/// How long a record lives that was just signed, in milliseconds.
+pub const RECORD_LIFE_MS: u64 = antiphon_core::dht::LIFE_MS;
 /// A record that has less than this to live is signed again before it is published, in milliseconds.
-pub const RENEW_BELOW_MS: u64 = 36 * 60 * 60 * 1_000;
+pub const RENEW_BELOW_MS: u64 = 30 * 60 * 60 * 1_000;
 /// How long what was published stands before it is published again, in milliseconds: half a provider's day.
 pub const REPUBLISH_MS: u64 = 12 * 60 * 60 * 1_000;
 /// How much sooner, so that not everything is due at once, in per cent.

@@ -13,6 +13,7 @@ mod branches;
 mod common;
 mod copies;
 mod custody;
+mod dht;
 mod disk;
 mod divergences;
 mod erase;
