@@ -11,7 +11,6 @@ CREATE TABLE outbox (
     level    INTEGER NOT NULL,          -- 0 critical
     schema   INTEGER NOT NULL,          -- version of the body's form
     subject  BLOB NOT NULL,             -- what it is about, 16 bytes
-    about    INTEGER NOT NULL,          -- peer and subject folded into 32 bits, by which the newest is found
     state    INTEGER NOT NULL,          -- 0 waits, 1 refused, 2 does not open
     reason   TEXT,                      -- stable name of why it does not wait; NULL while it does
     at       INTEGER NOT NULL,          -- Unix milliseconds when it was put here
@@ -19,9 +18,6 @@ CREATE TABLE outbox (
     sealed   BLOB NOT NULL,             -- AES-256-GCM: nonce, ciphertext, tag
     UNIQUE (peer, n)
 ) STRICT;
--- The newest item about a subject, which another one may replace. Messages, number 1, replace nothing and are many.
--- Subjects come in no order, so each entry dirties a page of its own: the smaller the index, the fewer pages there are.
-CREATE INDEX outbox_by_subject ON outbox (about, n) WHERE protocol <> 1;
 -- What no longer waits by itself.
 CREATE INDEX outbox_stuck ON outbox (id) WHERE state <> 0;
 

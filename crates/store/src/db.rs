@@ -12,8 +12,9 @@ use antiphon_core::sign::Signer;
 use rusqlite::{Connection, params};
 
 use crate::blobs::Blobs;
-use crate::cache::Cache;
+use crate::cache::{Cache, Small};
 use crate::error::Error;
+use crate::outbox::{Desk, Mark};
 use crate::reader::Reader;
 use crate::sealed::{self, Seals};
 use crate::search::{Frequencies, Indexer};
@@ -50,6 +51,10 @@ pub struct Db {
     pub(crate) told: bool,
     /// The era of the outbox that was begun, see [`Db::begin_era`].
     pub(crate) era: Option<u64>,
+    /// What waits to be put into the outbox when the transaction ends.
+    pub(crate) desk: Desk,
+    /// Set while a job runs that has no savepoint yet, see [`Db::job`].
+    bare: Option<Mark>,
     /// Transactions that are open: 1 for a transaction, more for savepoints inside it.
     depth: usize,
     /// Whether the cache could not be read back after a failure, so that it may hold what is not on disk.
@@ -104,6 +109,8 @@ impl Db {
             rewritten: 0,
             told: false,
             era: None,
+            desk: Desk::default(),
+            bare: None,
             depth: 0,
             stale: false,
         };
@@ -189,13 +196,17 @@ impl Db {
         }
         let done = self.finish().and_then(|()| Ok(self.conn.execute_batch("COMMIT")?));
         match done {
-            Ok(()) => self.depth = 0,
+            Ok(()) => {
+                self.depth = 0;
+                self.desk.committed();
+            }
             Err(_) => self.roll_back()?,
         }
         done
     }
 
     fn finish(&mut self) -> Result<(), Error> {
+        self.desk.lay_down(&self.conn)?;
         self.sign_heads()?;
         self.note_told()?;
         self.cache.flush(&self.conn)
@@ -204,6 +215,8 @@ impl Db {
     /// Throws away what was gathered.
     pub(crate) fn roll_back(&mut self) -> Result<(), Error> {
         self.depth = 0;
+        self.desk.clear();
+        self.bare = None;
         // SQLite has already rolled back after some failures, a full disk among them.
         if !self.conn.is_autocommit() {
             self.stale = true;
@@ -237,22 +250,81 @@ impl Db {
     }
 
     fn savepoint<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        self.lay_down()?;
         let before = self.cache.small.clone();
         self.conn.prepare_cached("SAVEPOINT job")?.execute([])?;
         self.depth += 1;
-        let done = work(self).and_then(|value| {
-            self.cache.flush(&self.conn)?;
-            self.conn.prepare_cached("RELEASE job")?.execute([])?;
-            Ok(value)
-        });
+        let done = work(self).and_then(|value| self.release().map(|()| value));
         self.depth -= 1;
-        if done.is_err() && !self.conn.is_autocommit() {
+        if done.is_err() {
+            self.back_to_savepoint(before)?;
+        }
+        done
+    }
+
+    /// As [`Db::transaction`] inside another one, but the savepoint is made only when something is written: what only
+    /// puts items into the outbox needs none.
+    pub(crate) fn job<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        if self.depth != 1 {
+            return self.transaction(work);
+        }
+        let before = self.cache.small.clone();
+        self.bare = Some(self.desk.mark());
+        self.depth += 1;
+        let done =
+            work(self).and_then(|value| if self.bare.is_none() { self.release().map(|()| value) } else { Ok(value) });
+        self.depth -= 1;
+        match (self.bare.take(), &done) {
+            (_, Ok(_)) => {}
+            (Some(mark), Err(_)) => self.desk.take_back(mark),
+            (None, Err(_)) => self.back_to_savepoint(before)?,
+        }
+        done
+    }
+
+    /// Runs `work`, which writes nothing but lays items ready, as a transaction or as part of the one that is open.
+    /// When it fails it must have laid nothing ready.
+    pub(crate) fn gather<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        if self.depth > 0 { work(self) } else { self.transaction(work) }
+    }
+
+    fn release(&mut self) -> Result<(), Error> {
+        self.cache.flush(&self.conn)?;
+        self.conn.prepare_cached("RELEASE job")?.execute([])?;
+        Ok(())
+    }
+
+    fn back_to_savepoint(&mut self, before: Small) -> Result<(), Error> {
+        // What was laid ready before the savepoint is in the file.
+        self.desk.clear();
+        if !self.conn.is_autocommit() {
             self.stale = true;
             self.conn.execute_batch("ROLLBACK TO job; RELEASE job")?;
             self.read_back()?;
             self.cache.small = before;
         }
+        Ok(())
+    }
+
+    /// Writes what lies ready: that of jobs before this one outside of its savepoint, which is made now.
+    pub(crate) fn lay_down(&mut self) -> Result<(), Error> {
+        let done = self.try_lay_down();
+        if done.is_err() && !self.conn.is_autocommit() {
+            // Some of it may belong to jobs that are done, so no savepoint helps.
+            self.stale = true;
+            self.conn.execute_batch("ROLLBACK")?;
+        }
         done
+    }
+
+    fn try_lay_down(&mut self) -> Result<(), Error> {
+        if let Some(mark) = self.bare.take() {
+            let own = self.desk.take_off(mark);
+            self.desk.lay_down(&self.conn)?;
+            self.desk.put_back(own);
+            self.conn.prepare_cached("SAVEPOINT job")?.execute([])?;
+        }
+        self.desk.lay_down(&self.conn)
     }
 
     /// Whether a failure ended the whole transaction and not only the job that met it.

@@ -14,16 +14,19 @@
 //! under another place it could be taken twice.
 //!
 //! Limits: a row that is set aside keeps its peer from forgetting places after it. A peer that remembers too many
-//! ranges says that it is busy until the row is dropped or sent. Whoever can write the file can delete rows, or put a
+//! ranges says that it is busy until the row is dropped or sent. An update takes the place of an older one if that is
+//! among the newest 57,344 items that are no messages; with more between them both are sent, in their order. Whoever can write the file can delete rows, or put a
 //! deleted one back whose place is above the lowest that is left; the receiver knows the place and takes it once.
 
 mod delivery;
+mod desk;
 mod effect;
 mod enqueue;
 mod era;
 mod figures;
 mod list;
 mod mend;
+mod newest;
 mod row;
 mod tally;
 
@@ -38,6 +41,7 @@ pub use figures::OutboxStuck;
 pub use list::{OutboxCheck, OutboxFilter, OutboxPeer, OutboxRow, OutboxStats};
 pub use mend::Retried;
 
+pub(crate) use desk::{Desk, Mark};
 pub(crate) use tally::{check as check_tallies, recount};
 
 /// Most eras of this database that are remembered; the oldest go first.

@@ -9,6 +9,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::error::Error;
@@ -111,6 +112,8 @@ fn open(path: &Path, migrations: &[&str], settings: &str) -> Result<Connection, 
 fn configure(conn: &Connection, cache_kib: u32, settings: &str) -> Result<(), Error> {
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // Else a statement whose plan could depend on a bound value is prepared anew for every value.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.execute_batch(&format!(
         "PRAGMA mmap_size=0; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-{cache_kib}; PRAGMA temp_store=MEMORY;",
     ))?;

@@ -19,14 +19,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::TAIL_EVENTS_MAX;
 use crate::blobs::Blobs;
 use crate::db::{Db, Options};
-use crate::error::Error;
+use crate::error::{AuthorError, Error};
 use crate::purge::MainCost;
 use crate::reader::Reader;
 use crate::rest::Waiter;
 use crate::sealed::{self, Seals};
 use crate::search::{Frequencies, Indexer};
-use crate::view::{Applied, Draft};
-use crate::writer::{self, Job, Outlets, Progress, SharedWork, Work, Write, Written};
+use crate::view::{Applied, Authored, Draft};
+use crate::writer::{self, Job, Outlets, Progress, SharedWork, With, Work, Write, Written};
 use crate::{reader, schema};
 
 /// Most jobs that wait for the writer, and most questions that wait for a reader.
@@ -199,10 +199,28 @@ impl Store {
     /// # Errors
     /// As [`Db::author`], and when the commit failed or the store is closed.
     pub async fn author(&self, drafts: Vec<Draft>, now: UnixMillis) -> Written {
+        self.author_and(drafts, now, None).await
+    }
+
+    /// The same, and whatever `with` writes stands or falls with it: either all of it is on disk afterwards, or nothing.
+    /// `with` learns what became of the drafts, and must touch no log.
+    ///
+    /// # Errors
+    /// As [`Store::author`], and what `with` returns.
+    pub async fn author_with(
+        &self,
+        drafts: Vec<Draft>,
+        now: UnixMillis,
+        with: impl FnOnce(&mut Db, &[Result<Authored, AuthorError>]) -> Result<(), Error> + Send + 'static,
+    ) -> Written {
+        self.author_and(drafts, now, Some(Box::new(with))).await
+    }
+
+    async fn author_and(&self, drafts: Vec<Draft>, now: UnixMillis, with: Option<With>) -> Written {
         self.wait_for_index().await;
         let (reply, answer) = oneshot::channel();
         let random = (self.0.random)();
-        self.job(Job::Write(Write::Author { drafts, now, random, reply })).await?;
+        self.job(Job::Write(Write::Author { drafts, now, random, with, reply })).await?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
@@ -271,7 +289,7 @@ impl Store {
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let work: SharedWork = Box::new(move |db| {
-            let result = db.and_then(|db| db.transaction(work));
+            let result = db.and_then(|db| db.job(work));
             // Whoever asked may be gone, which is no failure.
             Box::new(move |failure| drop(reply.send(failure.map_or(result, |failure| Err(failure.clone())))))
         });

@@ -101,6 +101,8 @@ impl Db {
                     db.note_dropped(&peer, bytes, stuck)?;
                 }
             }
+            // What was not the newest about its subject may be now.
+            db.desk.forget_newest();
             Ok(dropped)
         })
     }
