@@ -44,6 +44,9 @@ pub(crate) type SharedWork = Box<dyn FnOnce(Result<&mut Db, Error>) -> SharedAns
 /// Tells whoever waits how shared work ended.
 pub(crate) type SharedAnswer = Box<dyn FnOnce(Option<&Error>) + Send>;
 
+/// What is written together with events: it learns what became of the drafts.
+pub(crate) type With = Box<dyn FnOnce(&mut Db, &[Result<Authored, AuthorError>]) -> Result<(), Error> + Send>;
+
 /// Something for the writer to do.
 pub(crate) enum Job {
     /// Shares a commit with whatever else is waiting.
@@ -64,6 +67,8 @@ pub(crate) enum Write {
         now: UnixMillis,
         /// Fresh random bytes.
         random: [u8; 32],
+        /// What else stands or falls with them.
+        with: Option<With>,
         /// Who waits.
         reply: oneshot::Sender<Written>,
     },
@@ -202,12 +207,23 @@ fn run_batch(db: &mut Db, batch: Vec<Job>, outlets: &Outlets) {
 
 fn run(db: &mut Db, write: Write) -> Done {
     match write {
-        Write::Author { drafts, now, random, reply } => Done::Author(reply, db.author(&drafts, now, random)),
+        Write::Author { drafts, now, random, with, reply } => {
+            Done::Author(reply, author(db, &drafts, now, random, with))
+        }
         Write::Apply { log, node, events, from, now, reply } => {
             Done::Apply(reply, db.apply_run(log, node, events, from, now))
         }
         Write::Shared(work) => Done::Shared(work(Ok(db))),
     }
+}
+
+fn author(db: &mut Db, drafts: &[Draft], now: UnixMillis, random: [u8; 32], with: Option<With>) -> Written {
+    let Some(with) = with else { return db.author(drafts, now, random) };
+    db.transaction(|db| {
+        let written = db.author(drafts, now, random)?;
+        with(db, &written)?;
+        Ok(written)
+    })
 }
 
 fn refuse(write: Write, error: &Error) {

@@ -160,6 +160,29 @@ async fn shared_work_that_fails_leaves_no_trace_and_harms_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_with_an_event_stands_or_falls_with_it() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(&home).await;
+    let mode = |store: Store| async move { store.read(|reader| reader.node_mode()).await.unwrap() };
+    let first = mode(store.clone()).await;
+    let other = NodeMode::Publish;
+    assert_ne!(first, other);
+    let refused = store.author_with(vec![remember("falls")], NOW, move |db, written| {
+        assert!(written[0].is_ok());
+        db.set_node_mode(other)?;
+        Err(Error::NoTeam)
+    });
+    assert!(refused.await.is_err());
+    assert_eq!(store.read(|reader| reader.counts()).await.unwrap().facts, 0);
+    assert_eq!(mode(store.clone()).await, first);
+    let written = store.author_with(vec![remember("stands")], NOW, move |db, _| db.set_node_mode(other));
+    written.await.unwrap().remove(0).unwrap();
+    assert_eq!(store.read(|reader| reader.counts()).await.unwrap().facts, 1);
+    assert_eq!(mode(store.clone()).await, other);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn watchers_learn_of_commits_and_the_index_follows() {
     let home = tempfile::tempdir().unwrap();
     let store = open(&home).await;
