@@ -63,7 +63,8 @@ fn can_be_missed(event: &Event) -> bool {
         | Event::DialFailed { .. }
         | Event::Identified { .. }
         | Event::Request { .. }
-        | Event::StreamOpened { .. } => true,
+        | Event::StreamOpened { .. }
+        | Event::Dht(_) => true,
     }
 }
 
@@ -74,7 +75,11 @@ fn is_about(event: &Event, peer: NodeId) -> bool {
         | Event::Identified { peer: who, .. }
         | Event::Request { peer: who, .. }
         | Event::StreamOpened { peer: who, .. } => *who == peer,
-        Event::Listening(_) | Event::ListenerClosed(_) | Event::Discovered { .. } | Event::DialFailed { .. } => false,
+        Event::Listening(_)
+        | Event::ListenerClosed(_)
+        | Event::Discovered { .. }
+        | Event::DialFailed { .. }
+        | Event::Dht(_) => false,
     }
 }
 

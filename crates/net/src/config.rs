@@ -7,6 +7,8 @@ use libp2p::Multiaddr;
 use zeroize::Zeroizing;
 
 use crate::bytes_codec::BytesCodec;
+use crate::dht::DhtConfig;
+use crate::reach::ReachConfig;
 
 /// Most bytes of a handshake request and of its answer.
 pub const HANDSHAKE_BYTES_MAX: usize = 128 * 1024;
@@ -127,6 +129,8 @@ pub struct Config {
     pub listen: Vec<Multiaddr>,
     /// Whether to find nodes on the local network, and to be found there, by multicast DNS.
     pub mdns: bool,
+    /// How to be reachable where no address leads here.
+    pub reach: ReachConfig,
     /// How long a connection may stay without the gate being opened for its peer.
     pub stranger_deadline: Duration,
     /// Most inbound connections without an open gate. One more ends the oldest: an honest peer is let in within
@@ -145,6 +149,8 @@ pub struct Config {
     pub established_incoming_max: u32,
     /// Events that wait in the channel before the network is held back.
     pub event_capacity: usize,
+    /// How to take part in the members' hash table; `None` for a node that does not.
+    pub dht: Option<DhtConfig>,
 }
 
 impl Config {
@@ -155,6 +161,7 @@ impl Config {
             agent_version: agent_version.into(),
             listen: Vec::new(),
             mdns: false,
+            reach: ReachConfig::default(),
             stranger_deadline: Duration::from_secs(10),
             strangers_max: 64,
             connect_timeout: Duration::from_secs(10),
@@ -163,6 +170,7 @@ impl Config {
             pending_incoming_max: 64,
             established_incoming_max: 640,
             event_capacity: 256,
+            dht: None,
         }
     }
 }

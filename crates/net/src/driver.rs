@@ -8,16 +8,18 @@ use futures::StreamExt as _;
 use libp2p::multiaddr;
 use libp2p::request_response::{self, InboundFailure, InboundRequestId, OutboundFailure, OutboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{DialError, SwarmEvent};
+use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, mdns, ping};
 use tokio::sync::mpsc;
 
 use crate::asks::{Asked, Asks};
 use crate::backlog::{ADDRESSES_MAX, AGENT_VERSION_CHARS_MAX, Backlog};
 use crate::config::{Protocol, StreamKind};
+use crate::dht;
 use crate::event::{Event, Responder};
 use crate::gate::{self, Opening};
 use crate::handle::{Command, Error, OpenStreamError, Reply, Request, RequestError};
+use crate::reach::{self, ReachEvent, Relays};
 use crate::reason::NetworkReason;
 use crate::stream::MemberStream;
 use crate::streams::{self, OpenFailure, OpenId};
@@ -55,6 +57,11 @@ pub(crate) struct Driver {
     opening_gates: HashMap<PeerId, Vec<Reply<Result<(), Error>>>>,
     /// Streams that are being opened.
     opening_streams: HashMap<(StreamKind, OpenId), Reply<Result<MemberStream, OpenStreamError>>>,
+    /// Operations of the hash table.
+    dht: dht::Desk,
+    relays: Relays,
+    /// Connections that lead through a relay.
+    relayed: HashMap<PeerId, Vec<ConnectionId>>,
 }
 
 impl Driver {
@@ -62,6 +69,7 @@ impl Driver {
         swarm: Swarm<Behaviour>,
         commands: mpsc::Receiver<Command>,
         commands_weak: mpsc::WeakSender<Command>,
+        relays: Relays,
     ) -> Self {
         Self {
             swarm,
@@ -73,6 +81,9 @@ impl Driver {
             answering: HashMap::new(),
             opening_gates: HashMap::new(),
             opening_streams: HashMap::new(),
+            dht: dht::Desk::default(),
+            relays,
+            relayed: HashMap::new(),
         }
     }
 
@@ -94,6 +105,7 @@ impl Driver {
                     None => break None,
                 },
                 event = self.swarm.select_next_some(), if may_poll => self.on_swarm_event(event),
+                () = self.relays.due() => self.relays.reserve(&mut self.swarm),
             }
         };
         // The swarm goes first: whoever waits for the shutdown finds the ports free.
@@ -105,7 +117,7 @@ impl Driver {
 
     fn operations(&self) -> usize {
         let gates: usize = self.opening_gates.values().map(Vec::len).sum();
-        gates + self.asks.len() + self.answering.len() + self.opening_streams.len()
+        gates + self.asks.len() + self.answering.len() + self.opening_streams.len() + self.dht.len()
     }
 
     fn is_busy(&self) -> bool {
@@ -133,6 +145,7 @@ impl Driver {
             }
             Command::OpenStream { peer, kind, attempt, reply } => self.open_stream(peer, kind, attempt, reply),
             Command::ListenAddresses { reply } => answer(reply, self.listening.clone()),
+            Command::Dht(command) => self.dht.on_command(command, table(&mut self.swarm)),
             Command::Shutdown { reply } => return Next::Stop(Some(reply)),
         }
         Next::GoOn
@@ -244,16 +257,19 @@ impl Driver {
     fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour_event(event),
-            SwarmEvent::NewListenAddr { address, .. } => {
-                self.listening.push(address.clone());
-                self.backlog.push(Event::Listening(address));
+            SwarmEvent::NewListenAddr { address, .. } | SwarmEvent::ExternalAddrConfirmed { address } => {
+                self.reachable_at(reach::without_peer(address));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => self.listening.retain(|other| *other != address),
-            SwarmEvent::ListenerClosed { addresses, .. } => {
-                self.listening.retain(|address| !addresses.contains(address));
-                self.backlog.push(Event::ListenerClosed(addresses));
+            SwarmEvent::ExternalAddrExpired { address } => self.unreachable_at(vec![address]),
+            SwarmEvent::ListenerClosed { addresses, listener_id, .. } => {
+                self.relays.closed(listener_id);
+                self.unreachable_at(addresses);
             }
-            SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, .. } => {
+            SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, connection_id, .. } => {
+                if endpoint.is_relayed() {
+                    self.relayed.entry(peer_id).or_default().push(connection_id);
+                }
                 if let (1, Some(peer)) = (num_established.get(), node_of(&peer_id)) {
                     let address = endpoint.get_remote_address().clone();
                     self.backlog.push(Event::Connected { peer, address, outbound: endpoint.is_dialer() });
@@ -264,7 +280,12 @@ impl Driver {
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 tracing::debug!(peer = %peer_id, ?cause, "disconnected");
+                self.relays.gone(&peer_id);
+                self.relayed.remove(&peer_id);
                 self.gate_is_gone(&peer_id);
+                if let Some(table) = table(&mut self.swarm) {
+                    table.disconnected(&peer_id);
+                }
                 if let Some(peer) = node_of(&peer_id) {
                     self.backlog.push(Event::Disconnected { peer });
                 }
@@ -273,6 +294,19 @@ impl Driver {
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => self.on_dial_failed(peer_id, &error),
             _ => {}
         }
+    }
+
+    fn reachable_at(&mut self, address: Multiaddr) {
+        if !self.listening.contains(&address) {
+            self.listening.push(address.clone());
+            self.backlog.push(Event::Listening(address));
+        }
+    }
+
+    fn unreachable_at(&mut self, addresses: Vec<Multiaddr>) {
+        let addresses: Vec<Multiaddr> = addresses.into_iter().map(reach::without_peer).collect();
+        self.listening.retain(|address| !addresses.contains(address));
+        self.backlog.push(Event::ListenerClosed(addresses));
     }
 
     fn on_dial_failed(&mut self, peer: Option<PeerId>, error: &DialError) {
@@ -308,6 +342,7 @@ impl Driver {
             }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => self.on_discovered(found),
             BehaviourEvent::Mdns(mdns::Event::Expired(_)) => {}
+            BehaviourEvent::Router(event) => tracing::debug!(?event, "the router"),
             BehaviourEvent::Limits(never) => match never {},
         }
     }
@@ -319,6 +354,21 @@ impl Driver {
             MembersEvent::Blocks(event) => self.on_streams_event(StreamKind::Blocks, event),
             MembersEvent::Backup(event) => self.on_ask_event(Protocol::Backup, event),
             MembersEvent::Query(event) => self.on_ask_event(Protocol::Query, event),
+            MembersEvent::Dht(dht::Out::Happened(happened)) => self.backlog.push(Event::Dht(happened)),
+            MembersEvent::Dht(dht::Out::Table(event)) => self.dht.on_event(*event, table(&mut self.swarm)),
+            MembersEvent::Reach(event) => self.on_reach_event(event),
+        }
+    }
+
+    fn on_reach_event(&mut self, event: ReachEvent) {
+        tracing::debug!(?event, "reach");
+        let ReachEvent::Dcutr(punched) = event else { return };
+        if let Ok(direct) = punched.result {
+            // What was begun through the relay begins again; nothing is lost by that.
+            for relayed in self.relayed.remove(&punched.remote_peer_id).unwrap_or_default() {
+                tracing::info!(peer = %punched.remote_peer_id, %direct, "connected directly, the relay is let go");
+                self.swarm.close_connection(relayed);
+            }
         }
     }
 
@@ -382,6 +432,13 @@ impl Driver {
         let agent_version = info.agent_version.chars().take(AGENT_VERSION_CHARS_MAX).collect();
         let mut listen_addresses = info.listen_addrs;
         listen_addresses.truncate(ADDRESSES_MAX);
+        if self.swarm.behaviour().gate.is_open(&peer_id) {
+            self.relays.heard(peer_id, &info.protocols, &listen_addresses);
+            self.relays.reserve(&mut self.swarm);
+        }
+        if let Some(table) = table(&mut self.swarm) {
+            table.identified(peer_id, &info.protocols, &listen_addresses);
+        }
         self.backlog.push(Event::Identified { peer, agent_version, listen_addresses });
     }
 
@@ -403,6 +460,10 @@ impl Driver {
             }
         }
     }
+}
+
+fn table(swarm: &mut Swarm<Behaviour>) -> Option<&mut dht::Table> {
+    swarm.behaviour_mut().gate.inner_mut().dht.as_mut()
 }
 
 /// Who asked may have gone away, which is its right.

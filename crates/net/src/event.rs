@@ -6,6 +6,7 @@ use libp2p::request_response::{InboundRequestId, ResponseChannel};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Protocol, StreamKind};
+use crate::dht::Happened;
 use crate::handle::{Command, Error};
 use crate::reason::NetworkReason;
 use crate::stream::MemberStream;
@@ -74,6 +75,8 @@ pub enum Event {
         /// The stream.
         stream: MemberStream,
     },
+    /// Something happened in the hash table.
+    Dht(Happened),
 }
 
 /// Answers one request.

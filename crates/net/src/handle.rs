@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::config::{Protocol, StreamKind};
+use crate::dht::{self, Dht};
 use crate::reason::NetworkReason;
 use crate::stream::{MemberStream, Meters, Traffic};
 use crate::streams::OpenFailure;
@@ -191,6 +192,7 @@ pub(crate) enum Command {
     ListenAddresses {
         reply: Reply<Vec<Multiaddr>>,
     },
+    Dht(dht::Command),
     Shutdown {
         reply: Reply<()>,
     },
@@ -315,6 +317,11 @@ impl NetHandle {
         if let Err(error) = self.ask(|reply| Command::Shutdown { reply }).await {
             tracing::debug!(%error, "shutdown");
         }
+    }
+
+    /// The members' hash table.
+    pub fn dht(&self) -> Dht {
+        Dht { commands: self.commands.clone() }
     }
 
     /// Bytes of the frames of one kind of stream so far.

@@ -23,10 +23,12 @@ mod asks;
 mod backlog;
 mod bytes_codec;
 mod config;
+pub mod dht;
 mod driver;
 mod event;
 mod gate;
 mod handle;
+mod reach;
 mod reason;
 pub mod stream;
 mod streams;
@@ -38,9 +40,11 @@ pub use config::{
     BACKUP_BYTES_MAX, BLOCKS_STREAMS_MAX, Config, HANDSHAKE_BYTES_MAX, JOIN_REQUEST_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX,
     OUTBOX_STREAMS_MAX, Protocol, QUERY_REQUEST_BYTES_MAX, QUERY_RESPONSE_BYTES_MAX, SYNC_STREAMS_MAX, StreamKind,
 };
+pub use dht::{Dht, DhtConfig};
 pub use event::{Event, Responder};
 pub use handle::{Error, NetHandle, RequestError};
 pub use libp2p::Multiaddr;
+pub use reach::{RELAYS_USED_MAX, ReachConfig};
 pub use reason::NetworkReason;
 pub use stream::{FRAME_BYTES_MAX, MemberReader, MemberStream, MemberWriter, Traffic};
 pub use swarm::{BuildError, new};

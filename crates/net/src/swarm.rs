@@ -9,17 +9,20 @@ use libp2p::request_response::{self, ProtocolSupport};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    Multiaddr, StreamProtocol, Swarm, TransportError, identify, identity, mdns, multiaddr, noise, ping, swarm,
+    Multiaddr, PeerId, StreamProtocol, Swarm, TransportError, identify, identity, mdns, multiaddr, noise, ping, relay,
+    swarm, upnp,
 };
 use tokio::sync::mpsc;
 
 use crate::asks;
 use crate::bytes_codec::BytesCodec;
 use crate::config::{Config, Protocol, StreamKind};
+use crate::dht;
 use crate::driver::Driver;
 use crate::event::Event;
 use crate::gate::Gate;
 use crate::handle::{COMMANDS_MAX, NetHandle};
+use crate::reach::{self, Reach, Relays};
 use crate::stream::Meters;
 use crate::streams;
 use crate::transport;
@@ -66,10 +69,12 @@ pub(crate) struct Members {
     pub(crate) blocks: streams::Behaviour,
     pub(crate) backup: Ask,
     pub(crate) query: Ask,
+    pub(crate) reach: Reach,
+    pub(crate) dht: Toggle<dht::Table>,
 }
 
 impl Members {
-    pub(crate) fn new(config: &Config, meters: &Meters) -> Self {
+    pub(crate) fn new(config: &Config, local: PeerId, meters: &Meters, reach: Reach) -> Self {
         let streams = |kind| streams::Behaviour::new(kind, meters.of(kind).clone());
         Self {
             sync: streams(StreamKind::Sync),
@@ -77,6 +82,8 @@ impl Members {
             blocks: streams(StreamKind::Blocks),
             backup: ask(Protocol::Backup, config),
             query: ask(Protocol::Query, config),
+            reach,
+            dht: config.dht.as_ref().map(|config| dht::Table::new(local, config)).into(),
         }
     }
 
@@ -100,10 +107,11 @@ pub(crate) struct Behaviour {
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
     pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
+    pub(crate) router: Toggle<upnp::tokio::Behaviour>,
 }
 
 impl Behaviour {
-    fn new(config: &Config, key: &identity::Keypair, meters: &Meters) -> io::Result<Self> {
+    fn new(config: &Config, key: &identity::Keypair, members: Members) -> io::Result<Self> {
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(config.pending_incoming_max))
             .with_max_pending_outgoing(Some(PENDING_OUTGOING_MAX))
@@ -118,12 +126,13 @@ impl Behaviour {
         let mdns = config.mdns.then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), local)).transpose()?;
         Ok(Self {
             limits: connection_limits::Behaviour::new(limits),
-            gate: Gate::new(Members::new(config, meters), config.stranger_deadline, config.strangers_max),
+            gate: Gate::new(members, config.stranger_deadline, config.strangers_max),
             handshake: ask(Protocol::Handshake, config),
             join: ask(Protocol::Join, config),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
             mdns: mdns.into(),
+            router: reach::router(&config.reach),
         })
     }
 
@@ -147,8 +156,10 @@ fn ask(protocol: Protocol, config: &Config) -> Ask {
 
 fn build(config: &Config, meters: &Meters) -> Result<Swarm<Behaviour>, BuildError> {
     let key = key_of(config)?;
-    let behaviour = Behaviour::new(config, &key, meters).map_err(BuildError::Mdns)?;
-    let transport = transport::build(&key, config.connect_timeout)?;
+    let (dialled_through, circuits) = relay::client::new(key.public().to_peer_id());
+    let transport = transport::build(&key, config.connect_timeout, dialled_through)?;
+    let members = Members::new(config, key.public().to_peer_id(), meters, Reach::new(&config.reach, &key, circuits));
+    let behaviour = Behaviour::new(config, &key, members).map_err(BuildError::Mdns)?;
     // Above the deadline, so that it is the deadline that ends a stranger's connection, also in the logs.
     let idle = config.stranger_deadline + Duration::from_secs(1);
     let settings = swarm::Config::with_tokio_executor()
@@ -197,7 +208,8 @@ pub fn new(
     }
     let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
     let (events_out, events) = mpsc::channel(config.event_capacity.max(1));
-    let driver = Driver::new(swarm, commands_in, commands.downgrade());
+    let relays = Relays::new(&config.reach);
+    let driver = Driver::new(swarm, commands_in, commands.downgrade(), relays);
     let handle = NetHandle { commands, meters, open_stream_timeout: config.open_stream_timeout };
     Ok((handle, events, driver.run(events_out)))
 }

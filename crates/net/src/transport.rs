@@ -7,12 +7,13 @@ use std::fmt;
 use std::time::Duration;
 
 use either::Either;
+use futures::{AsyncRead, AsyncWrite};
 use hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::transport::timeout::{TransportTimeout, TransportTimeoutError};
 use libp2p::core::upgrade::Version;
-use libp2p::{PeerId, Transport as _, dns, identity, noise, quic, tcp, yamux};
+use libp2p::{PeerId, Transport, dns, identity, noise, quic, relay, tcp, yamux};
 
 use crate::reason::NetworkReason;
 
@@ -22,6 +23,9 @@ const STREAMS_PER_CONNECTION_MAX: u16 = 32;
 const QUIC_STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// Most bytes that a QUIC peer may send ahead on one connection.
 const QUIC_CONNECTION_WINDOW_BYTES: u32 = 6 * 1024 * 1024;
+
+/// A connection whose other end is proven.
+type Secured = (PeerId, StreamMuxerBox);
 
 /// What the transport below fails with.
 pub(crate) type Error = TransportTimeoutError<dns::Error<Failure>>;
@@ -48,28 +52,49 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Builds the transport; an attempt to connect ends after `timeout`, name resolution included.
+/// Builds the transport; an attempt to connect ends after `timeout`, name resolution included. `circuits` dials and
+/// listens through relays.
 pub(crate) fn build(
     key: &identity::Keypair,
     timeout: Duration,
+    circuits: relay::client::Transport,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
-    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+    let noise = noise::Config::new(key)?;
+    let circuits = secured(circuits, noise.clone());
+    let tcp = secured(tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)), noise);
+    let quic = quic::tokio::Transport::new(quic_config(key, timeout))
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .map_err(|error| Failure::new(&error));
+    // Circuits first: their addresses begin like those of TCP.
+    let direct = tcp.or_transport(quic).map(|either, _| either.into_inner()).map_err(Either::into_inner);
+    let either = circuits.or_transport(direct).map(|either, _| either.into_inner()).map_err(Either::into_inner);
+    let (names, options) = resolver();
+    let named = dns::tokio::Transport::custom(either, names, options);
+    Ok(TransportTimeout::new(named, timeout).boxed())
+}
+
+/// Noise and yamux over a transport of bytes.
+fn secured<T>(
+    bytes: T,
+    noise: noise::Config,
+) -> impl Transport<Output = Secured, Error = Failure, Dial: Send, ListenerUpgrade: Send> + Send + Unpin
+where
+    T: Transport + Send + Unpin + 'static,
+    T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T::Error: Send + Sync + 'static,
+    T::Dial: Send,
+    T::ListenerUpgrade: Send,
+{
+    bytes
         .upgrade(Version::V1Lazy)
-        .authenticate(noise::Config::new(key)?)
+        .authenticate(noise)
         .multiplex(yamux_config())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
         .map_err(|error| match error {
             Either::Left(Either::Left(socket)) => Failure::new(&socket),
             Either::Left(Either::Right(noise)) => Failure::new(&noise),
             Either::Right(yamux) => Failure::new(&yamux),
-        });
-    let quic = quic::tokio::Transport::new(quic_config(key, timeout))
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
-        .map_err(|error| Failure::new(&error));
-    let either = tcp.or_transport(quic).map(|either, _| either.into_inner()).map_err(Either::into_inner);
-    let (names, options) = resolver();
-    let named = dns::tokio::Transport::custom(either, names, options);
-    Ok(TransportTimeout::new(named, timeout).boxed())
+        })
 }
 
 fn yamux_config() -> yamux::Config {

@@ -75,7 +75,10 @@ impl Engine {
             }
             Event::StreamOpened { peer, kind: StreamKind::Sync, stream } => self.on_stream(peer, Ok(stream)),
             Event::StreamOpened { peer, kind: StreamKind::Outbox, stream } => self.on_offer(peer, stream),
-            Event::StreamOpened { peer, kind: StreamKind::Blocks, .. } => tracing::debug!(%peer, "nothing is served yet"),
+            Event::StreamOpened { peer, kind: StreamKind::Blocks, .. } => {
+                tracing::debug!(%peer, "nothing is served yet")
+            }
+            Event::Dht(happened) => tracing::debug!(?happened, "the hash table"),
         }
     }
 

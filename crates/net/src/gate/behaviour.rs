@@ -18,6 +18,9 @@ use tokio::time::{Instant, Sleep};
 
 use super::handler::{Epoch, Handler, In, Out};
 
+/// Most addresses at which somebody claims to see us that are told to the members' behaviour.
+const CANDIDATES_MAX: usize = 64;
+
 /// What the gate reports.
 #[derive(Debug)]
 pub(crate) enum Event<E> {
@@ -65,6 +68,21 @@ impl Connection {
     }
 }
 
+/// The first addresses at which somebody claims to see us. The members' behaviours keep what they are told for good.
+#[derive(Default)]
+struct Candidates(BTreeSet<Multiaddr>);
+
+impl Candidates {
+    /// Whether this one is told on.
+    fn take(&mut self, address: &Multiaddr) -> bool {
+        if self.0.len() >= CANDIDATES_MAX && !self.0.contains(address) {
+            return false;
+        }
+        self.0.insert(address.clone());
+        true
+    }
+}
+
 type Action<B> = ToSwarm<Event<<B as NetworkBehaviour>::ToSwarm>, In<THandler<B>>>;
 
 /// Hides the behaviour `B` from everybody who has not been let in.
@@ -85,6 +103,8 @@ pub(crate) struct Gate<B: NetworkBehaviour> {
     alarm: Option<Pin<Box<Sleep>>>,
     /// What the swarm is still to do, in order.
     actions: VecDeque<Action<B>>,
+    /// Addresses at which somebody claims to see us.
+    candidates: Candidates,
 }
 
 impl<B: NetworkBehaviour> Gate<B> {
@@ -99,6 +119,7 @@ impl<B: NetworkBehaviour> Gate<B> {
             deadlines: VecDeque::new(),
             alarm: None,
             actions: VecDeque::new(),
+            candidates: Candidates::default(),
         }
     }
 
@@ -383,6 +404,8 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Gate<B> {
             // Somebody who did not get in is nothing the members' behaviour has heard of.
             FromSwarm::ListenFailure(_) => {}
             FromSwarm::NewExternalAddrOfPeer(event) if !self.members.contains(&event.peer_id) => {}
+            // Anybody can claim to see us somewhere, as often and wherever they like.
+            FromSwarm::NewExternalAddrCandidate(event) if !self.candidates.take(event.addr) => {}
             other => self.inner.on_swarm_event(other),
         }
     }
