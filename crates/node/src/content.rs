@@ -5,4 +5,7 @@
 //! the index and in the audit trail at once, and whatever is read was allowed, checked and opened by nobody else.
 
 mod cache;
+mod pipe;
 mod policy;
+
+pub use pipe::{Feed, Intake, intake};

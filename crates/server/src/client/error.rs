@@ -53,6 +53,18 @@ pub enum ClientError {
         /// The status.
         status: u16,
     },
+    /// A document that should be sent cannot be read.
+    #[error("the document cannot be read: {source}")]
+    Source {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A document that came cannot be written.
+    #[error("the document cannot be written: {source}")]
+    Sink {
+        /// What the system said.
+        source: io::Error,
+    },
     /// No answer came.
     #[error("the node did not answer within {seconds} seconds")]
     Silent {
@@ -93,6 +105,11 @@ impl From<ClientError> for Problem {
                 Self::new(Code::Unreachable, what).hint("antiphon status")
             }
             ClientError::Request { .. } => Self::new(Code::Invalid, what),
+            ClientError::Source { .. } => Self::new(Code::Failed, what).why("nothing was stored"),
+            ClientError::Sink { source } if source.kind() == io::ErrorKind::StorageFull => {
+                Self::new(Code::Full, what).hint("free space, then repeat")
+            }
+            ClientError::Sink { .. } => Self::new(Code::Failed, what),
         }
     }
 }

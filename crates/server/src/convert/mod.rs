@@ -1,6 +1,7 @@
 //! Between the documented shapes and the node's values. Everything that knows both is here.
 
 mod bundle;
+mod content;
 mod custody;
 mod divergence;
 mod draft;
@@ -19,6 +20,10 @@ mod trust;
 mod view;
 
 pub(crate) use bundle::{carried, cursor, imported};
+pub(crate) use content::{
+    address_of, content, content_metrics, content_plan, content_provider, content_query_of, content_stored,
+    new_content_of, open_content, whole_address_of,
+};
 pub(crate) use custody::{fact_receipts, receipts, wipe_check};
 pub(crate) use divergence::{choice_of, divergence, fact_sides, resolved};
 pub(crate) use draft::{Actor, after_of, duration_of, edit_of, filter_of, provenance_of, query_of, remember_of};

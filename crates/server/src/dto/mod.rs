@@ -6,6 +6,7 @@
 
 mod arg;
 mod bundles;
+mod content;
 mod custody;
 mod divergence;
 mod erasure;
@@ -28,6 +29,11 @@ mod trust;
 pub use arg::{Change, Scalar};
 pub use bundles::{
     BadEntryDto, BundleAskDto, BundleFileDto, BundleTakeDto, CarriedDto, CursorDto, GapDto, ImportedDto, RefusedLogDto,
+};
+pub use content::{
+    ContentAnnouncedDto, ContentAskDto, ContentCleanedDto, ContentDto, ContentFilterDto, ContentMetricsDto,
+    ContentPlanDto, ContentProviderDto, ContentProvidersDto, ContentRemoveDto, ContentRemovedDto, ContentStatusDto,
+    ContentStoredDto, ContentVersionsDto, ContentsDto, LeftOutDto, NewContentDto, RoleKeyAskDto, RoleKeyDto,
 };
 pub use custody::{
     FactHoldingDto, FactReceiptsDto, MemberReceiptDto, ReceiptsAskedDto, ReceiptsDto, StuckDto, WipeCheckDto,

@@ -25,7 +25,7 @@ impl From<Error> for Problem {
             }
             Error::SubjectNotFound(_) => Self::new(Code::NotFound, what)
                 .hint("antiphon divergences list shows what was changed on several machines at once"),
-            Error::Content(error) => Self::from(&error),
+            Error::Content(error) => Self::from(error),
             Error::Resource(error) => Self::from(error),
             Error::Unsettled(error) => Self::from(&error),
             Error::Outbox(error) => Self::from(&error),
@@ -109,6 +109,9 @@ fn about_peer(what: String, error: &Error) -> Problem {
 }
 
 fn about_write(what: String, error: &AuthorError) -> Problem {
+    if let Some(problem) = super::sealed::about_role(&what, error) {
+        return problem;
+    }
     match error {
         AuthorError::ChangedMeanwhile(id) => Problem::new(Code::Undecided, what)
             .why("there is a side now that whoever settles it has not seen, and settling would put it aside")
