@@ -24,6 +24,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod at_rest;
+pub mod document;
 pub mod file;
 pub mod key;
 pub mod keyring;

@@ -202,6 +202,11 @@ impl RoleSecret {
         Ok(output)
     }
 
+    /// For [`crate::document`].
+    pub(crate) const fn identity(&self) -> &x25519::Identity {
+        &self.identity
+    }
+
     fn from_secret(secret: Zeroizing<[u8; SECRET_BYTES]>) -> Result<Self, Error> {
         let identity = key::age_identity(&secret)?;
         Ok(Self { secret, identity })

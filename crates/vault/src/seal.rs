@@ -26,7 +26,7 @@ pub const SEALED_BYTES_MAX: usize = PLAINTEXT_BYTES_MAX + HEADER_BYTES_MAX + 16 
 const RECIPIENT_CHARS_MAX: usize = 80;
 
 /// What the last line of an age header begins with.
-const HEADER_END: &[u8] = b"\n---";
+pub(crate) const HEADER_END: &[u8] = b"\n---";
 
 /// Why something cannot be sealed or opened.
 #[derive(Debug, thiserror::Error)]
