@@ -13,6 +13,7 @@
 //! | [`sync`] | `/antiphon/sync/1`: two verified nodes bring each other up to date |
 //! | [`outbox`] | `/antiphon/outbox/1`: what waited for a peer is handed over |
 //! | [`dht`] | what is found by key: when the network is asked, told, and left alone |
+//! | [`blocks`] | `/antiphon/blocks/1`: the blocks of a document are fetched from those who hold it |
 //! | [`query`] | `/antiphon/query/1`: a question to a connected member, and its answer |
 //! | [`frame`] | how their messages become bytes |
 //! | [`backup`] | `/antiphon/backup/1`: a member keeps what it cannot read |
@@ -20,6 +21,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod backup;
+pub mod blocks;
 mod compact;
 pub mod dht;
 pub mod frame;
