@@ -100,8 +100,12 @@ pub fn words_of_cause(cause: Cause, author: &str) -> Words {
             format!("antiphon verify (on {author}), to find what is damaged"),
         ),
         Cause::NotAllowed => Words::new(
-            format!("{author} may not do this: it is for the author of the fact, or for a steward"),
+            format!("{author} may not do this: it is for whoever wrote it, for the holder of a role that writes, or for a steward"),
             "antiphon team members names the stewards",
+        ),
+        Cause::Unauthorised => Words::new(
+            format!("{author} stored a document in a role that it never held, or in which nobody may store"),
+            format!("antiphon team members shows the roles of {author}; a steward may grant it the role"),
         ),
         Cause::ClockSkew => Words::new(
             format!("what {author} wrote bears a time in the future; it counts all the same"),

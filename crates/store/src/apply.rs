@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::row::{self, sql};
 use crate::sealed::{self, Text};
 use crate::view::{Applied, ForkFound};
-use crate::{FORK_EVENTS_MAX, LOGS_MAX, STORES_PER_KEY_MAX, payloads, project};
+use crate::{FORK_EVENTS_MAX, LOGS_MAX, STORES_PER_KEY_MAX, contents, payloads, project};
 
 /// What became of one stored event.
 pub(crate) enum Done {
@@ -189,6 +189,7 @@ impl Db {
             if let (true, Some(payload)) = (held.lacks_payload, event.payload()) {
                 applied.filled +=
                     usize::from(payloads::fill(&self.conn, held.pos, (event.header_bytes(), event.header()), payload)?);
+                self.note_again(held.pos, event.header())?;
             }
             if let (true, Some(signature)) = (held.lacks_signature, event.signature()) {
                 self.conn
@@ -409,12 +410,14 @@ pub(crate) fn take_in(
     } else if !header.payload_fits() {
         project::quarantine(conn, pos, Cause::TooLarge)?;
     }
+    let entry = contents::entry_of(header, text.as_ref());
     project::edit(conn, pos, log.id, event, text)?;
     if header.action == Action::Erase {
         law.has_erased();
         erase::decide(conn, &header.subject)?;
     }
-    Ok(Done::Edit { malformed: malformed || !header.payload_fits() })
+    let unauthorised = contents::note(conn, law, &log.node, (pos, log.id), event, entry.as_ref())?;
+    Ok(Done::Edit { malformed: malformed || unauthorised || !header.payload_fits() })
 }
 
 /// A charter event counts by being in the set; only those that cannot be read are noted.

@@ -25,6 +25,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use crate::cache::Unsigned;
+use crate::contents;
 use crate::db::{Db, insert_event};
 use crate::erase;
 use crate::error::{AuthorError, Error};
@@ -139,7 +140,8 @@ impl Written {
 pub(crate) fn authored(header: &Header, outcome: Outcome) -> Authored {
     let (fact, incident) = (header.subject.fact(), header.subject.incident());
     let log = LogId::new(header.store, header.stream);
-    Authored { fact, incident, event: header.id, log, seq: header.seq, outcome }
+    let content = header.subject.content();
+    Authored { fact, incident, content, event: header.id, log, seq: header.seq, outcome }
 }
 
 impl Db {
@@ -187,6 +189,8 @@ impl Db {
             Draft::UpdateIncident { incident, edit, provenance } => {
                 self.update_incident(*incident, edit, provenance, scene)
             }
+            Draft::PutContent { entry, provenance } => self.put_content(entry, provenance, scene),
+            Draft::RemoveContent { id, provenance } => self.remove_content(*id, provenance, scene),
             Draft::Settle { settlement, seen, provenance } => self.settle(settlement, seen, provenance, scene),
             Draft::Grant(grant) => self.record(&Record::Grant(grant.clone()), scene),
             Draft::Revoke(revoke) => self.record(&Record::Revoke(self.with_cuts(revoke)), scene),
@@ -396,7 +400,12 @@ impl Db {
         self.refuse_erased(&sketch.subject)?;
         let written = self.write_for(sketch, role, scene)?;
         let text = Text::Read(written.payload.clone());
+        let entry = contents::entry_of(written.event.header(), Some(&text));
         project::edit(&self.conn, written.pos, written.log, &written.event, Some(text))?;
+        if entry.is_some() || written.event.header().subject.content().is_some() {
+            let (node, place) = (self.cache.own()?.node, (written.pos, written.log));
+            let _authorised = contents::note(&self.conn, &self.law()?, &node, place, &written.event, entry.as_ref())?;
+        }
         Ok(written)
     }
 

@@ -90,8 +90,8 @@ pub(crate) struct Cache {
     pub(crate) dirty: BTreeSet<LogId>,
     /// Who is a member.
     pub(crate) membership: Option<Arc<Membership>>,
-    /// What its roles may, once that was asked; anew with every charter.
-    pub(crate) roles: Option<Arc<Roles>>,
+    /// The roles of the team, by its current genome.
+    pub(crate) roles: Arc<Roles>,
     /// Which levels are shared in this team.
     pub(crate) sharing: Sharing,
     /// Whether the own log is being replaced by what members hold.
@@ -112,7 +112,9 @@ impl Cache {
             None => (None, Sharing::default()),
         };
         let last: Option<i64> = conn.query_row("SELECT max(pos) FROM events", [], |row| row.get(0))?;
-        let mut cache = Self { logs: logs(conn)?, own, membership, sharing, ..Self::default() };
+        let roles = membership.as_ref().map(|members| crate::charter::roles(conn, members)).transpose()?;
+        let roles = roles.unwrap_or_default();
+        let mut cache = Self { logs: logs(conn)?, own, membership, roles, sharing, ..Self::default() };
         cache.adopting = meta_uint(conn, crate::set_aside::ADOPTING)?.unwrap_or(0) > 0;
         cache.small.next_pos = last.unwrap_or(0) + 1;
         cache.small.charter_events =

@@ -39,11 +39,13 @@ pub enum Cause {
     ClockSkew,
     /// It came without its payload. Its header counts; it is never in the quarantine.
     MissingPayload,
+    /// Its author never held the role in which it stored a document, or nobody may store in it. Its header counts.
+    Unauthorised,
 }
 
 impl Cause {
     /// Every cause; its position is its number in the database.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::UnknownAction,
         Self::UnknownType,
         Self::Malformed,
@@ -56,6 +58,7 @@ impl Cause {
         Self::NotAllowed,
         Self::ClockSkew,
         Self::MissingPayload,
+        Self::Unauthorised,
     ];
 
     /// Its stable name, which is that of the reason in health records.
@@ -69,7 +72,7 @@ impl Cause {
             Self::InvalidTraceId => "invalid_trace_id",
             Self::ClockOverflow => "clock_overflow",
             Self::TooLarge => "too_large",
-            Self::NotAllowed => "auth",
+            Self::NotAllowed | Self::Unauthorised => "auth",
             Self::ClockSkew => "clock_skew",
             Self::MissingPayload => "missing_payload",
         }

@@ -12,7 +12,7 @@ use antiphon_core::fact::{Level, Sharing};
 use antiphon_core::genome::{self, Constitution, Genome};
 use antiphon_core::ids::{Hash, NodeId, TeamId};
 use antiphon_core::log::Stream;
-use antiphon_core::roles::ROLE_PREFIX;
+use antiphon_core::roles::{ROLE_PREFIX, Roles};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Error;
@@ -119,6 +119,11 @@ pub(crate) fn charter(conn: &Connection) -> Result<Charter, Error> {
 /// Who is a member.
 pub(crate) fn membership(conn: &Connection) -> Result<Arc<Membership>, Error> {
     Ok(charter(conn)?.shared_membership())
+}
+
+/// The roles of the team, those included that the charter added.
+pub(crate) fn roles(conn: &Connection, membership: &Membership) -> Result<Arc<Roles>, Error> {
+    Ok(Arc::new(Roles::of(&team_genome(conn)?.with(membership.genes()))))
 }
 
 /// The events that prove the membership of `node`, if it has one.

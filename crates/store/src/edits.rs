@@ -86,7 +86,7 @@ pub(crate) struct Merged<F> {
 
 /// Whether events about this subject are edits that merge.
 pub(crate) const fn merges(subject: &Subject) -> bool {
-    matches!(subject, Subject::Fact(_) | Subject::Incident(_))
+    matches!(subject, Subject::Fact(_) | Subject::Incident(_) | Subject::Content(_))
 }
 
 /// The edit of a header, standing for all its fields.

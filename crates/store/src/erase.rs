@@ -22,6 +22,7 @@ use antiphon_core::charter::Membership;
 use antiphon_core::event::{Action, Event, Header, Provenance, Subject};
 use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::Stream;
+use antiphon_core::roles::Roles;
 use antiphon_core::vclock::VClock;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -41,7 +42,8 @@ use crate::view::{Authored, Outcome};
 /// What decides about an event beyond its own log.
 #[derive(Debug, Clone)]
 pub(crate) struct Law {
-    members: Option<Arc<Membership>>,
+    pub(crate) members: Option<Arc<Membership>>,
+    pub(crate) roles: Arc<Roles>,
     /// Whether anything is erased at all, so that almost nobody has to look.
     erasures: bool,
 }
@@ -55,7 +57,11 @@ impl Law {
 
     /// Why an event may not do what it does, if so.
     pub(crate) fn forbids(&self, author: &NodeId, header: &Header) -> Option<Cause> {
-        let allowed = header.action != Action::Erase || self.allows(author, &header.subject);
+        let allowed = match (header.action, &header.subject) {
+            (Action::Erase, subject) => self.allows(author, subject),
+            (Action::Forget, Subject::Content(_)) => self.may_remove(author),
+            _ => true,
+        };
         if allowed { None } else { Some(Cause::NotAllowed) }
     }
 
@@ -81,7 +87,7 @@ impl Db {
     pub(crate) fn law(&self) -> Result<Law, Error> {
         let mut any = self.conn.prepare_cached("SELECT 1 FROM erased LIMIT 1")?;
         let erasures = any.query_row([], |_| Ok(())).optional()?.is_some();
-        Ok(Law { members: self.cache.membership.clone(), erasures })
+        Ok(Law { members: self.cache.membership.clone(), roles: self.cache.roles.clone(), erasures })
     }
 
     /// Erases a fact everywhere.
@@ -160,7 +166,7 @@ impl Db {
         members.ever_members().iter().find(|node| id.is_by(node)).copied()
     }
 
-    /// Hears erasures again that waited for their author to be known as a steward.
+    /// Hears erasures again that waited for their author to be known as a steward, and removals that waited for a grant.
     pub(crate) fn hear_erasures(&mut self) -> Result<(), Error> {
         let mut law = self.law()?;
         let mut query = self.conn.prepare_cached(

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use antiphon_core::cbor;
+use antiphon_core::content;
 use antiphon_core::event::sealed::SealError;
 use antiphon_core::event::{HeaderError, PayloadError};
 use antiphon_core::fact;
 use antiphon_core::genome;
-use antiphon_core::ids::{FactId, Hash, IncidentId, NodeId, StoreId, TeamId};
+use antiphon_core::ids::{ContentId, FactId, Hash, IncidentId, NodeId, StoreId, TeamId};
 use antiphon_core::incident;
 use antiphon_core::log::LogId;
 use antiphon_core::vclock;
@@ -268,6 +269,40 @@ pub enum AuthorError {
         /// Which limit is reached.
         source: vclock::Error,
     },
+    /// There is no such document.
+    #[error("there is no document {0}")]
+    ContentNotFound(ContentId),
+    /// What the index is to say of a document is unfit.
+    #[error(transparent)]
+    Content(#[from] content::EntryError),
+    /// A document has been written by too many stores.
+    #[error("document {content} cannot be changed any more: {source}")]
+    ContentVersion {
+        /// Which document.
+        content: ContentId,
+        /// Which limit is reached.
+        source: vclock::Error,
+    },
+    /// The team has no such role.
+    #[error("this team has no role {0:?}")]
+    RoleUnknown(String),
+    /// Nobody may store documents in this role.
+    #[error("the role {0} is read_only and cannot store documents")]
+    CreatorRoleReadOnly(String),
+    /// This node does not hold the role in which it is to store.
+    #[error("this node does not hold the role {role}; it holds {}", names(held))]
+    CreatorRoleNotHeld {
+        /// The role.
+        role: String,
+        /// The roles that it holds.
+        held: Vec<String>,
+    },
+    /// This node holds no role in which documents may be stored, so it may not take any away either.
+    #[error("this node may not take documents away: it holds {}", names(held))]
+    MayNotRemove {
+        /// The roles that it holds.
+        held: Vec<String>,
+    },
     /// A divergence has other sides than whoever settles it has seen.
     #[error("{0} was changed again meanwhile")]
     ChangedMeanwhile(SubjectId),
@@ -345,6 +380,11 @@ pub enum AuthorError {
 impl AuthorError {
     /// Whether something that was named does not exist.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound(_) | Self::IncidentNotFound(_))
+        matches!(self, Self::NotFound(_) | Self::IncidentNotFound(_) | Self::ContentNotFound(_))
     }
+}
+
+/// Names of roles for people.
+fn names(roles: &[String]) -> String {
+    if roles.is_empty() { "none".to_owned() } else { roles.join(", ") }
 }

@@ -22,6 +22,7 @@ mod cache;
 mod carried;
 mod cause;
 mod charter;
+mod contents;
 mod db;
 mod dht;
 mod divergence;
@@ -79,11 +80,12 @@ pub use blobs::{
 pub use branch::Branching;
 pub use carried::{CARRIED_AHEAD_MS, CARRIED_LIFE_MS, CARRIED_OWN_MAX, CARRIED_PER_NODE_MAX, Carried};
 pub use cause::{Cause, Skewed, Trouble};
+pub use contents::{CONTENT_VERSIONS_MAX, ContentCounts, ContentCursor, ContentFilter, ContentView};
 pub use db::{Db, Options};
 pub use dht::{
     DHT_OTHERS_MAX, DHT_OWN_RECORDS_MAX, DHT_PROVIDER_LIFE_MS, DHT_PROVIDERS_MAX, DHT_PROVIDERS_PER_KEY_MAX,
-    DHT_PROVIDES_MAX, DHT_RECORDS_PER_AUTHOR_MAX, DHT_ROWS_MAX, DhtCounts, DhtItem, DhtKnown, DhtProvide, DhtProvider, DhtPut,
-    DhtRecord, DhtSource, DhtWaiting, Provided,
+    DHT_PROVIDES_MAX, DHT_RECORDS_PER_AUTHOR_MAX, DHT_ROWS_MAX, DhtCounts, DhtItem, DhtKnown, DhtProvide, DhtProvider,
+    DhtPut, DhtRecord, DhtSource, DhtWaiting, Glance, Provided,
 };
 pub use divergence::{Ancestor, Diverged, DivergedField, Settlement, SubjectId};
 pub use erasure::{Erasure, ErasureAt};

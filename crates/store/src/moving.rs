@@ -60,7 +60,7 @@ impl Db {
             let bring_incidents = bring == Bring::Shared && !leaves;
             let incidents = if bring_incidents { incidents::every(&db.conn)? } else { Vec::new() };
             db.conn.execute_batch(
-                "DELETE FROM edits; DELETE FROM facts; DELETE FROM erased; DELETE FROM erased_payloads; DELETE FROM quarantine; DELETE FROM closed; DELETE FROM touched; DELETE FROM forks;
+                "DELETE FROM edits; DELETE FROM facts; DELETE FROM contents; DELETE FROM erased; DELETE FROM erased_payloads; DELETE FROM quarantine; DELETE FROM closed; DELETE FROM touched; DELETE FROM forks;
                  DELETE FROM events; DELETE FROM logs; DELETE FROM genes; DELETE FROM gene_leaves;
                  DELETE FROM sealed_copies; DELETE FROM carried; DELETE FROM peers; DELETE FROM invites;
                  DELETE FROM backups; DELETE FROM receipts; DELETE FROM skewed; DELETE FROM set_aside; DELETE FROM written_again;

@@ -35,6 +35,7 @@ impl Db {
                 let (bytes, header) = (&header, Header::decode(&header)?);
                 if header.check_payload(payload).is_ok() {
                     filled += usize::from(fill(&db.conn, pos, (bytes, &header), payload)?);
+                    db.note_again(pos, &header)?;
                 }
             }
             Ok(filled)

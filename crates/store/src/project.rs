@@ -22,6 +22,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::cause::Cause;
 use crate::charter;
+use crate::contents;
 use crate::edits;
 pub(crate) use crate::edits::{Stored, frontier_edit, merged_anew};
 use crate::erase;
@@ -59,8 +60,16 @@ pub(crate) fn unfit(header: &Header) -> Option<Cause> {
         (Action::Erase, Subject::Fact(_)) if header.fields == u64::MAX && edits_something(header) => None,
         // An incident is always the team's, and is closed rather than forgotten.
         (Action::Set, Subject::Incident(_)) if header.stream == Stream::Shared && edits_something(header) => None,
+        // What the index says is for everybody, and names its keys itself.
+        (Action::Set, Subject::Content(_)) if is_of_team(header) => None,
+        (Action::Forget, Subject::Content(_)) if is_of_team(header) && header.fields == u64::MAX => None,
         _ => Some(Cause::Malformed),
     }
+}
+
+/// Whether it is an edit that everybody can read.
+fn is_of_team(header: &Header) -> bool {
+    header.stream == Stream::Shared && header.seal.is_none() && edits_something(header)
 }
 
 /// Whether it touches a field and counts itself among the edits it has seen.
@@ -74,7 +83,7 @@ pub(crate) fn edit(conn: &Connection, pos: i64, log: i64, event: &Event, text: O
     let fact = match header.subject {
         Subject::Fact(fact) => fact,
         // What an incident says is merged whenever it is read: there are few, and no search follows them.
-        Subject::Incident(_) => return edits::merge_in(conn, pos, event),
+        Subject::Incident(_) | Subject::Content(_) => return edits::merge_in(conn, pos, event),
         _ => return Ok(()),
     };
     let known = conn
@@ -277,6 +286,9 @@ pub(crate) fn read_rest(bytes: &[u8], values: &mut BTreeMap<Field, Value>) -> Re
 /// Takes edits out of the projection and computes what is left of their subject anew.
 pub(crate) fn withdraw(conn: &Connection, subject: &Subject, stream: Stream, positions: &[i64]) -> Result<(), Error> {
     edits::take_out(conn, subject, stream, positions)?;
+    if let Subject::Content(id) = subject {
+        return contents::withdraw(conn, id, positions);
+    }
     let Some(fact) = subject.fact() else { return Ok(()) };
     // Taking edits out can only end an erasure.
     if erase::is_erased(conn, subject)? {

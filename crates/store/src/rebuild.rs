@@ -28,7 +28,7 @@ impl Db {
         self.transaction(|db| {
             db.conn.execute_batch(
                 "DELETE FROM edits; DELETE FROM facts; DELETE FROM quarantine; DELETE FROM touched; DELETE FROM closed;
-                 DELETE FROM erased; DELETE FROM erased_payloads;",
+                 DELETE FROM erased; DELETE FROM erased_payloads; DELETE FROM contents;",
             )?;
             let by_id = db.cache.logs.values().map(|entry| (entry.id, entry.clone())).collect();
             let mut after = 0;

@@ -4,7 +4,7 @@
 //! this crate writes is damage, and is reported as such.
 
 use antiphon_core::event::{Event, Subject};
-use antiphon_core::ids::{FactId, Hash, IncidentId, NodeId, StoreId};
+use antiphon_core::ids::{ContentId, FactId, Hash, IncidentId, NodeId, StoreId};
 use antiphon_core::log::{LogId, Stream};
 use antiphon_core::sign::Signature;
 use rusqlite::Row;
@@ -64,6 +64,11 @@ pub(crate) fn fact(row: &Row<'_>, column: usize) -> Result<FactId, Error> {
 /// An incident id.
 pub(crate) fn incident(row: &Row<'_>, column: usize) -> Result<IncidentId, Error> {
     array(row, column).map(IncidentId)
+}
+
+/// A content id.
+pub(crate) fn content(row: &Row<'_>, column: usize) -> Result<ContentId, Error> {
+    array(row, column).map(ContentId)
 }
 
 /// A subject from its kind and id columns.

@@ -19,7 +19,7 @@ use antiphon_core::event::sealed::{FactSeals, Opened, SealError};
 use antiphon_core::event::{Header, Payload, PayloadError, Seal, payload_bytes_max};
 use antiphon_core::ids::{FactId, Hash};
 use antiphon_core::log::Stream;
-use antiphon_core::roles::{Authority, Roles};
+use antiphon_core::roles::Authority;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value as Column;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -30,7 +30,7 @@ use crate::db::Db;
 use crate::edits::Stored;
 use crate::error::{AuthorError, Error};
 use crate::project::Merged;
-use crate::{charter, edits, project, row};
+use crate::{edits, project, row};
 
 /// What opens and seals the facts of roles.
 pub type Seals = Option<Arc<dyn FactSeals>>;
@@ -74,7 +74,10 @@ pub(crate) fn attach(conn: &Connection, seals: &Seals) -> Result<(), Error> {
 
 /// Reads a payload: that of a sealed event as far as this node has the key.
 pub(crate) fn read(conn: &Connection, bytes: &[u8], header: &Header, payload: &[u8]) -> Result<Text, Error> {
-    let decode = |payload: &[u8]| Payload::decode(payload, header.fields).map_or(Text::Malformed, Text::Read);
+    let decode = |payload: &[u8]| match Payload::decode(payload, header.fields) {
+        Ok(payload) if crate::contents::fits(header, &payload) => Text::Read(payload),
+        _ => Text::Malformed,
+    };
     if header.seal.is_none() {
         return Ok(decode(payload));
     }
@@ -134,7 +137,7 @@ impl Db {
         let membership = self.cache.membership.clone().ok_or(Error::NoTeam)?;
         let member = membership.member(&node);
         if !member.is_some_and(|member| member.steward) {
-            let roles = self.roles()?;
+            let roles = self.cache.roles.clone();
             let held = member.map(|member| member.grant.roles.clone()).unwrap_or_default();
             let reads = |held: &&String| roles.may_read(std::slice::from_ref(held), role);
             let writes = |held: &&String| roles.get(held).is_some_and(|rule| rule.authority > Authority::ReadOnly);
@@ -153,17 +156,6 @@ impl Db {
         } else {
             Err(AuthorError::Seal(SealError::NoKey(role.to_owned())).into())
         }
-    }
-
-    fn roles(&mut self) -> Result<Arc<Roles>, Error> {
-        if let Some(roles) = &self.cache.roles {
-            return Ok(roles.clone());
-        }
-        let founding = charter::team_genome(&self.conn)?;
-        let added = self.cache.membership.as_ref().map(|membership| membership.genes());
-        let roles = Arc::new(Roles::of(&added.map_or(founding.clone(), |added| founding.with(added))));
-        self.cache.roles = Some(roles.clone());
-        Ok(roles)
     }
 
     /// As [`Db::standing`] for who is going to change the fact, which nobody can who cannot read it.

@@ -87,10 +87,12 @@ impl Db {
     /// Makes the charter's view of things current after it changed.
     pub(crate) fn charter_changed(&mut self) -> Result<(), Error> {
         self.cache.flush(&self.conn)?;
-        self.cache.membership = Some(charter::membership(&self.conn)?);
-        self.cache.roles = None;
+        let membership = charter::membership(&self.conn)?;
+        self.cache.roles = charter::roles(&self.conn, &membership)?;
+        self.cache.membership = Some(membership);
         self.learn_keys();
         self.judge_revoked()?;
+        self.judge_documents()?;
         self.hear_erasures()
     }
 }

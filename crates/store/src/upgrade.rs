@@ -112,6 +112,7 @@ impl Db {
             Some(Text::Closed) => sealed::note_closed(&self.conn, pos, header)?,
             _ => {}
         }
+        self.note_again(pos, header)?;
         header.subject.fact().map_or(Ok(()), |fact| project::refresh(&self.conn, fact))
     }
 

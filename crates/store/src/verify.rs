@@ -126,6 +126,16 @@ fn check_projection(conn: &Connection, report: &mut Report) -> Result<(), Error>
             "SELECT count(*) FROM facts f WHERE NOT EXISTS (SELECT 1 FROM events v WHERE v.pos = f.event AND v.log = f.log)",
         ),
         (
+            "edits of documents that the index lacks, or the other way round",
+            "SELECT (SELECT count(*) FROM edits e WHERE e.kind = 7 AND e.pos NOT IN (SELECT pos FROM contents))
+                 + (SELECT count(*) FROM contents WHERE pos NOT IN (SELECT pos FROM edits WHERE kind = 7))",
+        ),
+        (
+            "documents whose newest version is not the one that is shown",
+            "SELECT count(*) FROM contents c WHERE c.latest <> (c.state = 0 AND NOT EXISTS (
+                 SELECT 1 FROM contents o WHERE o.id = c.id AND o.state = 0 AND o.rank > c.rank))",
+        ),
+        (
             "quarantined events that are not held",
             "SELECT count(*) FROM quarantine q WHERE NOT EXISTS (SELECT 1 FROM events v WHERE v.pos = q.pos)",
         ),
@@ -173,6 +183,7 @@ fn name(subject: &Subject) -> String {
     match subject {
         Subject::Fact(id) => format!("fact {id}"),
         Subject::Incident(id) => format!("incident {id}"),
+        Subject::Content(id) => format!("document {id}"),
         other => format!("subject of kind {}", other.parts().0),
     }
 }

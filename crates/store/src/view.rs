@@ -1,9 +1,10 @@
 //! What callers give and get: plain data, no rows, no handles.
 
 use antiphon_core::charter::{Grant, Record, Revoke};
+use antiphon_core::content::NewEntry;
 use antiphon_core::event::{Action, Event, Provenance, Subject};
 use antiphon_core::fact::{Edit, Fact, Field, Level};
-use antiphon_core::ids::{EventId, FactId, Hash, IncidentId, NodeId, StoreId, TeamId};
+use antiphon_core::ids::{ContentId, EventId, FactId, Hash, IncidentId, NodeId, StoreId, TeamId};
 use antiphon_core::incident::{self, Incident, IncidentEdit, Severity, Status};
 use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::state::Verdict;
@@ -134,6 +135,20 @@ pub enum Draft {
         /// How it came to be.
         provenance: Provenance,
     },
+    /// A new version of a document.
+    PutContent {
+        /// What the index is to say; the version number is found here.
+        entry: NewEntry,
+        /// How it came to be.
+        provenance: Provenance,
+    },
+    /// Takes every version of a document away that is known here, everywhere.
+    RemoveContent {
+        /// Which document.
+        id: ContentId,
+        /// How it came to be.
+        provenance: Provenance,
+    },
     /// Settles a divergence, unless that was done meanwhile.
     Settle {
         /// What is right.
@@ -169,6 +184,8 @@ pub struct Authored {
     pub fact: Option<FactId>,
     /// The incident, if it is about one.
     pub incident: Option<IncidentId>,
+    /// The document, if it is about one.
+    pub content: Option<ContentId>,
     /// The event.
     pub event: EventId,
     /// The log it stands in.
@@ -291,8 +308,6 @@ pub struct FactView {
     pub erased: bool,
     /// Whether values are missing because a payload is not held.
     pub incomplete: bool,
-    /// The role that it is sealed to, if it is.
-    pub role: Option<String>,
     /// Whether it is sealed and this node has not the key: then nothing of it is shown.
     pub closed: bool,
     /// How often it was recalled on this node.

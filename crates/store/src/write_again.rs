@@ -54,7 +54,7 @@ struct Place {
 }
 
 /// What became of one event.
-enum Said {
+pub(crate) enum Said {
     /// It was written.
     Again,
     /// It says nothing new.
@@ -174,6 +174,14 @@ impl Db {
                 Some(payload) => self.set_again(header, payload, scene),
                 None => Ok(Said::Later),
             },
+            (Action::Set, Subject::Content(id)) => match payload {
+                Some(payload) => self.put_again(id, header, payload, scene),
+                None => Ok(Said::Later),
+            },
+            (Action::Forget, Subject::Content(_)) => {
+                let provenance = payload.map_or_else(Provenance::default, |payload| payload.provenance);
+                self.remove_again(header, provenance, scene)
+            }
             (Action::Forget, Subject::Fact(_)) => {
                 let provenance = payload.map_or_else(Provenance::default, |payload| payload.provenance);
                 self.forget_again(header, provenance, scene)
@@ -225,7 +233,7 @@ impl Db {
     }
 
     /// Writes an event that has seen what stands, and notes when it was written first.
-    fn write_on_top(
+    pub(crate) fn write_on_top(
         &mut self,
         header: &Header,
         (action, fields): (Action, u64),
@@ -251,7 +259,7 @@ impl Db {
     }
 
     /// Whether an edit stands for the field that is later than this one and that this one had not seen.
-    fn is_overtaken(&self, header: &Header, mask: u64, standing: &[Stored]) -> Result<bool, Error> {
+    pub(crate) fn is_overtaken(&self, header: &Header, mask: u64, standing: &[Stored]) -> Result<bool, Error> {
         for stored in standing.iter().filter(|stored| stored.edit.standing & mask != 0) {
             if !header.version.covers(&stored.header.version) && self.first_written(stored)? > header.hlc {
                 return Ok(true);
