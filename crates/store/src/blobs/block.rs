@@ -245,7 +245,7 @@ impl Blobs {
     /// It is written down.
     pub(super) fn damage_noted(&self, noted: &[(Hash, u64)]) {
         let mut state = self.state();
-        noted.iter().for_each(|one| drop(state.damage.remove(one)));
+        state.damage.retain(|one| !noted.contains(one));
     }
 }
 
