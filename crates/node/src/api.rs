@@ -137,6 +137,8 @@ pub struct Status {
     pub mode: antiphon_store::NodeMode,
     /// Facts it holds that are not forgotten.
     pub facts: u64,
+    /// Facts that are sealed to a role whose key it has not.
+    pub closed: u64,
     /// Events it holds.
     pub events: u64,
     /// When it started.
@@ -256,6 +258,9 @@ pub enum Error {
     /// Something about a document that was not done.
     #[error(transparent)]
     Content(#[from] ContentError),
+    /// A ciphertext could not be written or read.
+    #[error(transparent)]
+    Blob(#[from] antiphon_store::BlobError),
     /// Something about a resource that was not done.
     #[error(transparent)]
     Resource(#[from] ResourceError),

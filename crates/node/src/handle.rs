@@ -1,5 +1,6 @@
 //! The public door of a node: everything a program may ask of it.
 
+mod blobs;
 mod custody;
 mod erasure;
 mod messages;
@@ -28,6 +29,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::api::{Error, HandshakeView, Invitation, Joined, PeerView, Reason, Status};
 use crate::clock::now;
+use crate::content::Contents;
+use crate::content::Transfers;
 use crate::inputs::Command;
 use crate::outbox::pen::Pen;
 use crate::sealed::Sealing;
@@ -65,6 +68,9 @@ pub(crate) struct Shared {
     pub(crate) quota_bytes: u64,
     /// With what items are put into the outbox.
     pub(crate) pen: Pen,
+    /// What is remembered of documents.
+    pub(crate) contents: Contents,
+    pub(crate) transfers: Transfers,
     /// One at a time changes a setting: what is kept and what is done must not come to differ.
     pub(crate) settings: tokio::sync::Mutex<()>,
 }
@@ -76,7 +82,7 @@ impl std::fmt::Debug for Handle {
 }
 
 impl Handle {
-    fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         &self.shared.store
     }
 
@@ -124,6 +130,7 @@ impl Handle {
             listen,
             mode: self.node_mode().await?,
             facts: counts.facts,
+            closed: counts.closed,
             events: counts.events,
             started: self.shared.started,
             peers,
@@ -169,10 +176,14 @@ impl Handle {
     /// One fact, also a forgotten one.
     ///
     /// # Errors
-    /// [`Error::FactNotFound`].
+    /// [`Error::FactNotFound`], and [`AuthorError::Closed`] for one that is sealed to a role whose key is not here.
     pub async fn fact(&self, id: FactId) -> Result<FactView, Error> {
         let found = self.store().read(move |reader| reader.fact(id)).await?;
-        found.ok_or_else(|| Error::FactNotFound(id.to_string()))
+        let found = found.ok_or_else(|| Error::FactNotFound(id.to_string()))?;
+        match &found.fact.role {
+            Some(role) if found.closed => Err(AuthorError::Closed { fact: id, role: role.clone() }.into()),
+            _ => Ok(found),
+        }
     }
 
     /// Facts in the order of their ids: at most `limit` of those after `after`.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use antiphon_store::Store;
 use antiphon_vault::{Keyring, LiveKeyring};
 
+use crate::api::Error;
 use crate::event_loop::Engine;
 use crate::handle::Handle;
 
@@ -19,6 +20,14 @@ impl Handle {
     /// The role keys that this node holds now.
     pub fn keyring(&self) -> Arc<Keyring> {
         self.shared.keys.newest()
+    }
+
+    /// Whether there is such a role to seal a fact to. Whether this node may, the store says.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRole`].
+    pub async fn check_role(&self, role: &str) -> Result<(), Error> {
+        self.team().await?.need_role(role)
     }
 }
 

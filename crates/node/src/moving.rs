@@ -83,8 +83,10 @@ impl Luggage {
             let shown = |view: &&FactView| {
                 view.stream == Stream::Shared && sharing.stream_of(view.fact.level, view.fact.private) == Stream::Shared
             };
-            count.all += facts.len() as u64;
-            count.shared += facts.iter().filter(shown).count() as u64;
+            // What is sealed to a role of this team stays in it.
+            let plain = || facts.iter().filter(|view| view.fact.role.is_none());
+            count.all += plain().count() as u64;
+            count.shared += plain().filter(shown).count() as u64;
         }
     }
 }

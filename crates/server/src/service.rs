@@ -108,6 +108,9 @@ impl Service {
         for id in fact.parent.iter_mut().chain(&mut fact.supersedes).chain(&mut fact.derived_from) {
             self.complete(id).await?;
         }
+        if let Some(role) = &fact.role {
+            self.handle.check_role(role).await?;
+        }
         convert::remember_of(fact)
     }
 

@@ -136,6 +136,9 @@ impl Db {
         let node = self.cache.own()?.node;
         let membership = self.cache.membership.clone().ok_or(Error::NoTeam)?;
         let member = membership.member(&node);
+        if self.cache.roles.get(role).is_none() {
+            return Err(AuthorError::RoleUnknown(role.to_owned()).into());
+        }
         if !member.is_some_and(|member| member.steward) {
             let roles = self.cache.roles.clone();
             let held = member.map(|member| member.grant.roles.clone()).unwrap_or_default();

@@ -33,6 +33,9 @@ pub(crate) struct RememberArgs {
     /// Keep it on this node, whatever its level
     #[arg(long)]
     pub(crate) private: bool,
+    /// Seal it: only this role can read it, and whoever may read that role
+    #[arg(long)]
+    pub(crate) role: Option<String>,
     /// How sure you are, 0 to 1
     #[arg(long)]
     pub(crate) confidence: Option<f64>,
@@ -59,6 +62,7 @@ pub(crate) async fn run(args: RememberArgs, session: &Session) -> Outcome {
         module: args.module,
         tags: args.tags,
         private: args.private,
+        role: args.role,
         confidence: args.confidence,
         source: args.source,
         idempotency_key: args.idempotency_key,

@@ -22,6 +22,10 @@ pub(crate) fn status(status: &StatusDto, home: &Path) -> String {
         ("facts", format!("{} in {}", status.facts, count(status.events, "event"))),
         ("http", status.http.clone().unwrap_or_else(|| "closed".to_owned())),
     ]);
+    if status.closed > 0 {
+        let closed = format!("{} for other roles, which this node cannot open", count(status.closed, "sealed fact"));
+        out.push_str(&lines(&[("closed", closed)]));
+    }
     for address in &status.listen {
         out.push_str(&lines(&[("listens at", address.clone())]));
     }

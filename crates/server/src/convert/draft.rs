@@ -55,7 +55,7 @@ fn source_of(name: &str) -> Result<SourceKind, Problem> {
 
 /// A fact to be remembered. Ids of other facts are whole ids by now.
 pub(crate) fn remember_of(dto: NewFactDto) -> Result<Draft, Problem> {
-    let NewFactDto { agent, tool, session, source_kind, idempotency_key, id, escape, .. } = &dto;
+    let NewFactDto { agent, tool, session, source_kind, idempotency_key, id, escape, role, .. } = &dto;
     let actor =
         Actor { agent: agent.clone(), tool: tool.clone(), session: session.clone(), source_kind: source_kind.clone() };
     if let Some(key) = idempotency_key {
@@ -63,9 +63,12 @@ pub(crate) fn remember_of(dto: NewFactDto) -> Result<Draft, Problem> {
     }
     let provenance = provenance_of(actor)?;
     let id = id.as_deref().map(|id| id_of("id", id)).transpose()?;
-    let (idempotency_key, escape) = (idempotency_key.clone(), *escape);
+    let (idempotency_key, escape, role) = (idempotency_key.clone(), *escape, role.clone());
     let edit = edit_of_new(dto, escape)?;
-    Ok(Draft::Remember { id, edit, provenance, idempotency_key })
+    Ok(match role {
+        Some(role) => Draft::RememberSealed { role, id, edit, provenance, idempotency_key },
+        None => Draft::Remember { id, edit, provenance, idempotency_key },
+    })
 }
 
 fn edit_of_new(dto: NewFactDto, escape: bool) -> Result<Edit, Problem> {

@@ -245,6 +245,7 @@ pub(crate) fn status(status: Status, now: UnixMillis, http: Option<String>, find
         started: rfc3339(status.started),
         mode: status.mode.name().to_owned(),
         facts: status.facts,
+        closed: status.closed,
         events: status.events,
         peers: status.peers.into_iter().map(|view| peer(view, now)).collect(),
         outbox: super::outbox::outbox_summary(status.outbox),

@@ -86,6 +86,9 @@ pub struct NewFactDto {
     /// Never leaves this node, whatever its level.
     #[serde(default, skip_serializing_if = "is_false")]
     pub private: bool,
+    /// The role that alone may read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// Where it was taken from: a file, an address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,

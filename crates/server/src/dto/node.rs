@@ -134,6 +134,9 @@ pub struct StatusDto {
     pub mode: String,
     /// Facts it holds.
     pub facts: u64,
+    /// Facts that are sealed to a role whose key it has not.
+    #[serde(default)]
+    pub closed: u64,
     /// Events it holds.
     pub events: u64,
     /// Its peers.

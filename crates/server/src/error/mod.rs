@@ -12,6 +12,7 @@ mod outbox;
 mod recovery;
 mod request;
 mod resource;
+mod sealed;
 
 use std::fmt;
 

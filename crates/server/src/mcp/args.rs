@@ -40,6 +40,7 @@ pub(super) struct Remember {
     derived_from: Vec<String>,
     #[serde(default)]
     private: bool,
+    role: Option<String>,
     source: Option<String>,
     #[serde(default)]
     escape: bool,
@@ -60,6 +61,7 @@ impl Remember {
             supersedes: self.supersedes,
             derived_from: self.derived_from,
             private: self.private,
+            role: self.role,
             source: self.source,
             escape: self.escape,
             idempotency_key: self.idempotency_key,

@@ -29,6 +29,7 @@ fn remember() -> Tool {
             "supersedes": {"type": "string", "description": "Id of the fact it replaces"},
             "derived_from": {"type": "array", "items": {"type": "string"}},
             "private": {"type": "boolean", "description": "Never leaves this machine"},
+            "role": {"type": "string", "description": "Readable by this role only"},
             "source": {"type": "string", "description": "File or URL it came from"},
             "escape": {"type": "boolean", "description": "Write control characters visibly"},
             "idempotency_key": {"type": "string", "description": "Same key: written once"},

@@ -128,8 +128,10 @@ pub(crate) fn view(found: &Row<'_>) -> Result<FactView, Error> {
     let payload = found.get_ref(18)?.as_blob_or_null().ok().flatten();
     let provenance = payload.and_then(|bytes| Payload::decode(bytes, u64::MAX).ok()).map(|payload| payload.provenance);
     let columns = Provenance { agent: found.get(10)?, source, ..Provenance::default() };
+    // What the header says, whatever a payload claims.
+    let fact = Fact { role: found.get(22)?, ..Fact::from_values(id, &values(found)?) };
     Ok(FactView {
-        fact: Fact::from_values(id, &values(found)?),
+        fact,
         stream: row::stream(found, 1)?,
         author: Author { store: row::store(found, 13)?, node: row::node(found, 14)?, name: found.get(15)? },
         provenance: provenance.unwrap_or(columns),
@@ -138,7 +140,6 @@ pub(crate) fn view(found: &Row<'_>) -> Result<FactView, Error> {
         forgotten: flags & flag::FORGOTTEN != 0,
         erased: flags & flag::ERASED != 0,
         incomplete: flags & flag::INCOMPLETE != 0,
-        role: found.get(22)?,
         closed: flags & flag::CLOSED != 0,
         hits: row::maybe_uint(found, 16)?.unwrap_or(0),
         last_hit: row::maybe_uint(found, 17)?.map(UnixMillis),

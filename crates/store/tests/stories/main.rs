@@ -29,6 +29,7 @@ mod outbox_schedules;
 mod recall;
 mod resources;
 mod restored;
+mod sealed;
 mod standing;
 mod store;
 mod sync;
