@@ -9,6 +9,7 @@
 //! is refused when there is no room, never dropped.
 
 mod heard;
+mod index;
 mod provides;
 mod records;
 
@@ -22,6 +23,7 @@ use crate::reader::Reader;
 use crate::row;
 
 pub use heard::DhtProvider;
+pub use index::Glance;
 pub use provides::{DhtKnown, DhtProvide, DhtSource, Provided};
 pub use records::{DhtPut, DhtRecord};
 
