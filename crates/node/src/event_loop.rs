@@ -19,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use crate::audit::{self, Audit};
 use crate::backups::Backups;
 use crate::clock::{has_come, now};
+use crate::content::Transfers;
 use crate::custody::Custodian;
 use crate::held::Held;
 use crate::inputs::{Command, Input};
@@ -72,6 +73,7 @@ pub(crate) struct Engine {
     pub(crate) copies: Copies,
     pub(crate) custodian: Custodian,
     pub(crate) outbox: Outbox,
+    pub(crate) transfers: Transfers,
     /// How long a verified peer may be silent, in milliseconds.
     pub(crate) peer_timeout_ms: u64,
     /// When strangers that were not seen for long are forgotten next.

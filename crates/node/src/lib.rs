@@ -82,6 +82,7 @@ pub use antiphon_vault::phrase::Error as PhraseError;
 pub use antiphon_vault::private_file::Error as PrivateFileError;
 pub use api::*;
 pub use config::{Config, LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig};
+pub use content::{FetchError, Fetched, Interrupted, Progress as FetchProgress, Repaired, Served};
 pub use divergences::{Choice, Origins, Settled, Taken, Unsettled};
 pub use handle::{Handle, PlannedUse};
 pub use home::Home;

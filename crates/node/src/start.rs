@@ -20,6 +20,8 @@ use crate::audit::Audit;
 use crate::backups::Backups;
 use crate::clock::now;
 use crate::config::Config;
+use crate::content::Contents;
+use crate::content::Transfers;
 use crate::custody::Custodian;
 use crate::event_loop::{Engine, Sources};
 use crate::handle::{Handle, Shared};
@@ -202,6 +204,7 @@ async fn assemble(
     let commits = store.committed();
     let sealing = Sealing::default();
     let pen = open_outbox(config, &key, &store).await?;
+    let transfers = Transfers::new(store.clone(), net.clone());
     let shared = Shared {
         store: store.clone(),
         net: net.clone(),
@@ -213,6 +216,8 @@ async fn assemble(
         sealing: sealing.clone(),
         quota_bytes: config.copy_quota_bytes,
         pen: pen.clone(),
+        contents: Contents::default(),
+        transfers: transfers.clone(),
         settings: tokio::sync::Mutex::default(),
     };
     let engine = Engine {
@@ -238,6 +243,7 @@ async fn assemble(
         copies: Copies::new(config.copy_quota_bytes, sealing),
         custodian: Custodian::default(),
         outbox: Outbox::new(pen, config.outbox.retry_ms)?,
+        transfers,
         peer_timeout_ms: config.peer_timeout_ms,
         sweep_at: UnixMillis(0),
         agent_version: version,

@@ -1,0 +1,235 @@
+//! Blocks for other members: one task for each stream that they open.
+//!
+//! A block is read, checked and sent; the next is read while it is on its way, and no more than that, so an asker that
+//! takes nothing costs a slot for [`TAKES_NOTHING`] and a few blocks of memory. Everything comes from
+//! [`antiphon_store::Blobs`], which hashes what it hands out: a damaged block is said to be missing here, noted, and
+//! can be repaired from somebody else. A member that is put out loses its stream with its connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use antiphon_core::ids::{Hash, NodeId};
+use antiphon_core::time::UnixMillis;
+use antiphon_net::{MemberReader, MemberStream, MemberWriter};
+use antiphon_protocol::blocks::serve::{Input, Job, Output};
+use antiphon_protocol::blocks::{Message, Serve};
+use antiphon_store::{BlobError, Store};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::clock;
+use crate::event_loop::Engine;
+use crate::tasks::Tasks;
+
+/// Most streams that are served at the same time; others are told that this node is busy.
+pub(crate) const ASKERS_MAX: usize = 16;
+/// Most messages that wait to be sent to one asker.
+const SENDS_MAX: usize = 2;
+/// How long an asker may take nothing of what it asked for.
+const TAKES_NOTHING: Duration = Duration::from_secs(30);
+
+/// What was served since the node started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Served {
+    /// Blocks that were sent.
+    pub blocks: u64,
+    /// Bytes of these.
+    pub bytes: u64,
+    /// Blocks and manifests that were asked for and are not here.
+    pub missing: u64,
+    /// Blocks that were asked for and found damaged.
+    pub damaged: u64,
+    /// Streams that were refused because too many were served.
+    pub busy: u64,
+}
+
+/// The serving side of a node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Serving(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    slots: Semaphore,
+    blocks: AtomicU64,
+    bytes: AtomicU64,
+    missing: AtomicU64,
+    damaged: AtomicU64,
+    busy: AtomicU64,
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            slots: Semaphore::new(ASKERS_MAX),
+            blocks: AtomicU64::default(),
+            bytes: AtomicU64::default(),
+            missing: AtomicU64::default(),
+            damaged: AtomicU64::default(),
+            busy: AtomicU64::default(),
+        }))
+    }
+}
+
+impl Serving {
+    pub(crate) fn served(&self) -> Served {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let Shared { blocks, bytes, missing, damaged, busy, .. } = &*self.0;
+        Served {
+            blocks: read(blocks),
+            bytes: read(bytes),
+            missing: read(missing),
+            damaged: read(damaged),
+            busy: read(busy),
+        }
+    }
+
+    /// Serves a stream until it ends.
+    async fn serve(self, store: Store, stream: MemberStream) {
+        let peer = stream.peer();
+        let (reader, writer) = stream.split();
+        let Ok(_slot) = self.0.slots.try_acquire() else {
+            self.0.busy.fetch_add(1, Ordering::Relaxed);
+            return refuse(writer).await;
+        };
+        let (sends, waiting) = mpsc::channel(SENDS_MAX);
+        let asker = Asker { store, serving: &self, sends, began: (clock::now(), Instant::now()) };
+        // The one ends the other: without requests there is nothing to send, without a way out nothing to do.
+        let ((), ()) = tokio::join!(asker.answer(peer, reader), write(peer, writer, waiting));
+    }
+
+    fn note(&self, loaded: &Result<Vec<u8>, BlobError>, is_block: bool) {
+        let Shared { blocks, bytes, missing, damaged, .. } = &*self.0;
+        match loaded {
+            Ok(block) if is_block => {
+                blocks.fetch_add(1, Ordering::Relaxed);
+                bytes.fetch_add(block.len() as u64, Ordering::Relaxed);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                missing.fetch_add(1, Ordering::Relaxed);
+                damaged.fetch_add(u64::from(error.is_damaged()), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// One who asks.
+struct Asker<'a> {
+    store: Store,
+    serving: &'a Serving,
+    sends: mpsc::Sender<Message>,
+    began: (UnixMillis, Instant),
+}
+
+impl Asker<'_> {
+    /// Hears requests and answers them, until one side has enough.
+    async fn answer(self, peer: NodeId, mut reader: MemberReader) {
+        let (mut machine, first) = Serve::new(self.now());
+        let mut outputs = vec![first];
+        let mut loading = None;
+        let mut wake_at = Instant::now();
+        loop {
+            for output in outputs {
+                match output {
+                    Output::Load(job) => loading = Some(Box::pin(self.load(job))),
+                    Output::Send(message) => {
+                        if self.sends.send(message).await.is_err() {
+                            return;
+                        }
+                    }
+                    Output::WakeAt(at) => wake_at = self.began.1 + Duration::from_millis(at.since(self.began.0)),
+                    Output::Close(closed) => return tracing::debug!(%peer, %closed, "blocks are served no more"),
+                }
+            }
+            let input = tokio::select! {
+                frame = reader.next() => match frame.as_ref().map(|frame| frame.as_deref().map(Message::decode)) {
+                    Ok(Some(Ok(message))) => Input::Message(message),
+                    Ok(Some(Err(error))) => return tracing::warn!(%peer, %error, "a request that cannot be read"),
+                    Ok(None) => return,
+                    Err(error) => return tracing::debug!(%peer, %error, "a stream of blocks ended"),
+                },
+                loaded = async { match &mut loading { Some(load) => load.await, None => std::future::pending().await } } => {
+                    loading = None;
+                    Input::Loaded(loaded)
+                }
+                () = sleep_until(wake_at) => Input::Wake,
+            };
+            outputs = machine.handle(input, self.now());
+        }
+    }
+
+    /// Reads what was asked for; `None` if it is not here, damaged or of no document that is known.
+    async fn load(&self, job: Job) -> Option<Vec<u8>> {
+        let loaded = match job {
+            Job::Manifest { root, hash } => self.manifest(root, hash).await,
+            Job::Block { root, n } => {
+                let blobs = self.store.blobs();
+                match Tasks::compute(move || blobs.read_block(&root, n)).await {
+                    Ok(read) => read,
+                    Err(error) => {
+                        tracing::error!(%error, "a block could not be read");
+                        return None;
+                    }
+                }
+            }
+        };
+        self.serving.note(&loaded, matches!(job, Job::Block { .. }));
+        match loaded {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.is_missing() => None,
+            Err(error) => {
+                tracing::error!(%error, "what was asked for could not be read");
+                None
+            }
+        }
+    }
+
+    async fn manifest(&self, root: Hash, hash: Hash) -> Result<Vec<u8>, BlobError> {
+        let read = self.store.read(move |reader| reader.manifest(&hash)).await?;
+        read.ok_or(BlobError::NotFound(root))
+    }
+
+    fn now(&self) -> UnixMillis {
+        let passed = u64::try_from(self.began.1.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.began.0.after(passed)
+    }
+}
+
+/// Tells an asker to come back later.
+async fn refuse(mut writer: MemberWriter) {
+    let told = async {
+        writer.send(&Message::Busy.encode()).await?;
+        writer.close().await
+    };
+    if !matches!(timeout(TAKES_NOTHING, told).await, Ok(Ok(()))) {
+        tracing::debug!("an asker did not wait to hear that there is too much to do");
+    }
+}
+
+/// Sends what there is to send.
+async fn write(peer: NodeId, mut writer: MemberWriter, mut waiting: mpsc::Receiver<Message>) {
+    while let Some(message) = waiting.recv().await {
+        match timeout(TAKES_NOTHING, writer.send(&message.encode())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return tracing::debug!(%peer, %error, "a stream of blocks ended while it was written"),
+            Err(_) => return tracing::debug!(%peer, "an asker takes nothing of what it asked for"),
+        }
+    }
+    if let Ok(Err(error)) = timeout(TAKES_NOTHING, writer.close()).await {
+        tracing::debug!(%peer, %error, "a stream of blocks could not be closed in order");
+    }
+}
+
+impl Engine {
+    /// A member opened a stream to fetch blocks.
+    pub(crate) fn on_blocks(&mut self, peer: NodeId, stream: MemberStream) {
+        if self.team.check(&peer, clock::now()).is_err() {
+            return tracing::debug!(%peer, "somebody who is no member asks for blocks");
+        }
+        if !self.mode_with(&peer).sends {
+            return tracing::debug!(%peer, "nothing is sent to this peer, blocks neither");
+        }
+        self.tasks.spawn(self.transfers.serving().clone().serve(self.store.clone(), stream));
+    }
+}
