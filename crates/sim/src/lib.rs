@@ -19,6 +19,7 @@ mod agenda;
 mod catch_up;
 mod custody;
 mod disk;
+mod documents;
 mod equivocator;
 mod exercised;
 mod failure;

@@ -30,7 +30,7 @@ impl World {
         self.members().into_iter().filter(|node| !self.is_equivocator(*node)).collect()
     }
 
-    fn db(&self, node: usize) -> Step<&Db> {
+    pub(crate) fn db(&self, node: usize) -> Step<&Db> {
         let up = self.nodes[node].up.as_ref();
         up.map(|up| &up.db).ok_or_else(|| Broken(Law::Converges, format!("n{node} is down in the end")))
     }
@@ -195,7 +195,10 @@ impl World {
         (0..self.plan.nodes)
             .filter(|node| self.plan.trust.is_out(*node))
             .try_for_each(|removed| self.check_removed(&honest, removed))?;
+        self.check_documents(&honest)?;
         self.check_store(&honest, hash)?;
+        // Once more, since one of them has built anew what it derives from its logs.
+        self.check_documents(&honest)?;
         self.check_erased(&honest)
     }
 

@@ -9,6 +9,7 @@ use antiphon_core::value::Value;
 use antiphon_store::{AuthorError, Authored, Draft, Outcome};
 
 use crate::agenda::Event;
+use crate::documents::{self, DOCUMENTS};
 use crate::exercised::Class;
 use crate::failure::{Broken, Law, Step};
 use crate::jobs::Job;
@@ -90,6 +91,11 @@ impl World {
             if let Some(draft) = own.nth(self.random.index(count)) {
                 return draft.clone();
             }
+        }
+        if self.random.chance(DOCUMENTS)
+            && let Some(document) = self.document()
+        {
+            return document;
         }
         let fact = match self.random.below(10) {
             0..=3 => None,
@@ -208,6 +214,7 @@ impl World {
             // The text of a fact may come after the news that it was forgotten, or not at all.
             AuthorError::NotFound(_) | AuthorError::Forgotten(_) | AuthorError::NoText(_) => true,
             AuthorError::Erased(_) | AuthorError::NotYours { .. } => true,
+            error if documents::may_refuse(error) => true,
             AuthorError::Rejoining(_) => self.restored && self.plan.restored == Some(node),
             // What a steward decided by what it knew a moment ago.
             AuthorError::NotASteward(_) | AuthorError::Gene(_) => charter && self.plan.trust.rich,
@@ -235,6 +242,9 @@ fn draft_name(draft: &Draft) -> &'static str {
         Draft::Erase { .. } => "erase",
         Draft::ReportIncident { .. } => "report an incident",
         Draft::UpdateIncident { .. } => "update an incident",
+        Draft::RememberSealed { .. } => "remember for a role",
+        Draft::PutContent { .. } => "store a document",
+        Draft::RemoveContent { .. } => "remove a document",
         Draft::Settle { .. } => "settle a divergence",
         Draft::Grant(_) => "grant",
         Draft::Revoke(_) => "revoke",
