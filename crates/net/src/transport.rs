@@ -17,8 +17,9 @@ use libp2p::{PeerId, Transport, dns, identity, noise, quic, relay, tcp, yamux};
 
 use crate::reason::NetworkReason;
 
-/// Most streams on one connection, in both directions.
-const STREAMS_PER_CONNECTION_MAX: u16 = 32;
+/// Most streams on one connection, in both directions; one more ends the connection. The hash table alone has up to 16
+/// in each direction, see `dht`.
+const STREAMS_PER_CONNECTION_MAX: u16 = 64;
 /// Most bytes that a QUIC peer may send ahead on one stream.
 const QUIC_STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// Most bytes that a QUIC peer may send ahead on one connection.

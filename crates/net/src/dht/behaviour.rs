@@ -1,6 +1,6 @@
 //! The table as a libp2p behaviour behind the gate.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use libp2p::kad::store::RecordStore as _;
 use libp2p::kad::{self, BucketInserts, Caching, StoreInserts};
 use libp2p::swarm::behaviour::{DialFailure, ExternalAddrConfirmed, ExternalAddrExpired};
 use libp2p::swarm::{
-    ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
+    ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, NotifyHandler, THandler, THandlerInEvent,
     THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
@@ -48,7 +48,7 @@ struct Member {
 /// libp2p's table, kept to members and to what the judge lets in.
 pub(crate) struct Table {
     local: PeerId,
-    kad: kad::Behaviour<Store>,
+    kad: Kad,
     protocol: StreamProtocol,
     mode: Mode,
     meeting_timeout: Duration,
@@ -60,7 +60,14 @@ pub(crate) struct Table {
     wanted: BTreeMap<PeerId, Instant>,
     /// Wakes the swarm when the first wait is over.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Answers to records that others have sent.
+    answers: VecDeque<ToSwarm<Out, THandlerInEvent<Kad>>>,
 }
+
+type Kad = kad::Behaviour<Store>;
+/// What a connection tells libp2p's table, and what it is told. Their names are private, their variants are not.
+type FromConnection = THandlerOutEvent<Kad>;
+type ToConnection = THandlerInEvent<Kad>;
 
 impl Table {
     pub(crate) fn new(local: PeerId, config: &DhtConfig) -> Self {
@@ -93,6 +100,7 @@ impl Table {
             known: HashMap::new(),
             wanted: BTreeMap::new(),
             alarm: None,
+            answers: VecDeque::new(),
         };
         table.set_mode(config.mode);
         table
@@ -240,7 +248,7 @@ impl Table {
 }
 
 impl NetworkBehaviour for Table {
-    type ConnectionHandler = THandler<kad::Behaviour<Store>>;
+    type ConnectionHandler = THandler<Kad>;
     type ToSwarm = Out;
 
     fn handle_established_inbound_connection(
@@ -295,12 +303,29 @@ impl NetworkBehaviour for Table {
         }
     }
 
+    /// Records of others are taken here. libp2p's table would answer a refusal with nothing: the sender waits until its
+    /// time is up, and each one occupies a stream for as long as the connection lasts. An answer to another question
+    /// ends it at once, and no sender takes it for a success.
     fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, event: THandlerOutEvent<Self>) {
-        self.kad.on_connection_handler_event(peer, id, event);
+        let FromConnection::PutRecord { mut record, request_id } = event else {
+            return self.kad.on_connection_handler_event(peer, id, event);
+        };
+        // Who published it says nothing: the author is in the record.
+        record.publisher = None;
+        let (key, value) = (record.key.clone(), record.value.clone());
+        let event = match self.kad.store_mut().put(record) {
+            Ok(()) => ToConnection::PutRecordRes { key, value, request_id },
+            Err(_) => ToConnection::GetRecordRes { record: None, closer_peers: Vec::new(), request_id },
+        };
+        let handler = NotifyHandler::One(id);
+        self.answers.push_back(ToSwarm::NotifyHandler { peer_id: peer, handler, event });
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
+            if let Some(answer) = self.answers.pop_front() {
+                return Poll::Ready(answer);
+            }
             if let Some(happened) = self.kad.store_mut().report() {
                 return Poll::Ready(ToSwarm::GenerateEvent(Out::Happened(happened)));
             }

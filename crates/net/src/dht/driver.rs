@@ -1,6 +1,6 @@
 //! The table's operations: what was asked, what has come so far, and when that is enough.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use antiphon_core::ids::NodeId;
 use libp2p::PeerId;
@@ -15,8 +15,11 @@ use super::handle::{Answer, Command, Error, Stored};
 use super::store::node_of;
 use super::{Found, Table};
 
-/// Most operations that are under way at the same time.
+/// Most operations that wait for their turn or are under way.
 const OPERATIONS_MAX: usize = 256;
+/// Most operations that are under way at the same time. Each may have a stream on every connection, and a connection
+/// with too many streams ends.
+const AT_ONCE_MAX: usize = 16;
 
 /// An operation that is under way.
 enum Running {
@@ -31,6 +34,8 @@ enum Running {
 #[derive(Default)]
 pub(crate) struct Desk {
     running: HashMap<QueryId, Running>,
+    /// Operations that wait for their turn.
+    waiting: VecDeque<Command>,
     succeeded: u64,
     failed: u64,
     bootstrapped: bool,
@@ -39,7 +44,7 @@ pub(crate) struct Desk {
 impl Desk {
     /// How many operations wait for the network.
     pub(crate) fn len(&self) -> usize {
-        self.running.len()
+        self.running.len() + self.waiting.len()
     }
 
     /// Does what was asked, or begins it. There is no table if it is switched off.
@@ -65,7 +70,7 @@ impl Desk {
             }
             Command::Stats { reply } => {
                 let mut stats = table.stats();
-                (stats.running, stats.bootstrapped) = (self.running.len(), self.bootstrapped);
+                (stats.running, stats.bootstrapped) = (self.len(), self.bootstrapped);
                 (stats.succeeded, stats.failed) = (self.succeeded, self.failed);
                 answer(reply, Ok(stats));
             }
@@ -73,7 +78,24 @@ impl Desk {
                 table.set_mode(mode);
                 answer(reply, Ok(()));
             }
-            command if self.running.len() >= OPERATIONS_MAX => refuse(command, Error::Busy { max: OPERATIONS_MAX }),
+            command if self.len() >= OPERATIONS_MAX => refuse(command, Error::Busy { max: OPERATIONS_MAX }),
+            command => {
+                self.waiting.push_back(command);
+                self.take_turns(table);
+            }
+        }
+    }
+
+    fn take_turns(&mut self, table: &mut Table) {
+        while self.running.len() < AT_ONCE_MAX {
+            let Some(command) = self.waiting.pop_front() else { return };
+            self.begin(command, table);
+        }
+    }
+
+    /// Begins an operation in which others are asked.
+    fn begin(&mut self, command: Command, table: &mut Table) {
+        match command {
             Command::Put { key, value, copies, reply } => self.put(table, key, value, copies, reply),
             Command::Get { key, limit, reply } => self.get(table, key.into(), limit, reply),
             Command::Provide { key, reply } => self.provide(table, key.into(), reply),
@@ -85,6 +107,8 @@ impl Desk {
                 Ok(id) => drop(self.running.insert(id, Running::Bootstrap { reply })),
                 Err(_) => self.end(reply, Err(Error::NoMembers)),
             },
+            // The others were answered at once.
+            other => refuse(other, Error::Off),
         }
     }
 
@@ -131,6 +155,7 @@ impl Desk {
             QueryResult::Bootstrap(result) => self.on_bootstrap(table, id, &result, step.last),
             QueryResult::GetClosestPeers(_) | QueryResult::RepublishProvider(_) | QueryResult::RepublishRecord(_) => {}
         }
+        self.take_turns(table);
     }
 
     fn on_get(&mut self, table: &mut Table, id: QueryId, result: GetRecordResult, last: bool) {

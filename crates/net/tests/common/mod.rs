@@ -2,6 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod foreign;
+pub(crate) mod rogue;
+pub(crate) mod table;
 
 use std::future::Future;
 use std::time::Duration;
