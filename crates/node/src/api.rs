@@ -2,6 +2,7 @@
 
 mod content;
 mod custody;
+mod dht;
 mod federation;
 mod messages;
 mod outbox;
@@ -21,6 +22,7 @@ use antiphon_protocol::ticket;
 use antiphon_store::PeerMode;
 pub use content::*;
 pub use custody::*;
+pub use dht::*;
 pub use federation::*;
 pub use messages::*;
 pub use outbox::*;
@@ -261,6 +263,9 @@ pub enum Error {
     /// A ciphertext could not be written or read.
     #[error(transparent)]
     Blob(#[from] antiphon_store::BlobError),
+    /// Something about the hash table that was not done.
+    #[error(transparent)]
+    Dht(#[from] DhtError),
     /// Something about a resource that was not done.
     #[error(transparent)]
     Resource(#[from] ResourceError),

@@ -1,7 +1,9 @@
 //! What a node is started with.
 
+mod dht;
 mod outbox;
 
+pub use dht::DhtSettings;
 pub use outbox::{LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig};
 
 use crate::api::PEER_TIMEOUT_MS;
@@ -28,6 +30,8 @@ pub struct Config {
     pub copy_quota_bytes: u64,
     /// What may wait for peers that cannot be reached.
     pub outbox: OutboxConfig,
+    /// How it takes part in the members' hash table.
+    pub dht: DhtSettings,
     /// Program and version that peers are told.
     pub agent_version: String,
 }
@@ -45,6 +49,7 @@ impl Config {
             peer_timeout_ms: PEER_TIMEOUT_MS,
             copy_quota_bytes: crate::sealed::QUOTA_BYTES,
             outbox: OutboxConfig::default(),
+            dht: DhtSettings::default(),
             agent_version: concat!("antiphon/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

@@ -31,7 +31,12 @@ pub(crate) fn told(listen: &[String], max: usize) -> Vec<String> {
 impl Engine {
     pub(crate) fn on_network(&mut self, event: Event) {
         match event {
-            Event::Listening(address) => self.listening(&address),
+            Event::Listening(address) => {
+                // A task beside the loop writes them, since the loop does not wait for the disk.
+                self.ports.send_if_modified(|ports| ports.note(&address.to_string()));
+                self.reachable_at(&address);
+            }
+            Event::Reachable(address) => self.reachable_at(&address),
             Event::ListenerClosed(addresses) => {
                 let gone: Vec<String> = addresses.iter().map(|address| self.with_peer_id(address)).collect();
                 self.listen.retain(|address| !gone.contains(address));
@@ -39,6 +44,7 @@ impl Engine {
             Event::Discovered { peer, addresses } => self.discovered(peer, &addresses),
             Event::Connected { peer, address, outbound } => self.connected(peer, &address, outbound),
             Event::Disconnected { peer } => self.disconnected(&peer),
+            Event::Direct { peer } => tracing::info!(%peer, "connected directly, without the relay"),
             Event::DialFailed { peer, reason } => {
                 // A dial for a handshake is counted when the handshake ends.
                 let other = peer.filter(|peer| !self.greeting.contains(peer));
@@ -75,10 +81,8 @@ impl Engine {
             }
             Event::StreamOpened { peer, kind: StreamKind::Sync, stream } => self.on_stream(peer, Ok(stream)),
             Event::StreamOpened { peer, kind: StreamKind::Outbox, stream } => self.on_offer(peer, stream),
-            Event::StreamOpened { peer, kind: StreamKind::Blocks, .. } => {
-                tracing::debug!(%peer, "nothing is served yet")
-            }
-            Event::Dht(happened) => tracing::debug!(?happened, "the hash table"),
+            Event::StreamOpened { peer, kind: StreamKind::Blocks, stream } => self.on_blocks(peer, stream),
+            Event::Dht(happened) => self.on_table(happened),
         }
     }
 
@@ -86,9 +90,7 @@ impl Engine {
         format!("{address}/p2p/{}", self.team.own.node)
     }
 
-    fn listening(&mut self, address: &Multiaddr) {
-        // A task beside the loop writes them, since the loop does not wait for the disk.
-        self.ports.send_if_modified(|ports| ports.note(&address.to_string()));
+    fn reachable_at(&mut self, address: &Multiaddr) {
         let address = self.with_peer_id(address);
         tracing::info!(%address, "listening");
         if !self.listen.contains(&address) {
@@ -102,6 +104,7 @@ impl Engine {
         let mut local = (*self.team.local).clone();
         local.addresses = told(&self.listen, antiphon_protocol::handshake::ADDRESSES_MAX);
         self.team.local = std::sync::Arc::new(local);
+        self.show_table();
     }
 
     fn discovered(&mut self, peer: NodeId, addresses: &[Multiaddr]) {
@@ -151,6 +154,7 @@ impl Engine {
             entry.connected = false;
             entry.dial_soon(now());
         }
+        self.show_table();
         self.keep_peer(peer);
     }
 
@@ -287,6 +291,7 @@ impl Engine {
         self.peers.set_trust(&peer, Trust::Verified, None);
         self.in_step(peer);
         self.open_stream(peer);
+        self.show_table();
         self.deliver_to(peer);
         self.tell_catalogue(peer);
     }

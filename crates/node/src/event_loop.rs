@@ -73,6 +73,8 @@ pub(crate) struct Engine {
     pub(crate) copies: Copies,
     pub(crate) custodian: Custodian,
     pub(crate) outbox: Outbox,
+    /// What the hash table is shown of the team.
+    pub(crate) table: crate::dht::Window,
     pub(crate) transfers: Transfers,
     /// How long a verified peer may be silent, in milliseconds.
     pub(crate) peer_timeout_ms: u64,
@@ -212,5 +214,6 @@ impl Engine {
         self.tend_copies(at);
         self.tend_own_log(at);
         self.tend_outbox();
+        self.show_table();
     }
 }

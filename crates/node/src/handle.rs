@@ -2,6 +2,7 @@
 
 mod blobs;
 mod custody;
+mod dht;
 mod erasure;
 mod messages;
 mod modes;
@@ -38,6 +39,7 @@ use crate::team::TeamState;
 use crate::{joins, moving, own_log, problems};
 
 pub(crate) use resource_search::filter_of;
+pub use dht::dht_topic;
 pub use resources::PlannedUse;
 pub(crate) use resources::outgoing;
 
@@ -68,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) quota_bytes: u64,
     /// With what items are put into the outbox.
     pub(crate) pen: Pen,
+    /// The hash table.
+    pub(crate) desk: crate::dht::Desk,
     /// What is remembered of documents.
     pub(crate) contents: Contents,
     pub(crate) transfers: Transfers,
@@ -199,7 +203,10 @@ impl Handle {
     /// # Errors
     /// [`Error::FactNotFound`].
     pub async fn history(&self, id: FactId) -> Result<Vec<EditView>, Error> {
-        let edits = self.store().read(move |reader| reader.history(id)).await?;
+        let (view, edits) = self.store().read(move |reader| Ok((reader.fact(id)?, reader.history(id)?))).await?;
+        if let Some(role) = view.filter(|view| view.closed).and_then(|view| view.fact.role) {
+            return Err(AuthorError::Closed { fact: id, role }.into());
+        }
         if edits.is_empty() { Err(Error::FactNotFound(id.to_string())) } else { Ok(edits) }
     }
 

@@ -32,6 +32,7 @@ mod config;
 mod connect;
 mod content;
 mod custody;
+mod dht;
 mod divergences;
 mod event_loop;
 mod forks;
@@ -71,20 +72,22 @@ mod why;
 pub use antiphon_protocol::backup::PARTS_PER_OWNER_MAX;
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
-    Ancestor, AuditLine, Author, AuthorError, Authored, BackupReason, Bring, Cause, Committed, DOMAINS_MAX, Diverged,
-    DivergedField, Domains, Draft, EditView, Erasure, ErasureAt, Error as StoreError, FactFilter, FactView,
-    Full as OutboxFull, GeneBackup, Hit, IncidentFilter, IncidentView, LogView, NodeMode, OutboxBound, Outcome,
-    PeerMode, Recall, RecallQuery, Rejoined, Report, ResourceFilter, Side, SubjectId, TRAIL_LINES_MAX, TrailFilter,
-    TrailLine, TrailVerdict,
+    Ancestor, AuditLine, Author, AuthorError, Authored, BackupReason, BlobError, Bring, Cause, Committed, ContentCursor,
+    ContentFilter, DOMAINS_MAX, Diverged, DivergedField, Domains, Draft, EditView, Erasure, ErasureAt,
+    Error as StoreError, FactFilter, FactView, Full as OutboxFull, GeneBackup, Hit, IncidentFilter, IncidentView,
+    LogView, NodeMode, OutboxBound, Outcome, PeerMode, Recall, RecallQuery, Rejoined, Report, ResourceFilter, Side,
+    SubjectId, TRAIL_LINES_MAX, TrailFilter, TrailLine, TrailVerdict,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::phrase::Error as PhraseError;
 pub use antiphon_vault::private_file::Error as PrivateFileError;
 pub use api::*;
-pub use config::{Config, LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig};
-pub use content::{FetchError, Fetched, Interrupted, Progress as FetchProgress, Repaired, Served};
+pub use config::{Config, DhtSettings, LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig};
+pub use content::{
+    Feed, FetchError, Fetched, Intake, Interrupted, Progress as FetchProgress, Repaired, Served, intake,
+};
 pub use divergences::{Choice, Origins, Settled, Taken, Unsettled};
-pub use handle::{Handle, PlannedUse};
+pub use handle::{Handle, PlannedUse, dht_topic};
 pub use home::Home;
 pub use restart::{Restarted, init_from_phrase};
 pub use start::{Initialized, Node, http_token, init};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use antiphon_core::charter::{GRANT_LIFE_MS, Grant};
+use antiphon_core::event::sealed::FactSeals;
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{NodeId, ulid_bytes};
 use antiphon_core::sign::Signer;
@@ -20,9 +21,10 @@ use crate::audit::Audit;
 use crate::backups::Backups;
 use crate::clock::now;
 use crate::config::Config;
-use crate::content::Contents;
+use crate::content::{self, Contents};
 use crate::content::Transfers;
 use crate::custody::Custodian;
+use crate::dht::Foundation;
 use crate::event_loop::{Engine, Sources};
 use crate::handle::{Handle, Shared};
 use crate::held::Held;
@@ -148,10 +150,10 @@ impl Node {
         let lock = config.home.lock()?;
         let fresh = !config.home.key().exists();
         let key = Arc::new(if fresh { create_key(&config.home)? } else { file::load(&config.home.key())? });
-        let own = open_home(&config, &key)?;
+        let keys = keyring::of(&key);
+        let own = open_home(&config, &key, keys.clone())?;
         let initialized = if fresh { Some(initialized(&config, &key, &own)?) } else { None };
         let source = random::Source::new()?;
-        let keys = keyring::of(&key);
         let options = StoreOptions::new(move || source.draw()).sealing(keys.clone());
         let store = Store::open(config.home.path(), options, Some(key.clone() as Arc<dyn Signer>))?;
         let (handle, engine) = assemble(&config, (key, keys), store, lock).await?;
@@ -178,8 +180,9 @@ impl Node {
 
 /// Opens the database once by itself: to found the team of a new home, and to say clearly what is wrong with an old
 /// one. A key without a team is what a first start leaves that was interrupted.
-fn open_home(config: &Config, key: &Arc<NodeKey>) -> Result<Own, Error> {
-    let mut db = Db::open(config.home.path(), Options::default(), Some(key.clone() as Arc<dyn Signer>))?;
+fn open_home(config: &Config, key: &Arc<NodeKey>, keys: Arc<LiveKeyring>) -> Result<Own, Error> {
+    let (signer, seals) = (Some(key.clone() as Arc<dyn Signer>), Some(keys as Arc<dyn FactSeals>));
+    let mut db = Db::open_sealing(config.home.path(), Options::default(), signer, seals)?;
     match db.own().cloned() {
         Some(own) => Ok(own),
         None => found(&mut db, config, key),
@@ -198,13 +201,19 @@ async fn assemble(
     let ports = Ports::load(&config.home.ports());
     let (ports_noted, ports_seen) = watch::channel(ports);
     tasks.spawn(ports::keep(config.home.ports(), ports_seen));
-    let (net, events) = listen(config, network_of(config, &key), ports, &mut tasks)?;
     let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
+    let table = Foundation::lay(&config.dht, &store, &team, commands.clone()).await?;
+    let network = network_of(config, &key, table.network(&config.dht));
+    let (net, events) = listen(config, network, ports, &mut tasks)?;
+    let table = table.build(store.clone(), key.clone(), net.dht())?;
+    tasks.spawn(table.keeper.run());
     let commits = store.committed();
     let sealing = Sealing::default();
     let pen = open_outbox(config, &key, &store).await?;
     let transfers = Transfers::new(store.clone(), net.clone());
+    let contents = Contents::default();
+    tasks.spawn(content::tend(contents.clone(), store.clone(), version.clone()));
     let shared = Shared {
         store: store.clone(),
         net: net.clone(),
@@ -216,7 +225,8 @@ async fn assemble(
         sealing: sealing.clone(),
         quota_bytes: config.copy_quota_bytes,
         pen: pen.clone(),
-        contents: Contents::default(),
+        desk: table.desk,
+        contents,
         transfers: transfers.clone(),
         settings: tokio::sync::Mutex::default(),
     };
@@ -243,6 +253,7 @@ async fn assemble(
         copies: Copies::new(config.copy_quota_bytes, sealing),
         custodian: Custodian::default(),
         outbox: Outbox::new(pen, config.outbox.retry_ms)?,
+        table: table.window,
         transfers,
         peer_timeout_ms: config.peer_timeout_ms,
         sweep_at: UnixMillis(0),
@@ -299,9 +310,10 @@ fn registry_of(rows: Vec<antiphon_store::PeerRow>) -> Registry {
     registry
 }
 
-fn network_of(config: &Config, key: &NodeKey) -> antiphon_net::Config {
+fn network_of(config: &Config, key: &NodeKey, dht: antiphon_net::DhtConfig) -> antiphon_net::Config {
     let version = config.agent_version.clone();
-    antiphon_net::Config { mdns: config.mdns, ..antiphon_net::Config::new(key.libp2p_seed(), version) }
+    let usual = antiphon_net::Config::new(key.libp2p_seed(), version);
+    antiphon_net::Config { mdns: config.mdns, dht: Some(dht), ..usual }
 }
 
 /// Starts the network at the ports of the last run, or at others where those are taken by now.
