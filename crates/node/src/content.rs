@@ -12,6 +12,8 @@ mod pipe;
 mod policy;
 mod put;
 mod serving;
+mod spread;
+mod tend;
 mod transfer;
 mod view;
 
@@ -19,6 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use antiphon_core::ids::Hash;
+use tokio::sync::watch;
 
 use books::Books;
 use cache::{CACHE_BYTES_DEFAULT, Cache};
@@ -27,6 +30,7 @@ pub(crate) use cache::Plain;
 pub(crate) use pipe::CHUNK_BYTES;
 pub use pipe::{Feed, Intake, intake};
 pub use serving::Served;
+pub(crate) use tend::tend;
 pub(crate) use transfer::Transfers;
 pub use transfer::{FetchError, Fetched, Interrupted, Progress, Repaired};
 
@@ -38,8 +42,8 @@ pub(crate) struct Contents(Arc<Kept>);
 struct Kept {
     cache: Mutex<Cache>,
     books: Mutex<Books>,
-    /// One at a time fetches a ciphertext; whoever comes second finds it here.
-    fetching: Mutex<BTreeMap<Hash, Arc<tokio::sync::Mutex<()>>>>,
+    /// How far each fetch is that is under way.
+    fetching: Mutex<BTreeMap<Hash, watch::Receiver<Progress>>>,
 }
 
 impl Default for Contents {
@@ -58,11 +62,26 @@ impl Contents {
         lock(&self.0.books)
     }
 
-    /// The lock of one ciphertext. Those that nobody waits for are let go of.
-    fn fetching(&self, root: Hash) -> Arc<tokio::sync::Mutex<()>> {
-        let mut all = lock(&self.0.fetching);
-        all.retain(|_, lock| Arc::strong_count(lock) > 1);
-        all.entry(root).or_default().clone()
+    /// Shows how far a fetch is, for as long as what is given back is kept.
+    fn show_progress(&self, root: Hash, progress: watch::Receiver<Progress>) -> Shown {
+        lock(&self.0.fetching).insert(root, progress);
+        Shown { contents: self.clone(), root }
+    }
+
+    fn progress_of(&self, root: &Hash) -> Option<watch::Receiver<Progress>> {
+        lock(&self.0.fetching).get(root).cloned()
+    }
+}
+
+/// A fetch that is shown.
+struct Shown {
+    contents: Contents,
+    root: Hash,
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        lock(&self.contents.0.fetching).remove(&self.root);
     }
 }
 

@@ -38,8 +38,8 @@ use crate::sealed::Sealing;
 use crate::team::TeamState;
 use crate::{joins, moving, own_log, problems};
 
-pub(crate) use resource_search::filter_of;
 pub use dht::dht_topic;
+pub(crate) use resource_search::filter_of;
 pub use resources::PlannedUse;
 pub(crate) use resources::outgoing;
 
@@ -204,7 +204,9 @@ impl Handle {
     /// [`Error::FactNotFound`].
     pub async fn history(&self, id: FactId) -> Result<Vec<EditView>, Error> {
         let (view, edits) = self.store().read(move |reader| Ok((reader.fact(id)?, reader.history(id)?))).await?;
-        if let Some(role) = view.filter(|view| view.closed).and_then(|view| view.fact.role) {
+        // Who read it before he lost the role can still look at what he read.
+        let unread = edits.iter().all(|edit| edit.provenance.is_none());
+        if let Some(role) = view.filter(|view| view.closed && unread).and_then(|view| view.fact.role) {
             return Err(AuthorError::Closed { fact: id, role }.into());
         }
         if edits.is_empty() { Err(Error::FactNotFound(id.to_string())) } else { Ok(edits) }

@@ -72,8 +72,8 @@ mod why;
 pub use antiphon_protocol::backup::PARTS_PER_OWNER_MAX;
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
-    Ancestor, AuditLine, Author, AuthorError, Authored, BackupReason, BlobError, Bring, Cause, Committed, ContentCursor,
-    ContentFilter, DOMAINS_MAX, Diverged, DivergedField, Domains, Draft, EditView, Erasure, ErasureAt,
+    Ancestor, AuditLine, Author, AuthorError, Authored, BackupReason, BlobError, Bring, Cause, Committed,
+    ContentCursor, ContentFilter, DOMAINS_MAX, Diverged, DivergedField, Domains, Draft, EditView, Erasure, ErasureAt,
     Error as StoreError, FactFilter, FactView, Full as OutboxFull, GeneBackup, Hit, IncidentFilter, IncidentView,
     LogView, NodeMode, OutboxBound, Outcome, PeerMode, Recall, RecallQuery, Rejoined, Report, ResourceFilter, Side,
     SubjectId, TRAIL_LINES_MAX, TrailFilter, TrailLine, TrailVerdict,

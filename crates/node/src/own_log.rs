@@ -9,13 +9,14 @@
 //! event that is new, and only this key makes events of this log.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_core::event::Event;
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::log::{LogId, Stream};
 use antiphon_core::time::UnixMillis;
-use antiphon_store::{Again, AuthorError, Authored, Draft, Error, OwnLog, Store};
+use antiphon_store::{Again, AuthorError, Authored, Db, Draft, Error, OwnLog, Store};
 use antiphon_vault::random;
 
 use crate::audit::Refused;
@@ -210,6 +211,31 @@ pub(crate) async fn note_all_sent(store: &Store, own: NodeId) -> Result<(), Erro
             Ok(())
         })
         .await
+}
+
+/// What is written with an event, in its transaction, unless it is refused.
+pub(crate) type With = Arc<dyn Fn(&mut Db, &Authored) -> Result<(), Error> + Send + Sync>;
+
+/// Writes one draft, and what belongs to it, which stands or falls with it. Waits as [`author`].
+pub(crate) async fn author_with(
+    store: &Store,
+    draft: Draft,
+    with: With,
+) -> Result<Result<Authored, AuthorError>, Error> {
+    let mut waited = 0;
+    loop {
+        let with = with.clone();
+        let written = store.author_with(vec![draft.clone()], now(), move |db, written| match written.first() {
+            Some(Ok(authored)) => with(db, authored),
+            _ => Ok(()),
+        });
+        match written.await?.pop().ok_or(Error::Closed)? {
+            Err(AuthorError::Rejoining(_)) if waited < WRITE_WAIT_MS_MAX => {}
+            done => return Ok(done),
+        }
+        tokio::time::sleep(Duration::from_millis(WRITE_RETRY_MS)).await;
+        waited += WRITE_RETRY_MS;
+    }
 }
 
 /// Writes drafts. Those that came while the own log was brought in line with what members hold wait for that.

@@ -24,6 +24,12 @@ impl Tasks {
         tokio::task::spawn_blocking(work).await
     }
 
+    /// Runs work that takes the processor for long, on a thread of its own, and does not wait for it: whoever is
+    /// interested hears of it through a channel.
+    pub(crate) fn beside(work: impl FnOnce() + Send + 'static) {
+        drop(tokio::task::spawn_blocking(work));
+    }
+
     /// Runs several at the same time and waits for all; whatever breaks has no result. Those that are under way end with
     /// whoever waits.
     pub(crate) async fn all<T: Send + 'static>(

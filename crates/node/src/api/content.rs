@@ -4,12 +4,17 @@ use antiphon_core::address::{self, Address, Selector};
 use antiphon_core::event::Provenance;
 use antiphon_core::ids::{EventId, Hash, NodeId};
 use antiphon_core::time::UnixMillis;
+use antiphon_store::ContentCursor;
 use tokio::sync::mpsc;
 
 use super::Error;
+use crate::content::{CHUNK_BYTES, Plain};
 
 /// The type of a document when nobody says.
 pub const CONTENT_TYPE_DEFAULT: &str = "application/octet-stream";
+
+/// Most machines that are asked for one document.
+pub const PROVIDERS_MAX: usize = 10;
 
 /// A document to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,8 +89,10 @@ pub struct ContentInfo {
     pub author_name: String,
     /// The event that says so.
     pub event: EventId,
-    /// Whether the document was removed.
+    /// Whether it was removed.
     pub removed: bool,
+    /// Whether its author was never entitled to store it, so that it stands for nothing.
+    pub unauthorised: bool,
     /// Whether another version was stored at the same time by somebody who did not know this one.
     pub concurrent: bool,
     /// Whether this node's roles may read it.
@@ -125,13 +132,44 @@ pub struct OpenContent {
     pub content: ContentInfo,
     /// Where it comes from.
     pub source: ContentSource,
-    pub(crate) chunks: mpsc::Receiver<Result<Vec<u8>, Error>>,
+    pub(crate) rest: Rest,
+}
+
+/// What was not handed out yet.
+pub(crate) enum Rest {
+    /// All of it is here.
+    Whole {
+        /// The document.
+        bytes: Plain,
+        /// How much was handed out.
+        at: usize,
+    },
+    /// It is decrypted as it is handed out.
+    Flow(mpsc::Receiver<Result<Vec<u8>, Error>>),
+}
+
+/// Without the document.
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole { bytes, at } => f.debug_struct("Whole").field("bytes", &bytes.len()).field("at", at).finish(),
+            Self::Flow(_) => f.write_str("Flow"),
+        }
+    }
 }
 
 impl OpenContent {
     /// The next bytes; `None` after the last. After an error nothing follows, and what came before is half a document.
     pub async fn next(&mut self) -> Option<Result<Vec<u8>, Error>> {
-        self.chunks.recv().await
+        match &mut self.rest {
+            Rest::Flow(chunks) => chunks.recv().await,
+            Rest::Whole { bytes, at } => {
+                let rest = bytes.get(*at..).filter(|rest| !rest.is_empty())?;
+                let chunk = rest.get(..CHUNK_BYTES).unwrap_or(rest).to_vec();
+                *at += chunk.len();
+                Some(Ok(chunk))
+            }
+        }
     }
 
     /// All bytes, if they are not more than `limit`.
@@ -150,38 +188,13 @@ impl OpenContent {
     }
 }
 
-/// Which documents are searched for: those that fit all of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ContentQuery {
-    /// Of this agent.
-    pub agent: Option<String>,
-    /// Under this role of an address.
-    pub role: Option<String>,
-    /// Of this project.
-    pub project: Option<String>,
-    /// Of this task.
-    pub task: Option<String>,
-    /// Stored for this role.
-    pub creator_role: Option<String>,
-    /// Of this type.
-    pub content_type: Option<String>,
-    /// Stored at or after this time.
-    pub created_after: Option<UnixMillis>,
-    /// Stored before this time.
-    pub created_before: Option<UnixMillis>,
-    /// Removed ones too.
-    pub removed: bool,
-    /// Go on after this address.
-    pub after: Option<Address>,
-}
-
-/// A page of documents, by address.
+/// A page of documents, those stored last first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentPage {
     /// The latest version of each.
     pub contents: Vec<ContentInfo>,
-    /// Whether there are more.
-    pub more: bool,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<ContentCursor>,
 }
 
 /// Somebody who may hold a ciphertext.
@@ -279,6 +292,9 @@ pub enum ContentError {
         /// The role whose document it is.
         role: String,
     },
+    /// The node holds no key of the role.
+    #[error("this node holds no key of role {0}")]
+    NoSecret(String),
     /// There is no key of the role that all holders of which are members.
     #[error("role {0} has no key to encrypt with")]
     NoKey(String),

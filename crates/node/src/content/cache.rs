@@ -81,6 +81,11 @@ impl Cache {
         self.entries.len()
     }
 
+    /// Whether it holds nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The plaintext of a ciphertext, if it is here and not too old.
     pub(crate) fn get(&mut self, root: &Hash, now: UnixMillis) -> Option<Plain> {
         if self.entries.get(root).is_some_and(|held| is_over(held, now)) {

@@ -7,6 +7,8 @@ use std::io::{self, Read, Write};
 
 use tokio::sync::mpsc;
 
+use crate::api::Error;
+
 /// Chunks that may wait in a pipe.
 const CHUNKS_MAX: usize = 4;
 /// Bytes of a chunk that is written into a pipe.
@@ -70,12 +72,12 @@ impl Read for Intake {
 /// The end that a thread writes to.
 #[derive(Debug)]
 pub(crate) struct Outlet {
-    chunks: mpsc::Sender<Vec<u8>>,
+    chunks: mpsc::Sender<Result<Vec<u8>, Error>>,
     filling: Vec<u8>,
 }
 
 /// A pipe from a thread to a task.
-pub(crate) fn outlet() -> (Outlet, mpsc::Receiver<Vec<u8>>) {
+pub(crate) fn outlet() -> (Outlet, mpsc::Receiver<Result<Vec<u8>, Error>>) {
     let (chunks, receiver) = mpsc::channel(CHUNKS_MAX);
     (Outlet { chunks, filling: Vec::with_capacity(CHUNK_BYTES) }, receiver)
 }
@@ -87,7 +89,13 @@ impl Outlet {
         }
         let chunk = std::mem::replace(&mut self.filling, Vec::with_capacity(CHUNK_BYTES));
         let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "the reader went away");
-        self.chunks.blocking_send(chunk).map_err(gone)
+        self.chunks.blocking_send(Ok(chunk)).map_err(gone)
+    }
+
+    /// Ends with an error instead of the rest.
+    pub(crate) fn fail(self, error: Error) {
+        // Whoever went away need not be told.
+        drop(self.chunks.blocking_send(Err(error)));
     }
 }
 
@@ -130,6 +138,7 @@ mod tests {
         });
         let mut got = Vec::new();
         while let Some(chunk) = chunks.recv().await {
+            let chunk = chunk.unwrap();
             assert!(chunk.len() <= CHUNK_BYTES);
             got.extend(chunk);
         }
