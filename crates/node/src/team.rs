@@ -84,6 +84,12 @@ impl TeamState {
         self.membership.check(node, now).map(drop)
     }
 
+    /// Whether a member can read what is sealed to a role.
+    pub(crate) fn may_read(&self, node: &NodeId, role: &str) -> bool {
+        let member = self.membership.member(node);
+        member.is_some_and(|member| member.steward || self.roles.may_read(&member.grant.roles, role))
+    }
+
     /// # Errors
     /// [`Error::UnknownRole`] when the genome knows no such role.
     pub(crate) fn need_role(&self, role: &str) -> Result<(), Error> {

@@ -66,6 +66,8 @@ pub(crate) struct KnownFact {
     /// Whether recall can find it: it is in the search index, or among the newest events.
     pub(crate) indexed: bool,
     pub(crate) entries: Vec<FactEntry>,
+    /// The role that it is sealed to, if the peer cannot read that.
+    pub(crate) closed_to_peer: Option<String>,
 }
 
 /// What stands in between, the first to mend first; and whether the peer holds the fact, or, when none was asked about,
@@ -129,6 +131,10 @@ impl Known {
     /// A fact that is here.
     fn of_fact(&self, fact: &KnownFact, found: &mut Found) -> bool {
         let there = self.there(fact);
+        if let Some(role) = &fact.closed_to_peer {
+            let what = format!("it is sealed to {role}: {} carries it for others and cannot read it", self.name());
+            found.says("sealed", what);
+        }
         if let Some(There::Signed(at)) = there {
             found.says("receipt", format!("{} has signed that it holds it, {}", self.name(), ago(self.now.since(at))));
             self.own_text(fact, found);

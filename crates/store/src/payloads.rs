@@ -57,10 +57,8 @@ pub(crate) fn fill(
     if !edits::counts(conn, header, pos)? {
         return Ok(true);
     }
-    match sealed::read(conn, bytes, header, payload)? {
-        Text::Malformed => project::quarantine(conn, pos, Cause::MalformedPayload)?,
-        Text::Closed => sealed::note_closed(conn, pos, header)?,
-        Text::Read(_) => {}
+    if sealed::read(conn, bytes, header, payload)? == Text::Malformed {
+        project::quarantine(conn, pos, Cause::MalformedPayload)?;
     }
     let Some(fact) = header.subject.fact() else { return Ok(true) };
     project::refresh(conn, fact)?;

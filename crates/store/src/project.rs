@@ -91,9 +91,6 @@ pub(crate) fn edit(conn: &Connection, pos: i64, log: i64, event: &Event, text: O
         .query_row([fact.0.as_slice()], |_| Ok(()))
         .optional()?;
     let closed = text == Some(Text::Closed);
-    if closed {
-        sealed::note_closed(conn, pos, header)?;
-    }
     if known.is_some() {
         edits::merge_in(conn, pos, event)?;
         return refresh(conn, fact);
@@ -141,7 +138,6 @@ pub(crate) fn merge_kept(conn: &Connection, fact: FactId, stream: Stream, edits:
     }
     let before = before_forgotten(conn, fact, stream)?;
     merged.incomplete |= before.incomplete;
-    merged.closed |= before.closed;
     for (field, value) in before.values {
         if taken & field.mask() != 0 {
             merged.values.entry(field).or_insert(value);
@@ -207,6 +203,7 @@ fn write_row(conn: &Connection, id: FactId, stream: Stream, edits: &[Stored], sp
     let provenance = shown.and_then(|stored| stored.payload.as_ref()).map_or(&none, |payload| &payload.provenance);
     let updated = edits.iter().map(|stored| stored.header.hlc.time()).max().unwrap_or(UnixMillis(0));
     let withheld = stream == Stream::Shared && !charter::shares(conn, fact.level, fact.private)?;
+    sealed::note_closed(conn, edits)?;
     let flags = [
         (fact.stale, flag::STALE),
         (fact.archived, flag::ARCHIVED),

@@ -89,11 +89,13 @@ pub(crate) fn read(conn: &Connection, bytes: &[u8], header: &Header, payload: &[
     })
 }
 
-/// Notes that an edit is closed to this node.
-pub(crate) fn note_closed(conn: &Connection, pos: i64, header: &Header) -> Result<(), Error> {
-    let Some(Seal { role, epoch }) = &header.seal else { return Ok(()) };
-    conn.prepare_cached("INSERT OR REPLACE INTO closed (pos, role, epoch) VALUES (?1, ?2, ?3)")?
-        .execute(params![pos, role, epoch.0])?;
+/// Notes which of the edits that a fact stands on are closed to this node.
+pub(crate) fn note_closed(conn: &Connection, edits: &[Stored]) -> Result<(), Error> {
+    for stored in edits.iter().filter(|stored| stored.closed) {
+        let Some(Seal { role, epoch }) = &stored.header.seal else { continue };
+        conn.prepare_cached("INSERT OR REPLACE INTO closed (pos, role, epoch) VALUES (?1, ?2, ?3)")?
+            .execute(params![stored.pos, role, epoch.0])?;
+    }
     Ok(())
 }
 
@@ -164,9 +166,8 @@ impl Db {
     /// As [`Db::standing`] for who is going to change the fact, which nobody can who cannot read it.
     pub(crate) fn standing_open(&self, id: FactId) -> Result<(Stream, Vec<Stored>, Merged), Stop> {
         let (stream, standing, merged) = self.standing(id)?;
-        let closed = standing.iter().any(|stored| stored.closed);
         match role_of(&standing, merged.shown) {
-            Some(role) if closed => Err(AuthorError::Closed { fact: id, role: role.to_owned() }.into()),
+            Some(role) if merged.closed => Err(AuthorError::Closed { fact: id, role: role.to_owned() }.into()),
             _ => Ok((stream, standing, merged)),
         }
     }
@@ -231,10 +232,8 @@ fn open_one(conn: &Connection, pos: i64) -> Result<(), Error> {
     if !edits::counts(conn, &header, pos)? {
         return Ok(());
     }
-    match read(conn, &bytes, &header, &payload)? {
-        Text::Malformed => project::quarantine(conn, pos, Cause::MalformedPayload)?,
-        Text::Closed => note_closed(conn, pos, &header)?,
-        Text::Read(_) => {}
+    if read(conn, &bytes, &header, &payload)? == Text::Malformed {
+        project::quarantine(conn, pos, Cause::MalformedPayload)?;
     }
     let Some(fact) = header.subject.fact() else { return Ok(()) };
     project::refresh(conn, fact)?;

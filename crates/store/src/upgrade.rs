@@ -107,10 +107,8 @@ impl Db {
     fn read_again(&self, pos: i64, event: &Event) -> Result<(), Error> {
         let header = event.header();
         let text = event.payload().map(|payload| sealed::read(&self.conn, event.header_bytes(), header, payload));
-        match text.transpose()? {
-            Some(Text::Malformed) => return project::quarantine(&self.conn, pos, Cause::MalformedPayload),
-            Some(Text::Closed) => sealed::note_closed(&self.conn, pos, header)?,
-            _ => {}
+        if text.transpose()? == Some(Text::Malformed) {
+            return project::quarantine(&self.conn, pos, Cause::MalformedPayload);
         }
         self.note_again(pos, header)?;
         header.subject.fact().map_or(Ok(()), |fact| project::refresh(&self.conn, fact))

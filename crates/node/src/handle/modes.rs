@@ -128,7 +128,11 @@ impl Handle {
             let receipt = receipt_of(reader, &node, &own.team, peer.store_id)?;
             let row = reader.peer(&node)?;
             let fact = match fact {
-                Some(id) => Some(known_fact(reader, id, team.constitution.sharing.up_to, &missed)?),
+                Some(id) => {
+                    let known = known_fact(reader, id, team.constitution.sharing.up_to, &missed)?;
+                    let closed_to_peer = known.closed_to_peer.filter(|role| !team.may_read(&node, role));
+                    Some(KnownFact { closed_to_peer, ..known })
+                }
                 None => None,
             };
             let domains = row.as_ref().map(Domains::of).unwrap_or_default();
@@ -185,6 +189,7 @@ fn known_fact(
         level,
         level_shared: level <= deepest,
         published: entries.iter().any(|entry| entry.log.stream == Stream::Shared),
+        closed_to_peer: view.as_ref().and_then(|view| view.fact.role.clone()),
         domain: view.and_then(|view| view.fact.domain),
         indexed: !entries.iter().any(|entry| missed.contains(&entry.pos)),
         entries,

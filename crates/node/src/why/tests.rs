@@ -100,6 +100,7 @@ fn known() -> Known {
             domain: Some("pay".into()),
             indexed: true,
             entries: vec![entry],
+            closed_to_peer: None,
         }),
     }
 }
