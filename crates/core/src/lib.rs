@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod ancestor;
+pub mod announce;
 pub mod cbor;
 pub mod charter;
 pub mod content;
