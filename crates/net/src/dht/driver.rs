@@ -11,7 +11,7 @@ use libp2p::kad::{
 };
 use tokio::sync::oneshot;
 
-use super::handle::{Answer, Command, Error, Stored};
+use super::handle::{Answer, Command, Error, Query, Stored};
 use super::store::node_of;
 use super::{Found, Table};
 
@@ -35,7 +35,7 @@ enum Running {
 pub(crate) struct Desk {
     running: HashMap<QueryId, Running>,
     /// Operations that wait for their turn.
-    waiting: VecDeque<Command>,
+    waiting: VecDeque<Query>,
     succeeded: u64,
     failed: u64,
     bootstrapped: bool,
@@ -78,9 +78,11 @@ impl Desk {
                 table.set_mode(mode);
                 answer(reply, Ok(()));
             }
-            command if self.len() >= OPERATIONS_MAX => refuse(command, Error::Busy { max: OPERATIONS_MAX }),
-            command => {
-                self.waiting.push_back(command);
+            Command::Query(query) if self.len() >= OPERATIONS_MAX => {
+                refuse_query(query, Error::Busy { max: OPERATIONS_MAX });
+            }
+            Command::Query(query) => {
+                self.waiting.push_back(query);
                 self.take_turns(table);
             }
         }
@@ -88,27 +90,24 @@ impl Desk {
 
     fn take_turns(&mut self, table: &mut Table) {
         while self.running.len() < AT_ONCE_MAX {
-            let Some(command) = self.waiting.pop_front() else { return };
-            self.begin(command, table);
+            let Some(query) = self.waiting.pop_front() else { return };
+            self.begin(query, table);
         }
     }
 
-    /// Begins an operation in which others are asked.
-    fn begin(&mut self, command: Command, table: &mut Table) {
-        match command {
-            Command::Put { key, value, copies, reply } => self.put(table, key, value, copies, reply),
-            Command::Get { key, limit, reply } => self.get(table, key.into(), limit, reply),
-            Command::Provide { key, reply } => self.provide(table, key.into(), reply),
-            Command::Providers { key, limit, reply } => {
+    fn begin(&mut self, query: Query, table: &mut Table) {
+        match query {
+            Query::Put { key, value, copies, reply } => self.put(table, key, value, copies, reply),
+            Query::Get { key, limit, reply } => self.get(table, key.into(), limit, reply),
+            Query::Provide { key, reply } => self.provide(table, key.into(), reply),
+            Query::Providers { key, limit, reply } => {
                 let id = table.kad().get_providers(key.into());
                 self.running.insert(id, Running::Providers { limit: limit.max(1), found: BTreeSet::new(), reply });
             }
-            Command::Bootstrap { reply } => match table.kad().bootstrap() {
+            Query::Bootstrap { reply } => match table.kad().bootstrap() {
                 Ok(id) => drop(self.running.insert(id, Running::Bootstrap { reply })),
                 Err(_) => self.end(reply, Err(Error::NoMembers)),
             },
-            // The others were answered at once.
-            other => refuse(other, Error::Off),
         }
     }
 
@@ -267,18 +266,24 @@ fn store(table: &mut Table, key: Vec<u8>, value: Vec<u8>) -> Result<(), Error> {
 
 fn refuse(command: Command, error: Error) {
     match command {
-        Command::Put { reply, .. } => answer(reply, Err(error)),
-        Command::Get { reply, .. } => answer(reply, Err(error)),
-        Command::Providers { reply, .. } => answer(reply, Err(error)),
-        Command::Bootstrap { reply } => answer(reply, Err(error)),
+        Command::Query(query) => refuse_query(query, error),
         Command::Meet { reply, .. } => answer(reply, Err(error)),
         Command::Peers { reply } => answer(reply, Err(error)),
         Command::Stats { reply } => answer(reply, Err(error)),
         Command::Keep { reply, .. }
-        | Command::Provide { reply, .. }
         | Command::StopProviding { reply, .. }
         | Command::Forget { reply, .. }
         | Command::SetMode { reply, .. } => answer(reply, Err(error)),
+    }
+}
+
+fn refuse_query(query: Query, error: Error) {
+    match query {
+        Query::Put { reply, .. } => answer(reply, Err(error)),
+        Query::Get { reply, .. } => answer(reply, Err(error)),
+        Query::Provide { reply, .. } => answer(reply, Err(error)),
+        Query::Providers { reply, .. } => answer(reply, Err(error)),
+        Query::Bootstrap { reply } => answer(reply, Err(error)),
     }
 }
 

@@ -59,18 +59,45 @@ pub(crate) type Answer<T> = Reply<Result<T, Error>>;
 
 /// From the handle to the table.
 pub(crate) enum Command {
+    /// Others are asked, each in its turn.
+    Query(Query),
+    Keep {
+        key: Vec<u8>,
+        value: Vec<u8>,
+        reply: Answer<()>,
+    },
+    StopProviding {
+        key: Vec<u8>,
+        reply: Answer<()>,
+    },
+    Meet {
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        reply: Answer<bool>,
+    },
+    Forget {
+        peer: PeerId,
+        reply: Answer<()>,
+    },
+    Peers {
+        reply: Answer<Vec<NodeId>>,
+    },
+    Stats {
+        reply: Answer<Stats>,
+    },
+    SetMode {
+        mode: Mode,
+        reply: Answer<()>,
+    },
+}
+
+/// What others are asked.
+pub(crate) enum Query {
     Put { key: Vec<u8>, value: Vec<u8>, copies: usize, reply: Answer<Stored> },
-    Keep { key: Vec<u8>, value: Vec<u8>, reply: Answer<()> },
     Get { key: Vec<u8>, limit: usize, reply: Answer<Vec<Found>> },
     Provide { key: Vec<u8>, reply: Answer<()> },
-    StopProviding { key: Vec<u8>, reply: Answer<()> },
     Providers { key: Vec<u8>, limit: usize, reply: Answer<Vec<NodeId>> },
     Bootstrap { reply: Answer<usize> },
-    Meet { peer: PeerId, addresses: Vec<Multiaddr>, reply: Answer<bool> },
-    Forget { peer: PeerId, reply: Answer<()> },
-    Peers { reply: Answer<Vec<NodeId>> },
-    Stats { reply: Answer<Stats> },
-    SetMode { mode: Mode, reply: Answer<()> },
 }
 
 /// The table's remote control.
@@ -93,7 +120,7 @@ impl Dht {
     /// [`Error::Refused`] if it is not let in here; [`Error::NoMembers`] and [`Error::TooFew`] if it is held here and by
     /// too few others.
     pub async fn put(&self, key: Vec<u8>, value: Vec<u8>, copies: usize) -> Result<Stored, Error> {
-        self.ask(|reply| Command::Put { key, value, copies, reply }).await
+        self.query(|reply| Query::Put { key, value, copies, reply }).await
     }
 
     /// Stores a record here only: one of this node's own, from its disk.
@@ -110,7 +137,7 @@ impl Dht {
     /// # Errors
     /// [`Error::Timeout`], [`Error::NoMembers`], when nothing was found.
     pub async fn get(&self, key: Vec<u8>, limit: usize) -> Result<Vec<Found>, Error> {
-        self.ask(|reply| Command::Get { key, limit, reply }).await
+        self.query(|reply| Query::Get { key, limit, reply }).await
     }
 
     /// Tells the members near the key that this node provides it. They forget it after
@@ -119,7 +146,7 @@ impl Dht {
     /// # Errors
     /// [`Error::NoMembers`], [`Error::Timeout`]; the key counts as provided here nevertheless.
     pub async fn provide(&self, key: Vec<u8>) -> Result<(), Error> {
-        self.ask(|reply| Command::Provide { key, reply }).await
+        self.query(|reply| Query::Provide { key, reply }).await
     }
 
     /// No longer provides a key. Others forget it by themselves.
@@ -135,7 +162,7 @@ impl Dht {
     /// # Errors
     /// [`Error::Timeout`], [`Error::NoMembers`], when nobody was found.
     pub async fn providers(&self, key: Vec<u8>, limit: usize) -> Result<Vec<NodeId>, Error> {
-        self.ask(|reply| Command::Providers { key, limit, reply }).await
+        self.query(|reply| Query::Providers { key, limit, reply }).await
     }
 
     /// Finds this node's place among the members; gives how many it knows then.
@@ -143,7 +170,7 @@ impl Dht {
     /// # Errors
     /// [`Error::NoMembers`], [`Error::Timeout`].
     pub async fn bootstrap(&self) -> Result<usize, Error> {
-        self.ask(|reply| Command::Bootstrap { reply }).await
+        self.query(|reply| Query::Bootstrap { reply }).await
     }
 
     /// Notes where a member listens. Whether it is in the table now: only who is let in and says that it may be asked
@@ -187,6 +214,10 @@ impl Dht {
     /// [`Error::Stopped`], [`Error::Off`].
     pub async fn set_mode(&self, mode: Mode) -> Result<(), Error> {
         self.ask(|reply| Command::SetMode { mode, reply }).await
+    }
+
+    async fn query<T>(&self, query: impl FnOnce(Answer<T>) -> Query) -> Result<T, Error> {
+        self.ask(|reply| Command::Query(query(reply))).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, Error> {

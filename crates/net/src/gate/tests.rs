@@ -1,8 +1,11 @@
 //! The gate step by step, without a network.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use antiphon_core::dht::{Knowledge, Pointer, Realm, Standing};
+use antiphon_core::ids::{NodeId, TeamId};
 use futures::task::noop_waker;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint};
@@ -17,6 +20,8 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol, identity};
 use super::behaviour::{Event, Gate, Opening};
 use super::handler::{Handler, In, Out};
 use crate::config::{Config, Protocol, StreamKind};
+use crate::dht::{DhtConfig, Law, Mode};
+use crate::reach::Reach;
 use crate::stream::Meters;
 use crate::{streams, swarm};
 
@@ -294,17 +299,40 @@ fn a_connection_offers_before_it_acknowledges_and_nothing_once_closed() {
     assert!(!connection.connection_keep_alive());
 }
 
+struct Nothing;
+
+impl Knowledge for Nothing {
+    fn is_member(&self, _: &NodeId) -> bool {
+        false
+    }
+
+    fn standing(&self, _: &Pointer, _: u64) -> Standing {
+        Standing::Unknown
+    }
+}
+
 #[test]
 fn all_that_members_speak_is_behind_the_gate() {
-    let config = Config::new([1; 32].into(), "antiphon/test");
-    let mut members = swarm::Members::new(&config, &Meters::default());
+    let mut config = Config::new([1; 32].into(), "antiphon/test");
+    let realm = Realm::of_team(TeamId([9; 32]));
+    let mut table = DhtConfig::new(realm.prefix.clone(), Arc::new(Law { realm: realm.clone(), knowledge: Nothing }));
+    table.mode = Mode::Server;
+    config.dht = Some(table);
+    let key = identity::Keypair::ed25519_from_bytes([1; 32]).unwrap();
+    let local = key.public().to_peer_id();
+    let reach = Reach::new(&config.reach, &key, libp2p::relay::client::new(local).1);
+    let mut members = swarm::Members::new(&config, local, &Meters::default(), reach);
     let address: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
     let inner = members.handle_established_inbound_connection(id(1), peer(2), &address, &address).unwrap();
     let mut connection = Handler::closed();
     assert_eq!(offers(&connection), Vec::<String>::new());
     connection.on_behaviour_event(In::Open { epoch: 5, handler: Box::new(inner) });
-    let mut all = [StreamKind::Sync.name(), StreamKind::Outbox.name(), Protocol::Backup.name(), Protocol::Query.name()];
+    let table = realm.prefix.protocol();
+    let streams = [StreamKind::Sync.name(), StreamKind::Outbox.name(), StreamKind::Blocks.name()];
+    let mut all = [&streams[..], &[Protocol::Backup.name(), Protocol::Query.name(), &table]].concat();
     let mut offered = offers(&connection);
+    // What makes a node reachable has names of its own.
+    offered.retain(|name| name.starts_with("/antiphon/"));
     all.sort_unstable();
     offered.sort_unstable();
     assert_eq!(offered, all);

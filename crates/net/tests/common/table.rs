@@ -88,6 +88,9 @@ pub(crate) fn path_of(key: Key) -> Vec<u8> {
     key.path(&realm().prefix).into_bytes()
 }
 
+/// Keys and values that the network has reported.
+type Heard = Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>;
+
 /// A member that answers handshakes and meets whom the table wants.
 pub(crate) struct Member {
     pub(crate) id: NodeId,
@@ -95,7 +98,7 @@ pub(crate) struct Member {
     pub(crate) dht: Dht,
     pub(crate) addresses: Vec<Multiaddr>,
     /// What was stored there.
-    pub(crate) stored: Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>,
+    pub(crate) stored: Heard,
     /// Whom its table wanted to meet.
     pub(crate) wanted: Arc<Mutex<BTreeSet<NodeId>>>,
 }
@@ -166,7 +169,7 @@ async fn live(
     net: NetHandle,
     mut events: mpsc::Receiver<Event>,
     team: Team,
-    stored: Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>,
+    stored: Heard,
     wanted: Arc<Mutex<BTreeSet<NodeId>>>,
 ) {
     while let Some(event) = events.recv().await {
