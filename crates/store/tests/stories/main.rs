@@ -11,6 +11,7 @@
 
 mod branches;
 mod common;
+mod content_index;
 mod copies;
 mod custody;
 mod dht;
