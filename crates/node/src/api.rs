@@ -11,6 +11,7 @@ mod resources;
 mod trust;
 
 pub use crate::reason_words::{Finder, Words, words, words_of_cause};
+use antiphon_core::announce::{FederationConfig, StorageConfig};
 use antiphon_core::fact;
 use antiphon_core::ids::{EventId, Hash, NodeId, StoreId, TeamId};
 use antiphon_core::incident;
@@ -103,6 +104,10 @@ pub struct PeerView {
     pub error_words: Option<Words>,
     /// That one side runs an older version than the other, in words.
     pub skew: Option<Words>,
+    /// How much it says that it stores for others, if it said so.
+    pub storage: Option<StorageConfig>,
+    /// How it says that it shares with this node, if it said so.
+    pub federation: Option<FederationConfig>,
     /// Whether it was the peer that refused this node.
     pub refused_by_peer: bool,
     /// When a handshake with it was carried by hand, if it was not reached since.

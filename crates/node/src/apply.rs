@@ -290,8 +290,12 @@ impl Engine {
             return self.read_commit();
         }
         if let Some(team) = team {
+            let shared = self.team.constitution.sharing;
             if team.own.store == self.team.own.store {
-                self.team = *team
+                self.team = *team;
+                if self.team.constitution.sharing != shared {
+                    self.tell_all_federation();
+                }
             } else if team.own.team == self.team.own.team {
                 self.follow_store(*team)
             } else {

@@ -2,9 +2,11 @@
 
 mod dht;
 mod outbox;
+mod storage;
 
 pub use dht::DhtSettings;
 pub use outbox::{LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig};
+pub use storage::{STORAGE_QUOTA_BYTES, StorageSettings};
 
 use crate::api::PEER_TIMEOUT_MS;
 use crate::home::Home;
@@ -30,6 +32,8 @@ pub struct Config {
     pub copy_quota_bytes: u64,
     /// What may wait for peers that cannot be reached.
     pub outbox: OutboxConfig,
+    /// What it stores for others.
+    pub storage: StorageSettings,
     /// How it takes part in the members' hash table.
     pub dht: DhtSettings,
     /// Program and version that peers are told.
@@ -49,6 +53,7 @@ impl Config {
             peer_timeout_ms: PEER_TIMEOUT_MS,
             copy_quota_bytes: crate::sealed::QUOTA_BYTES,
             outbox: OutboxConfig::default(),
+            storage: StorageSettings::default(),
             dht: DhtSettings::default(),
             agent_version: concat!("antiphon/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

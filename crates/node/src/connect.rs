@@ -294,6 +294,7 @@ impl Engine {
         self.show_table();
         self.deliver_to(peer);
         self.tell_catalogue(peer);
+        self.tell_settings(peer);
     }
 
     /// The peers that were let in, also those that are away.

@@ -16,6 +16,7 @@ use antiphon_vault::{LiveKeyring, NodeKey};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use crate::api::StorageOffer;
 use crate::audit::{self, Audit};
 use crate::backups::Backups;
 use crate::clock::{has_come, now};
@@ -49,6 +50,8 @@ pub(crate) struct Engine {
     pub(crate) peers: Registry,
     /// What a person set.
     pub(crate) mode: NodeMode,
+    /// What it stores for others.
+    pub(crate) storage: StorageOffer,
     pub(crate) sessions: BTreeMap<NodeId, Live>,
     /// Peers with a handshake under way.
     pub(crate) greeting: BTreeSet<NodeId>,
@@ -151,6 +154,7 @@ impl Engine {
             Command::Registry(ask) => self.on_ask(ask),
             Command::Carry(carry) => self.on_carry(carry),
             Command::Modes(ask) => self.on_modes(ask),
+            Command::Announce(ask) => self.on_announce(ask),
             Command::Outbox(ask) => self.on_outbox_ask(ask),
             Command::Moved(team) => self.moved(*team),
             Command::Stop => {}

@@ -1,5 +1,6 @@
 //! The public door of a node: everything a program may ask of it.
 
+mod announce;
 mod blobs;
 mod custody;
 mod dht;

@@ -16,6 +16,7 @@ use crate::bundles::Carry;
 use crate::custody::News;
 use crate::handshakes::Outcome;
 use crate::held::Held;
+use crate::announce;
 use crate::modes;
 use crate::outbox;
 use crate::registry::Ask;
@@ -90,6 +91,8 @@ pub(crate) enum Command {
     Carry(Carry),
     /// Something about what is shared.
     Modes(modes::Ask),
+    /// Something about what members are told.
+    Announce(announce::Ask),
     /// Something about what waits.
     Outbox(outbox::ask::Ask),
     /// Names connected members that hold more of a node's logs than this one.

@@ -20,6 +20,7 @@
 //! through the loop: the store has one writer of its own, and the loop learns of commits afterwards.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod announce;
 pub mod api;
 mod apply;
 mod audit;
@@ -82,7 +83,9 @@ pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::phrase::Error as PhraseError;
 pub use antiphon_vault::private_file::Error as PrivateFileError;
 pub use api::*;
-pub use config::{Config, DhtSettings, LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig};
+pub use config::{
+    Config, DhtSettings, LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig, STORAGE_QUOTA_BYTES, StorageSettings,
+};
 pub use content::{
     Feed, FetchError, Fetched, Intake, Interrupted, Progress as FetchProgress, Repaired, Served, intake,
 };

@@ -52,6 +52,7 @@ impl Engine {
         live.iter().for_each(|peer| self.note_equal(peer));
         self.mode = mode;
         live.into_iter().for_each(|peer| self.set_mode(peer));
+        self.tell_all_federation();
     }
 
     fn set_peer_mode(&mut self, peer: NodeId, mode: PeerMode) {
@@ -62,6 +63,7 @@ impl Engine {
             entry.mode = mode;
         }
         self.set_mode(peer);
+        self.tell_federation(&[peer]);
     }
 
     /// Notes that both sides hold the same, if that is known.

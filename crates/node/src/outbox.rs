@@ -24,6 +24,7 @@ mod taking;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use antiphon_core::announce::Announcement;
 use antiphon_core::ids::NodeId;
 use antiphon_core::outbox::{Level, Outgoing, Place};
 use antiphon_core::time::UnixMillis;
@@ -68,6 +69,8 @@ pub(crate) enum News {
     Withheld { peer: NodeId, items: usize },
     /// The two sides do not remember the same.
     Restored { peer: NodeId, side: Side },
+    /// A member says something about itself.
+    Announced { peer: NodeId, announcement: Announcement },
     /// A member wants a receipt.
     ReceiptWanted { peer: NodeId },
     /// A stream that this node opened ended.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use antiphon_core::announce::{FederationConfig, StorageConfig};
 use antiphon_core::charter::Membership;
 use antiphon_core::ids::{EventId, Hash, NodeId, StoreId};
 use antiphon_core::log::NodeClock;
@@ -65,6 +66,12 @@ pub(crate) struct Peer {
     pub(crate) equal_at: Option<UnixMillis>,
     /// What a person set; written by whoever sets it.
     pub(crate) mode: PeerMode,
+    /// Whether a person set that it gets the texts of some domains only; written by whoever sets it.
+    pub(crate) filtered: bool,
+    /// How much it said that it stores for others.
+    pub(crate) storage: Option<StorageConfig>,
+    /// How it said that it takes part in sharing.
+    pub(crate) federation: Option<FederationConfig>,
     /// Failed attempts since the last success.
     pub(crate) errors: u64,
     /// The last failure, also after a success.
@@ -301,8 +308,9 @@ impl Registry {
         self.peers.retain(|_, peer| peer.connected);
         for peer in self.peers.values_mut() {
             let (addresses, agent_version) = (std::mem::take(&mut peer.addresses), peer.agent_version.take());
-            let (version_observed_at, mode) = (peer.version_observed_at, peer.mode);
-            *peer = Peer { addresses, agent_version, version_observed_at, mode, connected: true, ..Peer::default() };
+            let (version_observed_at, mode, filtered) = (peer.version_observed_at, peer.mode, peer.filtered);
+            let settings = Peer { mode, filtered, connected: true, ..Peer::default() };
+            *peer = Peer { addresses, agent_version, version_observed_at, ..settings };
         }
         nodes.into_iter().filter(|node| !self.peers.contains_key(node)).collect()
     }
@@ -372,6 +380,8 @@ impl Registry {
             last_seen: peer.last_seen,
             last_success: peer.last_success,
             reason: peer.reason,
+            storage: peer.storage,
+            federation: peer.federation,
             refused_by_peer: peer.by_peer,
             by_hand: peer.by_hand.filter(|_| peer.trust == Trust::Verified),
         }

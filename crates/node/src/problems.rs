@@ -165,6 +165,8 @@ mod tests {
                 words: None,
                 error_words: None,
                 skew: None,
+                storage: None,
+                federation: None,
                 refused_by_peer,
                 by_hand: None,
             };

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use antiphon_core::ids::NodeId;
 use antiphon_protocol::reason::Reason;
-use antiphon_store::{Health, HealthError, PeerRow, Store};
+use antiphon_store::{Domains, Health, HealthError, PeerRow, Store};
 
 use crate::api::{HealthErrorView, Trust};
 use crate::event_loop::Engine;
@@ -16,6 +16,7 @@ const KEPT_AT_A_TIME_MAX: usize = 16;
 
 /// The peer of a row.
 pub(crate) fn from_row(row: PeerRow) -> (NodeId, Peer) {
+    let filtered = !Domains::of(&row).is_all();
     let trust = match row.trust {
         // The handshake that was under way when the node stopped is not any more.
         Trust::Pending => Trust::Unknown,
@@ -47,6 +48,9 @@ pub(crate) fn from_row(row: PeerRow) -> (NodeId, Peer) {
         holds: (!row.acked.is_empty()).then_some(row.acked),
         equal_at: row.equal_at,
         mode: row.mode,
+        filtered,
+        storage: row.storage,
+        federation: row.federation,
         errors: row.health.consecutive_failures,
         last_error,
         ..Peer::default()
@@ -72,6 +76,8 @@ fn fill(row: &mut PeerRow, peer: &Peer) {
     row.fact_count = row.fact_count.max(peer.facts);
     row.acked = peer.holds.clone().unwrap_or_default();
     row.equal_at = peer.equal_at;
+    row.storage = peer.storage;
+    row.federation.clone_from(&peer.federation);
     let error = |error: &HealthErrorView| HealthError {
         reason: error.reason.name().to_owned(),
         event: error.event,
@@ -186,6 +192,8 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use antiphon_core::announce::{FederationConfig, StorageConfig};
+    use antiphon_core::fact::Level;
     use antiphon_core::ids::{EventId, Hash, StoreId};
     use antiphon_core::time::UnixMillis;
     use antiphon_store::PeerMode;
@@ -231,6 +239,17 @@ mod tests {
             last_event: Some(EventId([5; 16])),
             equal_at: at,
             mode: PeerMode::Paused,
+            filtered: true,
+            storage: Some(StorageConfig { at: UnixMillis(5), offers: true, quota_bytes: 9, used_bytes: 4 }),
+            federation: Some(FederationConfig {
+                at: UnixMillis(6),
+                sends: true,
+                takes: false,
+                paused: true,
+                up_to: Level::Domain,
+                all_domains: false,
+                agent: "antiphon/1".into(),
+            }),
             errors: 3,
             last_error: Some(error),
             ..Peer::default()

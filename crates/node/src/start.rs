@@ -16,7 +16,7 @@ use antiphon_vault::{LiveKeyring, NodeKey, OutboxKey, file, random, secret_file}
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
-use crate::api::{Error, Team};
+use crate::api::{Error, StorageOffer, Team};
 use crate::audit::Audit;
 use crate::backups::Backups;
 use crate::clock::now;
@@ -239,6 +239,7 @@ async fn assemble(
         held,
         peers: registry_of(peers),
         mode,
+        storage: StorageOffer::of(config.storage),
         sessions: BTreeMap::new(),
         greeting: BTreeSet::new(),
         opening: BTreeSet::new(),

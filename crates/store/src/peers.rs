@@ -3,6 +3,7 @@
 //! What is asked for often has a column; the rest is one canonical CBOR list, so that a field can be added without a
 //! migration. A list that cannot be read counts as "no data yet": nothing in it may keep a node from starting.
 
+use antiphon_core::announce::{FederationConfig, StorageConfig};
 use antiphon_core::cbor;
 use antiphon_core::ids::{EventId, FactId, Hash, NodeId, StoreId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
@@ -107,6 +108,10 @@ pub struct PeerRow {
     pub except_domains: Vec<String>,
     /// How sync with it goes.
     pub health: Health,
+    /// How much it said that it stores for others.
+    pub storage: Option<StorageConfig>,
+    /// How it said that it takes part in sharing.
+    pub federation: Option<FederationConfig>,
 }
 
 impl PeerRow {
@@ -133,6 +138,8 @@ impl PeerRow {
             only_domains: Vec::new(),
             except_domains: Vec::new(),
             health: Health::default(),
+            storage: None,
+            federation: None,
         }
     }
 }
@@ -242,8 +249,10 @@ fn check(peer: &PeerRow) -> Result<(), Error> {
 
 type Out<'a, 'b> = &'a mut Encoder<&'b mut Vec<u8>>;
 
-/// Fields of the list. The first version had 16, the second 17, the third 18.
-const FIELDS: usize = 19;
+/// Fields of the list. The first version had 16, the next ones 17, 18 and 19.
+const FIELDS: usize = 21;
+/// Longest announcement of a peer, in bytes.
+const ANNOUNCEMENT_BYTES_MAX: usize = 512;
 
 fn encode(peer: &PeerRow) -> Vec<u8> {
     let health = &peer.health;
@@ -273,6 +282,8 @@ fn encode(peer: &PeerRow) -> Vec<u8> {
         cbor::bool(out, peer.by_peer);
         put(out, peer.by_hand, |out, at| cbor::uint(out, at.0));
         put(out, peer.equal_at, |out, at| cbor::uint(out, at.0));
+        put(out, peer.storage.as_ref(), |out, config| cbor::bytes(out, &config.encode()));
+        put(out, peer.federation.as_ref(), |out, config| cbor::bytes(out, &config.encode()));
     })
 }
 
@@ -341,8 +352,13 @@ fn decode(input: &mut Decoder<'_>, blank: PeerRow) -> Result<PeerRow, cbor::Erro
     if fields >= 18 {
         peer.by_hand = cbor::read_option(input, time)?;
     }
-    if fields >= FIELDS as u64 {
+    if fields >= 19 {
         peer.equal_at = cbor::read_option(input, time)?;
+    }
+    if fields >= FIELDS as u64 {
+        let bytes = |input: &mut Decoder<'_>| cbor::read_bytes(input, ANNOUNCEMENT_BYTES_MAX);
+        peer.storage = cbor::read_option(input, |input| StorageConfig::decode(&bytes(input)?))?;
+        peer.federation = cbor::read_option(input, |input| FederationConfig::decode(&bytes(input)?))?;
     }
     Ok(peer)
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use antiphon_core::announce::QUOTA_BYTES_MAX;
 use antiphon_core::fact::Level;
 use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::LogId;
 use antiphon_store::{Cause, Domains, LogStanding, NodeMode};
 
 use super::{OutboxPeerView, PeerView};
+use crate::config::StorageSettings;
 
 /// How much was received and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,6 +65,25 @@ pub struct ForkedLog {
     pub seq: u64,
 }
 
+/// What a node stores for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StorageOffer {
+    /// Whether members may store here.
+    pub offer: bool,
+    /// How much they may store here together, in bytes.
+    pub quota_bytes: u64,
+    /// How much of that is taken, in bytes.
+    pub used_bytes: u64,
+}
+
+impl StorageOffer {
+    /// What is offered before anything is stored.
+    pub(crate) fn of(settings: StorageSettings) -> Self {
+        let StorageSettings { offer, quota_bytes } = settings;
+        Self { offer, quota_bytes: quota_bytes.min(QUOTA_BYTES_MAX), used_bytes: 0 }
+    }
+}
+
 /// How this node shares with its team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FederationView {
@@ -70,6 +91,8 @@ pub struct FederationView {
     pub mode: NodeMode,
     /// The levels that the team shares.
     pub levels: Vec<Level>,
+    /// What this node stores for others.
+    pub storage: StorageOffer,
     /// Every peer.
     pub peers: Vec<PeerStanding>,
     /// How far all logs have come here, this node's own included.

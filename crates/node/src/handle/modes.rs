@@ -11,6 +11,7 @@ use antiphon_core::state::Verdict;
 use antiphon_store::{Domains, NodeMode, PeerMode, Reader, Resolved, TAIL_EVENTS_MAX};
 
 use super::Handle;
+use crate::announce;
 use crate::api::{Cursors, Error, FederationView, ForkedLog, PeerStanding, PeerView, WhyView};
 use crate::clock::now;
 use crate::inputs::Command;
@@ -55,7 +56,10 @@ impl Handle {
     /// [`Error::PeerNotFound`], [`Error::PeerAmbiguous`], [`Error::Store`].
     pub async fn share_with(&self, text: &str, domains: Domains) -> Result<PeerView, Error> {
         let peer = self.resolve_peer(text).await?;
+        let _one_at_a_time = self.shared.settings.lock().await;
+        let filtered = !domains.is_all();
         self.store().write(move |db| db.set_peer_domains(&peer, domains)).await?;
+        self.tell(Command::Announce(announce::Ask::Filtered { peer, filtered })).await?;
         self.peer(&peer.to_string()).await
     }
 
@@ -66,7 +70,7 @@ impl Handle {
     pub async fn federation(&self) -> Result<FederationView, Error> {
         let (peers, mode, team) = (self.peers().await?, self.node_mode().await?, self.team().await?);
         let deepest = team.constitution.sharing.up_to;
-        let queued = self.outbox_summary().await?.peers;
+        let (queued, storage) = (self.outbox_summary().await?.peers, self.storage_offer().await?);
         let read = move |reader: &Reader<'_>| {
             let (standings, rows) = (reader.standings()?, reader.peers()?);
             let of = |peer: PeerView| {
@@ -85,7 +89,7 @@ impl Handle {
             };
             let forks = standings.iter().filter_map(fork).collect();
             let levels = Level::ALL.into_iter().filter(|level| *level <= deepest).collect();
-            Ok(FederationView { mode, levels, peers, cursors, forks })
+            Ok(FederationView { mode, levels, storage, peers, cursors, forks })
         };
         Ok(self.store().read(read).await?)
     }

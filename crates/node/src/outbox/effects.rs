@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use antiphon_core::announce::Announcement;
 use antiphon_core::ids::{NodeId, ResourceId};
 use antiphon_core::outbox::{Outgoing, Protocol};
 use antiphon_core::time::UnixMillis;
@@ -51,6 +52,8 @@ pub(crate) enum Then {
     SignReceipt,
     /// Whoever asks is told whether a resource of this node is there.
     AnswerVerify(ResourceId),
+    /// What a member says about itself is remembered.
+    Announced(Announcement),
 }
 
 /// What an item of `from` means.
@@ -63,24 +66,35 @@ pub(crate) fn meaning(context: &Context, from: &NodeId, item: &Item) -> Result<M
         Protocol::MESSAGE => super::letters::meaning(context, from, item).map(Meaning::only),
         Protocol::CUSTODY_REQUEST => Ok(Meaning { effect: Effect::Nothing, then: Some(Then::SignReceipt) }),
         protocol if super::resources::is_about(protocol) => super::resources::meaning(protocol, item),
-        _ => Err(not_understood()),
+        protocol => crate::announce::meaning(protocol, item).unwrap_or_else(|| Err(not_understood())),
     }
 }
 
-/// Does what is to be done after items of `from` were taken. Returns items that are to be sent, and whether a receipt
-/// is wanted.
-pub(crate) async fn after(context: &Context, from: NodeId, done: Vec<Then>) -> (Vec<Outgoing>, bool) {
-    let (mut answers, mut receipt) = (Vec::new(), false);
+/// What is left to do after items were taken.
+#[derive(Debug, Default)]
+pub(crate) struct After {
+    /// Items that are to be sent.
+    pub(crate) answers: Vec<Outgoing>,
+    /// Whether a receipt is wanted.
+    pub(crate) receipt: bool,
+    /// What the sender says about itself.
+    pub(crate) announced: Vec<Announcement>,
+}
+
+/// Does what is to be done after items of `from` were taken, and says what is left.
+pub(crate) async fn after(context: &Context, from: NodeId, done: Vec<Then>) -> After {
+    let mut after = After::default();
     for then in done {
         match then {
-            Then::SignReceipt => receipt = true,
+            Then::SignReceipt => after.receipt = true,
+            Then::Announced(announcement) => after.announced.push(announcement),
             Then::AnswerVerify(id) => match super::resources::answer(&context.store, from, id).await {
-                Ok(answer) => answers.push(answer),
+                Ok(answer) => after.answers.push(answer),
                 Err(error) => {
                     tracing::error!(peer = %from, %error, "a question about a resource could not be answered")
                 }
             },
         }
     }
-    (answers, receipt)
+    after
 }

@@ -19,7 +19,7 @@ use antiphon_protocol::reason::Reason;
 use antiphon_store::{OutboxPage, Settled, Store};
 use tokio::sync::mpsc;
 
-use super::pen::Pen;
+use super::pen::{Pen, Sorted};
 use super::{News, OutboxFrames, Side};
 use crate::clock::{has_come, now};
 use crate::event_loop::Engine;
@@ -396,6 +396,21 @@ impl Engine {
                 Err(error) => tracing::error!(%error, "what waits could not be read"),
             }
         });
+    }
+
+    /// Puts down items that the loop itself sends; nobody waits for them.
+    pub(crate) fn put_items(&mut self, items: Vec<Outgoing>) {
+        if items.is_empty() {
+            return;
+        }
+        let Sorted { critical, moderate, none } = self.outbox.pen.sort(items);
+        for (level, items) in [(Level::Moderate, moderate), (Level::None, none)] {
+            self.on_outbox(News::Keep { level, items });
+        }
+        if !critical.is_empty() {
+            let (store, pen, inputs) = (self.store.clone(), self.outbox.pen.clone(), self.inputs.clone());
+            self.tasks.spawn(async move { put(&store, &pen, &inputs, critical).await });
+        }
     }
 
     /// Keeps items in memory.

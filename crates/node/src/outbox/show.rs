@@ -53,6 +53,7 @@ impl Engine {
                 self.note_outbox(peer, Reason::Revoked.name(), "what waited for a removed member is not sent");
             }
             News::Restored { peer, side } => self.restored(peer, side),
+            News::Announced { peer, announcement } => self.announced(peer, announcement),
             News::ReceiptWanted { peer } => self.sign_for(peer),
             News::SenderEnded { peer, epoch, reason } => self.sender_ended(peer, epoch, reason),
             News::ReceiverEnded { peer, epoch } => self.receiver_ended(peer, epoch),

@@ -12,7 +12,7 @@ use antiphon_protocol::outbox::reception::{Input as Heard, Output};
 use antiphon_protocol::outbox::{Message, Outcome, Reception, Refusal, Source};
 use antiphon_store::{TakeFrom, Taking, Took};
 
-use super::effects::{self, Context, Meaning, Then};
+use super::effects::{self, After, Context, Meaning, Then};
 use super::{News, OutboxFrames, Side};
 use crate::clock::now;
 use crate::event_loop::Engine;
@@ -119,7 +119,10 @@ impl Engine {
             let (outcomes, done) = take(&context, from, items).await;
             // The answer first: what else is to be done can wait.
             let _ = inputs.send(Input::Outbox(News::Receiver { peer, epoch, input: Heard::Took(outcomes) })).await;
-            let (answers, receipt) = effects::after(&context, peer, done).await;
+            let After { answers, receipt, announced } = effects::after(&context, peer, done).await;
+            for announcement in announced {
+                let _ = inputs.send(Input::Outbox(News::Announced { peer, announcement })).await;
+            }
             if receipt {
                 let _ = inputs.send(Input::Outbox(News::ReceiptWanted { peer })).await;
             }

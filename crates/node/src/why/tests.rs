@@ -65,6 +65,8 @@ fn bob() -> PeerView {
         words: None,
         error_words: None,
         skew: None,
+        storage: None,
+        federation: None,
         refused_by_peer: false,
         by_hand: None,
     }

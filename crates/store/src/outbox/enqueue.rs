@@ -57,8 +57,8 @@ impl Pushing<'_> {
         for _ in 0..TAKEN_PLACES_MAX {
             let (row, n) = (self.batch.total.kept.next_id, tally.kept.next_n);
             (self.batch.total.kept.next_id, tally.kept.next_n) = (row + 1, n + 1);
-            let taken = (self.batch.total.crowded && is_taken(conn, row)?)
-                || (tally.crowded && is_place_taken(conn, peer, n)?);
+            let taken =
+                (self.batch.total.crowded && is_taken(conn, row)?) || (tally.crowded && is_place_taken(conn, peer, n)?);
             if !taken {
                 return Ok((row, Place { era: self.era, n }));
             }
