@@ -20,6 +20,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::backlog::ADDRESSES_MAX;
 
+use super::rename::Renaming;
 use super::store::{Store, node_of};
 use super::{DhtConfig, Happened, Mode, Stats};
 
@@ -39,38 +40,61 @@ pub(crate) enum Out {
 
 /// What is known of a member that is let in.
 #[derive(Debug, Default)]
-struct Member {
+pub(super) struct Member {
     addresses: Vec<Multiaddr>,
     /// Whether it says that others may ask it.
-    serves: bool,
+    pub(super) serves: bool,
 }
 
 /// libp2p's table, kept to members and to what the judge lets in.
 pub(crate) struct Table {
-    local: PeerId,
-    kad: Kad,
-    protocol: StreamProtocol,
-    mode: Mode,
+    pub(super) local: PeerId,
+    pub(super) config: DhtConfig,
+    pub(super) kad: Kad,
+    pub(super) protocol: StreamProtocol,
+    pub(super) mode: Mode,
     meeting_timeout: Duration,
     /// Members that are let in now.
-    open: HashMap<PeerId, usize>,
+    pub(super) open: HashMap<PeerId, usize>,
     /// What connected peers say about themselves; only of use once they are let in.
-    known: HashMap<PeerId, Member>,
+    pub(super) known: HashMap<PeerId, Member>,
     /// Members that the table wants to ask and that are not let in, and until when it waits for them.
-    wanted: BTreeMap<PeerId, Instant>,
+    pub(super) wanted: BTreeMap<PeerId, Instant>,
     /// Wakes the swarm when the first wait is over.
     alarm: Option<Pin<Box<Sleep>>>,
     /// Answers to records that others have sent.
-    answers: VecDeque<ToSwarm<Out, THandlerInEvent<Kad>>>,
+    pub(super) answers: VecDeque<ToSwarm<Out, THandlerInEvent<Kad>>>,
+    pub(super) renaming: Renaming,
 }
 
-type Kad = kad::Behaviour<Store>;
+pub(super) type Kad = kad::Behaviour<Store>;
 /// What a connection tells libp2p's table, and what it is told. Their names are private, their variants are not.
 type FromConnection = THandlerOutEvent<Kad>;
 type ToConnection = THandlerInEvent<Kad>;
 
 impl Table {
     pub(crate) fn new(local: PeerId, config: &DhtConfig) -> Self {
+        let (kad, protocol) = Self::build(local, config);
+        let mut table = Self {
+            local,
+            config: config.clone(),
+            kad,
+            protocol,
+            mode: config.mode,
+            meeting_timeout: config.meeting_timeout,
+            open: HashMap::new(),
+            known: HashMap::new(),
+            wanted: BTreeMap::new(),
+            alarm: None,
+            answers: VecDeque::new(),
+            renaming: Renaming::default(),
+        };
+        table.set_mode(config.mode);
+        table
+    }
+
+    /// An empty table of that prefix.
+    pub(super) fn build(local: PeerId, config: &DhtConfig) -> (Kad, StreamProtocol) {
         // A prefix begins with a slash, which is all that is asked of a protocol's name.
         let protocol = StreamProtocol::try_from_owned(config.prefix.protocol());
         let protocol = protocol.unwrap_or(StreamProtocol::new("/antiphon/kad/1"));
@@ -90,20 +114,7 @@ impl Table {
             .set_max_packet_size(PACKET_BYTES_MAX)
             .set_query_timeout(config.query_timeout)
             .set_substreams_timeout(config.answer_timeout);
-        let mut table = Self {
-            local,
-            kad: kad::Behaviour::with_config(local, Store::new(local, config), settings),
-            protocol,
-            mode: config.mode,
-            meeting_timeout: config.meeting_timeout,
-            open: HashMap::new(),
-            known: HashMap::new(),
-            wanted: BTreeMap::new(),
-            alarm: None,
-            answers: VecDeque::new(),
-        };
-        table.set_mode(config.mode);
-        table
+        (kad::Behaviour::with_config(local, Store::new(local, config), settings), protocol)
     }
 
     pub(super) fn kad(&mut self) -> &mut kad::Behaviour<Store> {
@@ -285,6 +296,7 @@ impl NetworkBehaviour for Table {
             FromSwarm::ConnectionClosed(event) if event.remaining_established == 0 => {
                 self.open.remove(&event.peer_id);
                 self.kad.remove_peer(&event.peer_id);
+                self.begin_anew();
             }
             FromSwarm::DialFailure(event) => {
                 if let Some(peer) = event.peer_id {
@@ -294,9 +306,11 @@ impl NetworkBehaviour for Table {
             // What this node provides is announced with the addresses that count as external, and others pass over a
             // provider without one.
             FromSwarm::NewListenAddr(event) => {
+                self.renaming.listens(event.addr);
                 self.kad.on_swarm_event(FromSwarm::ExternalAddrConfirmed(ExternalAddrConfirmed { addr: event.addr }));
             }
             FromSwarm::ExpiredListenAddr(event) => {
+                self.renaming.listens_no_more(event.addr);
                 self.kad.on_swarm_event(FromSwarm::ExternalAddrExpired(ExternalAddrExpired { addr: event.addr }));
             }
             _ => {}
@@ -323,6 +337,9 @@ impl NetworkBehaviour for Table {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
+            if let Some(action) = self.send_away() {
+                return Poll::Ready(action);
+            }
             if let Some(answer) = self.answers.pop_front() {
                 return Poll::Ready(answer);
             }

@@ -39,6 +39,8 @@ pub(crate) struct Desk {
     succeeded: u64,
     failed: u64,
     bootstrapped: bool,
+    /// How many tables there were when the operations began.
+    tables: u64,
 }
 
 impl Desk {
@@ -50,6 +52,7 @@ impl Desk {
     /// Does what was asked, or begins it. There is no table if it is switched off.
     pub(crate) fn on_command(&mut self, command: Command, table: Option<&mut Table>) {
         let Some(table) = table else { return refuse(command, Error::Off) };
+        self.follow(table);
         match command {
             Command::Keep { key, value, reply } => answer(reply, store(table, key, value)),
             Command::StopProviding { key, reply } => {
@@ -74,6 +77,11 @@ impl Desk {
                 (stats.succeeded, stats.failed) = (self.succeeded, self.failed);
                 answer(reply, Ok(stats));
             }
+            Command::Rename { prefix, reply } => {
+                table.rename(prefix);
+                self.follow(table);
+                answer(reply, Ok(()));
+            }
             Command::SetMode { mode, reply } => {
                 table.set_mode(mode);
                 answer(reply, Ok(()));
@@ -84,6 +92,23 @@ impl Desk {
             Command::Query(query) => {
                 self.waiting.push_back(query);
                 self.take_turns(table);
+            }
+        }
+    }
+
+    /// Ends the operations of an earlier table.
+    fn follow(&mut self, table: &Table) {
+        if std::mem::replace(&mut self.tables, table.tables()) == table.tables() {
+            return;
+        }
+        self.bootstrapped = false;
+        for (_, running) in std::mem::take(&mut self.running) {
+            match running {
+                Running::Put { reply, .. } => self.end(reply, Err(Error::Timeout)),
+                Running::Get { reply, .. } => self.end(reply, Err(Error::Timeout)),
+                Running::Provide { reply } => self.end(reply, Err(Error::Timeout)),
+                Running::Providers { reply, .. } => self.end(reply, Err(Error::Timeout)),
+                Running::Bootstrap { reply } => self.end(reply, Err(Error::Timeout)),
             }
         }
     }
@@ -146,6 +171,7 @@ impl Desk {
     /// An operation went on.
     pub(crate) fn on_event(&mut self, event: Event, table: Option<&mut Table>) {
         let (Event::OutboundQueryProgressed { id, result, step, .. }, Some(table)) = (event, table) else { return };
+        self.follow(table);
         match result {
             QueryResult::GetRecord(result) => self.on_get(table, id, result, step.last),
             QueryResult::GetProviders(result) => self.on_providers(table, id, result, step.last),
@@ -273,6 +299,7 @@ fn refuse(command: Command, error: Error) {
         Command::Keep { reply, .. }
         | Command::StopProviding { reply, .. }
         | Command::Forget { reply, .. }
+        | Command::Rename { reply, .. }
         | Command::SetMode { reply, .. } => answer(reply, Err(error)),
     }
 }

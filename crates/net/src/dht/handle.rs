@@ -1,5 +1,6 @@
 //! What the caller can ask of the table.
 
+use antiphon_core::dht::Prefix;
 use antiphon_core::ids::NodeId;
 use libp2p::{Multiaddr, PeerId};
 use tokio::sync::{mpsc, oneshot};
@@ -84,6 +85,10 @@ pub(crate) enum Command {
     },
     Stats {
         reply: Answer<Stats>,
+    },
+    Rename {
+        prefix: Prefix,
+        reply: Answer<()>,
     },
     SetMode {
         mode: Mode,
@@ -218,6 +223,15 @@ impl Dht {
 
     async fn query<T>(&self, query: impl FnOnce(Answer<T>) -> Query) -> Result<T, Error> {
         self.ask(|reply| Command::Query(query(reply))).await
+    }
+
+    /// Gives the table another prefix: it begins anew, empty, and whoever is let in now is sent away for it. For a node
+    /// that has moved to another team.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], [`Error::Off`].
+    pub async fn rename(&self, prefix: Prefix) -> Result<(), Error> {
+        self.ask(|reply| Command::Rename { prefix, reply }).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, Error> {
