@@ -13,6 +13,7 @@ use antiphon_core::value::Value;
 use antiphon_store::{AuthorError, Bring, Cause, Db, Draft, FactFilter, Options, RecallQuery, Settlement};
 
 use crate::common::{Machine, NOW, alice, charter_runs, grant, join, no_provenance, text, verified};
+use crate::sync::twin;
 
 const ROLE: &str = "backend_developer";
 const CANARY: &str = "heliotrope-canary";
@@ -393,4 +394,62 @@ fn what_is_sealed_stays_in_the_team_that_is_left() {
     alice.db.move_to_team(&identity, &genome, charter_runs(&bob), Bring::Shared, NOW, [7; 32]).unwrap();
     assert_eq!(alice.content(plain).as_deref(), Some("plain"));
     assert!(alice.db.reader().fact(sealed).unwrap().is_none());
+}
+
+#[test]
+fn what_is_written_again_is_sealed_again() {
+    let (mut alice, mut bob, mut eve, _) = team();
+    let common = remember_sealed(&mut bob, "before the copy");
+    let mut restored = with_seals(twin(&bob));
+    bob.remember("what members hold");
+    alice.pull(&bob);
+    let own = remember_sealed(&mut restored, CANARY);
+    restored.edit(common, Field::Content, format!("{CANARY} edited").as_str().into());
+    let (log, from) = (bob.shared(), alice.db.reader().clock().unwrap()[&bob.shared()].seq - 1);
+    let branch = alice.db.reader().page(log, from, 512, 1 << 20, None).unwrap();
+    restored.db.keep_branch(log, bob.node(), branch, NOW).unwrap();
+    let again = restored.db.write_again(true, NOW, [3; 32]).unwrap();
+    assert_eq!((again.written, again.waiting), (2, 0));
+    alice.pull(&restored);
+    eve.pull(&alice);
+    for machine in [&alice, &restored] {
+        assert_eq!(machine.content(own).as_deref(), Some(CANARY));
+        assert_eq!(machine.content(common), Some(format!("{CANARY} edited")));
+    }
+    assert_eq!(eve.db.reader().counts().unwrap().closed, 2);
+    assert!(!holds_canary(&eve));
+}
+
+#[test]
+fn an_erased_sealed_fact_is_gone_from_every_file() {
+    let (mut alice, mut bob, mut eve, _) = team();
+    let fact = remember_sealed(&mut bob, CANARY);
+    alice.pull(&bob);
+    eve.pull(&bob);
+    assert_eq!((found(&mut bob, CANARY), found(&mut alice, CANARY)), (vec![fact], vec![fact]));
+    bob.write(Draft::Erase { fact, provenance: no_provenance() });
+    for machine in [&mut alice, &mut eve] {
+        machine.pull(&bob);
+    }
+    for machine in [&mut alice, &mut bob, &mut eve] {
+        assert!(found(machine, CANARY).is_empty());
+        assert!(machine.db.purge().unwrap());
+        assert!(!holds_canary(machine));
+        let view = machine.db.reader().fact(fact).unwrap().unwrap();
+        assert!(view.erased && !view.closed);
+        assert_eq!(machine.db.reader().counts().unwrap().closed, 0);
+    }
+}
+
+#[test]
+fn a_database_that_is_opened_without_keys_gets_its_texts_back_with_them() {
+    let (mut alice, _, _, _) = team();
+    let fact = remember_sealed(&mut alice, CANARY);
+    alice.reopen();
+    alice.db.rebuild().unwrap();
+    assert!(alice.db.reader().fact(fact).unwrap().unwrap().closed);
+    assert_eq!(alice.try_write(seal("x")).unwrap_err(), AuthorError::Seal(SealError::NoKey(ROLE.into())));
+    let mut alice = with_seals(alice);
+    assert_eq!((alice.db.open_closed(10).unwrap(), alice.db.open_closed(10).unwrap()), (1, 0));
+    assert_eq!(alice.content(fact).as_deref(), Some(CANARY));
 }
