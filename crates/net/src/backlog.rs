@@ -58,8 +58,13 @@ impl Backlog {
 
 fn can_be_missed(event: &Event) -> bool {
     match event {
-        Event::Connected { .. } | Event::Disconnected { .. } | Event::Listening(_) | Event::ListenerClosed(_) => false,
+        Event::Connected { .. }
+        | Event::Disconnected { .. }
+        | Event::Listening(_)
+        | Event::Reachable(_)
+        | Event::ListenerClosed(_) => false,
         Event::Discovered { .. }
+        | Event::Direct { .. }
         | Event::DialFailed { .. }
         | Event::Identified { .. }
         | Event::Request { .. }
@@ -72,10 +77,12 @@ fn is_about(event: &Event, peer: NodeId) -> bool {
     match event {
         Event::Connected { peer: who, .. }
         | Event::Disconnected { peer: who }
+        | Event::Direct { peer: who }
         | Event::Identified { peer: who, .. }
         | Event::Request { peer: who, .. }
         | Event::StreamOpened { peer: who, .. } => *who == peer,
         Event::Listening(_)
+        | Event::Reachable(_)
         | Event::ListenerClosed(_)
         | Event::Discovered { .. }
         | Event::DialFailed { .. }

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use libp2p::multiaddr;
 use libp2p::request_response::{self, InboundFailure, InboundRequestId, OutboundFailure, OutboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
+use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, mdns, ping};
 use tokio::sync::mpsc;
 
@@ -19,7 +19,7 @@ use crate::dht;
 use crate::event::{Event, Responder};
 use crate::gate::{self, Opening};
 use crate::handle::{Command, Error, OpenStreamError, Reply, Request, RequestError};
-use crate::reach::{self, ReachEvent, Relays};
+use crate::reach::{self, ReachEvent, Reaching};
 use crate::reason::NetworkReason;
 use crate::stream::MemberStream;
 use crate::streams::{self, OpenFailure, OpenId};
@@ -59,9 +59,7 @@ pub(crate) struct Driver {
     opening_streams: HashMap<(StreamKind, OpenId), Reply<Result<MemberStream, OpenStreamError>>>,
     /// Operations of the hash table.
     dht: dht::Desk,
-    relays: Relays,
-    /// Connections that lead through a relay.
-    relayed: HashMap<PeerId, Vec<ConnectionId>>,
+    reaching: Reaching,
 }
 
 impl Driver {
@@ -69,7 +67,7 @@ impl Driver {
         swarm: Swarm<Behaviour>,
         commands: mpsc::Receiver<Command>,
         commands_weak: mpsc::WeakSender<Command>,
-        relays: Relays,
+        reaching: Reaching,
     ) -> Self {
         Self {
             swarm,
@@ -82,8 +80,7 @@ impl Driver {
             opening_gates: HashMap::new(),
             opening_streams: HashMap::new(),
             dht: dht::Desk::default(),
-            relays,
-            relayed: HashMap::new(),
+            reaching,
         }
     }
 
@@ -105,7 +102,7 @@ impl Driver {
                     None => break None,
                 },
                 event = self.swarm.select_next_some(), if may_poll => self.on_swarm_event(event),
-                () = self.relays.due() => self.relays.reserve(&mut self.swarm),
+                () = self.reaching.due() => self.reaching.reserve(&mut self.swarm),
             }
         };
         // The swarm goes first: whoever waits for the shutdown finds the ports free.
@@ -257,19 +254,19 @@ impl Driver {
     fn on_swarm_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour_event(event),
-            SwarmEvent::NewListenAddr { address, .. } | SwarmEvent::ExternalAddrConfirmed { address } => {
-                self.reachable_at(reach::without_peer(address));
+            SwarmEvent::NewListenAddr { address, .. } if reach::is_relayed(&address) => {
+                self.reachable_at(address, Event::Reachable);
             }
+            SwarmEvent::NewListenAddr { address, .. } => self.reachable_at(address, Event::Listening),
+            SwarmEvent::ExternalAddrConfirmed { address } => self.reachable_at(address, Event::Reachable),
             SwarmEvent::ExpiredListenAddr { address, .. } => self.listening.retain(|other| *other != address),
             SwarmEvent::ExternalAddrExpired { address } => self.unreachable_at(vec![address]),
             SwarmEvent::ListenerClosed { addresses, listener_id, .. } => {
-                self.relays.closed(listener_id);
+                self.reaching.closed(listener_id);
                 self.unreachable_at(addresses);
             }
             SwarmEvent::ConnectionEstablished { peer_id, endpoint, num_established, connection_id, .. } => {
-                if endpoint.is_relayed() {
-                    self.relayed.entry(peer_id).or_default().push(connection_id);
-                }
+                self.reaching.connected(peer_id, connection_id, &endpoint);
                 if let (1, Some(peer)) = (num_established.get(), node_of(&peer_id)) {
                     let address = endpoint.get_remote_address().clone();
                     self.backlog.push(Event::Connected { peer, address, outbound: endpoint.is_dialer() });
@@ -280,8 +277,7 @@ impl Driver {
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 tracing::debug!(peer = %peer_id, ?cause, "disconnected");
-                self.relays.gone(&peer_id);
-                self.relayed.remove(&peer_id);
+                self.reaching.gone(&peer_id);
                 self.gate_is_gone(&peer_id);
                 if let Some(table) = table(&mut self.swarm) {
                     table.disconnected(&peer_id);
@@ -296,15 +292,22 @@ impl Driver {
         }
     }
 
-    fn reachable_at(&mut self, address: Multiaddr) {
+    fn reachable_at(&mut self, address: Multiaddr, event: impl FnOnce(Multiaddr) -> Event) {
+        let address = reach::without_peer(address);
         if !self.listening.contains(&address) {
+            // Members on our network reach us where we listen; relays and the hash table hand on nothing else.
+            self.swarm.add_external_address(address.clone());
+            Reaching::may_be_met_at(&address, &mut self.swarm.behaviour_mut().gate);
             self.listening.push(address.clone());
-            self.backlog.push(Event::Listening(address));
+            self.backlog.push(event(address));
         }
     }
 
     fn unreachable_at(&mut self, addresses: Vec<Multiaddr>) {
         let addresses: Vec<Multiaddr> = addresses.into_iter().map(reach::without_peer).collect();
+        for address in &addresses {
+            self.swarm.remove_external_address(address);
+        }
         self.listening.retain(|address| !addresses.contains(address));
         self.backlog.push(Event::ListenerClosed(addresses));
     }
@@ -328,6 +331,7 @@ impl Driver {
                 for reply in self.opening_gates.remove(&peer).unwrap_or_default() {
                     answer(reply, Ok(()));
                 }
+                self.reach(peer);
             }
             BehaviourEvent::Gate(gate::Event::Inner(event)) => self.on_members_event(event),
             BehaviourEvent::Handshake(event) => self.on_ask_event(Protocol::Handshake, event),
@@ -360,14 +364,23 @@ impl Driver {
         }
     }
 
+    /// Makes use of what a member offers, as far as it is let in.
+    fn reach(&mut self, peer: PeerId) {
+        self.reaching.reserve(&mut self.swarm);
+        self.reaching.meet_halfway(peer, &mut self.swarm.behaviour_mut().gate);
+    }
+
     fn on_reach_event(&mut self, event: ReachEvent) {
         tracing::debug!(?event, "reach");
-        let ReachEvent::Dcutr(punched) = event else { return };
+        let ReachEvent::Dcutr(gate::Event::Inner(punched)) = event else { return };
         if let Ok(direct) = punched.result {
             // What was begun through the relay begins again; nothing is lost by that.
-            for relayed in self.relayed.remove(&punched.remote_peer_id).unwrap_or_default() {
+            for relayed in self.reaching.punched(&punched.remote_peer_id) {
                 tracing::info!(peer = %punched.remote_peer_id, %direct, "connected directly, the relay is let go");
                 self.swarm.close_connection(relayed);
+            }
+            if let Some(peer) = node_of(&punched.remote_peer_id) {
+                self.backlog.push(Event::Direct { peer });
             }
         }
     }
@@ -432,10 +445,8 @@ impl Driver {
         let agent_version = info.agent_version.chars().take(AGENT_VERSION_CHARS_MAX).collect();
         let mut listen_addresses = info.listen_addrs;
         listen_addresses.truncate(ADDRESSES_MAX);
-        if self.swarm.behaviour().gate.is_open(&peer_id) {
-            self.relays.heard(peer_id, &info.protocols, &listen_addresses);
-            self.relays.reserve(&mut self.swarm);
-        }
+        self.reaching.heard(peer_id, &info.protocols, &listen_addresses);
+        self.reach(peer_id);
         if let Some(table) = table(&mut self.swarm) {
             table.identified(peer_id, &info.protocols, &listen_addresses);
         }

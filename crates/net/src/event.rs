@@ -16,7 +16,9 @@ use crate::stream::MemberStream;
 pub enum Event {
     /// We listen on this address now.
     Listening(Multiaddr),
-    /// A listener is gone, with these addresses.
+    /// Others can reach us at this address, through a relay or a router.
+    Reachable(Multiaddr),
+    /// Nobody reaches us at these addresses any more.
     ListenerClosed(Vec<Multiaddr>),
     /// Multicast DNS saw a node on the local network. Nothing is dialled by itself. Anybody there can claim this.
     Discovered {
@@ -36,6 +38,11 @@ pub enum Event {
     },
     /// The last connection with a peer is gone.
     Disconnected {
+        /// Who.
+        peer: NodeId,
+    },
+    /// Whoever was met through a relay is connected directly now; the relay is let go.
+    Direct {
         /// Who.
         peer: NodeId,
     },

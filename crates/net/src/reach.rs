@@ -13,19 +13,21 @@
 //! Limits: a relay sees who talks to whom, when and how much, and nothing of what is said. UPnP speaks to whatever
 //! answers on the local network, and relaying costs the relay's traffic, so both are off unless a person wants them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use libp2p::autonat::v2 as autonat;
+use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::swarm::{NetworkBehaviour, Swarm};
-use libp2p::{Multiaddr, PeerId, dcutr, identity, relay, upnp};
+use libp2p::swarm::{ConnectionId, FromSwarm, NetworkBehaviour, NewExternalAddrCandidate, Swarm};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, dcutr, identity, relay, upnp};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use crate::swarm::Behaviour;
+use crate::gate::Gate;
+use crate::swarm::{Behaviour, Members};
 
 /// Most members whose relaying is made use of at the same time.
 pub const RELAYS_USED_MAX: usize = 2;
@@ -41,8 +43,12 @@ const CIRCUIT_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
 /// Reservations and circuits that one member may ask for within [`RATE_WINDOW`].
 const RATE_PER_PEER: NonZeroU32 = NonZeroU32::new(120).unwrap();
 const RATE_WINDOW: Duration = Duration::from_secs(60);
+/// Longer than any node runs.
+const HALFWAY_DEADLINE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// What a member that relays speaks.
 const HOP: &str = "/libp2p/circuit/relay/0.2.0/hop";
+/// What a member that can be met halfway speaks.
+const DCUTR: &str = "/libp2p/dcutr";
 
 /// How a node makes itself reachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +76,7 @@ impl Default for ReachConfig {
 pub(crate) struct Reach {
     relay: Toggle<relay::Behaviour>,
     circuits: relay::client::Behaviour,
-    dcutr: Toggle<dcutr::Behaviour>,
+    pub(crate) dcutr: Toggle<Gate<dcutr::Behaviour>>,
     autonat_client: Toggle<autonat::client::Behaviour>,
     autonat_server: Toggle<autonat::server::Behaviour>,
 }
@@ -84,11 +90,16 @@ impl Reach {
         Self {
             relay: relay.into(),
             circuits,
-            dcutr: config.hole_punching.then(|| dcutr::Behaviour::new(local)).into(),
+            dcutr: config.hole_punching.then(|| halfway(local)).into(),
             autonat_client: checks.then(autonat::client::Behaviour::default).into(),
             autonat_server: checks.then(autonat::server::Behaviour::default).into(),
         }
     }
+}
+
+/// Hole punching with a gate of its own, see [`Reaching::meet_halfway`]. This gate ends no connection.
+fn halfway(local: PeerId) -> Gate<dcutr::Behaviour> {
+    Gate::new(dcutr::Behaviour::new(local), HALFWAY_DEADLINE, usize::MAX)
 }
 
 /// The behaviour that asks the router, if it is to be asked.
@@ -112,21 +123,33 @@ fn relay_config() -> relay::Config {
     bounds.reservation_rate_per_peer(RATE_PER_PEER, RATE_WINDOW).circuit_src_per_peer(RATE_PER_PEER, RATE_WINDOW)
 }
 
-/// The relays that are made use of.
-pub(crate) struct Relays {
-    wanted: bool,
-    /// Members that relay, with the address through which others find us there.
-    known: BTreeMap<PeerId, Multiaddr>,
+/// What connected peers say they speak, and the relays that are made use of.
+pub(crate) struct Reaching {
+    use_relays: bool,
+    /// Peers that say they relay, with the address through which others find us there. A stranger may say so too, so
+    /// what counts is that the gate is open.
+    relays: BTreeMap<PeerId, Multiaddr>,
+    /// Peers that say they can be met halfway. They speak it only with whom they let in.
+    punchers: BTreeSet<PeerId>,
     /// Reservations that stand or were asked for.
     listeners: BTreeMap<PeerId, ListenerId>,
+    /// Connections that lead through a relay, and whether we dialled.
+    relayed: BTreeMap<PeerId, Vec<(ConnectionId, bool)>>,
     again: Interval,
 }
 
-impl Relays {
+impl Reaching {
     pub(crate) fn new(config: &ReachConfig) -> Self {
         let mut again = interval_at(Instant::now() + RESERVE_AGAIN, RESERVE_AGAIN);
         again.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { wanted: config.use_relays, known: BTreeMap::new(), listeners: BTreeMap::new(), again }
+        Self {
+            use_relays: config.use_relays,
+            relays: BTreeMap::new(),
+            punchers: BTreeSet::new(),
+            listeners: BTreeMap::new(),
+            relayed: BTreeMap::new(),
+            again,
+        }
     }
 
     /// Returns when it is time to look for lost reservations.
@@ -134,21 +157,48 @@ impl Relays {
         self.again.tick().await;
     }
 
-    /// A member has said what it speaks and where it listens.
-    pub(crate) fn heard(&mut self, peer: PeerId, protocols: &[libp2p::StreamProtocol], listens: &[Multiaddr]) {
-        let relays = protocols.iter().any(|protocol| protocol.as_ref() == HOP);
-        match best_address(listens).filter(|_| relays && self.wanted) {
-            None => drop(self.known.remove(&peer)),
-            Some(address) if self.known.contains_key(&peer) || self.known.len() < RELAYS_USED_MAX => {
-                self.known.insert(peer, address);
-            }
-            Some(_) => {}
+    /// A connected peer has said what it speaks and where it listens.
+    pub(crate) fn heard(&mut self, peer: PeerId, protocols: &[StreamProtocol], listens: &[Multiaddr]) {
+        let speaks = |name: &str| protocols.iter().any(|protocol| protocol.as_ref() == name);
+        match best_address(listens).filter(|_| speaks(HOP)) {
+            Some(address) => drop(self.relays.insert(peer, address)),
+            None => drop(self.relays.remove(&peer)),
+        }
+        if speaks(DCUTR) {
+            self.punchers.insert(peer);
         }
     }
 
-    /// Asks every known relay that is let in for a reservation, where none stands.
+    /// A connection stands.
+    pub(crate) fn connected(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+        if endpoint.is_relayed() {
+            self.relayed.entry(peer).or_default().push((id, endpoint.is_dialer()));
+        }
+    }
+
+    /// The last connection with a peer is gone.
+    pub(crate) fn gone(&mut self, peer: &PeerId) {
+        self.relays.remove(peer);
+        self.punchers.remove(peer);
+        self.relayed.remove(peer);
+    }
+
+    /// A listener is gone; if it was a reservation, it is asked for again later.
+    pub(crate) fn closed(&mut self, listener: ListenerId) {
+        self.listeners.retain(|_, other| *other != listener);
+    }
+
+    /// A direct connection stands: the connections that it takes the place of.
+    pub(crate) fn punched(&mut self, peer: &PeerId) -> Vec<ConnectionId> {
+        self.relayed.remove(peer).unwrap_or_default().into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Asks relays that are let in for reservations, up to [`RELAYS_USED_MAX`].
     pub(crate) fn reserve(&mut self, swarm: &mut Swarm<Behaviour>) {
-        for (peer, address) in &self.known {
+        for (peer, address) in &self.relays {
+            if !self.use_relays || self.listeners.len() >= RELAYS_USED_MAX {
+                return;
+            }
             if self.listeners.contains_key(peer) || !swarm.behaviour().gate.is_open(peer) {
                 continue;
             }
@@ -160,14 +210,24 @@ impl Relays {
         }
     }
 
-    /// A listener is gone; if it was a reservation, it is asked for again later.
-    pub(crate) fn closed(&mut self, listener: ListenerId) {
-        self.listeners.retain(|_, other| *other != listener);
+    /// Members that reach us here directly may meet us halfway here, too.
+    pub(crate) fn may_be_met_at(address: &Multiaddr, members: &mut Gate<Members>) {
+        if let Some(dcutr) = members.inner_mut().reach.dcutr.as_mut().filter(|_| !is_relayed(address)) {
+            dcutr.on_swarm_event(FromSwarm::NewExternalAddrCandidate(NewExternalAddrCandidate { addr: address }));
+        }
     }
 
-    /// The member is gone.
-    pub(crate) fn gone(&mut self, peer: &PeerId) {
-        self.known.remove(peer);
+    /// Lets a member that is let in meet us halfway. Who was dialled through a relay begins, and it begins the moment it
+    /// may: so it waits until the other side has said that it may as well.
+    pub(crate) fn meet_halfway(&self, peer: PeerId, members: &mut Gate<Members>) {
+        let begins = self.relayed.get(&peer).is_some_and(|relayed| relayed.iter().any(|(_, dialled)| !dialled));
+        if !members.is_open(&peer) || (begins && !self.punchers.contains(&peer)) {
+            return;
+        }
+        if let Some(dcutr) = members.inner_mut().reach.dcutr.as_mut() {
+            // Whether it is open is reported, and nobody waits for it.
+            let _ = dcutr.open(peer);
+        }
     }
 }
 
@@ -189,7 +249,7 @@ fn best_address(listens: &[Multiaddr]) -> Option<Multiaddr> {
 }
 
 /// Whether an address leads through a relay.
-fn is_relayed(address: &Multiaddr) -> bool {
+pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
@@ -216,19 +276,5 @@ mod tests {
         let relay = PeerId::random();
         assert_eq!(best(&[&format!("/ip4/10.0.0.7/tcp/2/p2p/{relay}/p2p-circuit")]), None);
         assert_eq!(best(&[&format!("/ip4/10.0.0.7/tcp/2/p2p/{relay}")]).unwrap(), "/ip4/10.0.0.7/tcp/2");
-    }
-
-    #[tokio::test]
-    async fn no_more_relays_are_used_than_help() {
-        let mut relays = Relays::new(&ReachConfig::default());
-        let hop = [libp2p::StreamProtocol::new(HOP)];
-        let at: [Multiaddr; 1] = ["/ip4/10.0.0.7/tcp/2".parse().unwrap()];
-        for _ in 0..10 {
-            relays.heard(PeerId::random(), &hop, &at);
-        }
-        assert_eq!(relays.known.len(), RELAYS_USED_MAX);
-        let one = *relays.known.keys().next().unwrap();
-        relays.heard(one, &[], &at);
-        assert_eq!(relays.known.len(), RELAYS_USED_MAX - 1, "it relays no more");
     }
 }

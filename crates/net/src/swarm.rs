@@ -22,7 +22,7 @@ use crate::driver::Driver;
 use crate::event::Event;
 use crate::gate::Gate;
 use crate::handle::{COMMANDS_MAX, NetHandle};
-use crate::reach::{self, Reach, Relays};
+use crate::reach::{self, Reach, Reaching};
 use crate::stream::Meters;
 use crate::streams;
 use crate::transport;
@@ -208,8 +208,8 @@ pub fn new(
     }
     let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
     let (events_out, events) = mpsc::channel(config.event_capacity.max(1));
-    let relays = Relays::new(&config.reach);
-    let driver = Driver::new(swarm, commands_in, commands.downgrade(), relays);
+    let reaching = Reaching::new(&config.reach);
+    let driver = Driver::new(swarm, commands_in, commands.downgrade(), reaching);
     let handle = NetHandle { commands, meters, open_stream_timeout: config.open_stream_timeout };
     Ok((handle, events, driver.run(events_out)))
 }

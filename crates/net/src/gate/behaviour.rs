@@ -8,6 +8,7 @@ use std::time::Duration;
 use antiphon_core::ids::NodeId;
 use libp2p::core::transport::PortUse;
 use libp2p::core::{ConnectedPoint, Endpoint};
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::{AddressChange, ConnectionClosed, ConnectionEstablished, DialFailure};
 use libp2p::swarm::{
     CloseConnection, ConnectionDenied, ConnectionHandler, ConnectionId, DialError, FromSwarm, NetworkBehaviour,
@@ -75,6 +76,10 @@ struct Candidates(BTreeSet<Multiaddr>);
 impl Candidates {
     /// Whether this one is told on.
     fn take(&mut self, address: &Multiaddr) -> bool {
+        // Who sees us through a relay sees no address at all.
+        if !matches!(address.iter().next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_))) {
+            return false;
+        }
         if self.0.len() >= CANDIDATES_MAX && !self.0.contains(address) {
             return false;
         }
