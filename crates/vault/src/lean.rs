@@ -84,18 +84,23 @@ fn unexpected(what: &str) -> Error {
 }
 
 /// A recipient that notes the file key while it passes by.
-struct Listener {
-    recipient: x25519::Recipient,
-    heard: RefCell<Option<Zeroizing<Vec<u8>>>>,
+pub(crate) struct Listener {
+    pub(crate) recipient: x25519::Recipient,
+    pub(crate) heard: RefCell<Option<Zeroizing<Vec<u8>>>>,
 }
 
 impl Recipient for Listener {
     fn wrap_file_key(&self, file_key: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), EncryptError> {
-        let mut copy = Zeroizing::new(Vec::with_capacity(FILE_KEY_BYTES));
-        copy.extend_from_slice(file_key.expose_secret());
-        self.heard.replace(Some(copy));
+        self.heard.replace(Some(copy_of(file_key)));
         self.recipient.wrap_file_key(file_key)
     }
+}
+
+/// A copy of a file key that is wiped when dropped.
+pub(crate) fn copy_of(file_key: &FileKey) -> Zeroizing<Vec<u8>> {
+    let mut copy = Zeroizing::new(Vec::with_capacity(FILE_KEY_BYTES));
+    copy.extend_from_slice(file_key.expose_secret());
+    copy
 }
 
 #[cfg(test)]
