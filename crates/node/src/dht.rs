@@ -7,6 +7,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
+//! | `along.rs` | what is said in the transaction of what it is about |
 //! | `desk.rs`, `providing.rs` | what the rest of the node asks and says |
 //! | `keeper.rs` | the task that drives the machines, and what the event loop and the desk tell it |
 //! | `publishing.rs` | how one item is published, and what is heard from members kept |
@@ -15,6 +16,7 @@
 //! | `judge.rs` | what is let in |
 //! | `sight.rs` | what the event loop shows of the team and its peers |
 
+mod along;
 mod card;
 mod chores;
 mod desk;
@@ -40,6 +42,7 @@ use crate::config::DhtSettings;
 use crate::inputs::Command;
 use crate::team::TeamState;
 
+pub(crate) use along::Along;
 pub(crate) use desk::{Answer, Desk, PointerPut};
 pub(crate) use judge::Judge;
 pub(crate) use keeper::{Keeper, News, Shown};

@@ -65,8 +65,8 @@ impl Handle {
     }
 
     /// Who says in the hash table that it holds a ciphertext.
-    async fn announced_holders(&self, _root: &Hash) -> Result<Vec<NodeId>, Error> {
-        Ok(Vec::new())
+    async fn announced_holders(&self, root: &Hash) -> Result<Vec<NodeId>, Error> {
+        self.desk().find_roots(*root).await
     }
 
     /// Sees to it that all of a version is on this node, and says where it came from. What was fetched stays.
@@ -87,7 +87,10 @@ impl Handle {
         let fetched = self.shared.transfers.fetch(root, shape, providers, &progress).await;
         drop(shown);
         match fetched {
-            Ok(fetched) => Ok(ContentSource::Peers { bytes: fetched.bytes }),
+            Ok(fetched) => {
+                self.desk().provide_root(root).await?;
+                Ok(ContentSource::Peers { bytes: fetched.bytes })
+            }
             Err(FetchError::Blob(error)) => Err(error.into()),
             Err(FetchError::Store(error)) => Err(error.into()),
             Err(FetchError::Stopped) => Err(Error::Stopped),

@@ -17,6 +17,7 @@ use antiphon_vault::{document, random};
 use tokio::time::Instant;
 
 use super::policy::{Recipients, Rights, recipients};
+use super::spread::pointer_to;
 use crate::api::{ContentError, ContentPlan, ContentStored, Error, NewContent};
 use crate::clock::now;
 use crate::handle::Handle;
@@ -107,11 +108,19 @@ impl Handle {
         let draft = Draft::PutContent { entry, provenance };
         // Until the commit it is this value that keeps the file from being swept.
         let finished = Arc::new(finished);
-        self.author_noted(draft, move |db, _| {
+        let along = self.desk().along();
+        let said = along.clone();
+        let authored = self.author_noted(draft, move |db, authored| {
             db.keep_blob(&finished)?;
+            said.hold(db, finished.name())?;
+            if let Some(view) = db.reader().content_at(authored.log, authored.seq)? {
+                said.point(db, pointer_to(&view), view.entry.version)?;
+            }
             db.trail(std::slice::from_ref(&act))
-        })
-        .await
+        });
+        let authored = authored.await?;
+        self.desk().told(&along).await?;
+        Ok(authored)
     }
 
     /// Writes one event, and with it what `with` writes; nothing of that when the event is refused.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::time::UnixMillis;
 use antiphon_net::{MemberReader, MemberStream, MemberWriter};
-use antiphon_protocol::blocks::serve::{Input, Job, Output};
+use antiphon_protocol::blocks::serve::{Closed, Input, Job, Output};
 use antiphon_protocol::blocks::{Message, Serve};
 use antiphon_store::{BlobError, Store};
 use tokio::sync::{Semaphore, mpsc};
@@ -94,8 +94,15 @@ impl Serving {
         };
         let (sends, waiting) = mpsc::channel(SENDS_MAX);
         let asker = Asker { store, serving: &self, sends, began: (clock::now(), Instant::now()) };
-        // The one ends the other: without requests there is nothing to send, without a way out nothing to do.
-        let ((), ()) = tokio::join!(asker.answer(peer, reader), write(peer, writer, waiting));
+        let mut write = std::pin::pin!(write(peer, writer, waiting));
+        let last_word = tokio::select! {
+            last_word = asker.answer(peer, reader) => last_word,
+            () = &mut write => return,
+        };
+        // Who has left takes nothing more, and waiting for it would cost the slot.
+        if last_word {
+            write.await;
+        }
     }
 
     fn note(&self, loaded: &Result<Vec<u8>, BlobError>, is_block: bool) {
@@ -123,8 +130,8 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    /// Hears requests and answers them, until one side has enough.
-    async fn answer(self, peer: NodeId, mut reader: MemberReader) {
+    /// Hears requests and answers them, until one side has enough; says whether it was this one.
+    async fn answer(self, peer: NodeId, mut reader: MemberReader) -> bool {
         let (mut machine, first) = Serve::new(self.now());
         let mut outputs = vec![first];
         let mut loading = None;
@@ -135,19 +142,28 @@ impl Asker<'_> {
                     Output::Load(job) => loading = Some(Box::pin(self.load(job))),
                     Output::Send(message) => {
                         if self.sends.send(message).await.is_err() {
-                            return;
+                            return false;
                         }
                     }
                     Output::WakeAt(at) => wake_at = self.began.1 + Duration::from_millis(at.since(self.began.0)),
-                    Output::Close(closed) => return tracing::debug!(%peer, %closed, "blocks are served no more"),
+                    Output::Close(closed) => {
+                        tracing::debug!(%peer, %closed, "blocks are served no more");
+                        return closed != Closed::Bye;
+                    }
                 }
             }
             let input = tokio::select! {
                 frame = reader.next() => match frame.as_ref().map(|frame| frame.as_deref().map(Message::decode)) {
                     Ok(Some(Ok(message))) => Input::Message(message),
-                    Ok(Some(Err(error))) => return tracing::warn!(%peer, %error, "a request that cannot be read"),
-                    Ok(None) => return,
-                    Err(error) => return tracing::debug!(%peer, %error, "a stream of blocks ended"),
+                    Ok(Some(Err(error))) => {
+                        tracing::warn!(%peer, %error, "a request that cannot be read");
+                        return false;
+                    }
+                    Ok(None) => return false,
+                    Err(error) => {
+                        tracing::debug!(%peer, %error, "a stream of blocks ended");
+                        return false;
+                    }
                 },
                 loaded = async { match &mut loading { Some(load) => load.await, None => std::future::pending().await } } => {
                     loading = None;

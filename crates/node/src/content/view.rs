@@ -101,15 +101,19 @@ impl Handle {
         }
         let roots: Vec<_> = versions.into_iter().map(|view| view.entry.root).collect();
         let (dropping, draft) = (roots.clone(), Draft::RemoveContent { id, provenance });
+        let along = self.desk().along();
+        let said = along.clone();
         let authored = self.author_noted(draft, move |db, _| {
             for root in &dropping {
                 if !db.reader().content_root_needed(root)? {
                     db.drop_blob(root)?;
+                    said.let_go(db, *root)?;
                 }
             }
             db.trail(std::slice::from_ref(&act))
         });
         let (before, authored) = (self.blob_bytes().await?, authored.await?);
+        self.desk().told(&along).await?;
         self.shared.contents.cache().forget_content(&id);
         let blobs = self.store().blobs();
         crate::tasks::Tasks::compute(move || roots.iter().try_for_each(|root| blobs.remove(root).map(drop)))

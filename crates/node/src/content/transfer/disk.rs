@@ -81,11 +81,7 @@ pub(super) async fn keep_manifest(
 }
 
 /// Checks and writes blocks; says of each whether it was the right one.
-pub(super) async fn put(
-    blobs: Blobs,
-    root: Hash,
-    blocks: Vec<(u64, Vec<u8>)>,
-) -> Result<Vec<(u64, bool)>, FetchError> {
+pub(super) async fn put(blobs: Blobs, root: Hash, blocks: Vec<(u64, Vec<u8>)>) -> Result<Vec<(u64, bool)>, FetchError> {
     let put = move |(n, bytes): (u64, Vec<u8>)| match blobs.put_block(&root, n, &bytes) {
         Ok(()) => Ok((n, true)),
         Err(BlobError::WrongBlock { .. }) => Ok((n, false)),

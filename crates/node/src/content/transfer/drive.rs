@@ -102,7 +102,7 @@ impl Drive<'_> {
             let wake_at = self.wake_at.unwrap_or_else(|| Instant::now() + Duration::from_secs(1));
             tokio::select! {
                 // This side holds a sender itself, so the channel never ends.
-                Some(news) = heard.recv() => self.hear(news),
+                Some(news) = heard.recv() => self.hear(news)?,
                 put = work(&mut self.putting) => {
                     self.putting = None;
                     self.inputs.extend(put?.into_iter().map(|(n, good)| Input::Kept { n, good }));
@@ -172,9 +172,9 @@ impl Drive<'_> {
         self.tasks.spawn(converse(self.net.clone(), teller, waiting));
     }
 
-    fn hear(&mut self, News { node, epoch, heard }: News) {
+    fn hear(&mut self, News { node, epoch, heard }: News) -> Result<(), FetchError> {
         if self.streams.get(&node).is_none_or(|(current, _)| *current != epoch) {
-            return;
+            return Ok(());
         }
         self.inputs.push_back(match heard {
             Heard::Opened => Input::Opened(node),
@@ -184,7 +184,9 @@ impl Drive<'_> {
                 self.streams.remove(&node);
                 Input::Closed(node, reason)
             }
+            Heard::Stopped => return Err(FetchError::Stopped),
         });
+        Ok(())
     }
 
     /// Writes what came, and notes it; also when the transfer failed, so that the next one need not fetch it again.

@@ -22,6 +22,8 @@ pub(super) enum Heard {
     Unreadable,
     /// The stream ended, or could not be opened.
     Closed(Reason),
+    /// The node is stopping.
+    Stopped,
 }
 
 /// News of a stream; those of one that was given up are of no interest.
@@ -52,7 +54,9 @@ pub(super) async fn converse(net: NetHandle, teller: Teller, sends: mpsc::Receiv
         Ok(stream) => stream.split(),
         Err(error) => {
             tracing::debug!(peer = %teller.node, %error, "no stream for blocks");
-            teller.tell(Heard::Closed(reasons::of_net(&error))).await;
+            let stopped = matches!(error, antiphon_net::Error::Stopped);
+            let heard = if stopped { Heard::Stopped } else { Heard::Closed(reasons::of_net(&error)) };
+            teller.tell(heard).await;
             return;
         }
     };
@@ -90,13 +94,17 @@ async fn read(mut reader: MemberReader, teller: &Teller) -> Heard {
 
 /// Sends until nobody wants to any more. When it cannot, the reading side sees the same end and reports it.
 async fn write(mut writer: MemberWriter, mut sends: mpsc::Receiver<Message>) {
+    let mut said_bye = false;
     while let Some(message) = sends.recv().await {
+        said_bye = message == Message::Bye;
         if let Err(error) = writer.send(&message.encode()).await {
             tracing::debug!(%error, "a stream of blocks ended while it was written");
             return std::future::pending().await;
         }
     }
-    if let Err(error) = writer.close().await {
+    // A provider that was given up may be about to send for a long time; dropping the stream tells it at once, while one
+    // that is closed in order would leave it waiting for room.
+    if said_bye && let Err(error) = writer.close().await {
         tracing::debug!(%error, "a stream of blocks could not be closed in order");
     }
 }
