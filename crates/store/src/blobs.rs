@@ -23,9 +23,10 @@
 //!
 //! # Threads
 //! [`Blobs`] may be used from any thread that may wait for the disk, and keeps a connection of its own for reading.
-//! A large ciphertext is hashed and written on a second thread beside whoever encrypts it, and read and hashed on one
-//! beside whoever decrypts it; both end with their [`Writing`] or [`BlobReader`].
+//! A large ciphertext is hashed and written on a second thread beside whoever encrypts it, flushed by a third, and read and
+//! hashed on one beside whoever decrypts it; all of them end with their [`Writing`] or [`BlobReader`].
 
+mod behind;
 mod bits;
 mod block;
 mod error;

@@ -1,5 +1,6 @@
 //! Ciphertexts in files: what is kept, fetched, damaged, dropped, and left by a crash.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::cast_possible_truncation, clippy::single_range_in_vec_init)]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -99,6 +100,19 @@ fn what_was_kept_is_there_after_a_restart() {
     assert_eq!((Hash::of(&manifest), Manifest::decode(&manifest).unwrap()), (root, manifest_of(&content)));
     let checked = db.blobs().check(&root).unwrap();
     assert_eq!((checked.sound, checked.hash), (4, Some(Hash::of(&content))));
+}
+
+#[test]
+fn a_long_one_is_on_the_disk_when_it_is_finished() {
+    let home = tempfile::tempdir().unwrap();
+    let mut db = Db::open(home.path(), Options::default(), None).unwrap();
+    let block = bytes(BLOCK, 1);
+    let mut writing = db.blobs().begin().unwrap();
+    (0..300).for_each(|_| writing.write_all(&block).unwrap());
+    let finished = writing.finish().unwrap();
+    db.keep_blob(&finished).unwrap();
+    let checked = db.blobs().check(&finished.name()).unwrap();
+    assert_eq!((checked.sound, checked.hash), (300, Some(finished.hash)));
 }
 
 #[test]

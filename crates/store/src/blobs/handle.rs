@@ -110,6 +110,10 @@ impl Blobs {
         self.sync_dir(&self.0.home)
     }
 
+    pub(super) fn is_durable(&self) -> bool {
+        self.0.durable
+    }
+
     /// Waits until the content of a file is on the disk.
     pub(super) fn sync(&self, file: &File, path: &Path) -> Result<(), BlobError> {
         if !self.0.durable {

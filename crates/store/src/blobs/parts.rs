@@ -61,8 +61,11 @@ impl Parts {
     }
 }
 
+/// Length of a ciphertext, and bytes of a manifest.
+type Row = (u64, Option<Vec<u8>>);
+
 /// The ciphertext's length and, where it is held, the manifest that lists the blocks of a part.
-fn row_of(conn: &Connection, root: &Hash, part: u64) -> Result<Option<(u64, Option<Vec<u8>>)>, Error> {
+fn row_of(conn: &Connection, root: &Hash, part: u64) -> Result<Option<Row>, Error> {
     let mut query = conn.prepare_cached(
         "SELECT b.length, m.bytes FROM blobs b LEFT JOIN blob_manifests m
              ON m.blob = b.id AND m.place = CASE WHEN b.length > ?3 THEN ?2 + 1 ELSE 0 END

@@ -1,9 +1,12 @@
 //! Writing a ciphertext whose length nobody knows yet.
 //!
-//! Whoever encrypts pushes bytes in; they are cut into blocks, and each block is hashed, alone and as part of the
-//! whole, and written. From the second block on that happens on a thread of its own, so that encrypting and hashing
-//! take two cores; a few blocks are on their way between the two and then used again, so memory does not grow with the
-//! ciphertext but for 32 bytes for each block.
+//! Whoever encrypts pushes bytes in. They are cut into blocks; each block is hashed, alone and as part of the whole, and
+//! written. From the second block on, the whole is hashed and the file is written on a thread of its own, which makes
+//! two halves that cost about the same. A few blocks are on their way between the two and then used again, so memory
+//! does not grow with the ciphertext but for 32 bytes for each block.
+//!
+//! Of a large file the disk is told to begin long before its end, by a third thread that does nothing but wait for it;
+//! so what is left to wait for at the end is short.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -16,6 +19,7 @@ use antiphon_core::content::{Manifest, Shape};
 use antiphon_core::ids::Hash;
 use sha2::{Digest, Sha256};
 
+use super::behind::Behind;
 use super::error::{BLOCK_LEN, BlobError};
 use super::handle::Blobs;
 
@@ -29,6 +33,8 @@ pub struct Writing {
     path: PathBuf,
     /// The block that is being filled.
     block: Vec<u8>,
+    /// Hashes of the blocks that were passed on.
+    hashes: Vec<Hash>,
     taken: u64,
     room: u64,
     /// `None` only while it changes, and after a failure.
@@ -81,23 +87,43 @@ enum Drain {
     Beside { full: SyncSender<Vec<u8>>, empty: Receiver<Vec<u8>>, thread: JoinHandle<Result<Sink, BlobError>> },
 }
 
-/// The file and the hashes.
+/// The file and the hash of the whole.
 #[derive(Debug)]
 struct Sink {
     file: File,
     path: PathBuf,
     whole: Sha256,
-    blocks: Vec<Hash>,
-    length: u64,
+    blocks: u64,
+    durable: bool,
+    behind: Option<Behind>,
 }
 
 impl Sink {
     fn take(&mut self, block: &[u8]) -> Result<(), BlobError> {
         self.file.write_all(block).map_err(|error| BlobError::io(&self.path, error))?;
         self.whole.update(block);
-        self.blocks.push(Hash::of(block));
-        self.length += block.len() as u64;
+        self.blocks += 1;
+        if self.durable && Behind::is_due(self.blocks) { self.begin_early() } else { Ok(()) }
+    }
+
+    /// Has the disk begin with what is in the file.
+    fn begin_early(&mut self) -> Result<(), BlobError> {
+        let behind = match self.behind.take() {
+            Some(behind) => behind,
+            None => Behind::start(&self.file, &self.path)?,
+        };
+        if !behind.nudge() {
+            // It ended early, so it has something to say.
+            return behind.end(&self.path);
+        }
+        self.behind = Some(behind);
         Ok(())
+    }
+
+    /// Waits until everything is on the disk.
+    fn sync(&mut self, blobs: &Blobs) -> Result<(), BlobError> {
+        self.behind.take().map_or(Ok(()), |behind| behind.end(&self.path))?;
+        blobs.sync(&self.file, &self.path)
     }
 
     /// Takes blocks until nobody can send any more.
@@ -129,9 +155,10 @@ impl Blobs {
         let path = self.new_path()?;
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = made.map_err(|error| BlobError::io(&path, error))?;
-        let sink = Sink { file, path: path.clone(), whole: Sha256::new(), blocks: Vec::new(), length: 0 };
+        let durable = self.is_durable();
+        let sink = Sink { file, path: path.clone(), whole: Sha256::new(), blocks: 0, durable, behind: None };
         let drain = Some(Drain::Here(sink));
-        Ok(Writing { blobs: self.clone(), path, block: Vec::new(), taken: 0, room, drain })
+        Ok(Writing { blobs: self.clone(), path, block: Vec::new(), hashes: Vec::new(), taken: 0, room, drain })
     }
 }
 
@@ -149,11 +176,12 @@ impl Writing {
         let last = std::mem::take(&mut self.block);
         let mut sink = self.settle()?;
         if !last.is_empty() {
+            self.hashes.push(Hash::of(&last));
             sink.take(&last)?;
         }
-        let (root, parts) = Manifest::of_blocks(sink.length, &sink.blocks)?;
+        let (root, parts) = Manifest::of_blocks(self.taken, &self.hashes)?;
         let name = root.hash();
-        self.blobs.sync(&sink.file, &sink.path)?;
+        sink.sync(&self.blobs)?;
         self.blobs.take_name(&self.path, &name)?;
         let hash = Hash(sink.whole.finalize().into());
         Ok(Finished { blobs: self.blobs.clone(), root, parts, hash, name })
@@ -162,6 +190,7 @@ impl Writing {
     /// Passes the full block on.
     fn pass_on(&mut self) -> Result<(), BlobError> {
         let block = std::mem::take(&mut self.block);
+        self.hashes.push(Hash::of(&block));
         self.block = match self.drain.take() {
             None => return Err(self.failed()),
             Some(Drain::Here(sink)) => {
