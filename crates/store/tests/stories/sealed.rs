@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex};
 use antiphon_core::charter::{Previous, Record, RoleKey, RoleKeys, Wrap};
 use antiphon_core::event::sealed::{FactSeals, Opened, SealError, binding};
 use antiphon_core::event::{Event, Header, PAYLOAD_BYTES_MAX, Provenance, Seal, Subject};
-use antiphon_core::fact::{Edit, Field};
+use antiphon_core::fact::{CONTENT_BYTES_MAX, Field};
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{FactId, Hash, NodeId};
-use antiphon_core::value::Value;
 use antiphon_store::{AuthorError, Bring, Cause, Db, Draft, FactFilter, Options, RecallQuery, Settlement};
 
 use crate::common::{Machine, NOW, alice, charter_runs, grant, join, no_provenance, text, verified};
@@ -334,21 +333,15 @@ fn only_roles_that_read_and_write_may_seal() {
 }
 
 #[test]
-fn a_sealed_payload_counts_within_the_bound_of_all() {
-    let (mut alice, _, _, _) = team();
-    let whole = |n: usize| {
-        let part = Value::List((0..n).map(|_| Value::Bytes(vec![7; 16])).collect());
-        text(&"x".repeat(32 * 1024)).set(Field::Source, "s".repeat(256).as_str().into()).set(Field::DerivedFrom, part)
-    };
-    let draft = |edit: Edit| match seal("") {
-        Draft::RememberSealed { role, id, provenance, idempotency_key, .. } => {
-            Draft::RememberSealed { role, id, edit, provenance, idempotency_key }
-        }
-        _ => unreachable!(),
-    };
-    let written = alice.write(draft(whole(8)));
+fn the_longest_text_can_be_sealed() {
+    let (mut alice, mut bob, _, _) = team();
+    let longest = "x".repeat(CONTENT_BYTES_MAX);
+    let written = alice.write(seal(&longest));
     let event = alice.db.reader().event_at(written.log, written.seq).unwrap().unwrap();
-    assert!(event.header().payload_len as usize <= PAYLOAD_BYTES_MAX);
+    let length = event.payload().unwrap().len();
+    assert!(length > CONTENT_BYTES_MAX + 28 && length <= PAYLOAD_BYTES_MAX, "{length}");
+    bob.pull(&alice);
+    assert_eq!(bob.content(written.fact.unwrap()), Some(longest));
 }
 
 #[test]
