@@ -100,7 +100,9 @@ pub fn words_of_cause(cause: Cause, author: &str) -> Words {
             format!("antiphon verify (on {author}), to find what is damaged"),
         ),
         Cause::NotAllowed => Words::new(
-            format!("{author} may not do this: it is for whoever wrote it, for the holder of a role that writes, or for a steward"),
+            format!(
+                "{author} may not do this: it is for whoever wrote it, for the holder of a role that writes, or for a steward"
+            ),
             "antiphon team members names the stewards",
         ),
         Cause::Unauthorised => Words::new(

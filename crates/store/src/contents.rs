@@ -154,15 +154,20 @@ fn rank(version: u64, header: &Header, hash: &Hash) -> Vec<u8> {
 
 /// What the removals of a document had seen.
 fn removals(conn: &Connection, id: &ContentId) -> Result<Vec<VClock>, Error> {
+    clocks(conn, id, State::Removal)
+}
+
+/// What the events about a document had seen that stand like this.
+fn clocks(conn: &Connection, id: &ContentId, state: State) -> Result<Vec<VClock>, Error> {
     let mut query = conn.prepare_cached(
         "SELECT v.header FROM contents c JOIN events v ON v.pos = c.pos WHERE c.id = ?1 AND c.state = ?2",
     )?;
-    let mut rows = query.query(params![id.0, State::Removal as i64])?;
-    let mut removals = Vec::new();
+    let mut rows = query.query(params![id.0, state as i64])?;
+    let mut clocks = Vec::new();
     while let Some(found) = rows.next()? {
-        removals.push(Header::decode(&found.get::<_, Vec<u8>>(0)?)?.version);
+        clocks.push(Header::decode(&found.get::<_, Vec<u8>>(0)?)?.version);
     }
-    Ok(removals)
+    Ok(clocks)
 }
 
 fn set_state(conn: &Connection, pos: i64, state: State) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon_core::charter::Membership;
 use antiphon_core::custody::{Custody, Holding};
+use antiphon_core::event::Subject as About;
 use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::outbox::{Outgoing, Protocol, Subject};
@@ -206,7 +207,7 @@ fn unconfirmed(reader: &Reader<'_>, membership: &Membership, own: &NodeId) -> Re
     }))
 }
 
-/// Facts among these events, the newest first.
+/// Facts and documents among these events, the newest first.
 fn examples(reader: &Reader<'_>, open: &BTreeMap<LogId, Ranges>) -> Result<Vec<String>, StoreError> {
     let shared = open.iter().filter(|(log, _)| log.stream == Stream::Shared);
     let places = shared.flat_map(|(log, ranges)| {
@@ -214,14 +215,19 @@ fn examples(reader: &Reader<'_>, open: &BTreeMap<LogId, Ranges>) -> Result<Vec<S
     });
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
     for (log, seq) in places.take(EXAMPLES_READ_MAX) {
-        let event = reader.event_at(log, seq)?;
-        let Some(fact) = event.and_then(|event| event.header().subject.fact()) else { continue };
-        if !seen.insert(fact) {
-            continue;
-        }
-        let text = reader.fact(fact)?.and_then(|view| view.fact.content).unwrap_or_default();
-        let short: String = text.chars().take(EXAMPLE_CHARS_MAX).collect();
-        found.push(format!("{fact} {short}").trim_end().to_owned());
+        let Some(subject) = reader.event_at(log, seq)?.map(|event| event.header().subject.clone()) else { continue };
+        let shown = match subject {
+            About::Fact(fact) if seen.insert(subject.clone()) => {
+                let text = reader.fact(fact)?.and_then(|view| view.fact.content).unwrap_or_default();
+                let short: String = text.chars().take(EXAMPLE_CHARS_MAX).collect();
+                Some(format!("{fact} {short}").trim_end().to_owned())
+            }
+            About::Content(_) if seen.insert(subject.clone()) => {
+                reader.content_at(log, seq)?.map(|view| view.entry.address.to_string())
+            }
+            _ => None,
+        };
+        found.extend(shown);
         if found.len() == WIPE_EXAMPLES_MAX {
             break;
         }

@@ -4,12 +4,13 @@ use antiphon_core::content::{Entry, FIELDS_KNOWN, NewEntry, VERSION_MAX};
 use antiphon_core::event::{Action, Header, Provenance, Subject};
 use antiphon_core::frontier::Frontier;
 use antiphon_core::ids::ContentId;
-use antiphon_core::log::Stream;
-use antiphon_core::vclock::VClock;
+use antiphon_core::log::{LogId, Stream};
+use antiphon_core::vclock::{self, VClock};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 
 use super::law::writes;
+use super::{State, clocks, removals};
 use crate::author::{Scene, Sketch, Stop, authored};
 use crate::db::Db;
 use crate::edits;
@@ -95,27 +96,61 @@ impl Db {
     }
 
     /// A version that has seen all others. Where so many stores have written that none can be added, it has seen the own
-    /// ones: nobody may close an address by writing to it.
+    /// ones: nobody may close an address by writing to it. A removal can claim to have seen whatever is written here;
+    /// then it is better to say so than to store what is removed already.
     fn put_version(&self, id: &ContentId) -> Result<VClock, Stop> {
-        if let Ok(version) = self.removal_version(id) {
-            return Ok(version);
-        }
-        let own = self.cache.own()?.store;
-        let all = edits::all(&self.conn, &Subject::Content(*id), Stream::Shared)?;
-        let seen = all.iter().filter(|stored| stored.edit.store == own).map(|stored| stored.edit.version.get(&own));
-        let full = |source| AuthorError::ContentVersion { content: *id, source };
-        let mut version = VClock::new();
-        version.raise(own, seen.max().unwrap_or(0)).map_err(full)?;
-        version.increment(own).map_err(full)?;
-        Ok(version)
+        let full = match self.next_content_version(id)? {
+            Ok(version) => return Ok(version),
+            Err(full) => full,
+        };
+        let version = self.own_version(id, VClock::new())?;
+        let removed = removals(&self.conn, id)?.iter().any(|removal| removal.covers(&version));
+        if removed { Err(AuthorError::ContentVersion { content: *id, source: full }.into()) } else { Ok(version) }
     }
 
-    /// A version that has seen all others.
+    /// A version that has seen all others; where that cannot be, all that there is to remove. Whoever stores what it is
+    /// not entitled to must not keep others from taking a document away.
     fn removal_version(&self, id: &ContentId) -> Result<VClock, Stop> {
+        if let Ok(version) = self.next_content_version(id)? {
+            return Ok(version);
+        }
+        let mut version = VClock::new();
+        for state in [State::Counts, State::Unknown] {
+            for seen in clocks(&self.conn, id, state)? {
+                version.merge(&seen).map_err(|source| AuthorError::ContentVersion { content: *id, source })?;
+            }
+        }
+        self.own_version(id, version)
+    }
+
+    fn next_content_version(&self, id: &ContentId) -> Result<Result<VClock, vclock::Error>, Stop> {
         let standing = edits::standing(&self.conn, &Subject::Content(*id), Stream::Shared)?;
         let frontier = Frontier::from_edits(standing.into_iter().map(|stored| stored.edit).collect());
-        let version = frontier.next_version(self.cache.own()?.store);
-        Ok(version.map_err(|source| AuthorError::ContentVersion { content: *id, source })?)
+        let own = self.cache.own()?.store;
+        let version = frontier.next_version(own);
+        let most = self.own_count_max()?;
+        let fits = |version: VClock| {
+            if version.get(&own) > most { Err(vclock::Error::Overflow(own)) } else { Ok(version) }
+        };
+        Ok(version.and_then(fits))
+    }
+
+    /// The highest count of own edits that the next own event can bear. Others may claim to have seen more than this
+    /// store has events; readers would refuse such a clock.
+    fn own_count_max(&self) -> Result<u64, Stop> {
+        let own = self.cache.own()?.store;
+        Ok(self.entry(LogId::new(own, Stream::Shared))?.head.seq + 1)
+    }
+
+    /// The version after `seen` and all own ones.
+    fn own_version(&self, id: &ContentId, mut seen: VClock) -> Result<VClock, Stop> {
+        let own = self.cache.own()?.store;
+        let all = edits::all(&self.conn, &Subject::Content(*id), Stream::Shared)?;
+        let written = all.iter().filter(|stored| stored.edit.store == own).map(|stored| stored.edit.version.get(&own));
+        let full = |source| AuthorError::ContentVersion { content: *id, source };
+        seen.raise(own, written.max().unwrap_or(0)).map_err(full)?;
+        seen.increment(own).map_err(full)?;
+        if seen.get(&own) > self.own_count_max()? { Err(full(vclock::Error::Overflow(own)).into()) } else { Ok(seen) }
     }
 }
 

@@ -5,13 +5,14 @@ use antiphon_core::charter::{Cut, GRANT_LIFE_MS, Grant, Revoke};
 use antiphon_core::content::{Entry, FIELDS_KNOWN, NewEntry, VERSION_MAX};
 use antiphon_core::event::{Action, Event, Header, Payload, Subject};
 use antiphon_core::genome::Genome;
-use antiphon_core::ids::{ContentId, EventId, Hash, NodeId};
+use antiphon_core::ids::{ContentId, EventId, Hash, NodeId, StoreId};
 use antiphon_core::log::{Head, Stream};
+use antiphon_core::sign::Signer;
 use antiphon_core::time::{Hlc, UnixMillis};
 use antiphon_core::vclock::VClock;
 use antiphon_store::{AuthorError, Authored, Cause, ContentFilter, ContentView, Draft, Outcome};
 
-use crate::common::{Machine, NOW, alice, join, no_provenance, verified};
+use crate::common::{Key, Machine, NOW, alice, join, no_provenance, verified};
 use crate::sync::twin;
 
 const ROLE: &str = "backend_developer";
@@ -625,22 +626,52 @@ fn a_restored_machine_stores_again_what_lost_its_place() {
     alike(&mut [&mut alice, &mut restored], id);
 }
 
+/// An event of eve's whose clock is full, after which no other machine can say that it has seen it.
+fn full(eve: &mut Machine, alice: &mut Machine, entry: Option<&Entry>, count: u64) {
+    let own = alice.shared().store;
+    let event = made_up(eve, 1, entry, |header| {
+        let others = (0..254_u8).map(|n| (StoreId([n; 16]), 1));
+        header.version = others.chain([(own, count), (header.store, 1)]).collect();
+    });
+    give_all(&event, eve, &mut [alice]);
+}
+
 #[test]
-fn a_document_may_be_stored_by_more_machines_than_a_clock_can_count() {
+fn eve_who_may_only_read_keeps_nobody_from_storing_or_removing() {
+    let (mut alice, mut bob, mut eve) = observed();
+    let id = put(&mut alice, "of alice");
+    full(&mut eve, &mut alice, Some(&new(ADDRESS, "of eve").with_version(2)), 7);
+    alice.write(grant_role(Key::new(9).node_id(), ROLE));
+    bob.pull(&alice);
+    bob.pull(&eve);
+    for machine in [&mut bob, &mut alice] {
+        put(machine, "stored all the same");
+        shows(machine, id, Some("stored all the same"));
+        assert_eq!(remove(machine, id), Outcome::Written);
+        shows(machine, id, None);
+        check(machine);
+    }
+    swap(&mut alice, &mut bob);
+    alike(&mut [&mut alice, &mut bob], id);
+    shows(&alice, id, None);
+}
+
+#[test]
+fn a_removal_that_claims_to_have_seen_everything_is_told_and_ends_with_its_author() {
     let (mut alice, _, mut eve) = observed();
     alice.write(grant_role(eve.node(), ROLE));
     eve.pull(&alice);
-    alice.pull(&eve);
+    let before = eve.db.reader().clock().unwrap()[&eve.shared()];
     let id = put(&mut alice, "of alice");
-    let full = (0..255_u8).map(|n| (antiphon_core::ids::StoreId([n; 16]), 1));
-    let entry = new(ADDRESS, "of eve").with_version(2);
-    let event = made_up(&eve, 1, Some(&entry), |header| {
-        header.version = full.chain([(header.store, 1)]).collect();
-    });
-    give_all(&event, &mut eve, &mut [&mut alice]);
-    shows(&alice, id, Some("of eve"));
-    put(&mut alice, "after eve");
-    shows(&alice, id, Some("after eve"));
-    assert!(matches!(try_remove(&mut alice, id), Err(AuthorError::ContentVersion { .. })));
-    check(&alice);
+    full(&mut eve, &mut alice, None, i64::MAX.unsigned_abs());
+    shows(&alice, id, None);
+    let refused = put_entry(&mut alice, new(ADDRESS, "again")).unwrap_err();
+    assert!(matches!(refused, AuthorError::ContentVersion { .. }), "{refused}");
+    let cuts = vec![Cut { log: eve.shared(), head: before }];
+    let revoke = Revoke { node: eve.node(), reason: "eve".into(), compromised: true, cuts, role_keys: Vec::new() };
+    alice.write(Draft::Revoke(revoke));
+    shows(&alice, id, Some("of alice"));
+    put(&mut alice, "again");
+    shows(&alice, id, Some("again"));
+    alike(&mut [&mut alice], id);
 }
