@@ -42,8 +42,7 @@ use crate::config::DhtSettings;
 use crate::inputs::Command;
 use crate::team::TeamState;
 
-pub(crate) use along::Along;
-pub(crate) use desk::{Answer, Desk, PointerPut};
+pub(crate) use desk::{Answer, Desk};
 pub(crate) use judge::Judge;
 pub(crate) use keeper::{Keeper, News, Shown};
 pub(crate) use providing::Provider;
@@ -91,6 +90,8 @@ struct Setup {
     choice: Choice,
     intervals: Intervals,
     republish_ms: u64,
+    /// Members to begin with.
+    bootstrap: Vec<String>,
     commands: mpsc::Sender<Command>,
 }
 
@@ -121,6 +122,7 @@ impl Foundation {
             choice,
             intervals: settings.intervals,
             republish_ms: settings.republish_ms,
+            bootstrap: settings.bootstrap.clone(),
             commands,
         };
         Ok(Self { judge, sight, setup })
@@ -142,8 +144,9 @@ impl Foundation {
         let (sights, sight) = watch::channel(sight);
         let (news, news_out) = mpsc::channel(NEWS_MAX);
         let context = Context { store, key, net, judge: judge.clone(), sight, news: news.clone() };
-        let (keeper, using) = Keeper::new(context.clone(), news_out, &setup)?;
-        let window = Window::new(sights, judge, news, setup.prefix);
+        let prefix = setup.prefix.clone();
+        let (keeper, using) = Keeper::new(context.clone(), news_out, setup)?;
+        let window = Window::new(sights, judge, news, prefix);
         Ok(Parts { desk: Desk::new(context, using), window, keeper })
     }
 }

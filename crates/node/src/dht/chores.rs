@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use antiphon_core::dht::{Body, Key, Topic};
+use antiphon_core::dht::{Body, Key, Prefix, Topic};
 use antiphon_core::ids::NodeId;
 use antiphon_protocol::dht::Backend;
 use antiphon_protocol::dht::hybrid::Operation;
@@ -42,6 +42,14 @@ impl Context {
             }
         };
         let _stopping = self.tell(News::Bootstrapped { attempt, entered }).await;
+    }
+
+    /// The node is in another team, whose table is another one.
+    pub(super) async fn rename(self, prefix: Prefix) {
+        tracing::info!(%prefix, "the hash table is that of another team now");
+        if let Err(error) = self.net.rename(prefix).await {
+            tracing::error!(%error, "the hash table is still that of the former team");
+        }
     }
 
     /// Asks whether a backend does well.

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use antiphon_core::dht::Realm;
 use antiphon_core::ids::NodeId;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::dht::hybrid::{Cause, End as Ended, Health, Input as Heard, Operation, Output as Decided};
@@ -86,6 +87,8 @@ pub(crate) struct Keeper {
     at: Context,
     news: mpsc::Receiver<News>,
     commands: mpsc::Sender<Command>,
+    /// Members to begin with, as they are set.
+    bootstrap: Vec<String>,
     using: watch::Sender<Backend>,
     every: Intervals,
     hybrid: Hybrid,
@@ -93,7 +96,9 @@ pub(crate) struct Keeper {
     upkeep: Upkeep,
     /// When each of the machines wants to be woken: the order is that of [`Machine`].
     wakes: [Option<UnixMillis>; 3],
-    /// Members that were connected when the loop last showed them.
+    /// Whose table it was when the loop last showed it.
+    realm: Realm,
+    /// Members that were connected then.
     present: BTreeSet<NodeId>,
     /// Whoever waits for the next attempt to enter.
     entering: Vec<oneshot::Sender<Option<usize>>>,
@@ -118,22 +123,24 @@ impl Keeper {
     pub(super) fn new(
         at: Context,
         news: mpsc::Receiver<News>,
-        setup: &Setup,
+        setup: Setup,
     ) -> Result<(Self, watch::Receiver<Backend>), Error> {
-        let time = now();
+        let (time, realm) = (now(), at.sight.borrow().realm.clone());
         let hybrid = Hybrid::new(setup.choice, time);
         let (using, using_out) = watch::channel(hybrid.using());
         let seed = u64::from_be_bytes(random::bytes()?);
         let keeper = Self {
             at,
             news,
-            commands: setup.commands.clone(),
+            commands: setup.commands,
+            bootstrap: setup.bootstrap,
             using,
             every: setup.intervals,
             hybrid,
             publisher: Publisher::new(seed, setup.republish_ms),
             upkeep: Upkeep::new(setup.intervals, time),
             wakes: [None; 3],
+            realm,
             present: BTreeSet::new(),
             entering: Vec::new(),
             heard: Vec::new(),
@@ -167,6 +174,14 @@ impl Keeper {
     /// Takes up what is to be published, and gives the network what it held.
     async fn begin(&mut self) {
         self.load().await;
+        for address in std::mem::take(&mut self.bootstrap) {
+            let peer = address.rsplit_once("/p2p/").and_then(|(_, peer)| peer.parse().ok());
+            let Some(peer) = peer else {
+                tracing::warn!(%address, "this is no address of a member to begin with");
+                continue;
+            };
+            let _stopping = self.commands.send(Command::Meet { peer, addresses: vec![address] }).await;
+        }
         self.tasks.spawn(self.at.clone().give_back());
         self.publish(publish::Input::Online(self.hybrid.using() == Backend::Kad));
         self.decide(Heard::Wake);
@@ -245,12 +260,15 @@ impl Keeper {
 
     /// The loop shows something new: who is connected, who belongs to the team, where this node listens.
     fn look(&mut self) {
-        let (present, gone_for_good) = {
+        let (present, realm, gone_for_good) = {
             let sight = self.at.sight.borrow();
             let gone: Vec<NodeId> =
                 self.upkeep.peers().map(|(node, _)| node).filter(|node| !sight.is_member(node)).collect();
-            (sight.present.clone(), gone)
+            (sight.present.clone(), sight.realm.clone(), gone)
         };
+        if std::mem::replace(&mut self.realm, realm.clone()) != realm {
+            self.tasks.spawn(self.at.clone().rename(realm.prefix));
+        }
         let before = std::mem::replace(&mut self.present, present.clone());
         for node in before.difference(&present) {
             self.keep_up(upkeep::Input::Gone(*node));
