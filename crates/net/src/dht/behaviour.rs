@@ -1,6 +1,6 @@
 //! The table as a libp2p behaviour behind the gate.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -55,7 +55,7 @@ pub(crate) struct Table {
     pub(super) mode: Mode,
     meeting_timeout: Duration,
     /// Members that are let in now.
-    pub(super) open: HashMap<PeerId, usize>,
+    pub(super) open: BTreeSet<PeerId>,
     /// What connected peers say about themselves; only of use once they are let in.
     pub(super) known: HashMap<PeerId, Member>,
     /// Members that the table wants to ask and that are not let in, and until when it waits for them.
@@ -82,7 +82,7 @@ impl Table {
             protocol,
             mode: config.mode,
             meeting_timeout: config.meeting_timeout,
-            open: HashMap::new(),
+            open: BTreeSet::new(),
             known: HashMap::new(),
             wanted: BTreeMap::new(),
             alarm: None,
@@ -161,7 +161,7 @@ impl Table {
 
     /// Where a peer was said to be; whether it is in the table now.
     pub(super) fn meet(&mut self, peer: PeerId, addresses: &[Multiaddr]) -> bool {
-        if self.open.contains_key(&peer) {
+        if self.open.contains(&peer) {
             for address in addresses.iter().take(ADDRESSES_MAX) {
                 self.kad.add_address(&peer, address.clone());
             }
@@ -182,7 +182,7 @@ impl Table {
     /// Puts a peer into the table if it is let in and may be asked, and takes it out otherwise.
     fn consider(&mut self, peer: &PeerId) {
         let Some(member) = self.known.get(peer) else { return };
-        if !member.serves || !self.open.contains_key(peer) {
+        if !member.serves || !self.open.contains(peer) {
             self.kad.remove_peer(peer);
             return;
         }
@@ -290,7 +290,7 @@ impl NetworkBehaviour for Table {
         match event {
             FromSwarm::ConnectionEstablished(event) => {
                 self.wanted.remove(&event.peer_id);
-                *self.open.entry(event.peer_id).or_default() += 1;
+                self.open.insert(event.peer_id);
                 self.consider(&event.peer_id);
             }
             FromSwarm::ConnectionClosed(event) if event.remaining_established == 0 => {
@@ -298,7 +298,8 @@ impl NetworkBehaviour for Table {
                 self.kad.remove_peer(&event.peer_id);
                 self.begin_anew();
             }
-            FromSwarm::DialFailure(event) => {
+            // A dial that was not begun because another one is under way says nothing about the peer.
+            FromSwarm::DialFailure(event) if !matches!(event.error, DialError::DialPeerConditionFalse(_)) => {
                 if let Some(peer) = event.peer_id {
                     self.wanted.remove(&peer);
                 }

@@ -49,7 +49,7 @@ impl Table {
             return;
         }
         self.renaming.next = Some(prefix);
-        self.renaming.closing = self.open.keys().copied().collect();
+        self.renaming.closing = self.open.iter().copied().collect();
         self.begin_anew();
     }
 
