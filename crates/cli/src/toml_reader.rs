@@ -116,6 +116,15 @@ impl<'a> Entry<'a> {
     }
 
     /// # Errors
+    /// When it is neither true nor false.
+    pub(crate) fn flag(&self) -> Result<bool, Problem> {
+        match self.value.get_ref() {
+            DeValue::Boolean(value) => Ok(*value),
+            _ => Err(self.wrong("this must be true or false", "write it without quotes")),
+        }
+    }
+
+    /// # Errors
     /// When it is no list.
     pub(crate) fn list(&self) -> Result<Vec<Self>, Problem> {
         let DeValue::Array(values) = self.value.get_ref() else {

@@ -1,13 +1,15 @@
 //! Sharing, as it is shown: modes, cursors, and why something is not there.
 
 use antiphon_server::dto::{
-    CursorsDto, FederationDto, FindingDto, PeerDto, PeerSettingsDto, PeerStandingDto, ReasonDto, ShareDto, WhyDto,
+    CursorsDto, FederationDto, FindingDto, PeerDto, PeerSettingsDto, PeerStandingDto, ReasonDto, ShareDto, SharesDto,
+    StorageDto, WhyDto,
 };
 
 use super::node::lines;
 use super::time::{ago, now_ms};
 use super::{count, safe, table};
 use crate::output::{BAD, GOOD, STRONG, WARNING, styled};
+use crate::size;
 
 /// How this node shares with its team.
 pub(crate) fn federation(federation: &FederationDto) -> String {
@@ -15,6 +17,7 @@ pub(crate) fn federation(federation: &FederationDto) -> String {
     let mut out = lines(&[
         ("mode", said_mode(&federation.mode)),
         ("shares", format!("facts of level {levels}; never what is private")),
+        ("stores", stores(&federation.storage)),
         ("events", cursors(&federation.cursors)),
     ]);
     for fork in &federation.forks {
@@ -114,6 +117,31 @@ pub(crate) fn said_mode(mode: &str) -> String {
         _ => "it sends and takes",
     };
     format!("{}: {does}", styled(STRONG, &safe(mode)))
+}
+
+/// What a node stores for others.
+pub(crate) fn stores(storage: &StorageDto) -> String {
+    match (storage.offer, storage.used_bytes) {
+        (true, used) => {
+            format!("for others up to {}, {} of it taken", size::shown(storage.quota_bytes), size::shown(used))
+        }
+        (false, 0) => "nothing for others".to_owned(),
+        (false, used) => format!("nothing more for others, {} from before", size::shown(used)),
+    }
+}
+
+/// How a peer says that it shares with this node.
+pub(crate) fn shares(shares: &SharesDto) -> String {
+    let mode = match shares.mode.as_str() {
+        _ if shares.paused => "nothing for now, it has paused sharing with this node",
+        "sync" => "both ways",
+        "publish" => "it sends and takes nothing",
+        "subscribe" => "it takes and sends nothing",
+        _ => "nothing",
+    };
+    let levels = shares.levels.iter().map(|level| safe(level)).collect::<Vec<_>>().join(", ");
+    let domains = if shares.all_domains { "" } else { ", not of every domain" };
+    format!("{mode}; facts of level {levels}{domains}")
 }
 
 /// A peer that was paused.

@@ -40,6 +40,12 @@ pub(crate) fn peer(peer: &PeerDto) -> String {
             format!("{} ({}), {}", safe(&error.reason.text), safe(&error.reason.code), ago(&error.observed_at, now));
         out.push_str(&lines(&[("last error", text)]));
     }
+    if let Some(storage) = &peer.storage {
+        out.push_str(&lines(&[("stores", super::federation::stores(storage))]));
+    }
+    if let Some(shares) = &peer.shares {
+        out.push_str(&lines(&[("it shares", super::federation::shares(shares))]));
+    }
     for address in &peer.addresses {
         out.push_str(&lines(&[("address", safe(address))]));
     }

@@ -30,6 +30,7 @@ pub(crate) fn federation(view: FederationView, now: UnixMillis) -> FederationDto
     FederationDto {
         mode: view.mode.name().to_owned(),
         levels: view.levels.iter().map(|level| level.name().to_owned()).collect(),
+        storage: super::announce::own_storage(view.storage),
         cursors: cursors(&view.cursors, "somebody"),
         forks: view.forks.into_iter().map(fork).collect(),
         peers: view.peers.into_iter().map(standing).collect(),

@@ -1,5 +1,6 @@
 //! Between the documented shapes and the node's values. Everything that knows both is here.
 
+mod announce;
 mod bundle;
 mod content;
 mod custody;

@@ -222,6 +222,8 @@ pub(crate) fn peer(peer: PeerView, now: UnixMillis) -> PeerDto {
         reason: peer.reason.map(|reason| said(reason.name(), peer.words)),
         refused_by_peer: peer.refused_by_peer,
         by_hand: peer.by_hand.map(rfc3339),
+        storage: peer.storage.map(super::announce::storage),
+        shares: peer.federation.map(super::announce::shares),
     }
 }
 

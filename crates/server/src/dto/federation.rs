@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{OutboxWaitDto, PeerDto, ReasonDto};
+use super::{OutboxWaitDto, PeerDto, ReasonDto, StorageDto};
 
 /// Whether the node sends and takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -99,6 +99,9 @@ pub struct FederationDto {
     pub mode: String,
     /// The levels of facts that the team shares.
     pub levels: Vec<String>,
+    /// What this node stores for others.
+    #[serde(default)]
+    pub storage: StorageDto,
     /// How far all logs have come here, this node's own included.
     pub cursors: CursorsDto,
     /// Logs that two histories were signed of.

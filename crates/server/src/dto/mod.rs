@@ -62,8 +62,8 @@ pub use message::{
     MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessageReceiverDto, MessagesDto, NewMessageDto,
 };
 pub use node::{
-    FindingDto, HandshakeDto, HandshakeRequestDto, PeerDto, PeersDto, ReasonDto, StateHashDto, StatusDto, TeamDto,
-    VerifyDto,
+    FindingDto, HandshakeDto, HandshakeRequestDto, PeerDto, PeersDto, ReasonDto, SharesDto, StateHashDto, StatusDto,
+    StorageDto, TeamDto, VerifyDto,
 };
 pub use outbox::{
     OutboxBoundsDto, OutboxCountersDto, OutboxDto, OutboxFilterDto, OutboxItemDto, OutboxItemsDto, OutboxLevelDto,

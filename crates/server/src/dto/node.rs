@@ -88,6 +88,43 @@ pub struct PeerDto {
     /// When a handshake with it was carried by hand, if it was not reached since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<String>,
+    /// What it says that it stores for others, if it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageDto>,
+    /// How it says that it shares with this node, if it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares: Option<SharesDto>,
+}
+
+/// What a node stores for others.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StorageDto {
+    /// Whether members may store there.
+    pub offer: bool,
+    /// How much they may store there together, in bytes.
+    pub quota_bytes: u64,
+    /// How much of that is taken, in bytes.
+    pub used_bytes: u64,
+    /// When a peer said so, by its own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+/// How a peer shares with this node, as it says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SharesDto {
+    /// `sync`, `publish` (sends, takes nothing) or `subscribe` (takes, sends nothing).
+    pub mode: String,
+    /// Whether it stopped sharing with this node for a while.
+    pub paused: bool,
+    /// The levels of facts that it shares.
+    pub levels: Vec<String>,
+    /// Whether this node gets the texts of every domain.
+    pub all_domains: bool,
+    /// The program that it runs, with its version.
+    pub agent: String,
+    /// When it said so, by its own clock.
+    pub at: String,
 }
 
 /// Every peer.
