@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backup, bundle, custody, divergences, facts, federation, gene, import, inbox, incidents, init, mcp, members,
+    audit, backup, bundle, custody, dht, divergences, facts, federation, gene, import, inbox, incidents, init, mcp, members,
     outbox, peers, recall, recover, remember, resources, send, shell, team, up, verify, why,
 };
 
@@ -87,6 +87,9 @@ pub(crate) enum Command {
     /// Offer tools, data and machines to the team, and find those of others
     #[command(subcommand)]
     Resources(resources::ResourcesCommand),
+    /// Look into the team's hash table: who holds and does what, and how it does
+    #[command(subcommand)]
+    Dht(dht::DhtCommand),
     /// Say why a fact is not on another node, or what stands between this node and that
     Why(why::WhyArgs),
     /// Show and set what is shared with the team

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod bundle;
 pub(crate) mod custody;
+pub(crate) mod dht;
 pub(crate) mod divergences;
 pub(crate) mod down;
 pub(crate) mod erase;

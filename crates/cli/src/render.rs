@@ -3,6 +3,7 @@
 
 pub(crate) mod bundle;
 pub(crate) mod custody;
+pub(crate) mod dht;
 pub(crate) mod divergences;
 pub(crate) mod erasure;
 pub(crate) mod facts;

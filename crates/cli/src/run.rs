@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::commands::{
-    audit, backup, bundle, custody, divergences, down, facts, federation, gene, import, inbox, incidents, init, mcp,
+    audit, backup, bundle, custody, dht, divergences, down, facts, federation, gene, import, inbox, incidents, init, mcp,
     members, outbox, peers, recall, recover, remember, resources, send, shell, status, team, up, verify, why,
 };
 use crate::daemon::Session;
@@ -106,6 +106,7 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Inbox(args) => inbox::run(args, session).await,
         Command::Peers(command) => peers::run(command, session).await,
         Command::Outbox(command) => outbox::run(command, session).await,
+        Command::Dht(command) => dht::run(command, session).await,
         Command::Resources(command) => resources::run(command, session).await,
         Command::Why(args) => why::run(args, session).await,
         Command::Federation(command) => federation::run(command, session).await,

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::commands::up::Settings;
+use crate::config_file;
 use crate::daemon::Session;
 use crate::listen;
 use crate::outcome::{Code, Problem};
@@ -75,8 +76,10 @@ pub(crate) async fn start(settings: &Settings, session: &Session) -> Result<Runn
     let listen = if settings.listen.is_empty() { defaults.listen.clone() } else { listen::checked(&settings.listen)? };
     let peer_timeout_ms = settings.peer_timeout.unwrap_or(defaults.peer_timeout_ms);
     let (name, mdns) = (settings.name.clone(), !settings.no_mdns);
-    let outbox = settings.outbox.over(session.home.path())?;
-    let config = Config { name, listen, mdns, peer_timeout_ms, outbox, ..defaults };
+    let file = config_file::read(session.home.path())?;
+    let outbox = settings.outbox.over(file.outbox)?;
+    let config =
+        Config { name, listen, mdns, peer_timeout_ms, outbox, dht: file.dht, reach: file.network, storage: file.storage, ..defaults };
     let node = Node::start(config).await?;
     let handle = node.handle();
     let options = DoorOptions { home: session.home.clone(), http: (!settings.no_http).then(|| settings.http.clone()) };

@@ -2,7 +2,9 @@
 //! they cannot come to differ.
 
 mod bundles;
+mod content;
 mod custody;
+mod dht;
 mod divergences;
 mod erasure;
 mod federation;

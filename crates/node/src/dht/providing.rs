@@ -31,12 +31,12 @@ impl Desk {
         self.provide(&Topic::Content(root), DhtSource::Held).await.map(drop)
     }
 
-    /// It holds it no more.
+    /// It holds it no more; says whether it did.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub(crate) async fn withdraw_root(&self, root: Hash) -> Result<(), Error> {
-        self.withdraw(&Topic::Content(root)).await.map(drop)
+    pub(crate) async fn withdraw_root(&self, root: Hash) -> Result<bool, Error> {
+        self.withdraw(&Topic::Content(root)).await
     }
 
     /// Other members that say they hold it, the last heard first.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon_core::address::Address;
-use antiphon_core::dht::{Body, CAPABILITY_BYTES_MAX, Card, Key, Record, Topic};
+use antiphon_core::dht::{Body, CAPABILITY_BYTES_MAX, Card, Key, Pointer, Record, Standing, Topic};
 use antiphon_core::fact::check_label;
-use antiphon_core::ids::{Hash, NodeId};
+use antiphon_core::ids::{ContentId, Hash, NodeId};
 use antiphon_store::{DHT_OWN_RECORDS_MAX, DhtCounts, DhtPut, DhtSource, ResourceFilter};
 use tokio::sync::oneshot;
 
@@ -159,6 +159,14 @@ impl Handle {
         self.dht_record_view(found).await
     }
 
+    /// The pointer that stands for a document with its version, and what the index of this node says of it.
+    ///
+    /// # Errors
+    /// As [`Handle::dht_status`]. That the network does not answer is no error.
+    pub async fn dht_pointer(&self, content: ContentId) -> Result<Option<(Pointer, u64, Standing)>, Error> {
+        self.desk().pointer(content).await
+    }
+
     /// Provides a key from now on; says whether that is new. It is acknowledged when it is durable.
     ///
     /// # Errors
@@ -179,7 +187,10 @@ impl Handle {
     /// # Errors
     /// As [`Handle::dht_status`].
     pub async fn dht_withdraw(&self, topic: &Topic) -> Result<bool, Error> {
-        let did = self.desk().withdraw(topic).await?;
+        let did = match topic {
+            Topic::Content(root) => self.desk().withdraw_root(*root).await?,
+            topic => self.desk().withdraw(topic).await?,
+        };
         self.desk().tell(News::Changed).await?;
         Ok(did)
     }

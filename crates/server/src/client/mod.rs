@@ -5,7 +5,9 @@
 
 mod bundles;
 mod calls;
+mod content;
 mod custody;
+mod dht;
 mod divergences;
 mod erasure;
 mod error;

@@ -4,6 +4,7 @@ mod announce;
 mod bundle;
 mod content;
 mod custody;
+mod dht;
 mod divergence;
 mod draft;
 mod erasure;
@@ -22,10 +23,11 @@ mod view;
 
 pub(crate) use bundle::{carried, cursor, imported};
 pub(crate) use content::{
-    address_of, content, content_metrics, content_plan, content_provider, content_query_of, content_stored,
+    address_of, content, content_cursor, content_metrics, content_plan, content_provider, content_query_of, content_stored,
     new_content_of, open_content, whole_address_of,
 };
 pub(crate) use custody::{fact_receipts, receipts, wipe_check};
+pub(crate) use dht::{dht_peer, dht_provided, dht_provider, dht_record, dht_stats, dht_status, dht_stored};
 pub(crate) use divergence::{choice_of, divergence, fact_sides, resolved};
 pub(crate) use draft::{Actor, after_of, duration_of, edit_of, filter_of, provenance_of, query_of, remember_of};
 pub(crate) use erasure::erasure;

@@ -8,6 +8,7 @@ mod arg;
 mod bundles;
 mod content;
 mod custody;
+mod dht;
 mod divergence;
 mod erasure;
 mod fact;
@@ -38,6 +39,11 @@ pub use content::{
 pub use custody::{
     FactHoldingDto, FactReceiptsDto, MemberReceiptDto, ReceiptsAskedDto, ReceiptsDto, StuckDto, WipeCheckDto,
     WipeItemDto,
+};
+pub use dht::{
+    DhtAnnounceDto, DhtBackendDto, DhtCardDto, DhtChoiceDto, DhtEnteredDto, DhtKeyDto, DhtOperationDto, DhtPeerDto,
+    DhtPeerFilterDto, DhtPeersDto, DhtPointerDto, DhtProvideDto, DhtProvidedDto, DhtProviderDto, DhtProvidersDto,
+    DhtProvidesDto, DhtQueueDto, DhtRecordDto, DhtStatsDto, DhtStatusDto, DhtStoredDto, DhtTopicDto, NewDhtRecordDto,
 };
 pub use divergence::{
     BeforeDto, DivergedFieldDto, DivergenceDto, DivergenceFilterDto, DivergencesDto, ResolveDto, ResolvedDto,

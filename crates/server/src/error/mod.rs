@@ -3,6 +3,7 @@
 
 mod bundle;
 mod content;
+mod dht;
 mod divergence;
 mod fact;
 mod incident;

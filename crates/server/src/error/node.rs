@@ -5,7 +5,7 @@ use std::path::Path;
 
 use antiphon_core::event::{Flaw, HeaderError};
 use antiphon_core::genome;
-use antiphon_node::{AuthorError, Error, StoreError, ticket};
+use antiphon_node::{AuthorError, BlobError, Error, StoreError, ticket};
 
 use super::message::problem as about_message;
 use super::{Code, Problem};
@@ -25,7 +25,9 @@ impl From<Error> for Problem {
             }
             Error::SubjectNotFound(_) => Self::new(Code::NotFound, what)
                 .hint("antiphon divergences list shows what was changed on several machines at once"),
-            Error::Content(error) => Self::from(error),
+            Error::Content(error) => Self::from(*error),
+            Error::Blob(error) => about_blob(what, &error),
+            Error::Dht(error) => Self::from(&error),
             Error::Resource(error) => Self::from(error),
             Error::Unsettled(error) => Self::from(&error),
             Error::Outbox(error) => Self::from(&error),
@@ -81,6 +83,16 @@ impl From<Error> for Problem {
                 .why("a home holds one node and one team")
                 .hint("use another home: antiphon --profile NAME init --team TEAM"),
         }
+    }
+}
+
+fn about_blob(what: String, error: &BlobError) -> Problem {
+    match error {
+        BlobError::Store(error) => about_store(what, error),
+        error if error.is_full() => full(what, None),
+        error if error.is_missing() => Problem::new(Code::NotFound, what)
+            .hint("what is missing is fetched when the document is asked for: antiphon content get ADDRESS"),
+        _ => Problem::new(Code::Failed, what).hint("antiphon verify checks what is stored"),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The HTTP API, `/api/v1/…`. A route only reads the request and hands it to the [`Service`].
 
 mod bundles;
+mod content;
 mod custody;
+mod dht;
 mod divergences;
 mod erasure;
 mod facts;
@@ -28,6 +30,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower::limit::GlobalConcurrencyLimitLayer;
 
+pub(crate) use content::CONTENT_HEADER;
+
 use crate::error::{Code, Problem};
 use crate::service::Service;
 
@@ -44,6 +48,8 @@ const WRITES_MAX: usize = 16;
 const LONG_MAX: usize = 8;
 /// Most requests at the same time that carry whole files: each may take a few hundred megabytes.
 const FILES_MAX: usize = 1;
+/// Most documents that are sent or read at the same time. They take as long as they take, and little memory.
+const STREAMS_MAX: usize = 16;
 /// Longest time for a request, in seconds.
 const SECONDS_MAX: u64 = 60;
 /// Longest time for a request that talks to peers or reads the whole database, in seconds.
@@ -71,6 +77,8 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .merge(federation::routes())
         .merge(outbox::routes())
         .merge(resources::short())
+        .merge(content::short())
+        .merge(dht::short())
         .merge(team::short());
     let writes = Router::new()
         .route("/api/v1/facts", post(facts::remember))
@@ -88,17 +96,20 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .route("/api/v1/team/join", post(node::join))
         .merge(team::long())
         .merge(resources::long())
+        .merge(content::long())
+        .merge(dht::long())
         .merge(recovery::routes());
     bounded(asks, ASK_BYTES_MAX, ASKS_MAX, SECONDS_MAX)
         .merge(bounded(writes, WRITE_BYTES_MAX, WRITES_MAX, SECONDS_MAX))
         .merge(bounded(long, ASK_BYTES_MAX, LONG_MAX, LONG_SECONDS_MAX))
         .merge(bounded(bundles::routes(), bundles::FILE_BYTES_MAX, FILES_MAX, LONG_SECONDS_MAX))
+        .merge(content::streams().layer(GlobalConcurrencyLimitLayer::new(STREAMS_MAX)))
         .with_state(service)
 }
 
 /// What only the owner of the home may do, through the control socket.
 pub(crate) fn owner(service: Arc<Service>) -> Router {
-    Router::new().route("/api/v1/shutdown", post(node::shutdown)).with_state(service)
+    Router::new().route("/api/v1/shutdown", post(node::shutdown)).merge(content::owner()).with_state(service)
 }
 
 /// Whether the process is alive; tells nothing else, so it needs no token.
