@@ -32,6 +32,7 @@ fn listed(more: More) -> Tool {
             bundles(more)
         }
         More::Resources | More::ResourcePublish | More::ResourceVerify => super::resources::listed(more),
+        More::Contents | More::ContentShow => super::contents::listed(more),
         _ => team(more),
     };
     let annotations = match more {
@@ -144,6 +145,16 @@ fn team(more: More) -> Listed {
                 "stats": {"type": "boolean"},
                 "limit": limit(),
                 "after": after(),
+            }),
+            &[],
+        ),
+        More::Dht => (
+            "The members' hash table: how it does; or what stands under a key, who provides a topic, who does what.",
+            json!({
+                "key": {"type": "string", "description": "Address, member's name or path"},
+                "topic": {"type": "string", "description": "content:ROOT, role:NAME, capability:NAME or peer"},
+                "role": {"type": "string"},
+                "capability": {"type": "string"},
             }),
             &[],
         ),

@@ -4,7 +4,9 @@
 //! granted, removed or appointed, no gene is added, and nothing unsigned is taken.
 
 mod args;
+mod contents;
 mod custody;
+mod dht;
 mod list;
 mod outbox;
 mod resources;
@@ -61,11 +63,14 @@ pub(super) enum More {
     Resources,
     ResourcePublish,
     ResourceVerify,
+    Contents,
+    ContentShow,
+    Dht,
 }
 
 impl More {
     /// Every one.
-    pub(super) const ALL: [Self; 33] = [
+    pub(super) const ALL: [Self; 36] = [
         Self::FactsList,
         Self::FactsHistory,
         Self::Divergences,
@@ -99,6 +104,9 @@ impl More {
         Self::Resources,
         Self::ResourcePublish,
         Self::ResourceVerify,
+        Self::Contents,
+        Self::ContentShow,
+        Self::Dht,
     ];
 
     /// Its name.
@@ -135,6 +143,9 @@ impl More {
             Self::Resources => "resources",
             Self::ResourcePublish => "resource_publish",
             Self::ResourceVerify => "resource_verify",
+            Self::Contents => "contents",
+            Self::ContentShow => "content_show",
+            Self::Dht => "dht",
             Self::Outbox => "outbox",
             Self::OutboxRetry => "outbox_retry",
         }
@@ -204,10 +215,12 @@ pub(super) async fn run(
             incidents(service, tool, arguments, caller).await
         }
         More::Outbox => outbox::show(service, arguments).await,
+        More::Dht => dht::show(service, arguments).await,
         More::OutboxRetry => outbox::retry(service, arguments).await,
         More::Resources | More::ResourcePublish | More::ResourceVerify => {
             resources::run(service, tool, arguments).await
         }
+        More::Contents | More::ContentShow => contents::run(service, tool, arguments).await,
         More::Receipts | More::WipeCheck => custody::run(service, tool, arguments).await,
         _ => bundles(service, tool, arguments).await,
     }
