@@ -264,7 +264,7 @@ pub enum Error {
     },
     /// Something about a document that was not done.
     #[error(transparent)]
-    Content(#[from] ContentError),
+    Content(Box<ContentError>),
     /// A ciphertext could not be written or read.
     #[error(transparent)]
     Blob(#[from] antiphon_store::BlobError),

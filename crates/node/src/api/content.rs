@@ -361,6 +361,12 @@ pub enum ContentError {
     Damaged(Address),
 }
 
+impl From<ContentError> for Error {
+    fn from(error: ContentError) -> Self {
+        Self::Content(Box::new(error))
+    }
+}
+
 fn list(roles: &[String]) -> String {
     if roles.is_empty() { "none".to_owned() } else { roles.join(", ") }
 }

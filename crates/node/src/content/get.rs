@@ -127,8 +127,9 @@ impl Handle {
         }
         let mut bytes = self.open_whole(key.clone()).await;
         for _ in 0..MENDED_MAX {
-            if !matches!(bytes, Err(Error::Content(ContentError::Damaged(_)))) {
-                break;
+            match &bytes {
+                Err(Error::Content(error)) if matches!(**error, ContentError::Damaged(_)) => {}
+                _ => break,
             }
             source = self.bring(&team, &view).await?;
             bytes = self.open_whole(key.clone()).await;

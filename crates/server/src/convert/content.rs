@@ -1,10 +1,11 @@
 //! Documents between the documented shapes and the node's values.
 
-use antiphon_core::address::{ANY, Address, Selector};
+use antiphon_core::address::{ANY, Address, Component, Pattern, Selector};
 use antiphon_core::time::UnixMillis;
 use antiphon_node::{
-    CONTENT_TYPE_DEFAULT, ContentError, ContentHeld, ContentInfo, ContentMetrics, ContentPlan, ContentProvider,
-    ContentQuery, ContentSource, ContentStored, LeftOut, LeftOutWhy, NewContent, OpenContent, ProviderSource,
+    CONTENT_TYPE_DEFAULT, ContentCursor, ContentError, ContentFilter, ContentHeld, ContentInfo, ContentMetrics,
+    ContentPlan, ContentProvider, ContentSource, ContentStored, LeftOut, LeftOutWhy, NewContent, OpenContent,
+    ProviderSource,
 };
 
 use super::{Actor, provenance_of};
@@ -42,20 +43,40 @@ pub(crate) fn new_content_of(dto: NewContentDto, source_kind: &str) -> Result<Ne
 }
 
 /// Which documents are listed or searched for.
-pub(crate) fn content_query_of(dto: ContentFilterDto) -> Result<ContentQuery, Problem> {
+pub(crate) fn content_query_of(dto: ContentFilterDto) -> Result<(ContentFilter, Option<ContentCursor>), Problem> {
     let named = |word: Option<String>| word.filter(|word| word != ANY);
-    Ok(ContentQuery {
-        agent: named(dto.agent),
-        role: named(dto.role),
-        project: named(dto.project),
-        task: named(dto.task),
+    let components = [
+        (Component::Agent, dto.agent),
+        (Component::Role, dto.role),
+        (Component::Project, dto.project),
+        (Component::Task, dto.task),
+        (Component::Path, dto.path),
+    ];
+    let given = components.into_iter().filter_map(|(component, word)| Some((component, named(word)?)));
+    let pattern = given.into_iter().try_fold(Pattern::any(), |pattern, (component, word)| {
+        pattern.with(component, &word).map_err(ContentError::from)
+    })?;
+    let filter = ContentFilter {
+        pattern,
         creator_role: named(dto.creator_role),
         content_type: dto.content_type,
         created_after: time_of("created_after", dto.created_after)?,
         created_before: time_of("created_before", dto.created_before)?,
-        removed: dto.removed.unwrap_or_default(),
-        after: dto.after.as_deref().map(whole_address_of).transpose()?,
-    })
+    };
+    Ok((filter, dto.after.as_deref().map(cursor_of).transpose()?))
+}
+
+/// Where a page goes on, as a text.
+pub(crate) fn content_cursor(cursor: ContentCursor) -> String {
+    format!("{}-{}", cursor.created_at.0, cursor.id)
+}
+
+fn cursor_of(text: &str) -> Result<ContentCursor, Problem> {
+    let read = || {
+        let (at, id) = text.split_once('-')?;
+        Some(ContentCursor { created_at: UnixMillis(at.parse().ok()?), id: id.parse().ok()? })
+    };
+    read().ok_or_else(|| Problem::bad_value("after", text, "pass the next of the page before"))
 }
 
 fn time_of(key: &str, text: Option<Scalar>) -> Result<Option<UnixMillis>, Problem> {
@@ -83,6 +104,7 @@ pub(crate) fn content(info: ContentInfo) -> ContentDto {
         author_peer_id: info.author.to_string(),
         event: info.event.to_string(),
         removed: info.removed,
+        unauthorised: info.unauthorised,
         concurrent: info.concurrent,
         readable: info.readable,
         held: held(info.held).to_owned(),

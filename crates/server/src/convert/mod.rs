@@ -23,8 +23,8 @@ mod view;
 
 pub(crate) use bundle::{carried, cursor, imported};
 pub(crate) use content::{
-    address_of, content, content_cursor, content_metrics, content_plan, content_provider, content_query_of, content_stored,
-    new_content_of, open_content, whole_address_of,
+    address_of, content, content_cursor, content_metrics, content_plan, content_provider, content_query_of,
+    content_stored, new_content_of, open_content, whole_address_of,
 };
 pub(crate) use custody::{fact_receipts, receipts, wipe_check};
 pub(crate) use dht::{dht_peer, dht_provided, dht_provider, dht_record, dht_stats, dht_status, dht_stored};

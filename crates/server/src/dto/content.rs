@@ -87,9 +87,12 @@ pub struct ContentDto {
     pub author_peer_id: String,
     /// The event that says so.
     pub event: String,
-    /// The document was removed.
+    /// It was removed.
     #[serde(default)]
     pub removed: bool,
+    /// Its author was never entitled to store it, so it stands for nothing.
+    #[serde(default)]
+    pub unauthorised: bool,
     /// Another version was stored at the same time by somebody who did not know this one.
     #[serde(default)]
     pub concurrent: bool,
@@ -155,6 +158,9 @@ pub struct ContentFilterDto {
     /// The task of the address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
+    /// The path of the address, or the beginning of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// The role it was stored for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub creator_role: Option<String>,
@@ -167,18 +173,15 @@ pub struct ContentFilterDto {
     /// Stored before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_before: Option<Scalar>,
-    /// Removed ones too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub removed: Option<bool>,
     /// Most documents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// Go on after this address: the `next` of the page before.
+    /// Go on there: the `next` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
 
-/// A page of documents, by address.
+/// A page of documents, those stored last first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ContentsDto {
     /// The latest version of each.

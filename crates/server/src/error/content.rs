@@ -21,6 +21,7 @@ impl From<ContentError> for Problem {
             | ContentError::NotHeld { .. }
             | ContentError::CannotDecrypt { .. }
             | ContentError::NoKey(_)
+            | ContentError::NoSecret(_)
             | ContentError::KeyNotHeld { .. } => refused(what, &error),
             ContentError::Address(error) => error.into(),
             ContentError::ContentType(_) => {
@@ -68,6 +69,9 @@ fn refused(what: String, error: &ContentError) -> Problem {
         ContentError::NoKey(role) => problem
             .why("there is none yet, or somebody who was removed knows the one there is")
             .hint(format!("on a steward's node: antiphon team rotate-role {role}")),
+        ContentError::NoSecret(role) => problem
+            .why("it does not belong to those who may read the role, or has not heard of its key yet")
+            .hint(format!("antiphon team roles shows who may read {role}")),
         _ => problem
             .why("it was stored before this node got its role, with a key that is not passed on, or after it lost it")
             .hint("a steward can read it, and store it again for the present key"),

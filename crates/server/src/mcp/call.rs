@@ -6,9 +6,9 @@ use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use serde_json::{Value, json};
 
 use super::args::{self, Forget, Get, Nothing, Recall, Remember, Update};
-use super::message;
 use super::more::{self, More};
 use super::render::{self, Rendered};
+use super::{message, share};
 use crate::error::Problem;
 use crate::service::Service;
 
@@ -32,6 +32,7 @@ pub(super) enum Tool {
     Get,
     Update,
     Forget,
+    Share,
     Message,
     Status,
     More(More),
@@ -46,6 +47,7 @@ impl Tool {
             "get" => Self::Get,
             "update" => Self::Update,
             "forget" => Self::Forget,
+            "share" => Self::Share,
             "message" => Self::Message,
             "status" => Self::Status,
             _ => Self::More(More::ALL.into_iter().find(|more| more.name() == name)?),
@@ -56,7 +58,7 @@ impl Tool {
     pub(super) const fn only_reads(self) -> bool {
         match self {
             Self::Recall | Self::Get | Self::Status => true,
-            Self::Remember | Self::Update | Self::Forget | Self::Message => false,
+            Self::Remember | Self::Update | Self::Forget | Self::Share | Self::Message => false,
             Self::More(more) => more.only_reads(),
         }
     }
@@ -102,6 +104,7 @@ async fn answer(service: &Service, tool: Tool, arguments: JsonObject, caller: Ca
             let Nothing {} = args::read(arguments)?;
             render::status(service.status().await?)
         }
+        Tool::Share => share::run(service, arguments, caller).await,
         Tool::Message => message::run(service, arguments, caller).await,
         Tool::More(tool) => more::run(service, tool, arguments, caller).await,
     }

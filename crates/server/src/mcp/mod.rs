@@ -17,6 +17,7 @@ mod more;
 mod profile;
 mod render;
 mod sessions;
+mod share;
 mod tools;
 
 use std::sync::Arc;

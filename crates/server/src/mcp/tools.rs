@@ -4,7 +4,7 @@
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
-use super::{ToolProfile, call, message, more};
+use super::{ToolProfile, call, message, more, share};
 
 /// Names of the levels.
 pub(super) const LEVELS: [&str; 4] = ["project", "domain", "module", "snippet"];
@@ -17,7 +17,7 @@ pub(super) fn of(profile: ToolProfile) -> Vec<Tool> {
 
 /// The tools of the core profile.
 fn core() -> Vec<Tool> {
-    vec![remember(), recall(), get(), update(), forget(), message::tool(), status()]
+    vec![remember(), recall(), get(), update(), forget(), share::tool(), message::tool(), status()]
 }
 
 fn remember() -> Tool {
@@ -154,14 +154,14 @@ mod tests {
     fn the_core_list_costs_an_agent_little() {
         let list = serde_json::to_string(&of(ToolProfile::Core)).unwrap();
         assert!(list.len() <= 5_500, "{} bytes", list.len());
-        assert_eq!(of(ToolProfile::Core).len(), 7);
+        assert_eq!(of(ToolProfile::Core).len(), 8);
     }
 
     #[test]
     fn the_full_list_stays_bounded() {
         let list = serde_json::to_string(&of(ToolProfile::Full)).unwrap();
         assert!(list.len() <= 20_000, "{} bytes", list.len());
-        assert_eq!(of(ToolProfile::Full).len(), 7 + more::More::ALL.len());
+        assert_eq!(of(ToolProfile::Full).len(), 8 + more::More::ALL.len());
     }
 
     #[test]

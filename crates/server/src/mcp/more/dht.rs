@@ -42,11 +42,7 @@ pub(super) async fn show(service: &Service, arguments: JsonObject) -> Result<Ren
 fn status(status: &DhtStatusDto) -> Answer {
     let heading = format!(
         "{} is used ({}). {} in the routing table, {} of {} wait to be published.",
-        status.using,
-        status.choice,
-        status.stats.routing_table_size,
-        status.queue.waiting,
-        status.queue.items
+        status.using, status.choice, status.stats.routing_table_size, status.queue.waiting, status.queue.items
     );
     let line = |one: &DhtBackendDto| {
         format!("- {}: {}, {} failures, {} in a row", one.backend, one.status, one.errors, one.consecutive_failures)

@@ -1,0 +1,165 @@
+//! Routes about documents. A document is the whole body of a request or an answer, as it is, and is never held as a
+//! whole: bytes flow through as the other side takes them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use antiphon_node::{Feed, OpenContent, intake};
+use axum::body::{Body as HttpBody, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures::stream;
+use http_body_util::BodyExt;
+
+use super::input::{Body, Query};
+use crate::convert;
+use crate::dto::{
+    ContentAnnouncedDto, ContentAskDto, ContentCleanedDto, ContentFilterDto, ContentMetricsDto, ContentPlanDto,
+    ContentProvidersDto, ContentRemoveDto, ContentRemovedDto, ContentStatusDto, ContentStoredDto, ContentVersionsDto,
+    ContentsDto, NewContentDto, RoleKeyAskDto, RoleKeyDto,
+};
+use crate::error::{Code, Problem};
+use crate::service::Service;
+
+type Answer<T> = Result<Json<T>, Problem>;
+type Node = State<Arc<Service>>;
+
+/// The header of an answer that says which document it carries, as JSON.
+pub(crate) const CONTENT_HEADER: &str = "antiphon-content";
+/// Longest silence of whoever sends a document, in seconds.
+const SILENCE_SECONDS_MAX: u64 = 60;
+/// Most bytes of a refused document that are read and thrown away, so that the answer arrives.
+const THROWN_AWAY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Those that ask and write little.
+pub(super) fn short() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/api/v1/content/list", get(list))
+        .route("/api/v1/content/plan", get(plan))
+        .route("/api/v1/content/versions", get(versions))
+        .route("/api/v1/content/status", get(status))
+        .route("/api/v1/content/metrics", get(metrics))
+        .route("/api/v1/content/cleanup", post(clean))
+        .route("/api/v1/content/remove", post(remove))
+}
+
+/// Those that wait for members.
+pub(super) fn long() -> Router<Arc<Service>> {
+    Router::new().route("/api/v1/content/providers", get(providers)).route("/api/v1/content/announce", post(announce))
+}
+
+/// Those that carry documents; they take as long as the documents are.
+pub(super) fn streams() -> Router<Arc<Service>> {
+    Router::new().route("/api/v1/content", get(read).put(store))
+}
+
+/// What only the owner of the home may have.
+pub(super) fn owner() -> Router<Arc<Service>> {
+    Router::new().route("/api/v1/team/role-key", post(role_key))
+}
+
+async fn store(service: Node, Query(new): Query<NewContentDto>, body: HttpBody) -> Answer<ContentStoredDto> {
+    let (feed, plain) = intake();
+    let kind = if new.agent.is_some() { "agent" } else { "human" };
+    let (stored, ()) = tokio::join!(service.put_content(new, kind, plain), pump(body, feed));
+    stored.map(Json)
+}
+
+/// Hands the body over as it comes. What nobody takes any more is thrown away, so that whoever sends it reads why.
+async fn pump(mut body: HttpBody, feed: Feed) {
+    let (mut feed, mut thrown_away) = (Some(feed), 0);
+    loop {
+        let next = tokio::time::timeout(Duration::from_secs(SILENCE_SECONDS_MAX), body.frame()).await;
+        // Silence and a broken connection end the pipe without its end, so nothing is stored.
+        let Ok(next) = next else { return };
+        match next {
+            None => break,
+            Some(Err(_)) => return,
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else { continue };
+                let bytes = data.len();
+                let taken = match &feed {
+                    Some(feed) => feed.send(data.to_vec()).await,
+                    None => false,
+                };
+                if !taken {
+                    feed = None;
+                    thrown_away += bytes;
+                }
+                if thrown_away > THROWN_AWAY_BYTES_MAX {
+                    return;
+                }
+            }
+        }
+    }
+    if let Some(feed) = feed {
+        feed.finish().await;
+    }
+}
+
+async fn read(service: Node, Query(ask): Query<ContentAskDto>) -> Result<Response, Problem> {
+    let mut open = service.open_content(ask).await?;
+    let content = convert::open_content(&open);
+    let shown = serde_json::to_string(&content).map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
+    // A failure before the first byte is an answer of its own; later the connection can only break.
+    let first = open.next().await.transpose()?;
+    let shown =
+        HeaderValue::from_bytes(shown.as_bytes()).map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
+    let octets = HeaderValue::from_static("application/octet-stream");
+    let mut response = body_of(first, open).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, octets);
+    response.headers_mut().insert(CONTENT_HEADER, shown);
+    Ok(response)
+}
+
+fn body_of(first: Option<Vec<u8>>, open: OpenContent) -> HttpBody {
+    let Some(first) = first else { return HttpBody::empty() };
+    let rest = stream::unfold(open, async |mut open| {
+        let next = open.next().await?.map(Bytes::from).map_err(|error| error.to_string());
+        Some((next, open))
+    });
+    HttpBody::from_stream(stream::StreamExt::chain(stream::iter([Ok(Bytes::from(first))]), rest))
+}
+
+async fn plan(service: Node, Query(new): Query<NewContentDto>) -> Answer<ContentPlanDto> {
+    service.content_plan(new).await.map(Json)
+}
+
+async fn list(service: Node, Query(filter): Query<ContentFilterDto>) -> Answer<ContentsDto> {
+    service.contents(filter).await.map(Json)
+}
+
+async fn versions(service: Node, Query(ask): Query<ContentAskDto>) -> Answer<ContentVersionsDto> {
+    service.content_versions(ask).await.map(Json)
+}
+
+async fn status(service: Node, Query(ask): Query<ContentAskDto>) -> Answer<ContentStatusDto> {
+    service.content_status(ask).await.map(Json)
+}
+
+async fn providers(service: Node, Query(ask): Query<ContentAskDto>) -> Answer<ContentProvidersDto> {
+    service.content_providers(ask).await.map(Json)
+}
+
+async fn announce(service: Node, Body(ask): Body<ContentAskDto>) -> Answer<ContentAnnouncedDto> {
+    service.announce_content(ask).await.map(Json)
+}
+
+async fn remove(service: Node, Body(remove_dto): Body<ContentRemoveDto>) -> Answer<ContentRemovedDto> {
+    service.remove_content(remove_dto).await.map(Json)
+}
+
+async fn metrics(service: Node) -> Answer<ContentMetricsDto> {
+    service.content_metrics().await.map(Json)
+}
+
+async fn clean(service: Node) -> Answer<ContentCleanedDto> {
+    service.clean_content_cache().await.map(Json)
+}
+
+async fn role_key(service: Node, Body(ask): Body<RoleKeyAskDto>) -> Answer<RoleKeyDto> {
+    service.role_key(ask).await.map(Json)
+}
