@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backup, bundle, custody, dht, divergences, facts, federation, gene, import, inbox, incidents, init, mcp, members,
-    outbox, peers, recall, recover, remember, resources, send, shell, team, up, verify, why,
+    audit, backup, bundle, content, custody, dht, divergences, facts, federation, gene, import, inbox, incidents, init,
+    mcp, members, outbox, peers, recall, recover, remember, resources, send, shell, team, up, verify, why,
 };
 
 /// Shared memory for AI agents that lives on your own machines.
@@ -90,6 +90,9 @@ pub(crate) enum Command {
     /// Look into the team's hash table: who holds and does what, and how it does
     #[command(subcommand)]
     Dht(dht::DhtCommand),
+    /// Store, read and find documents that are encrypted for roles
+    #[command(subcommand)]
+    Content(content::ContentCommand),
     /// Say why a fact is not on another node, or what stands between this node and that
     Why(why::WhyArgs),
     /// Show and set what is shared with the team

@@ -4,6 +4,7 @@
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod bundle;
+pub(crate) mod content;
 pub(crate) mod custody;
 pub(crate) mod dht;
 pub(crate) mod divergences;

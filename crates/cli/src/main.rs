@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod config_file;
 mod daemon;
+mod document;
 mod founding;
 mod import;
 mod listen;

@@ -2,6 +2,7 @@
 //! that could deceive a terminal written visibly.
 
 pub(crate) mod bundle;
+pub(crate) mod content;
 pub(crate) mod custody;
 pub(crate) mod dht;
 pub(crate) mod divergences;

@@ -8,8 +8,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::commands::{
-    audit, backup, bundle, custody, dht, divergences, down, facts, federation, gene, import, inbox, incidents, init, mcp,
-    members, outbox, peers, recall, recover, remember, resources, send, shell, status, team, up, verify, why,
+    audit, backup, bundle, content, custody, dht, divergences, down, facts, federation, gene, import, inbox, incidents,
+    init, mcp, members, outbox, peers, recall, recover, remember, resources, send, shell, status, team, up, verify,
+    why,
 };
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
@@ -108,6 +109,7 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Outbox(command) => outbox::run(command, session).await,
         Command::Dht(command) => dht::run(command, session).await,
         Command::Resources(command) => resources::run(command, session).await,
+        Command::Content(command) => content::run(command, session).await,
         Command::Why(args) => why::run(args, session).await,
         Command::Federation(command) => federation::run(command, session).await,
         Command::Backup(command) => backup::run(command, session).await,

@@ -1,11 +1,17 @@
 //! `antiphon team`: the members, their roles, and what stewards do.
 
-use antiphon_server::dto::{RenewDto, RevokeDto, RotateDto, SetRolesDto, StewardDto};
+use std::path::PathBuf;
+
+use antiphon_server::dto::{RenewDto, RevokeDto, RoleKeyAskDto, RotateDto, SetRolesDto, StewardDto};
 use clap::{Args, Subcommand};
+use serde::Serialize;
+use tokio::io::AsyncWriteExt;
+use zeroize::Zeroizing;
 
 use crate::commands::team::{self, InviteArgs};
 use crate::daemon::Session;
-use crate::outcome::Outcome;
+use crate::document::Part;
+use crate::outcome::{Outcome, file_problem};
 use crate::render;
 
 /// Commands of `team`.
@@ -21,6 +27,8 @@ pub(crate) enum TeamCommand {
     Roles(RolesArgs),
     /// Make a new key of a role
     RotateRole(RotateArgs),
+    /// Write the secret key of a role into a file, for the age command
+    ExportRoleKey(ExportArgs),
     /// Appoint a steward, or end it; several stewards must agree
     #[command(subcommand)]
     Steward(StewardCommand),
@@ -73,6 +81,19 @@ pub(crate) struct RotateArgs {
     pub(crate) fresh: bool,
 }
 
+/// Options of `team export-role-key`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Name of the role
+    pub(crate) role: String,
+    /// Where to write it; only its owner can read the file
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Older keys too, for what was stored before the role got its present one
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
 /// Commands of `team steward`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StewardCommand {
@@ -116,6 +137,7 @@ pub(crate) async fn run(command: TeamCommand, session: &Session) -> Outcome {
             let rotated = session.node().await?.rotate_role(&RotateDto { role, fresh }).await?;
             output.result(&rotated, render::team::rotated)
         }
+        TeamCommand::ExportRoleKey(args) => export(args, session).await,
         TeamCommand::Steward(command) => {
             let request = match command {
                 StewardCommand::Add { peer } => StewardDto { peer, add: true },
@@ -132,6 +154,28 @@ pub(crate) async fn run(command: TeamCommand, session: &Session) -> Outcome {
         }
         TeamCommand::Adopt { peer } => output.result(&session.node().await?.adopt(&peer).await?, render::team::adopted),
     }
+}
+
+async fn export(ExportArgs { role, output, all }: ExportArgs, session: &Session) -> Outcome {
+    let mut key = session.node().await?.role_key(&RoleKeyAskDto { role, all }).await?;
+    let identities = Zeroizing::new(std::mem::take(&mut key.identities));
+    let mut part = Part::create(&output).await?;
+    if let Err(error) = part.file().write_all(identities.as_bytes()).await {
+        part.discard().await;
+        return Err(file_problem("write", &output, &error).into());
+    }
+    part.finish().await?;
+    session.output.note(&render::content::key_warning(&key.role));
+    let written = WrittenKey { role: key.role, keys: key.keys, file: output.display().to_string() };
+    session.output.result(&written, |written| render::content::key_written(&written.role, written.keys, &output))
+}
+
+/// What `team export-role-key --json` prints: never the key itself.
+#[derive(Debug, Serialize)]
+struct WrittenKey {
+    role: String,
+    keys: usize,
+    file: String,
 }
 
 async fn roles(RolesArgs { peer, set }: RolesArgs, session: &Session) -> Outcome {
