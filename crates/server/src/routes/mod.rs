@@ -109,7 +109,8 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
 
 /// What only the owner of the home may do, through the control socket.
 pub(crate) fn owner(service: Arc<Service>) -> Router {
-    Router::new().route("/api/v1/shutdown", post(node::shutdown)).merge(content::owner()).with_state(service)
+    let keys = bounded(content::owner(), ASK_BYTES_MAX, ASKS_MAX, SECONDS_MAX);
+    Router::new().route("/api/v1/shutdown", post(node::shutdown)).merge(keys).with_state(service)
 }
 
 /// Whether the process is alive; tells nothing else, so it needs no token.
