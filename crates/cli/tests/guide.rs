@@ -180,12 +180,14 @@ macro_rules! pages {
 }
 
 pages! {
+    content = "content.md",
     divergence = "divergence.md",
     first_steps = "first-steps.md",
     forgetting = "forgetting.md",
     messages = "messages.md",
     offline = "offline.md",
     recovery = "recovery.md",
+    sealed = "sealed.md",
     silent_members = "silent-members.md",
     trust = "trust.md",
 }
