@@ -8,7 +8,8 @@
 //!
 //! # Order of writing
 //! 1. A new ciphertext is written to `content/tmp/`, `fdatasync`, renamed to its root, `fsync` of the directory, and
-//!    then [`Db::keep_blob`] commits its row and manifests. Only then may anybody be told.
+//!    then [`Db::keep_blob`] commits its row and manifests. Only then may anybody be told. One of a single block is
+//!    written to its final name at once, which saves a wait for the disk.
 //! 2. A fetched block is written into the sparse file; [`Blobs::flush`] waits for the disk, and then
 //!    [`Db::blocks_held`] commits that these blocks are held.
 //! 3. What is dropped loses its row first, [`Db::drop_blob`], and then its file, [`Blobs::remove`].
@@ -23,13 +24,14 @@
 //!
 //! # Threads
 //! [`Blobs`] may be used from any thread that may wait for the disk, and keeps a connection of its own for reading.
-//! A large ciphertext is hashed and written on a second thread beside whoever encrypts it, flushed by a third, and read and
-//! hashed on one beside whoever decrypts it; all of them end with their [`Writing`] or [`BlobReader`].
+//! A ciphertext of several blocks is hashed, written and flushed on threads of its own beside whoever encrypts it, and
+//! read and hashed on one beside whoever decrypts it; all of them end with their [`Writing`] or [`BlobReader`].
 
 mod behind;
 mod bits;
 mod block;
 mod error;
+mod flow;
 mod front;
 mod handle;
 mod parts;

@@ -313,8 +313,9 @@ fn each_crash_leaves_what_the_next_start_cleans_up() {
         let kept = keep(&mut db, &content);
         // Killed while it was written: the destructor of a killed process does not run.
         let mut writing = db.blobs().begin().unwrap();
-        writing.write_all(b"half").unwrap();
+        writing.write_all(&bytes(2 * BLOCK + 5, 2)).unwrap();
         std::mem::forget(writing);
+        fs::write(db.blobs().path(&Hash::of(b"a short one")), "half").unwrap();
         // Killed between the name and the row.
         std::mem::forget(write(&db.blobs(), b"nobody was told"));
         // Killed between the row and the file.
@@ -326,7 +327,7 @@ fn each_crash_leaves_what_the_next_start_cleans_up() {
         (kept, lost, dropped)
     };
     fs::write(home.path().join(BLOB_DIR).join("notes.txt"), "not ours").unwrap();
-    assert_eq!(files(home.path()).len(), 5);
+    assert_eq!(files(home.path()).len(), 6);
     let db = open(home.path());
     assert_eq!(files(home.path()), [kept.to_string(), "notes.txt".to_owned()].map(|name| name));
     assert_eq!(read(&db.blobs(), &kept).unwrap(), content);
@@ -334,6 +335,23 @@ fn each_crash_leaves_what_the_next_start_cleans_up() {
     let view = db.reader().blob(&lost).unwrap().unwrap();
     assert_eq!((view.missing, view.damaged, view.held_bytes), (vec![0..3], 3, 0));
     assert!(matches!(db.blobs().read_block(&lost, 0), Err(BlobError::Missing { .. })));
+}
+
+#[test]
+fn half_a_short_one_spoils_nothing_that_is_fetched() {
+    let home = tempfile::tempdir().unwrap();
+    let mut db = open(home.path());
+    let manifest = manifest_of(b"short, and whole");
+    let root = manifest.hash();
+    db.begin_fetch(&manifest).unwrap();
+    // Killed while the same was written here, which has its name from the beginning.
+    fs::write(db.blobs().path(&root), "short, and").unwrap();
+    drop(db);
+    let mut db = open(home.path());
+    assert!(matches!(db.blobs().read_block(&root, 0), Err(BlobError::Missing { .. })));
+    assert!(db.blobs().take_stock(&root).unwrap().is_empty());
+    assert_eq!(keep(&mut db, b"short, and whole"), root);
+    assert_eq!(read(&db.blobs(), &root).unwrap(), b"short, and whole");
 }
 
 #[test]

@@ -64,6 +64,9 @@ pub enum BlobError {
         /// Bytes that were allowed.
         room: u64,
     },
+    /// Writing failed before, or was finished.
+    #[error("this content cannot be written any more")]
+    Ended,
     /// Nothing was written, or more than manifests can list.
     #[error(transparent)]
     Manifest(#[from] ManifestError),

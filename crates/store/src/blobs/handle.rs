@@ -52,6 +52,16 @@ pub(super) struct State {
     pub(super) finished: BTreeMap<Hash, usize>,
 }
 
+impl State {
+    /// A whole file has this name now, and somebody who will make its row.
+    pub(super) fn hold(&mut self, name: &Hash) {
+        *self.finished.entry(*name).or_insert(0) += 1;
+        // What landed in a file of that name before went with it.
+        self.landed.remove(name);
+        self.damage.retain(|(root, _)| root != name);
+    }
+}
+
 impl std::fmt::Debug for Blobs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Blobs").field("dir", &self.0.dir).finish_non_exhaustive()

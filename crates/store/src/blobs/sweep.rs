@@ -1,6 +1,8 @@
 //! Names: giving a file its own, taking it away, and cleaning up after a crash.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use antiphon_core::content::Shape;
@@ -9,6 +11,7 @@ use rusqlite::Connection;
 
 use super::bits::{Bits, PART_BLOCKS};
 use super::error::BlobError;
+use super::flow::Unnamed;
 use super::handle::{Blobs, lock};
 use super::rows;
 use crate::db::Db;
@@ -24,12 +27,40 @@ impl Blobs {
         {
             let mut state = self.state();
             fs::rename(from, &to).map_err(|error| BlobError::io(&to, error))?;
-            *state.finished.entry(*name).or_insert(0) += 1;
-            // What landed in a file of that name before went with it, and this one is whole.
-            state.landed.remove(name);
-            state.damage.retain(|(root, _)| root != name);
+            state.hold(name);
         }
         self.sync_dir(self.dir()).inspect_err(|_| self.let_go(name))
+    }
+
+    /// Writes a ciphertext of one block, durably, and holds its name until [`Self::let_go`]. If there is a file of that
+    /// name, it is replaced by a whole one, so that a crash in between cannot spoil it.
+    pub(super) fn write_short(&self, name: &Hash, block: &[u8]) -> Result<(), BlobError> {
+        self.make_dir(self.dir())?;
+        let path = self.path(name);
+        let made = {
+            let mut state = self.state();
+            let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+            if made.is_ok() {
+                state.hold(name);
+            }
+            made
+        };
+        let mut file = match made {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let mut file = Unnamed::create(self)?;
+                file.write(block)?;
+                return file.name(name);
+            }
+            Err(error) => return Err(BlobError::io(&path, error)),
+        };
+        let written = file.write_all(block).map_err(|error| BlobError::io(&path, error));
+        let written = written.and_then(|()| self.sync(&file, &path)).and_then(|()| self.sync_dir(self.dir()));
+        written.inspect_err(|_| {
+            // What cannot be removed now has no row, and is swept at the next start.
+            let _swept = fs::remove_file(&path);
+            self.let_go(name);
+        })
     }
 
     /// The file's row is there, or nobody wants it any more.
@@ -59,7 +90,7 @@ impl Blobs {
         let path = self.path(root);
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(BlobError::io(&path, error)),
         }
     }
@@ -91,7 +122,7 @@ type Entries = Box<dyn Iterator<Item = Result<fs::DirEntry, Error>>>;
 fn names(dir: &Path) -> Result<Entries, Error> {
     let path = dir.to_owned();
     match fs::read_dir(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Box::new(std::iter::empty())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Box::new(std::iter::empty())),
         Err(error) => Err(Error::io(dir, error)),
         Ok(entries) => Ok(Box::new(entries.map(move |entry| entry.map_err(|error| Error::io(&path, error))))),
     }
@@ -111,7 +142,7 @@ impl Db {
             after = *last;
             for (root, length) in step {
                 let found = fs::metadata(self.blobs.path(&root));
-                if found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+                if found.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
                     tracing::warn!(%root, "the file of content is gone, its blocks will be fetched again");
                     self.transaction(|db| lose_all(db, &root, Shape { length }))?;
                 }
