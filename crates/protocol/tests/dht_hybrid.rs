@@ -113,6 +113,21 @@ fn hope_is_no_reason_to_check_who_does_well() {
 }
 
 #[test]
+fn doubt_is_a_reason_to_check_who_does_well() {
+    let mut hybrid = healthy();
+    assert!(checks_kad(&hybrid.handle(Input::Doubt(Backend::Kad), NOW.after(AGAIN_MS))));
+    let mut now = NOW.after(AGAIN_MS);
+    for _ in 1..FAILURES_MAX {
+        let _out = hybrid.handle(ended(Operation::Check, End::Failed), now);
+        now = now.after(RECHECK_MS_MAX);
+        assert!(checks_kad(&hybrid.handle(Input::Wake, now)));
+    }
+    let out = hybrid.handle(ended(Operation::Check, End::Failed), now);
+    assert!(out.contains(&Output::Use { backend: Backend::Local, cause: Cause::Failed }));
+    assert!(!checks_kad(&hybrid.handle(Input::Doubt(Backend::Kad), now)), "there is nothing left to doubt");
+}
+
+#[test]
 fn a_person_decides_over_the_machine() {
     let mut hybrid = healthy();
     let out = hybrid.handle(Input::Choose(Choice::Local), NOW);
@@ -151,6 +166,7 @@ fn a_clock_that_is_set_back_makes_no_check_wait_longer() {
 enum Step {
     Ends(Backend, usize, bool),
     Hope(Backend),
+    Doubt(Backend),
     Choose(usize),
     Pass(u64),
 }
@@ -160,6 +176,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (backend(), 0..5_usize, any::<bool>()).prop_map(|(b, o, done)| Step::Ends(b, o, done)),
         1 => backend().prop_map(Step::Hope),
+        1 => backend().prop_map(Step::Doubt),
         1 => (0..3_usize).prop_map(Step::Choose),
         4 => (0..90_000_u64).prop_map(Step::Pass),
     ]
@@ -186,6 +203,7 @@ fn drive(steps: &[Step]) -> Vec<Output> {
                 inputs.push(Input::Ended { backend, operation, end: if done { DONE } else { End::Failed } });
             }
             Step::Hope(backend) => inputs.push(Input::Hope(backend)),
+            Step::Doubt(backend) => inputs.push(Input::Doubt(backend)),
             Step::Choose(choice) => inputs.push(Input::Choose(Choice::ALL[choice])),
             Step::Pass(millis) => {
                 now = now.after(millis);

@@ -172,6 +172,8 @@ pub enum Input {
     },
     /// Something changed, for which a backend that failed may do well again: a member connected.
     Hope(Backend),
+    /// Something changed, for which a backend that does well may do so no more: the last member is gone.
+    Doubt(Backend),
     /// A person chose.
     Choose(Choice),
     /// The time that [`Output::WakeAt`] named has come. An early one does no harm.
@@ -253,7 +255,7 @@ enum Checking {
     Due(UnixMillis),
     /// It is being checked.
     Running {
-        /// Something changed meanwhile, so a check in vain is repeated soon.
+        /// Something changed meanwhile, so it is repeated soon, whatever it finds: it may have been too early.
         again: bool,
     },
 }
@@ -370,11 +372,11 @@ impl Gauge {
                 return;
             }
         };
-        let next = if done {
+        let next = if again {
+            self.soon(now)
+        } else if done {
             self.pause_ms = RECHECK_MS;
             now.after(CHECK_MS)
-        } else if again {
-            self.soon(now)
         } else {
             let pause = self.pause_ms;
             self.pause_ms = (pause * 2).min(RECHECK_MS_MAX);
@@ -393,6 +395,16 @@ impl Gauge {
             return;
         }
         self.pause_ms = RECHECK_MS;
+        self.check_soon(now);
+    }
+
+    fn doubt(&mut self, now: UnixMillis) {
+        if !self.failed {
+            self.check_soon(now);
+        }
+    }
+
+    fn check_soon(&mut self, now: UnixMillis) {
         match &mut self.checking {
             Checking::Running { again } => *again = true,
             Checking::Due(at) => {
@@ -463,6 +475,7 @@ impl Hybrid {
         match input {
             Input::Ended { backend, operation, end } => self.gauge(backend).ended(operation, end, now),
             Input::Hope(backend) => self.gauge(backend).hope(now),
+            Input::Doubt(backend) => self.gauge(backend).doubt(now),
             Input::Choose(choice) => self.choice = choice,
             Input::Wake => self.asked = None,
         }

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use antiphon_core::address::Address;
+use antiphon_core::content::NewEntry;
 use antiphon_core::dht::{Body, Card, Key, Knowledge, LIFE_MS, Pointer, Realm, Record, Refusal, Standing, Topic};
 use antiphon_core::ids::{ContentId, EventId, Hash, NodeId, StoreId};
 use antiphon_core::sign::Signer as _;
 use antiphon_core::time::UnixMillis;
 use antiphon_store::{
-    DHT_PROVIDER_LIFE_MS, DHT_PROVIDERS_PER_KEY_MAX, DhtItem, DhtKnown, DhtPut, DhtRecord, DhtSource, Provided,
+    DHT_PROVIDER_LIFE_MS, DHT_PROVIDERS_PER_KEY_MAX, DhtItem, DhtKnown, DhtPut, DhtRecord, DhtSource, Draft, Provided,
 };
 
-use crate::common::{Key as Person, Machine, NOW, alice};
+use crate::common::{Key as Person, Machine, NOW, alice, no_provenance};
 
 /// Everybody but eve is a member, and the index knows the pointers to version 2.
 struct Knows;
@@ -232,4 +234,65 @@ fn settings_of_the_table_outlive_the_process() {
     alice.reopen();
     assert_eq!(alice.db.reader().dht_backend().unwrap().as_deref(), Some("local"));
     assert_eq!(alice.db.reader().dht_agent().unwrap().as_deref(), Some("claude"));
+}
+
+/// Everybody is a member, and the index of alice's own database knows.
+struct Index(antiphon_store::Glance);
+
+impl Knowledge for Index {
+    fn is_member(&self, _: &NodeId) -> bool {
+        true
+    }
+    fn standing(&self, pointer: &Pointer, version: u64) -> Standing {
+        self.0.standing(pointer, version).unwrap()
+    }
+}
+
+#[test]
+fn nobody_blocks_an_address_whose_version_the_index_knows() {
+    let (mut alice, _) = alice();
+    let entry = NewEntry {
+        address: Address::read("ucxl://alice/backend_developer/shop/task/decision").unwrap(),
+        creator_role: "backend_developer".into(),
+        encrypted_for: vec![("backend_developer".into(), Hash::of(b"epoch"))],
+        content_type: "text/markdown".into(),
+        created_at: NOW,
+        size: 5,
+        stored_size: 205,
+        hash: Hash::of(b"hello"),
+        root: Hash::of(b"root"),
+    };
+    let content = alice.write(Draft::PutContent { entry, provenance: no_provenance() }).content.unwrap();
+    let view = alice.db.reader().content_latest(&content).unwrap().unwrap();
+    let (store, realm) = (alice.db.own().unwrap().store, realm(&alice));
+    let good = Pointer { content, event: view.event, store, root: view.entry.root };
+    let index = Index(antiphon_store::Glance::open(alice.home.path()).unwrap());
+    let check = |pointer: Pointer, version, want| {
+        assert_eq!(index.standing(&pointer, version), want, "{pointer:?} {version}");
+        assert_eq!(alice.db.reader().pointer_standing(&pointer, version).unwrap(), want);
+    };
+    check(good, 1, Standing::Authorised);
+    check(good, 2, Standing::Refuted);
+    check(Pointer { root: Hash::of(b"eve"), ..good }, 1, Standing::Refuted);
+    check(Pointer { store: StoreId([6; 16]), ..good }, 1, Standing::Refuted);
+    check(Pointer { event: EventId([6; 16]), ..good }, 1, Standing::Unknown);
+    check(Pointer { content: ContentId([6; 32]), ..good }, 1, Standing::Unknown);
+
+    // Eve claims the highest version there is, for an event that nobody has seen.
+    let eves = Pointer { event: EventId([6; 16]), ..good };
+    let say = |person: u8, pointer: Pointer, version: u64| {
+        let (by, body) = (Person::new(person), Body::Pointer(pointer));
+        let record = Record { team: realm.team, author: by.node_id(), version, expires: NOW.after(LIFE_MS), body };
+        (record.key().path(&realm.prefix), record.sign(by.as_ref()).unwrap())
+    };
+    let (key, value) = say(6, eves, u64::MAX);
+    let _first = kept(alice.db.put_dht_record(&realm, &index, key.as_bytes(), &value, NOW).unwrap());
+    let (_, value) = say(1, good, 1);
+    let _stands = kept(alice.db.put_dht_record(&realm, &index, key.as_bytes(), &value, NOW).unwrap());
+    let (_, again) = say(6, eves, u64::MAX - 1);
+    let refused = alice.db.put_dht_record(&realm, &index, key.as_bytes(), &again, NOW).unwrap();
+    assert!(matches!(refused, DhtPut::Refused(Refusal::Older { .. })), "{refused:?}");
+
+    alice.write(Draft::RemoveContent { id: content, provenance: no_provenance() });
+    assert_eq!(index.standing(&good, 1), Standing::Refuted, "what was removed is pointed at no more");
 }
