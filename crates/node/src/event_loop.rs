@@ -76,6 +76,8 @@ pub(crate) struct Engine {
     pub(crate) copies: Copies,
     pub(crate) custodian: Custodian,
     pub(crate) outbox: Outbox,
+    /// How many messages came since the node started.
+    pub(crate) letters: watch::Sender<u64>,
     /// What the hash table is shown of the team.
     pub(crate) table: crate::dht::Window,
     pub(crate) transfers: Transfers,

@@ -26,7 +26,7 @@ use antiphon_store::{
     AuthorError, Authored, Bring, Draft, EditView, FactFilter, FactView, Recall, RecallQuery, Report, Resolved, Store,
 };
 use antiphon_vault::{LiveKeyring, NodeKey};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::api::{Error, HandshakeView, Invitation, Joined, PeerView, Reason, Status};
@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     pub(crate) quota_bytes: u64,
     /// With what items are put into the outbox.
     pub(crate) pen: Pen,
+    /// How many messages came since the node started.
+    pub(crate) letters: watch::Receiver<u64>,
     /// The hash table.
     pub(crate) desk: crate::dht::Desk,
     /// What is remembered of documents.

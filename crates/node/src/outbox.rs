@@ -71,6 +71,8 @@ pub(crate) enum News {
     Restored { peer: NodeId, side: Side },
     /// A member says something about itself.
     Announced { peer: NodeId, announcement: Announcement },
+    /// Messages came.
+    LettersCame(u64),
     /// A member wants a receipt.
     ReceiptWanted { peer: NodeId },
     /// A stream that this node opened ended.

@@ -210,6 +210,7 @@ async fn assemble(
     tasks.spawn(table.keeper.run());
     let commits = store.committed();
     let sealing = Sealing::default();
+    let (letters, letters_seen) = watch::channel(0);
     let pen = open_outbox(config, &key, &store).await?;
     let transfers = Transfers::new(store.clone(), net.clone());
     let contents = Contents::default();
@@ -225,6 +226,7 @@ async fn assemble(
         sealing: sealing.clone(),
         quota_bytes: config.copy_quota_bytes,
         pen: pen.clone(),
+        letters: letters_seen,
         desk: table.desk,
         contents,
         transfers: transfers.clone(),
@@ -254,6 +256,7 @@ async fn assemble(
         copies: Copies::new(config.copy_quota_bytes, sealing),
         custodian: Custodian::default(),
         outbox: Outbox::new(pen, config.outbox.retry_ms)?,
+        letters,
         table: table.window,
         transfers,
         peer_timeout_ms: config.peer_timeout_ms,

@@ -7,7 +7,7 @@ use antiphon_core::ids::{MessageId, NodeId};
 use antiphon_core::letter::{Letter, ReadNotice};
 use antiphon_core::outbox::{Bounds, Level, Outgoing, Protocol, Subject};
 use antiphon_core::time::UnixMillis;
-use antiphon_node::{Addressee, Error, InboxQuery, MessageDraft, MessageShown, Node, OutboxFilter, Trust};
+use antiphon_node::{Addressee, Error, InboxQuery, MessageDraft, MessageShown, Node, OutboxFilter, Trust, WipeKind};
 use antiphon_store::{Db, Options};
 use antiphon_vault::{NodeKey, OutboxKey, file, seal_to};
 use common::{Machine, config, team_of_two, until};
@@ -73,6 +73,26 @@ async fn bob_gets_what_was_written_while_he_was_away_and_alice_sees_that_he_read
     assert_eq!(bob.handle.read_messages(std::slice::from_ref(&id)).await.unwrap(), []);
     assert!(bob.unread().await.is_empty());
     alice.sees_delivery(&id, "read").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bob_is_told_when_a_message_comes_and_deletes_it() {
+    let (alice, bob) = team_of_two().await;
+    alice.trusts("bob", Trust::Verified).await;
+    let mut letters = bob.handle.letters();
+    let id = alice.sends(draft(to("bob"), "the retry is done")).await;
+    letters.changed().await.unwrap();
+    assert_eq!(bob.unread().await, ["the retry is done"], "it is there when bob is told");
+    let inbox =
+        async || bob.handle.wipe_check().await.unwrap().items.into_iter().find(|item| item.kind == WipeKind::Inbox);
+    let item = inbox().await.unwrap();
+    assert_eq!((item.loses, item.count), (true, 1), "{}", item.what);
+    bob.handle.read_messages(std::slice::from_ref(&id)).await.unwrap();
+    assert!(!inbox().await.unwrap().loses);
+    let (gone, waiting) = bob.handle.delete_messages(&[id[..20].to_owned()]).await.unwrap();
+    assert_eq!((gone.len(), waiting.len()), (1, 0));
+    assert!(bob.list(InboxQuery::default()).await.is_empty() && inbox().await.is_none());
+    assert!(matches!(bob.handle.delete_messages(&[id]).await, Err(Error::MessageNotFound(_))));
 }
 
 fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {

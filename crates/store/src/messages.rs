@@ -162,6 +162,35 @@ impl Db {
         })
     }
 
+    /// Deletes messages from this database, read or not. One that this node wrote and that still waits for a receiver
+    /// stays: what is not to be sent is dropped from the outbox. Returns those that are gone and those that stayed;
+    /// what is not here is neither.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn delete_messages(&mut self, ids: &[MessageId]) -> Result<(Vec<MessageId>, Vec<MessageId>), Error> {
+        self.transaction(|db| {
+            let (mut gone, mut stayed) = (Vec::new(), Vec::new());
+            for id in ids {
+                let mut find = db.conn.prepare_cached(
+                    "SELECT n, EXISTS (SELECT 1 FROM message_receivers r JOIN outbox o ON o.id = r.item
+                                       WHERE r.message = m.n AND m.sent = 1)
+                     FROM messages m WHERE id = ?1",
+                )?;
+                let found = find.query_row([id.0], |found| Ok((found.get(0)?, found.get(1)?))).optional()?;
+                match found {
+                    Some((_, true)) => stayed.push(*id),
+                    Some((n, false)) => {
+                        forget(&db.conn, n)?;
+                        gone.push(*id);
+                    }
+                    None => {}
+                }
+            }
+            Ok((gone, stayed))
+        })
+    }
+
     /// Takes in a message that came, as its effect does; for whoever drives the database without an outbox.
     ///
     /// # Errors

@@ -3,27 +3,39 @@
 //! A list is looked through, a conversation is read. So a list marks nothing, and whoever opens a conversation or
 //! follows what comes in has read it, and its writers are told so, unless `--peek` says otherwise.
 
-use std::time::Duration;
-
 use antiphon_server::client::Client;
-use antiphon_server::dto::{MarkReadDto, MessageDto, MessageFilterDto, MessagesDto};
-use clap::Args;
+use antiphon_server::dto::{DeleteMessagesDto, MarkReadDto, MessageDto, MessageFilterDto, MessagesDto};
+use clap::{Args, Subcommand};
 
 use crate::daemon::Session;
 use crate::outcome::Outcome;
 use crate::render;
 use crate::render::time::now_ms;
 
-/// How often a followed inbox is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long the node is asked to wait for a message before it is asked again, in milliseconds.
+const WAIT_MS: u64 = 20_000;
 /// Messages that are read at once while following.
 const FOLLOWED_MAX: usize = 100;
 /// What stands for all messages where ids are expected.
 const ALL: &str = "all";
 
+/// What else can be done with messages.
+#[derive(Debug, Subcommand)]
+pub(crate) enum InboxCommand {
+    /// Delete messages from this node for good, read or not; their writers are not told
+    Delete {
+        /// Ids as `inbox` shows them, or the beginnings of ids
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+}
+
 /// Options of `inbox`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct InboxArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<InboxCommand>,
     /// Only messages that were not read
     #[arg(long)]
     pub(crate) unread: bool,
@@ -56,6 +68,9 @@ pub(crate) struct InboxArgs {
 /// Runs the command.
 pub(crate) async fn run(args: InboxArgs, session: &Session) -> Outcome {
     let node = session.node().await?;
+    if let Some(InboxCommand::Delete { ids }) = args.command {
+        return delete(ids, &node, session).await;
+    }
     if !args.mark_read.is_empty() {
         let all = args.mark_read.iter().any(|id| id == ALL);
         let which = MarkReadDto { ids: if all { Vec::new() } else { args.mark_read }, all };
@@ -67,7 +82,15 @@ pub(crate) async fn run(args: InboxArgs, session: &Session) -> Outcome {
     }
     let InboxArgs { unread, thread, search, sent, peek, before, limit, .. } = args;
     let yes = |flag: bool| flag.then_some(true);
-    let filter = MessageFilterDto { sent: yes(sent), unread: yes(unread), thread, search, before, after: None, limit };
+    let filter = MessageFilterDto {
+        sent: yes(sent),
+        unread: yes(unread),
+        thread,
+        search,
+        before,
+        limit,
+        ..MessageFilterDto::default()
+    };
     if args.follow {
         return follow(filter, peek, &node, session).await;
     }
@@ -79,6 +102,18 @@ pub(crate) async fn run(args: InboxArgs, session: &Session) -> Outcome {
     session.output.result(&found, |found| list(found, &filter))
 }
 
+async fn delete(ids: Vec<String>, node: &Client, session: &Session) -> Outcome {
+    let deleted = node.delete_messages(&DeleteMessagesDto { ids }).await?;
+    session.output.result(&deleted, |deleted| {
+        let mut said = format!("Deleted {}.", render::count(deleted.deleted.len(), "message"));
+        if !deleted.waiting.is_empty() {
+            let stayed = render::count(deleted.waiting.len(), "message");
+            said.push_str(&format!("\n{stayed} stayed: somebody has not taken it yet. See: antiphon outbox list"));
+        }
+        said
+    })
+}
+
 fn list(found: &MessagesDto, filter: &MessageFilterDto) -> String {
     let narrowed = filter.search.is_some() || filter.before.is_some() || filter.unread.is_some();
     render::messages::list(found, filter.sent == Some(true), narrowed, now_ms())
@@ -87,6 +122,7 @@ fn list(found: &MessagesDto, filter: &MessageFilterDto) -> String {
 /// Shows unread messages as they come, each once.
 async fn follow(mut filter: MessageFilterDto, peek: bool, node: &Client, session: &Session) -> Outcome {
     (filter.unread, filter.after, filter.limit) = (Some(true), Some(0), Some(FOLLOWED_MAX));
+    filter.wait_ms = Some(WAIT_MS);
     loop {
         let found = node.messages(&filter).await?;
         for message in &found.messages {
@@ -95,9 +131,6 @@ async fn follow(mut filter: MessageFilterDto, peek: bool, node: &Client, session
         }
         if !peek {
             mark(&found.messages, node).await?;
-        }
-        if found.next.is_none() {
-            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }

@@ -59,6 +59,8 @@ pub enum WipeKind {
     SetAside,
     /// What waits in the outbox for members that have not taken it.
     Outbox,
+    /// Messages that came here, and to no other machine of whoever they are for.
+    Inbox,
     /// No other member is a steward.
     OnlySteward,
     /// No other member holds the present key of a role.
@@ -77,6 +79,7 @@ impl WipeKind {
             Self::Private => "private",
             Self::SetAside => "set_aside",
             Self::Outbox => "outbox",
+            Self::Inbox => "inbox",
             Self::OnlySteward => "only_steward",
             Self::OnlyKeyHolder => "only_key_holder",
             Self::KeptCopies => "kept_copies",

@@ -8,7 +8,7 @@ use antiphon_core::event::Subject as About;
 use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::outbox::{Outgoing, Protocol, Subject};
-use antiphon_store::{Error as StoreError, Reader};
+use antiphon_store::{Error as StoreError, MessageCounts, Reader};
 
 use super::Handle;
 use crate::api::{
@@ -108,14 +108,16 @@ impl Handle {
         let sealed = self.sealed_copies().await?;
         let own = team.own.node;
         let membership = team.membership.clone();
-        let (unconfirmed, set_aside) = self
-            .store()
-            .read(move |reader| Ok((unconfirmed(reader, &membership, &own)?, reader.own_log()?.waiting)))
-            .await?;
+        let read = move |reader: &Reader<'_>| {
+            let unconfirmed = unconfirmed(reader, &membership, &own)?;
+            Ok((unconfirmed, reader.own_log()?.waiting, reader.message_counts()?))
+        };
+        let (unconfirmed, set_aside, messages) = self.store().read(read).await?;
         let mut items: Vec<WipeItem> = unconfirmed.into_iter().collect();
         items.extend(private(&sealed));
         items.extend((set_aside > 0).then(|| of_set_aside(set_aside)));
         items.extend(undelivered(&self.outbox_summary().await?));
+        items.extend(received(&messages));
         items.extend(stewardship(&team.membership, &own));
         items.extend(role_keys(&team.membership, &own));
         items.extend(kept_copies(&sealed));
@@ -132,6 +134,27 @@ impl Handle {
         others.sort_by(|one, other| (&one.1, one.0).cmp(&(&other.1, other.0)));
         Ok(others)
     }
+}
+
+/// Messages that came are kept by this node alone: whoever wrote them may have let go of its copy.
+fn received(counts: &MessageCounts) -> Option<WipeItem> {
+    let MessageCounts { received, unread, .. } = *counts;
+    let messages = |count: u64| if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
+    let (loses, what, fix) = match (received, unread) {
+        (0, _) => return None,
+        (_, 0) => (
+            false,
+            format!("{} that came and were read are kept on this machine alone", messages(received)),
+            "antiphon inbox --json > messages.json (to keep the newest of them)",
+        ),
+        (_, unread) => (
+            true,
+            format!("{} that came and were not read are kept on this machine alone", messages(unread)),
+            "antiphon inbox --unread",
+        ),
+    };
+    let count = if loses { unread } else { received };
+    Some(WipeItem { kind: WipeKind::Inbox, loses, count, what, examples: Vec::new(), fix: fix.to_owned() })
 }
 
 /// What members of the team have signed.

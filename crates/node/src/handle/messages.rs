@@ -185,6 +185,24 @@ impl Handle {
         Ok(ids)
     }
 
+    /// Deletes messages from this node, read or not; their writers are not told. Returns those that are gone, and
+    /// those that stayed since they still wait for a receiver. At most [`MESSAGES_READ_MAX`] at once.
+    ///
+    /// # Errors
+    /// [`Error::MessageNotFound`], [`Error::MessageAmbiguous`]; then none is deleted.
+    pub async fn delete_messages(&self, names: &[String]) -> Result<(Vec<MessageId>, Vec<MessageId>), Error> {
+        let mut ids = Vec::with_capacity(names.len().min(MESSAGES_READ_MAX));
+        for name in names.iter().take(MESSAGES_READ_MAX) {
+            ids.push(self.resolve_message(name).await?);
+        }
+        Ok(self.store().share(move |db| db.delete_messages(&ids)).await?)
+    }
+
+    /// Tells of every message that comes: it is durable by then.
+    pub fn letters(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.shared.letters.clone()
+    }
+
     /// What this marks is what it tells the writers, so two that mark at once tell them nothing twice but the time.
     async fn mark_read(&self, ids: Vec<MessageId>) -> Result<Vec<MessageId>, Error> {
         let (team, at, wanted) = (self.team().await?, now(), ids.clone());

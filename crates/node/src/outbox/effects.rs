@@ -52,6 +52,8 @@ pub(crate) enum Then {
     SignReceipt,
     /// Whoever asks is told whether a resource of this node is there.
     AnswerVerify(ResourceId),
+    /// Whoever waits for messages is told.
+    LetterCame,
     /// What a member says about itself is remembered.
     Announced(Announcement),
 }
@@ -63,7 +65,11 @@ pub(crate) enum Then {
 pub(crate) fn meaning(context: &Context, from: &NodeId, item: &Item) -> Result<Meaning, Refusal> {
     let not_understood = || Refusal::named(NOT_UNDERSTOOD);
     match Protocol::from_number(item.protocol).ok_or_else(not_understood)? {
-        Protocol::MESSAGE => super::letters::meaning(context, from, item).map(Meaning::only),
+        Protocol::MESSAGE => {
+            let effect = super::letters::meaning(context, from, item)?;
+            let then = matches!(effect, Effect::Letter(_)).then_some(Then::LetterCame);
+            Ok(Meaning { effect, then })
+        }
         Protocol::CUSTODY_REQUEST => Ok(Meaning { effect: Effect::Nothing, then: Some(Then::SignReceipt) }),
         protocol if super::resources::is_about(protocol) => super::resources::meaning(protocol, item),
         protocol => crate::announce::meaning(protocol, item).unwrap_or_else(|| Err(not_understood())),
@@ -77,6 +83,8 @@ pub(crate) struct After {
     pub(crate) answers: Vec<Outgoing>,
     /// Whether a receipt is wanted.
     pub(crate) receipt: bool,
+    /// How many messages came.
+    pub(crate) letters: u64,
     /// What the sender says about itself.
     pub(crate) announced: Vec<Announcement>,
 }
@@ -87,6 +95,7 @@ pub(crate) async fn after(context: &Context, from: NodeId, done: Vec<Then>) -> A
     for then in done {
         match then {
             Then::SignReceipt => after.receipt = true,
+            Then::LetterCame => after.letters += 1,
             Then::Announced(announcement) => after.announced.push(announcement),
             Then::AnswerVerify(id) => match super::resources::answer(&context.store, from, id).await {
                 Ok(answer) => after.answers.push(answer),

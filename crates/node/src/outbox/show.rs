@@ -54,6 +54,7 @@ impl Engine {
             }
             News::Restored { peer, side } => self.restored(peer, side),
             News::Announced { peer, announcement } => self.announced(peer, announcement),
+            News::LettersCame(count) => self.letters.send_modify(|came| *came += count),
             News::ReceiptWanted { peer } => self.sign_for(peer),
             News::SenderEnded { peer, epoch, reason } => self.sender_ended(peer, epoch, reason),
             News::ReceiverEnded { peer, epoch } => self.receiver_ended(peer, epoch),

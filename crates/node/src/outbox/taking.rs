@@ -119,7 +119,10 @@ impl Engine {
             let (outcomes, done) = take(&context, from, items).await;
             // The answer first: what else is to be done can wait.
             let _ = inputs.send(Input::Outbox(News::Receiver { peer, epoch, input: Heard::Took(outcomes) })).await;
-            let After { answers, receipt, announced } = effects::after(&context, peer, done).await;
+            let After { answers, receipt, letters, announced } = effects::after(&context, peer, done).await;
+            if letters > 0 {
+                let _ = inputs.send(Input::Outbox(News::LettersCame(letters))).await;
+            }
             for announcement in announced {
                 let _ = inputs.send(Input::Outbox(News::Announced { peer, announcement })).await;
             }

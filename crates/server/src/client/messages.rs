@@ -4,7 +4,10 @@ use hyper::Method;
 
 use super::calls::{percent_encoded, with_query};
 use super::{Client, ClientError};
-use crate::dto::{MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessagesDto, NewMessageDto};
+use crate::dto::{
+    DeleteMessagesDto, DeletedMessagesDto, MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessagesDto,
+    NewMessageDto,
+};
 
 const MESSAGES: &str = "/api/v1/messages";
 
@@ -31,6 +34,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn message(&self, id: &str) -> Result<MessageDto, ClientError> {
         self.get(&format!("{MESSAGES}/{}", percent_encoded(id))).await
+    }
+
+    /// Deletes messages from this node; their writers are not told.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn delete_messages(&self, which: &DeleteMessagesDto) -> Result<DeletedMessagesDto, ClientError> {
+        self.send(Method::POST, &format!("{MESSAGES}/delete"), which).await
     }
 
     /// Marks messages as read, and lets their writers know.

@@ -27,7 +27,11 @@ pub(super) fn shares(config: FederationConfig) -> SharesDto {
     SharesDto {
         mode: mode.to_owned(),
         paused: config.paused,
-        levels: Level::ALL.iter().filter(|level| **level <= config.up_to).map(|level| level.name().to_owned()).collect(),
+        levels: Level::ALL
+            .iter()
+            .filter(|level| **level <= config.up_to)
+            .map(|level| level.name().to_owned())
+            .collect(),
         all_domains: config.all_domains,
         agent: config.agent,
         at: rfc3339(config.at),

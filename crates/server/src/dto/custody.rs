@@ -80,7 +80,7 @@ pub struct ReceiptsDto {
 /// One thing to know before this machine is wiped.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WipeItemDto {
-    /// Stable name: `unconfirmed`, `private`, `set_aside`, `outbox`, `only_steward`, `only_key_holder`, `kept_copies`,
+    /// Stable name: `unconfirmed`, `private`, `set_aside`, `outbox`, `inbox`, `only_steward`, `only_key_holder`, `kept_copies`,
     /// `recovery_phrase`; later versions add more.
     pub kind: String,
     /// Whether something would be lost; otherwise it is only to be known.

@@ -56,6 +56,9 @@ pub struct MessageFilterDto {
     /// Most messages to list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
+    /// Where there are none yet: wait so many milliseconds for one to come, at most 25,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
 }
 
 /// One message.
@@ -156,6 +159,23 @@ pub struct MarkReadDto {
     /// All of them instead, the oldest first.
     #[serde(skip_serializing_if = "is_false")]
     pub all: bool,
+}
+
+/// Which messages are deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteMessagesDto {
+    /// Ids, or the beginnings of ids.
+    pub ids: Vec<String>,
+}
+
+/// What became of messages that were to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DeletedMessagesDto {
+    /// Ids of those that are gone from this node.
+    pub deleted: Vec<String>,
+    /// Ids of those that stayed, since they still wait for a receiver.
+    pub waiting: Vec<String>,
 }
 
 /// Messages that were not read before and are now.

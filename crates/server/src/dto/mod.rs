@@ -65,7 +65,8 @@ pub use members::{
     RevokedDto, RoleDto, RolesDto, RotateDto, RotatedDto, SetRolesDto, StewardDto, WaitingDto,
 };
 pub use message::{
-    MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessageReceiverDto, MessagesDto, NewMessageDto,
+    DeleteMessagesDto, DeletedMessagesDto, MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessageReceiverDto,
+    MessagesDto, NewMessageDto,
 };
 pub use node::{
     FindingDto, HandshakeDto, HandshakeRequestDto, PeerDto, PeersDto, ReasonDto, SharesDto, StateHashDto, StatusDto,

@@ -7,7 +7,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use super::input::{Body, Query};
-use crate::dto::{MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessagesDto, NewMessageDto};
+use crate::dto::{
+    DeleteMessagesDto, DeletedMessagesDto, MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessagesDto,
+    NewMessageDto,
+};
 use crate::error::Problem;
 use crate::service::Service;
 
@@ -18,6 +21,7 @@ pub(super) fn routes() -> Router<Arc<Service>> {
     Router::new()
         .route("/api/v1/messages", get(list).post(send))
         .route("/api/v1/messages/read", post(read))
+        .route("/api/v1/messages/delete", post(delete))
         .route("/api/v1/messages/{id}", get(show))
 }
 
@@ -31,6 +35,10 @@ async fn send(service: State<Arc<Service>>, Body(message): Body<NewMessageDto>) 
 
 async fn read(service: State<Arc<Service>>, Body(which): Body<MarkReadDto>) -> Answer<MarkedDto> {
     service.mark_read(which).await.map(Json)
+}
+
+async fn delete(service: State<Arc<Service>>, Body(which): Body<DeleteMessagesDto>) -> Answer<DeletedMessagesDto> {
+    service.delete_messages(which).await.map(Json)
 }
 
 async fn show(service: State<Arc<Service>>, Path(id): Path<String>) -> Answer<MessageDto> {

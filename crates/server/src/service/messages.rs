@@ -1,11 +1,21 @@
 //! Messages between agents: sending, listing, reading them.
 
+use std::time::Duration;
+
+use antiphon_core::ids::MessageId;
 use antiphon_core::letter::Reference;
+use tokio::time::{Instant, timeout_at};
 
 use super::Service;
 use crate::convert;
-use crate::dto::{MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessagesDto, NewMessageDto, WrittenDto};
+use crate::dto::{
+    DeleteMessagesDto, DeletedMessagesDto, MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessagesDto,
+    NewMessageDto, WrittenDto,
+};
 use crate::error::{Code, Problem};
+
+/// Longest wait for a message to come, in milliseconds.
+const WAIT_MS_MAX: u64 = 25_000;
 
 impl Service {
     pub(crate) async fn send_message(&self, mut message: NewMessageDto) -> Result<MessageDto, Problem> {
@@ -35,7 +45,27 @@ impl Service {
 
     pub(crate) async fn messages(&self, filter: MessageFilterDto) -> Result<MessagesDto, Problem> {
         let newer = filter.after.is_some();
-        Ok(convert::messages(self.handle.inbox(convert::inbox_of(filter)).await?, newer))
+        let until = Instant::now() + Duration::from_millis(filter.wait_ms.unwrap_or(0).min(WAIT_MS_MAX));
+        // Before it is looked, so that none comes in between unnoticed.
+        let mut letters = self.handle.letters();
+        loop {
+            let found = convert::messages(self.handle.inbox(convert::inbox_of(filter.clone())).await?, newer);
+            let waits = found.messages.is_empty() && filter.wait_ms.is_some();
+            // Time passes, or the node stops: then there is nothing more to wait for.
+            if !waits || !matches!(timeout_at(until, letters.changed()).await, Ok(Ok(()))) {
+                return Ok(found);
+            }
+        }
+    }
+
+    pub(crate) async fn delete_messages(&self, which: DeleteMessagesDto) -> Result<DeletedMessagesDto, Problem> {
+        if which.ids.is_empty() {
+            return Err(Problem::new(Code::Invalid, "no message is named")
+                .hint("name the messages that are to go: antiphon inbox delete ID"));
+        }
+        let (gone, waiting) = self.handle.delete_messages(&which.ids).await?;
+        let texts = |ids: Vec<MessageId>| ids.iter().map(ToString::to_string).collect();
+        Ok(DeletedMessagesDto { deleted: texts(gone), waiting: texts(waiting) })
     }
 
     pub(crate) async fn message(&self, id: &str) -> Result<MessageDto, Problem> {

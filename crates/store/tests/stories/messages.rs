@@ -301,6 +301,29 @@ fn the_counts_are_checked_and_counted_anew() {
 }
 
 #[test]
+fn a_message_is_deleted_but_not_while_somebody_has_not_taken_it() {
+    let (mut alice, mut bob) = alice_and_bob();
+    let letters = [alice.letter(&bob, "the canary sings"), alice.letter(&bob, "and flies")];
+    letters.iter().for_each(|letter| assert_eq!(bob.take(letter), Came::Kept));
+    let unknown = alice.message_id();
+    assert_eq!(bob.db.delete_messages(&[letters[0].id, unknown]).unwrap(), (vec![letters[0].id], vec![]));
+    assert_eq!(bob.texts(&MessageFilter::default()), ["and flies"]);
+    let words = MessageFilter { words: Some("canary".into()), ..MessageFilter::default() };
+    assert!(bob.list(&words).is_empty());
+    let counts = bob.db.reader().message_counts().unwrap();
+    assert_eq!((counts.received, counts.unread), (1, 1));
+    let (id, places) = alice.send(&[bob.node()], "for bob");
+    assert_eq!(alice.db.delete_messages(&[id]).unwrap(), (vec![], vec![id]));
+    let now = alice.tick();
+    alice.db.settle_outbox(&bob.node(), &[(places[0], Settled::Taken)], now).unwrap();
+    assert_eq!(alice.db.delete_messages(&[id]).unwrap(), (vec![id], vec![]));
+    assert!(alice.list(&sent()).is_empty());
+    for machine in [&alice, &bob] {
+        assert_eq!(machine.db.reader().verify().unwrap().problems, Vec::<String>::new());
+    }
+}
+
+#[test]
 fn messages_stay_with_the_team_that_is_left() {
     let (mut alice, mut bob) = alice_and_bob();
     bob.take(&alice.letter(&bob, "for the old team"));
