@@ -345,6 +345,7 @@ fn half_a_short_one_spoils_nothing_that_is_fetched() {
     let root = manifest.hash();
     db.begin_fetch(&manifest).unwrap();
     // Killed while the same was written here, which has its name from the beginning.
+    fs::create_dir(db.blobs().dir()).unwrap();
     fs::write(db.blobs().path(&root), "short, and").unwrap();
     drop(db);
     let mut db = open(home.path());
