@@ -8,6 +8,7 @@
 //!   http.token     0600  bearer token of the HTTP door
 //!   antiphon.db          log and projections
 //!   search.db            search index, can be rebuilt
+//!   content/       0700  ciphertexts of documents, each named by its root
 //! ```
 
 use std::fs::{DirBuilder, File, OpenOptions};
