@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use antiphon_core::dht::{Body, Key, LIFE_MS, Pointer, Record, Refusal, Standing};
+use antiphon_core::dht::{Body, Key, Knowledge as _, LIFE_MS, Pointer, Record, Refusal, Standing};
 use antiphon_core::ids::ContentId;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::dht::Backend;
@@ -110,15 +110,20 @@ impl Desk {
         self.put(record.key().path(&realm.prefix).into_bytes(), value).await
     }
 
-    /// Keeps a signed record, this node's or another member's, and tells members of its own.
+    /// Keeps a signed record, and tells members: of its own until it is withdrawn, of another member's once, since that
+    /// member goes on telling.
     pub(crate) async fn put(&self, key: Vec<u8>, value: Vec<u8>) -> Result<DhtPut, Error> {
-        let began = Instant::now();
+        let (began, others) = (Instant::now(), (key.clone(), value.clone()));
         let put = self.at.keep(key, value).await;
         self.at.ended(Backend::Local, Operation::Put, began, put.is_ok()).await?;
         let put = put?;
         if let DhtPut::Kept { id, own, displaced } = &put {
             if *own {
                 self.tell(News::Waits(DhtItem::Record(*id))).await?;
+            } else if self.is_online()
+                && let Err(error) = self.at.net.put(others.0, others.1, 1).await
+            {
+                tracing::debug!(%error, "another member's record was kept here alone");
             }
             if let Some(row) = displaced {
                 self.tell(News::Dropped(DhtItem::Record(*row))).await?;
@@ -144,8 +149,10 @@ impl Desk {
         let (began, path) = (Instant::now(), path.to_vec());
         let read = self.at.store.read(move |reader| reader.dht_record(&path)).await;
         self.at.ended(Backend::Local, Operation::Get, began, read.is_ok()).await?;
-        // An own one that has ended is signed again as soon as it is published; it says what it says.
-        Ok(read?.filter(|row| row.own || row.expires > now()))
+        // An own one that has ended is signed again as soon as it is published; it says what it says. What somebody said
+        // who was put out counts no more.
+        let counts = |row: &DhtRecord| row.own || (row.expires > now() && self.at.judge.known().is_member(&row.author));
+        Ok(read?.filter(counts))
     }
 
     fn answer(&self, row: DhtRecord, asked: bool) -> Result<Answer, Error> {

@@ -273,6 +273,9 @@ impl Keeper {
         for node in before.difference(&present) {
             self.keep_up(upkeep::Input::Gone(*node));
         }
+        if present.is_empty() && !before.is_empty() {
+            self.decide(Heard::Doubt(Backend::Kad));
+        }
         for node in present.difference(&before) {
             self.keep_up(upkeep::Input::Connected(*node));
             self.decide(Heard::Hope(Backend::Kad));
