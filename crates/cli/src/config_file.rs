@@ -108,7 +108,9 @@ quota_mib = 512
         assert_eq!(config.levels.of(Protocol::PLANNER), Level::Moderate);
         let network = parse("[network]\nrelay = true\nautonat = false", "f").unwrap().network;
         assert!(network.relay && !network.autonat && network.hole_punching && !network.upnp, "{network:?}");
-        let dht = parse("[dht]\nprefix = \"team\"\nmode = \"client\"\nbackend = \"local\"\ndiscovery = \"5s\"", "f").unwrap().dht;
+        let dht = parse("[dht]\nprefix = \"team\"\nmode = \"client\"\nbackend = \"local\"\ndiscovery = \"5s\"", "f")
+            .unwrap()
+            .dht;
         assert_eq!(dht.prefix.map(|prefix| prefix.to_string()).as_deref(), Some("/team"));
         assert_eq!((dht.mode.name(), dht.backend.name(), dht.intervals.discovery_ms), ("client", "local", 5_000));
         assert_eq!(parse("", "f").unwrap(), FileConfig::default());

@@ -78,8 +78,17 @@ pub(crate) async fn start(settings: &Settings, session: &Session) -> Result<Runn
     let (name, mdns) = (settings.name.clone(), !settings.no_mdns);
     let file = config_file::read(session.home.path())?;
     let outbox = settings.outbox.over(file.outbox)?;
-    let config =
-        Config { name, listen, mdns, peer_timeout_ms, outbox, dht: file.dht, reach: file.network, storage: file.storage, ..defaults };
+    let config = Config {
+        name,
+        listen,
+        mdns,
+        peer_timeout_ms,
+        outbox,
+        dht: file.dht,
+        reach: file.network,
+        storage: file.storage,
+        ..defaults
+    };
     let node = Node::start(config).await?;
     let handle = node.handle();
     let options = DoorOptions { home: session.home.clone(), http: (!settings.no_http).then(|| settings.http.clone()) };

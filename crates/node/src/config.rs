@@ -26,6 +26,8 @@ pub struct Config {
     pub listen: Vec<String>,
     /// Whether to look for members on the local network by multicast DNS.
     pub mdns: bool,
+    /// How to be reachable where no address leads here.
+    pub reach: antiphon_net::ReachConfig,
     /// How long a verified peer may be silent before it counts as expired, in milliseconds.
     pub peer_timeout_ms: u64,
     /// Most bytes of sealed copies that are kept for one member.
@@ -50,6 +52,7 @@ impl Config {
             founding: Vec::new(),
             listen: vec!["/ip4/0.0.0.0/tcp/0".to_owned(), "/ip4/0.0.0.0/udp/0/quic-v1".to_owned()],
             mdns: true,
+            reach: antiphon_net::ReachConfig::default(),
             peer_timeout_ms: PEER_TIMEOUT_MS,
             copy_quota_bytes: crate::sealed::QUOTA_BYTES,
             outbox: OutboxConfig::default(),

@@ -70,6 +70,7 @@ mod team;
 mod team_view;
 mod why;
 
+pub use antiphon_net::ReachConfig;
 pub use antiphon_protocol::backup::PARTS_PER_OWNER_MAX;
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{

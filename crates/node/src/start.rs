@@ -317,7 +317,7 @@ fn registry_of(rows: Vec<antiphon_store::PeerRow>) -> Registry {
 fn network_of(config: &Config, key: &NodeKey, dht: antiphon_net::DhtConfig) -> antiphon_net::Config {
     let version = config.agent_version.clone();
     let usual = antiphon_net::Config::new(key.libp2p_seed(), version);
-    antiphon_net::Config { mdns: config.mdns, dht: Some(dht), ..usual }
+    antiphon_net::Config { mdns: config.mdns, reach: config.reach, dht: Some(dht), ..usual }
 }
 
 /// Starts the network at the ports of the last run, or at others where those are taken by now.

@@ -1,7 +1,5 @@
 //! What may wait for peers: flags and environment before the file in the home, that before the defaults.
 
-use std::path::Path;
-
 use antiphon_node::{Levels, OutboxConfig};
 use clap::Args;
 
@@ -30,12 +28,12 @@ pub(crate) struct OutboxSettings {
 }
 
 impl OutboxSettings {
-    /// The settings that hold for the node of `home`.
+    /// The settings that hold, over those of the file.
     ///
     /// # Errors
-    /// A problem when the file in the home is wrong.
-    pub(crate) fn over(&self, home: &Path) -> Result<OutboxConfig, Problem> {
-        let mut config = config_file::read(home)?;
+    /// A problem when one makes no sense.
+    pub(crate) fn over(&self, file: OutboxConfig) -> Result<OutboxConfig, Problem> {
+        let mut config = file;
         let bounds = &mut config.bounds;
         bounds.items_per_peer = self.outbox_items_per_peer.unwrap_or(bounds.items_per_peer);
         bounds.bytes_per_peer = self.outbox_bytes_per_peer.unwrap_or(bounds.bytes_per_peer);
@@ -101,14 +99,14 @@ mod tests {
         std::fs::write(home.path().join(config_file::NAME), file).unwrap();
         let args = ["--outbox-items-per-peer", "7", "--outbox-bytes-per-peer", "1MiB", "--outbox-level"];
         let settings = read(&[&args[..], &["message=moderate"]].concat()).unwrap();
-        let config = settings.over(home.path()).unwrap();
+        let config = settings.over(config_file::read(home.path()).unwrap().outbox).unwrap();
         assert_eq!((config.bounds.items_per_peer, config.bounds.bytes_per_peer), (7, 1 << 20));
         assert_eq!(config.retry_ms, 60_000, "what no flag names stands in the file");
         assert_eq!(config.levels.of(Protocol::PLANNER), Level::None);
         assert_eq!(config.levels.of(Protocol::MESSAGE), Level::Moderate);
         let args = settings.to_args();
         let again = read(&args.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
-        assert_eq!(again.over(home.path()).unwrap(), config);
+        assert_eq!(again.over(config_file::read(home.path()).unwrap().outbox).unwrap(), config);
     }
 
     #[test]
