@@ -223,7 +223,7 @@ fn who_lacks_a_block_is_not_asked_for_it_again_and_may_send_others() {
 
 #[test]
 fn one_who_lacks_all_makes_room_for_one_who_waits() {
-    let document = document();
+    let document = Document::new(9 * 4 * BLOCK_BYTES);
     let nodes: Vec<NodeId> = (1..=9).map(|n| NodeId([n; 32])).collect();
     assert_eq!(nodes.len(), ACTIVE_MAX + 1);
     let mut bob = Fetch::new(document.root(), document.shape, nodes.clone());
@@ -234,6 +234,24 @@ fn one_who_lacks_all_makes_room_for_one_who_waits() {
     let out = says(&mut bob, nodes[0], missing);
     assert_eq!(out, [Output::Close(nodes[0]), Output::Open(nodes[8])]);
     assert_eq!(gone(&bob, nodes[0]), Some(Gone::Lacks));
+}
+
+#[test]
+fn a_small_document_is_asked_of_the_likeliest_first_and_of_others_when_that_takes_long() {
+    let document = Document::new(1_000);
+    let mut bob = Fetch::new(document.root(), document.shape, [CAROL, ALICE]);
+    let out = bob.handle(Input::Begin(None), NOW);
+    assert_eq!(out[0], Output::Open(CAROL));
+    assert!(!out.contains(&Output::Open(ALICE)));
+    let _out = bob.handle(Input::Opened(CAROL), NOW);
+    assert!(!bob.handle(Input::Wake, NOW.after(ASK_AGAIN_MS - 1)).contains(&Output::Open(ALICE)));
+    assert!(bob.handle(Input::Wake, NOW.after(ASK_AGAIN_MS)).contains(&Output::Open(ALICE)));
+    // Who lacks it makes room at once.
+    let mut bob = Fetch::new(document.root(), document.shape, [CAROL, ALICE]);
+    let _out = bob.handle(Input::Begin(None), NOW);
+    let _out = bob.handle(Input::Opened(CAROL), NOW);
+    let missing = Message::Missing { root: document.root(), what: What::Manifest(document.root()) };
+    assert!(says(&mut bob, CAROL, missing).contains(&Output::Open(ALICE)));
 }
 
 #[test]

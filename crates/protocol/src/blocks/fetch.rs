@@ -13,6 +13,7 @@
 //! The machine hashes no blocks: who drives it checks them where it writes them ([`Output::Keep`]), several at once and
 //! beside the network, and says what came of it.
 
+mod asking;
 mod plan;
 mod provider;
 
@@ -26,7 +27,7 @@ use antiphon_core::time::UnixMillis;
 use self::plan::Plan;
 use self::provider::{Provider, State};
 use super::UNKNOWN_MAX;
-use super::message::{Block, Message, What, ranges};
+use super::message::{Block, Message, What};
 use crate::reason::Reason;
 
 pub use self::plan::{Look, PARTS_OPEN_MAX, Piece, Unfit};
@@ -40,6 +41,8 @@ pub const FLYING_BYTES_MAX: u64 = 8 * 1024 * 1024;
 pub const PROVIDERS_MAX: usize = 64;
 /// Most providers that are asked at the same time.
 pub const ACTIVE_MAX: usize = 8;
+/// Bytes that must be missing for each provider beyond the first.
+const BYTES_PER_PROVIDER: u64 = 1024 * 1024;
 /// Silence of a provider that owes something after which it is given up, in milliseconds.
 pub const STALL_MS: u64 = 15_000;
 /// How long a piece must be owed before somebody with nothing to do is asked for it too, in milliseconds.
@@ -176,13 +179,18 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    /// A fetch of the document `root`, whose ciphertext the index says is of this shape.
+    /// A fetch of the document `root`, whose ciphertext the index says is of this shape. The likeliest providers come
+    /// first.
     pub fn new(root: Hash, shape: Shape, providers: impl IntoIterator<Item = NodeId>) -> Self {
-        let providers = providers.into_iter().take(PROVIDERS_MAX).map(|node| (node, Provider::new()));
+        let mut named = BTreeMap::new();
+        for node in providers.into_iter().take(PROVIDERS_MAX) {
+            let rank = named.len();
+            named.entry(node).or_insert_with(|| Provider::new(rank));
+        }
         Self {
             root,
             plan: Plan::new(root, shape),
-            providers: providers.collect(),
+            providers: named,
             asked: BTreeMap::new(),
             keeping: BTreeMap::new(),
             progress: Progress { blocks: shape.blocks(), ..Progress::default() },
@@ -234,8 +242,9 @@ impl Fetch {
             }
             Input::Begin(_) => {}
             Input::Provider(node) => {
-                if self.providers.len() < PROVIDERS_MAX {
-                    self.providers.entry(node).or_insert_with(Provider::new);
+                let rank = self.providers.len();
+                if rank < PROVIDERS_MAX {
+                    self.providers.entry(node).or_insert_with(|| Provider::new(rank));
                 }
             }
             Input::Opened(node) => {
@@ -428,118 +437,6 @@ impl Fetch {
         Ok(false)
     }
 
-    /// Gives up who is silent, and opens streams to whom they are needed.
-    fn tend(&mut self, now: UnixMillis, out: &mut Vec<Output>) {
-        let silent = |provider: &Provider| {
-            let waits = provider.state == State::Opening || !provider.asked.is_empty();
-            waits && now >= provider.heard_at.after(STALL_MS)
-        };
-        for node in self.nodes(silent) {
-            self.account(&node, |account| account.stalls += 1);
-            self.give_up(node, Gone::Stalled(STALL_MS), out);
-        }
-        if self.plan.free.is_empty() {
-            return;
-        }
-        self.make_room(out);
-        let mut active = self.providers.values().filter(|provider| provider.is_active()).count();
-        for (node, provider) in &mut self.providers {
-            let opens = match provider.state {
-                State::Resting(until) => now >= until,
-                State::Spare if active < ACTIVE_MAX => {
-                    active += 1;
-                    true
-                }
-                _ => false,
-            };
-            if opens {
-                provider.state = State::Opening;
-                provider.heard_at = now;
-                out.push(Output::Open(*node));
-            }
-        }
-    }
-
-    /// Gives up those who lack all that is free, if others wait for their place.
-    fn make_room(&mut self, out: &mut Vec<Output>) {
-        if !self.providers.values().any(|provider| provider.state == State::Spare) {
-            return;
-        }
-        let free = &self.plan.free;
-        let dry = |provider: &Provider| {
-            let idle = provider.state == State::Open && provider.asked.is_empty() && !provider.lacks.is_empty();
-            idle && free.iter().all(|piece| provider.lacks.contains(piece))
-        };
-        for node in self.nodes(dry) {
-            self.give_up(node, Gone::Lacks, out);
-        }
-    }
-
-    /// Asks everybody who has room for what is free; the one who owes least first.
-    fn share_out(&mut self, now: UnixMillis, out: &mut Vec<Output>) {
-        let mut open: Vec<(u64, NodeId)> = self.providers.iter().filter_map(owes_if_open).collect();
-        open.sort_unstable();
-        let window = (FLYING_BYTES_MAX / (open.len().max(1) as u64)).min(WINDOW_BYTES_MAX);
-        for (owed, node) in open {
-            let room = window.saturating_sub(owed);
-            // Asking for each block as one comes would be a message for every block.
-            if owed > 0 && room < window / 4 {
-                continue;
-            }
-            let room = room.min(FLYING_BYTES_MAX.saturating_sub(self.flying_bytes()));
-            let mut pieces = self.pick(&node, room, self.plan.free.iter().copied());
-            if pieces.is_empty() && owed == 0 {
-                let late = |(piece, asked): (&Piece, &Asked)| {
-                    (asked.by.len() < 2 && now >= asked.at.after(ASK_AGAIN_MS)).then_some(*piece)
-                };
-                pieces = self.pick(&node, room, self.asked.iter().filter_map(late));
-            }
-            self.ask(node, &pieces, now, out);
-        }
-    }
-
-    /// As many of these as the provider may have, and there is room for.
-    fn pick(&self, node: &NodeId, mut room: u64, pieces: impl Iterator<Item = Piece>) -> Vec<Piece> {
-        let Some(provider) = self.providers.get(node) else { return Vec::new() };
-        let mut picked = Vec::new();
-        for piece in pieces.filter(|piece| provider.may_have(piece)) {
-            let bytes = self.plan.bytes(piece);
-            if bytes > room {
-                break;
-            }
-            room -= bytes;
-            picked.push(piece);
-        }
-        picked
-    }
-
-    fn ask(&mut self, node: NodeId, pieces: &[Piece], now: UnixMillis, out: &mut Vec<Output>) {
-        let mut blocks = Vec::new();
-        for piece in pieces {
-            let bytes = self.plan.bytes(*piece);
-            self.plan.free.remove(piece);
-            let asked = self.asked.entry(*piece).or_insert_with(|| Asked { by: Vec::new(), at: now });
-            asked.by.push(node);
-            asked.at = now;
-            if let Some(provider) = self.providers.get_mut(&node) {
-                provider.ask(*piece, bytes, now);
-            }
-            match (piece, self.plan.hash(*piece)) {
-                (Piece::Block(n), _) => blocks.push(*n),
-                (_, Some(hash)) => {
-                    let want = Message::Want { root: self.root, what: What::Manifest(hash) };
-                    out.push(Output::Send(node, want));
-                }
-                (_, None) => {}
-            }
-        }
-        if !blocks.is_empty() {
-            blocks.sort_unstable();
-            let what = What::Blocks(ranges(blocks));
-            out.push(Output::Send(node, Message::Want { root: self.root, what }));
-        }
-    }
-
     /// Fails when nothing is under way and nobody is left of whom anything could come.
     fn check_hope(&mut self) -> Result<(), Failure> {
         let owed = self.providers.values().any(|provider| !provider.asked.is_empty() || provider.is_hope());
@@ -631,10 +528,6 @@ impl Fetch {
             note(&mut provider.account);
         }
     }
-}
-
-fn owes_if_open((node, provider): (&NodeId, &Provider)) -> Option<(u64, NodeId)> {
-    (provider.state == State::Open).then_some((provider.asked_bytes, *node))
 }
 
 const _: () = assert!(FLYING_BYTES_MAX / ACTIVE_MAX as u64 >= 2 * BLOCK_BYTES, "everybody has a window");

@@ -108,6 +108,11 @@ impl Plan {
         self.held
     }
 
+    /// Bytes that are missing, as far as was looked.
+    pub(super) const fn left_bytes(&self) -> u64 {
+        self.shape.length.saturating_sub(self.held.saturating_mul(BLOCK_BYTES))
+    }
+
     /// Whether everything is held.
     pub(super) fn is_done(&self) -> bool {
         self.leaves.is_some() && self.parts.is_empty() && self.next_part == self.shape.leaves()

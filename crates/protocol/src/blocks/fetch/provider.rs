@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use antiphon_core::time::UnixMillis;
 
+use super::ASK_AGAIN_MS;
 use super::plan::Piece;
 use crate::reason::Reason;
 
@@ -73,6 +74,8 @@ pub(super) enum State {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Provider {
+    /// How many were named before it: the likeliest come first.
+    pub(super) rank: usize,
     pub(super) state: State,
     /// What was asked of it and has not come, what another has sent meanwhile included.
     pub(super) asked: BTreeSet<Piece>,
@@ -89,8 +92,9 @@ pub(super) struct Provider {
 }
 
 impl Provider {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(rank: usize) -> Self {
         Self {
+            rank,
             state: State::Spare,
             asked: BTreeSet::new(),
             asked_bytes: 0,
@@ -131,8 +135,14 @@ impl Provider {
         matches!(self.state, State::Spare | State::Resting(_) | State::Opening)
     }
 
-    /// Whether it uses a stream, or will soon.
+    /// Whether it uses a stream, or is about to.
     pub(super) const fn is_active(&self) -> bool {
-        matches!(self.state, State::Resting(_) | State::Opening | State::Open)
+        matches!(self.state, State::Opening | State::Open)
+    }
+
+    /// Whether something is waited for that could have come by now.
+    pub(super) fn is_late(&self, now: UnixMillis) -> bool {
+        let waits = self.state == State::Opening || !self.asked.is_empty();
+        waits && now >= self.heard_at.after(ASK_AGAIN_MS)
     }
 }
