@@ -320,6 +320,9 @@ impl Keeper {
                 Decided::WakeAt(at) => self.wakes[Machine::Hybrid as usize] = Some(at),
                 Decided::Use { backend, cause } => {
                     match cause {
+                        Cause::Failed if self.present.is_empty() => {
+                            tracing::info!("no member is connected; the database answers, and what is said waits");
+                        }
                         Cause::Failed => tracing::warn!(
                             "the hash table's network fails; the database answers, and what is said waits"
                         ),

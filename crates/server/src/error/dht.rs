@@ -16,16 +16,18 @@ impl From<&DhtError> for Problem {
             }
             DhtError::NotFound(_) => Self::new(Code::NotFound, what)
                 .why("nobody who could be asked has a record there, or it has ended")
-                .hint("antiphon dht status shows who is asked; the index knows documents too: antiphon content list"),
+                .hint("antiphon dht status shows who is asked; the index knows documents too: antiphon content ls"),
             DhtError::Refused { .. } => {
                 Self::new(Code::Refused, what).hint("antiphon dht get KEY shows the record that stands there")
             }
             DhtError::Full { .. } => Self::new(Code::Full, what)
                 .why("what is there goes on being published")
                 .hint("antiphon dht stats shows how much is there; antiphon dht withdraw TOPIC makes room"),
-            DhtError::RoleNotHeld { role, .. } => Self::new(Code::Refused, what)
-                .why("members believe the charter, not announcements")
-                .hint(format!("a steward grants it: antiphon team set-roles MEMBER {role}")),
+            DhtError::RoleNotHeld { role, .. } => {
+                Self::new(Code::Refused, what).why("members believe the charter, not announcements").hint(format!(
+                    "a steward sets what a member holds: antiphon team roles MEMBER --set ROLES, with {role} among them"
+                ))
+            }
             DhtError::Text(_) => Self::new(Code::Invalid, what).hint("use a short visible name such as rust or gpu"),
             DhtError::NotOwn(_) => Self::new(Code::Refused, what).hint("run antiphon dht announce on that machine"),
             DhtError::LeftAlone => {
@@ -55,6 +57,6 @@ mod tests {
         check(DhtError::LeftAlone, Code::Refused, "backend auto");
         check(DhtError::NotEntered, Code::Unreachable, "peers list");
         let held = vec!["observer".to_owned()];
-        check(DhtError::RoleNotHeld { role: "admin".into(), held }, Code::Refused, "set-roles");
+        check(DhtError::RoleNotHeld { role: "admin".into(), held }, Code::Refused, "team roles");
     }
 }
