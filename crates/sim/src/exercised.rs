@@ -55,6 +55,12 @@ pub enum Class {
     Receipt,
     /// A fact that was forgotten for good and is gone everywhere.
     Erased,
+    /// A version of a document that was stored.
+    Stored,
+    /// A document that was taken away.
+    TakenAway,
+    /// A version that was stored at the same time as another one of its document.
+    StoredAtOnce,
     /// Something that a stranger or a thief tried.
     Attempt,
     /// An item that must not be lost and was put down.
@@ -95,7 +101,7 @@ pub enum Class {
 
 impl Class {
     /// Every one.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 46] = [
         Self::OneWay,
         Self::TwoWay,
         Self::NoLink,
@@ -121,6 +127,9 @@ impl Class {
         Self::Asked,
         Self::Receipt,
         Self::Erased,
+        Self::Stored,
+        Self::TakenAway,
+        Self::StoredAtOnce,
         Self::Attempt,
         Self::ItemPut,
         Self::ItemTaken,
@@ -170,6 +179,9 @@ impl fmt::Display for Class {
             Self::Asked => "texts that came because they were asked for",
             Self::Receipt => "custody receipts signed",
             Self::Erased => "facts forgotten for good, gone everywhere",
+            Self::Stored => "versions of documents stored",
+            Self::TakenAway => "documents taken away",
+            Self::StoredAtOnce => "versions of documents stored at once",
             Self::Attempt => "attempts of strangers and thieves",
             Self::ItemPut => "items put down that must not be lost",
             Self::ItemTaken => "items taken",

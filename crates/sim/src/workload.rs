@@ -195,6 +195,10 @@ impl World {
             let stays = content.is_some_and(|text| text.contains(STAYS));
             self.model.place(node, fact, authored.log.stream == Stream::Shared, stays);
         }
+        if authored.outcome == Outcome::Written {
+            self.tally.exercised.add(Class::Stored, u64::from(matches!(draft, Draft::PutContent { .. })));
+            self.tally.exercised.add(Class::TakenAway, u64::from(matches!(draft, Draft::RemoveContent { .. })));
+        }
         if let (Draft::Erase { fact, .. }, Some(mark)) =
             (draft, authored.fact.and_then(|fact| self.model.marks.get(&fact)))
         {
