@@ -131,7 +131,8 @@ fn a_long_document_costs_no_memory_and_goes_on_after_a_crash() {
 #[test]
 fn every_answer_has_its_documented_shape() {
     let (alice, bob) = team_of_two();
-    let put = finish(bob.command(&["content", "put", &address("plan"), "-", "--as", ROLE, "--json"]), b"one").good().json();
+    let put =
+        finish(bob.command(&["content", "put", &address("plan"), "-", "--as", ROLE, "--json"]), b"one").good().json();
     for key in ["address", "version", "hash", "size", "encrypted_for", "manifest", "key_epoch", "author", "left_out"] {
         assert!(!put[key].is_null(), "{key} is missing: {put}");
     }

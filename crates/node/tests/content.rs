@@ -9,7 +9,8 @@ use antiphon_core::address::{Address, Selector};
 use antiphon_core::event::Provenance;
 use antiphon_core::trail::Operation;
 use antiphon_node::{
-    ContentError, ContentFilter, ContentForm, ContentSource, ContentStored, Error, NewContent, TrailFilter, Trust,
+    ContentError, ContentFilter, ContentForm, ContentSource, ContentStored, DhtChoice, Error, NewContent, TrailFilter,
+    Trust,
 };
 use common::{Machine, agree, until};
 
@@ -213,4 +214,23 @@ async fn two_who_hold_the_same_agree_on_every_document() {
     let (here, there) = (shown(bob).await, shown(&alice).await);
     assert_eq!((here.hash, here.event, here.author), (there.hash, there.event, there.author));
     assert!(here.held.whole && !there.held.whole && there.readable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_while_the_network_is_away_is_readable_and_published_later() {
+    let (_alice, others) = team(&[("bob", DEVELOPER)]).await;
+    let bob = &others[0];
+    bob.handle.dht_backend(DhtChoice::Local).await.unwrap();
+    let told = async || bob.handle.dht_status().await.unwrap();
+    for n in 0..500 {
+        let (path, text) = (format!("note-{n}"), format!("text {n}"));
+        bob.put(&path, text.as_bytes()).await;
+        assert_eq!(bob.get(&path).await.unwrap().0, text.as_bytes());
+    }
+    assert_eq!(bob.handle.content_metrics().await.unwrap().stored, 500);
+    // Of each a pointer and that it is held here.
+    let waiting = told().await.waiting;
+    assert!(waiting >= 1_000, "{waiting}");
+    bob.handle.dht_backend(DhtChoice::Auto).await.unwrap();
+    until("everything is published", async || told().await.waiting == 0).await;
 }

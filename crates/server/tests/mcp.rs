@@ -80,7 +80,7 @@ async fn the_tool_list_is_small_and_the_same_for_everybody() {
     let mut agent = Agent::connect(&alice).await;
     let list = agent.ask("tools/list", json!({})).await["result"]["tools"].clone();
     let names: Vec<&str> = list.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["remember", "recall", "get", "update", "forget", "message", "status"]);
+    assert_eq!(names, ["remember", "recall", "get", "update", "forget", "share", "message", "status"]);
     assert!(list.to_string().len() <= 5_500, "{}", list.to_string().len());
     agent.leave().await;
     alice.stop().await;

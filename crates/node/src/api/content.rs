@@ -257,7 +257,9 @@ pub struct ContentMetrics {
 pub enum LeftOutWhy {
     /// Nobody holds it, so nobody ever needed a key of it.
     NoMembers,
-    /// Somebody holds it, and it has no key that may be used.
+    /// Whoever holds it was given the key of the creator role itself, and reads it with that.
+    CreatorKey,
+    /// Somebody holds it who has neither.
     NoKey,
 }
 

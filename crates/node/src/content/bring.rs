@@ -70,57 +70,63 @@ impl Handle {
     }
 
     /// Sees to it that all of a version is on this node, and says where it came from. What was fetched stays.
+    ///
+    /// Whoever stored it and whoever is connected are asked first, since that takes a round trip; only when they do not
+    /// have it the hash table is asked who does.
     pub(super) async fn bring(&self, team: &TeamState, view: &ContentView) -> Result<ContentSource, Error> {
         let root = view.entry.root;
         let held = self.store().read(move |reader| reader.blob(&root)).await?;
         if held.is_some_and(|blob| blob.is_complete()) {
             return Ok(ContentSource::Own);
         }
-        let providers = self.sources(team, view).await?;
+        let near = self.sources(team, view).await?;
+        let fetched = match self.fetch_from(view, near.clone()).await {
+            Err(Error::Content(error)) if matches!(*error, ContentError::Unavailable { .. }) => {
+                let announced = self.announced_holders(&root).await?.into_iter();
+                let far: Vec<NodeId> = announced.filter(|node| is_other(team, node) && !near.contains(node)).collect();
+                if far.is_empty() {
+                    return Err(Error::Content(error));
+                }
+                self.fetch_from(view, far).await?
+            }
+            done => done?,
+        };
+        self.desk().provide_root(root).await?;
+        Ok(ContentSource::Peers { bytes: fetched })
+    }
+
+    /// Fetches what is missing, and says how many bytes that were.
+    async fn fetch_from(&self, view: &ContentView, providers: Vec<NodeId>) -> Result<u64, Error> {
+        let root = view.entry.root;
+        let unavailable = |why: String| ContentError::Unavailable { address: view.entry.address.clone(), why };
         if providers.is_empty() {
-            let why = "no other member is known to be there".to_owned();
-            return Err(ContentError::Unavailable { address: view.entry.address.clone(), why }.into());
+            return Err(unavailable("no other member is known to be there".to_owned()).into());
         }
         let (progress, seen) = watch::channel(Progress::default());
-        let shown = self.shared.contents.show_progress(root, seen);
+        let _shown = self.shared.contents.show_progress(root, seen);
         let shape = Shape { length: view.entry.stored_size };
-        let fetched = self.shared.transfers.fetch(root, shape, providers, &progress).await;
-        drop(shown);
-        match fetched {
-            Ok(fetched) => {
-                self.desk().provide_root(root).await?;
-                Ok(ContentSource::Peers { bytes: fetched.bytes })
-            }
+        match self.shared.transfers.fetch(root, shape, providers, &progress).await {
+            Ok(fetched) => Ok(fetched.bytes),
             Err(FetchError::Blob(error)) => Err(error.into()),
             Err(FetchError::Store(error)) => Err(error.into()),
             Err(FetchError::Stopped) => Err(Error::Stopped),
-            Err(error) => {
-                Err(ContentError::Unavailable { address: view.entry.address.clone(), why: error.to_string() }.into())
-            }
+            Err(error) => Err(unavailable(error.to_string()).into()),
         }
     }
 
-    /// Whom to ask, the likeliest first: who stored it, who says that it holds it, and then every member that is
-    /// connected, since any of them may have fetched it.
+    /// Whom to ask at once: who stored it, and every member that is connected, since any of them may have fetched it.
     async fn sources(&self, team: &TeamState, view: &ContentView) -> Result<Vec<NodeId>, Error> {
-        let own = team.own.node;
         let peers = self.peers().await?;
-        let there = |node: &NodeId| peers.iter().any(|peer| peer.peer_id == *node && is_there(peer));
-        let mut sources = Vec::new();
-        let mut add = |node: NodeId| {
-            if node != own && !sources.contains(&node) && team.membership.member(&node).is_some() {
-                sources.push(node);
-            }
-        };
-        if there(&view.author) {
-            add(view.author);
+        let mut there: Vec<NodeId> = peers.iter().filter(|peer| is_there(peer)).map(|peer| peer.peer_id).collect();
+        // Who stored it comes first if it is there; if not it may be dialled, for it is known to have it.
+        there.sort_by_key(|node| *node != view.author);
+        if !there.contains(&view.author) {
+            there.truncate(PROVIDERS_MAX - 1);
+            there.push(view.author);
         }
-        self.announced_holders(&view.entry.root).await?.into_iter().for_each(&mut add);
-        peers.iter().filter(|peer| is_there(peer)).map(|peer| peer.peer_id).for_each(&mut add);
-        // Who is not there now may be dialled: it is known to have it.
-        add(view.author);
-        sources.truncate(PROVIDERS_MAX);
-        Ok(sources)
+        there.retain(|node| is_other(team, node));
+        there.truncate(PROVIDERS_MAX);
+        Ok(there)
     }
 
     /// Bytes of a ciphertext that have come so far, while it is fetched.
@@ -133,4 +139,8 @@ impl Handle {
 
 fn is_there(peer: &PeerView) -> bool {
     peer.connected && peer.trust == Trust::Verified
+}
+
+fn is_other(team: &TeamState, node: &NodeId) -> bool {
+    *node != team.own.node && team.membership.member(node).is_some()
 }

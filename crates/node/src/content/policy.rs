@@ -109,23 +109,29 @@ pub(crate) fn recipients(roles: &Roles, membership: &Membership, role: &str) -> 
         })
     };
     let own = key_of(role).ok_or_else(|| ContentError::NoKey(role.to_owned()))?;
+    let holders = membership.role_key(role).map(|key| &key.wraps);
+    let holds = |node: &NodeId| holders.is_some_and(|wraps| wraps.contains_key(node));
     let (mut found, mut left_out) = (vec![own], Vec::new());
     let readers = roles.names().filter(|name| *name != role && roles.may_read(&[(*name).to_owned()], role));
     for name in readers {
         match key_of(name) {
             Some(recipient) => found.push(recipient),
-            None => left_out.push(LeftOut { role: name.to_owned(), why: why_left_out(membership, name) }),
+            None => left_out.push(LeftOut { role: name.to_owned(), why: why_left_out(membership, name, holds) }),
         }
     }
     Ok(Recipients { roles: found, left_out })
 }
 
-fn why_left_out(membership: &Membership, role: &str) -> LeftOutWhy {
+/// `holds` says who was given the key of the creator role.
+fn why_left_out(membership: &Membership, role: &str, holds: impl Fn(&NodeId) -> bool) -> LeftOutWhy {
     let has = |held: &[String]| held.iter().any(|held| held == role);
-    if membership.members().any(|(_, member)| has(&member.grant.roles)) {
-        LeftOutWhy::NoKey
-    } else {
+    let mut members = membership.members().filter(|(_, member)| has(&member.grant.roles)).peekable();
+    if members.peek().is_none() {
         LeftOutWhy::NoMembers
+    } else if members.all(|(node, _)| holds(node)) {
+        LeftOutWhy::CreatorKey
+    } else {
+        LeftOutWhy::NoKey
     }
 }
 

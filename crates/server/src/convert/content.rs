@@ -148,6 +148,7 @@ fn left_out(roles: Vec<LeftOut>) -> Vec<LeftOutDto> {
         role,
         why: match why {
             LeftOutWhy::NoMembers => "no_members",
+            LeftOutWhy::CreatorKey => "creator_key",
             LeftOutWhy::NoKey => "no_key",
         }
         .to_owned(),

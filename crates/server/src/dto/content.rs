@@ -138,7 +138,8 @@ pub struct ContentStoredDto {
 pub struct LeftOutDto {
     /// Its name.
     pub role: String,
-    /// `no_members`: nobody holds it; `no_key`: somebody does, and it has no key that may be used.
+    /// `no_members`: nobody holds it; `creator_key`: whoever does has the key of the creator role; `no_key`: somebody
+    /// does who has neither, and cannot read the document.
     pub why: String,
 }
 
