@@ -18,8 +18,8 @@ use super::behind::Behind;
 use super::error::BlobError;
 use super::handle::Blobs;
 
-/// Blocks between one thread and the next.
-const BLOCKS_BETWEEN: usize = 2;
+/// Blocks between one thread and the next: enough that each can work for a while when cores are busy elsewhere.
+const BLOCKS_BETWEEN: usize = 4;
 
 /// A file without a name yet. Dropped without getting one, it is removed.
 #[derive(Debug)]

@@ -13,8 +13,8 @@ use super::error::BlobError;
 use super::handle::Blobs;
 use super::rows;
 
-/// Blocks that are read ahead.
-const BLOCKS_AHEAD: usize = 4;
+/// Blocks that are read ahead: enough that each thread can work for a while when cores are busy elsewhere.
+const BLOCKS_AHEAD: usize = 8;
 
 /// A ciphertext that is being read. An error ends it: the reader hands out nothing after a block that is not held.
 #[derive(Debug)]
@@ -118,8 +118,8 @@ impl BlobReader {
                 return self.advance();
             }
             Source::Beside { full, empty } => {
-                old.clear();
-                // It may have enough of them, or have ended.
+                // It is handed back as it is, since clearing it would only have it filled with zeros again. The reader may
+                // have enough of them, or have ended.
                 let _unneeded = empty.try_send(old);
                 if let Ok(block) = full.recv() {
                     self.block = block?;
