@@ -6,6 +6,7 @@ mod common;
 
 use antiphon_core::outbox::{Bounds, Level, Outgoing, Place, Protocol, Subject};
 use antiphon_core::time::UnixMillis;
+use antiphon_protocol::outbox::Source;
 use antiphon_store::{Db, Options};
 use antiphon_vault::OutboxKey;
 use common::{Machine, agree, team_of_two, until};
@@ -15,12 +16,14 @@ fn open_db(machine: &Machine) -> Db {
     Db::open(&machine.dir.path().join("home"), Options::default(), None).unwrap()
 }
 
-/// How many items wait there, and what was taken last of the other's.
+/// How many items wait there, and what was taken last of what waited on the other's disk.
 fn waiting_and_taken(machine: &Machine, of: &Machine) -> (u64, Option<Place>) {
     let sender = open_db(of).own().unwrap().clone();
     let db = open_db(machine);
     let reader = db.reader();
-    (reader.outbox_stats().unwrap().items, reader.taken_last(&sender.node, &sender.store).unwrap())
+    let on_disk = |era| Source::of(era) == Source::Disk;
+    let taken = reader.taken_last_of(&sender.node, &sender.store, on_disk).unwrap();
+    (reader.outbox_stats().unwrap().items, taken)
 }
 
 /// When bob's newest receipt here was signed.
