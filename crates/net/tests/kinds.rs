@@ -9,7 +9,7 @@ use antiphon_net::{
     Error, Event, FRAME_BYTES_MAX, NetworkReason, Protocol, QUERY_REQUEST_BYTES_MAX, QUERY_RESPONSE_BYTES_MAX,
     RequestError, StreamKind, stream,
 };
-use common::foreign::{Foreign, OUTBOX, QUERY, SYNC};
+use common::foreign::{BLOCKS, Foreign, OUTBOX, QUERY, SYNC};
 use common::{KINDS, Node, QUIC, TCP, befriend, id_of, parted, patiently, stream_of};
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use libp2p::StreamProtocol;
@@ -96,6 +96,7 @@ async fn a_member_cannot_hold_any_number_of_streams_and_one_kind_leaves_the_othe
     tokio::join!(alice.answer(true, b"welcome"), patiently("an answer", carol.shake_hands()));
     let mut outbox = fill(&mut alice, &mut carol, OUTBOX, StreamKind::Outbox).await;
     let mut sync = fill(&mut alice, &mut carol, SYNC, StreamKind::Sync).await;
+    let _blocks = fill(&mut alice, &mut carol, BLOCKS, StreamKind::Blocks).await;
     // There is room again, for the same kind, when one has ended.
     sync.pop();
     let _theirs = patiently("a stream", carol.open(SYNC)).await.unwrap();

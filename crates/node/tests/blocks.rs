@@ -322,6 +322,23 @@ async fn a_block_that_eve_made_up_is_noticed_counted_and_got_from_alice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_away_is_named_and_so_is_who_lacks_it() {
+    let (mut alice, mut bob, mut carol) = team_of_three().await;
+    let blob = keeps(&alice, &cipher(6, MIB)).await;
+    let alices = id(&alice).await;
+    alice.stop().await;
+    until("bob sees that she is away", async || !bob.sees("alice").await.connected).await;
+    let providers = vec![alices, id(&carol).await];
+    let fetched = bob.handle.fetch_blob(blob.root, blob.length, providers, &watch::Sender::default()).await;
+    let Err(FetchError::Failed { failure, providers }) = fetched else { panic!("{fetched:?}") };
+    assert_eq!(failure, Failure::Providers { first: Piece::Root, more: 0 });
+    assert!(matches!(providers[&alices].gone, Some(Gone::Unreachable(_))), "{providers:?}");
+    assert_eq!(providers[&id(&carol).await].gone, Some(Gone::Lacks));
+    bob.stop().await;
+    carol.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_was_removed_is_served_no_more() {
     let (mut alice, mut bob) = common::team_of_two().await;
     bob.trusts("alice", Trust::Verified).await;

@@ -197,6 +197,9 @@ impl Drive<'_> {
         if let Some(noting) = self.noting.take() {
             noting.await?;
         }
+        if !self.waiting.is_empty() {
+            disk::put(self.store.blobs(), self.root, std::mem::take(&mut self.waiting)).await?;
+        }
         disk::note(self.store, self.root).await
     }
 

@@ -55,7 +55,7 @@ pub(super) async fn converse(net: NetHandle, teller: Teller, sends: mpsc::Receiv
         Err(error) => {
             tracing::debug!(peer = %teller.node, %error, "no stream for blocks");
             let stopped = matches!(error, antiphon_net::Error::Stopped);
-            let heard = if stopped { Heard::Stopped } else { Heard::Closed(reasons::of_net(&error)) };
+            let heard = if stopped { Heard::Stopped } else { Heard::Closed(reason_of(&error)) };
             teller.tell(heard).await;
             return;
         }
@@ -68,6 +68,15 @@ pub(super) async fn converse(net: NetHandle, teller: Teller, sends: mpsc::Receiv
         heard = read(reader, &teller) => {
             teller.tell(heard).await;
         }
+    }
+}
+
+/// Why there is no stream. A member that is away is one that does not answer.
+fn reason_of(error: &antiphon_net::Error) -> Reason {
+    match error {
+        antiphon_net::Error::NotConnected { .. } => Reason::NetworkTimeout,
+        antiphon_net::Error::NotOpen { .. } | antiphon_net::Error::NotOffered { .. } => Reason::Auth,
+        error => reasons::of_net(error),
     }
 }
 
