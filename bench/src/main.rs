@@ -4,7 +4,9 @@
 //! Each figure is the median of several rounds; what it is compared with runs in the same program, in turn with it.
 
 mod charter;
+mod content;
 mod corpus;
+mod dht;
 mod federation;
 mod figures;
 mod outbox;
@@ -20,10 +22,16 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 async fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
     let what = arguments.next().unwrap_or_else(|| "all".to_owned());
+    if what == "dht-side" {
+        return dht::side(&arguments.next().ok_or("dht-side needs a side")?).await;
+    }
     if what == "serve" {
         return serve::run(arguments.next().ok_or("serve needs a home")?.into()).await;
     }
-    let known = ["all", "charter", "remember", "recall", "outbox", "federation"];
+    if what == "content-alone" {
+        return content::alone(&arguments.collect::<Vec<_>>());
+    }
+    let known = ["all", "charter", "remember", "recall", "outbox", "content", "dht", "federation"];
     if !known.contains(&what.as_str()) {
         return Err(format!("{what:?} is none of {}", known.join(", ")).into());
     }
@@ -45,6 +53,12 @@ async fn main() -> Outcome<()> {
     }
     if all || what == "outbox" {
         outbox::run(&parts).await?;
+    }
+    if all || what == "content" {
+        content::run(if all { &[] } else { &parts })?;
+    }
+    if all || what == "dht" {
+        dht::run().await?;
     }
     if all || what == "federation" {
         federation::run(&parts, long).await?;
