@@ -24,12 +24,12 @@ use crate::config::Config;
 use crate::content::Transfers;
 use crate::content::{self, Contents};
 use crate::custody::Custodian;
-use crate::dht::Foundation;
+use crate::dht::{Foundation, Window};
 use crate::event_loop::{Engine, Sources};
 use crate::handle::{Handle, Shared};
 use crate::held::Held;
 use crate::home::{Home, Lock};
-use crate::inputs::INPUTS_MAX;
+use crate::inputs::{INPUTS_MAX, Input};
 use crate::keyring;
 use crate::outbox::Outbox;
 use crate::outbox::pen::Pen;
@@ -221,7 +221,7 @@ async fn assemble(
         key: key.clone(),
         keys: keys.clone(),
         commands,
-        agent_version: version.clone(),
+        agent_version: version,
         started: now(),
         sealing: sealing.clone(),
         quota_bytes: config.copy_quota_bytes,
@@ -232,43 +232,22 @@ async fn assemble(
         transfers: transfers.clone(),
         settings: tokio::sync::Mutex::default(),
     };
-    let engine = Engine {
+    let parts = Parts {
         net,
         store,
         key,
         keys,
-        team,
-        held,
-        peers: registry_of(peers),
-        mode,
-        storage: StorageOffer::of(config.storage),
-        sessions: BTreeMap::new(),
-        greeting: BTreeSet::new(),
-        opening: BTreeSet::new(),
-        timers: BTreeSet::new(),
-        listen: Vec::new(),
+        known: Known { team, held, mode, peers, backups },
         ports: ports_noted,
-        epochs: 0,
-        moves: 0,
-        unkept: rows::Unkept::default(),
-        backups: Backups::load(backups),
-        audit: Audit::default(),
-        copies: Copies::new(config.copy_quota_bytes, sealing),
-        custodian: Custodian::default(),
-        outbox: Outbox::new(pen, config.outbox.retry_ms)?,
+        sealing,
+        pen,
         letters,
         table: table.window,
         transfers,
-        peer_timeout_ms: config.peer_timeout_ms,
-        sweep_at: UnixMillis(0),
-        agent_version: version,
-        reading: false,
-        read_again: false,
-        rejoin: crate::own_log::Rejoin::default(),
-        rechecks: BTreeSet::new(),
         inputs,
         tasks,
     };
+    let engine = parts.engine(config)?;
     let sources = Sources { events, inputs: inputs_out, commands: commands_out, commits };
     let engine = Tasks::detach(async move {
         engine.run(sources).await;
@@ -276,6 +255,67 @@ async fn assemble(
         drop(lock);
     });
     Ok((Handle { shared: Arc::new(shared) }, engine))
+}
+
+/// What the event loop is put together from.
+struct Parts {
+    net: NetHandle,
+    store: Store,
+    key: Arc<NodeKey>,
+    keys: Arc<LiveKeyring>,
+    known: Known,
+    ports: watch::Sender<Ports>,
+    sealing: Sealing,
+    pen: Pen,
+    letters: watch::Sender<u64>,
+    table: Window,
+    transfers: Transfers,
+    inputs: mpsc::Sender<Input>,
+    tasks: Tasks,
+}
+
+impl Parts {
+    /// The loop before anything has happened.
+    fn engine(self, config: &Config) -> Result<Engine, Error> {
+        let Known { team, held, mode, peers, backups } = self.known;
+        Ok(Engine {
+            net: self.net,
+            store: self.store,
+            key: self.key,
+            keys: self.keys,
+            team,
+            held,
+            peers: registry_of(peers),
+            mode,
+            storage: StorageOffer::of(config.storage),
+            sessions: BTreeMap::new(),
+            greeting: BTreeSet::new(),
+            opening: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            listen: Vec::new(),
+            ports: self.ports,
+            epochs: 0,
+            moves: 0,
+            unkept: rows::Unkept::default(),
+            backups: Backups::load(backups),
+            audit: Audit::default(),
+            copies: Copies::new(config.copy_quota_bytes, self.sealing),
+            custodian: Custodian::default(),
+            outbox: Outbox::new(self.pen, config.outbox.retry_ms)?,
+            letters: self.letters,
+            table: self.table,
+            transfers: self.transfers,
+            peer_timeout_ms: config.peer_timeout_ms,
+            sweep_at: UnixMillis(0),
+            agent_version: config.agent_version.clone(),
+            reading: false,
+            read_again: false,
+            rejoin: crate::own_log::Rejoin::default(),
+            rechecks: BTreeSet::new(),
+            inputs: self.inputs,
+            tasks: self.tasks,
+        })
+    }
 }
 
 /// Opens the outbox: what is put there from now on belongs to an era of its own.

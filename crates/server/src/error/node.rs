@@ -61,21 +61,13 @@ impl From<Error> for Problem {
             | Error::TooManyHolders(_)
             | Error::CopyFault { .. }
             | Error::SealedCopy(_) => super::recovery::problem(what, &error),
-            Error::Unreachable { .. } => Self::new(Code::Unreachable, what)
-                .hint("check that it runs and that the address is right: antiphon status, on the other machine"),
-            Error::Address(_) => Self::new(Code::Invalid, what)
-                .hint("write it as antiphon status shows it on the other machine: /ip4/ADDRESS/tcp/PORT/p2p/PEER"),
-            Error::OwnAddress => Self::new(Code::Invalid, what)
-                .why("a node does not greet itself")
-                .hint("give the address of another node; antiphon peers list shows them"),
             Error::Home(error) => about_home(what, &error),
             Error::Key(_) | Error::SecretFile(_) => about_secret_file(what),
             Error::Secret(_) | Error::Random(_) => Self::new(Code::Failed, what),
             Error::Store(error) => about_store(what, &error),
-            Error::NetStart(_) => {
-                Self::new(Code::Failed, what).hint("listen elsewhere: antiphon up --listen /ip4/0.0.0.0/tcp/0")
+            Error::NetStart(_) | Error::Net(_) | Error::Unreachable { .. } | Error::Address(_) | Error::OwnAddress => {
+                about_network(what, &error)
             }
-            Error::Net(_) => Self::new(Code::Failed, what).hint("antiphon status shows what the network does"),
             Error::Message(error) => Self::from(&error),
             Error::MessageNotFound(_) | Error::NobodyInRole(_) | Error::NobodyNamed => about_message(what, &error),
             Error::Stopped => Self::new(Code::Busy, what).hint("start it again: antiphon up --detach"),
@@ -83,6 +75,22 @@ impl From<Error> for Problem {
                 .why("a home holds one node and one team")
                 .hint("use another home: antiphon --profile NAME init --team TEAM"),
         }
+    }
+}
+
+fn about_network(what: String, error: &Error) -> Problem {
+    match error {
+        Error::NetStart(_) => {
+            Problem::new(Code::Failed, what).hint("listen elsewhere: antiphon up --listen /ip4/0.0.0.0/tcp/0")
+        }
+        Error::Unreachable { .. } => Problem::new(Code::Unreachable, what)
+            .hint("check that it runs and that the address is right: antiphon status, on the other machine"),
+        Error::Address(_) => Problem::new(Code::Invalid, what)
+            .hint("write it as antiphon status shows it on the other machine: /ip4/ADDRESS/tcp/PORT/p2p/PEER"),
+        Error::OwnAddress => Problem::new(Code::Invalid, what)
+            .why("a node does not greet itself")
+            .hint("give the address of another node; antiphon peers list shows them"),
+        _ => Problem::new(Code::Failed, what).hint("antiphon status shows what the network does"),
     }
 }
 

@@ -138,6 +138,15 @@ fn team(more: More) -> Listed {
             json!({"id": {"type": "string", "description": "Fact id; without it, everything"}}),
             &[],
         ),
+        More::Outbox | More::OutboxRetry | More::Dht => network(more),
+        More::WipeCheck => ("What would be lost if this machine were wiped.", json!({}), &[]),
+        More::Audit => ("What was refused, the newest first, and who tried.", json!({"limit": limit()}), &[]),
+        _ => ("Every known node with trust and lag.", json!({}), &[]),
+    }
+}
+
+fn network(more: More) -> Listed {
+    match more {
         More::Outbox => (
             "What waits for nodes that cannot be reached, with its place and the next try; or, with stats, numbers.",
             json!({
@@ -158,14 +167,11 @@ fn team(more: More) -> Listed {
             }),
             &[],
         ),
-        More::OutboxRetry => (
+        _ => (
             "Try again now what waits, or one item of the outbox.",
             json!({"id": {"type": "string", "description": "Number of an item; without it, everything"}}),
             &[],
         ),
-        More::WipeCheck => ("What would be lost if this machine were wiped.", json!({}), &[]),
-        More::Audit => ("What was refused, the newest first, and who tried.", json!({"limit": limit()}), &[]),
-        _ => ("Every known node with trust and lag.", json!({}), &[]),
     }
 }
 
