@@ -356,7 +356,7 @@ fn damage_writer(jobs: mpsc::WeakSender<Job>) -> impl Fn() + Send + Sync {
             }
             Box::new(|| ())
         });
-        let _later = jobs.upgrade().map(|jobs| jobs.try_send(Job::Other(work)));
+        let _later = jobs.upgrade().is_some_and(|jobs| jobs.try_send(Job::Other(work)).is_ok());
     }
 }
 

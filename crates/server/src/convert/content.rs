@@ -53,9 +53,9 @@ pub(crate) fn content_query_of(dto: ContentFilterDto) -> Result<(ContentFilter, 
         (Component::Path, dto.path),
     ];
     let given = components.into_iter().filter_map(|(component, word)| Some((component, named(word)?)));
-    let pattern = given.into_iter().try_fold(Pattern::any(), |pattern, (component, word)| {
-        pattern.with(component, &word).map_err(ContentError::from)
-    })?;
+    let pattern = given
+        .into_iter()
+        .try_fold(Pattern::any(), |pattern, (component, word)| pattern.with(component, &word).map_err(Problem::from))?;
     let filter = ContentFilter {
         pattern,
         creator_role: named(dto.creator_role),
