@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use antiphon_core::outbox::{Bounds, Level, Protocol};
-use antiphon_store::{Error, Push, Settled};
+use antiphon_store::{Db, Error, PeerMode, Push, Settled};
 
 use crate::common::{NOW, founder};
-use crate::outbox::{KEY, bob, check, item, message, open, places, put, waits};
+use crate::outbox::{KEY, bob, check, eve, item, message, open, places, put, waits};
 
 /// What a killed process leaves behind: its files, the write-ahead log cut to `len`.
 fn killed(from: &Path, to: &Path, len: Option<u64>) {
@@ -97,6 +97,54 @@ fn what_fails_beside_an_item_takes_the_item_back() {
     });
     let db = open(&home, 9);
     assert_eq!(waits(&db, &bob()), ["one", "two", "four"]);
+    check(&db);
+}
+
+#[test]
+fn jobs_that_share_a_commit_keep_or_lose_their_items_each_by_itself() {
+    let (mut alice, _) = founder(1, "alice");
+    alice.db.begin_era(7, NOW).unwrap();
+    let home = alice.home.path().to_owned();
+    drop(alice.db);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let options = antiphon_store::StoreOptions { durable: false, ..antiphon_store::StoreOptions::new(|| [1; 32]) };
+        let store = antiphon_store::Store::open(&home, options, None).unwrap();
+        store.write(|db| db.begin_era(8, NOW)).await.unwrap();
+        let put = |db: &mut Db, body: &str| {
+            let update = item(bob(), Protocol::RESOURCE_UPDATE, 1, body);
+            db.enqueue(&[message(body), update], Level::Critical, &KEY, &Bounds::default(), NOW)
+        };
+        // Each writes something else behind its items, and then more items.
+        let send = |first: &'static str, second: &'static str, mode: PeerMode, then: Result<(), Error>| {
+            store.share(move |db| {
+                let _pushed = put(db, first)?;
+                db.set_peer_mode(&bob(), mode)?;
+                let _pushed = put(db, second)?;
+                then
+            })
+        };
+        let large = store.share(|db| {
+            let bodies: Vec<_> =
+                (0..100).map(|n| item(eve(), Protocol::RESOURCE_CREATE, n, &"x".repeat(60_000))).collect();
+            db.enqueue(&bodies, Level::Critical, &KEY, &Bounds::default(), NOW)
+        });
+        let done = tokio::join!(
+            send("one", "two", PeerMode::Paused, Ok(())),
+            send("three", "four", PeerMode::Sync, Err(Error::Closed)),
+            large,
+            send("five", "six", PeerMode::Paused, Err(Error::Closed)),
+            store.share(move |db| put(db, "seven")),
+        );
+        done.0.unwrap();
+        done.2.unwrap();
+        done.4.unwrap();
+        assert!(done.1.is_err() && done.3.is_err());
+        store.close().await;
+    });
+    let db = open(&home, 9);
+    assert_eq!(waits(&db, &bob()), ["one", "two", "seven", "seven"], "the newest update stands, at the end");
+    assert_eq!(db.reader().peer(&bob()).unwrap().unwrap().mode, PeerMode::Paused);
     check(&db);
 }
 
