@@ -13,8 +13,8 @@ use super::error::BlobError;
 use super::handle::Blobs;
 use super::rows;
 
-/// Blocks that are read ahead: enough that each thread can work for a while when cores are busy elsewhere.
-const BLOCKS_AHEAD: usize = 8;
+/// Blocks that are read ahead. With more of them a block has left the cache before it is decrypted.
+const BLOCKS_AHEAD: usize = 4;
 
 /// A ciphertext that is being read. An error ends it: the reader hands out nothing after a block that is not held.
 #[derive(Debug)]
