@@ -10,13 +10,13 @@ use antiphon_protocol::sync;
 use antiphon_store::{Applied, GeneBackup};
 use tokio::sync::oneshot;
 
+use crate::announce;
 use crate::api::{HandshakeView, PeerView};
 use crate::audit::Refused;
 use crate::bundles::Carry;
 use crate::custody::News;
 use crate::handshakes::Outcome;
 use crate::held::Held;
-use crate::announce;
 use crate::modes;
 use crate::outbox;
 use crate::registry::Ask;
