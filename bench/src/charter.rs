@@ -95,7 +95,8 @@ impl Log {
 }
 
 fn grant(number: usize, epochs: &[(String, Hash)]) -> Record {
-    let wraps = epochs.iter().map(|(role, epoch)| GrantWrap { role: role.clone(), epoch: *epoch, sealed: vec![7; 200] });
+    let wraps =
+        epochs.iter().map(|(role, epoch)| GrantWrap { role: role.clone(), epoch: *epoch, sealed: vec![7; 200] });
     let (recipient, name) = ("age1".repeat(15), format!("laptop-{number}"));
     let (roles, not_after) = (vec!["backend_developer".to_owned()], UnixMillis(NOW * 2));
     Record::Grant(Grant { node: node(number), recipient, roles, not_after, wraps: wraps.collect(), name })
@@ -241,7 +242,11 @@ fn hostile_rows() -> Outcome<()> {
         let from = Instant::now();
         let stewards = Membership::of(founders, &entries).stewards().len();
         let took = from.elapsed().as_secs_f64();
-        row(&format!("{} records of one steward: {name}", entries.len()), &format!("{took:.2} s"), &format!("{stewards} stewards"));
+        row(
+            &format!("{} records of one steward: {name}", entries.len()),
+            &format!("{took:.2} s"),
+            &format!("{stewards} stewards"),
+        );
     }
     Ok(())
 }

@@ -74,7 +74,8 @@ pub fn text(random: &mut Random, bytes: usize) -> String {
 /// A new shared fact of 300 bytes.
 pub fn draft(random: &mut Random) -> Draft {
     let edit = Edit::new().set(Field::Content, Value::Text(text(random, 300)));
-    let provenance = Provenance { agent: Some("bench".to_owned()), source: Some(SourceKind::Agent), ..Default::default() };
+    let provenance =
+        Provenance { agent: Some("bench".to_owned()), source: Some(SourceKind::Agent), ..Default::default() };
     Draft::Remember { id: None, edit, provenance, idempotency_key: None }
 }
 

@@ -55,7 +55,7 @@ async fn main() -> Outcome<()> {
         outbox::run(&parts).await?;
     }
     if all || what == "content" {
-        content::run(if all { &[] } else { &parts })?;
+        content::run(if all { &[] } else { &parts }).await?;
     }
     if all || what == "dht" {
         dht::run().await?;

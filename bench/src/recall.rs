@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use antiphon_core::time::UnixMillis;
 use antiphon_node::{Config, Home, Node, RecallQuery};
 
+use crate::Outcome;
 use crate::corpus::{self, Random};
 use crate::figures::{percentile_ms, row, thousands};
-use crate::Outcome;
 
 const QUESTIONS: u64 = 1_000;
 const BATCH: usize = 256;

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use antiphon_node::{Config, Home, Node};
 
+use crate::Outcome;
 use crate::corpus::{self, Random};
 use crate::figures::{median, row, thousands};
-use crate::Outcome;
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);

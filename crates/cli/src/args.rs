@@ -93,7 +93,7 @@ pub(crate) enum Command {
     /// Store, read and find documents that are encrypted for roles
     #[command(subcommand)]
     Content(content::ContentCommand),
-    /// Say why a fact is not on another node, or what stands between this node and that
+    /// Say why a fact or a document is not on another node, or what stands between this node and that
     Why(why::WhyArgs),
     /// Show and set what is shared with the team
     #[command(subcommand)]

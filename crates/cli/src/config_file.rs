@@ -4,6 +4,7 @@
 //! What stands in the environment or on the command line goes before it. A slip must not pass as a setting: every key
 //! must be known, every value must make sense by itself, and whatever is wrong is told with its line.
 
+mod content;
 mod dht;
 mod network;
 mod outbox;
@@ -18,6 +19,7 @@ use antiphon_node::{DhtSettings, OutboxConfig, ReachConfig, StorageSettings};
 use crate::outcome::{Code, Problem, file_problem};
 use crate::toml_reader::{Reader, Table};
 
+use outbox::bytes_of;
 pub(crate) use outbox::{ITEMS_MAX, bytes, level_hint, retry_ms};
 
 /// Name of the file in its home.
@@ -28,6 +30,8 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Everything that the file sets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct FileConfig {
+    /// `[content] cache`: most bytes of documents that stay decrypted in memory.
+    pub(crate) content_cache_bytes: Option<u64>,
     /// `[dht]`.
     pub(crate) dht: DhtSettings,
     /// `[network]`.
@@ -62,8 +66,11 @@ pub(crate) fn read(home: &Path) -> Result<FileConfig, Problem> {
 fn parse(text: &str, name: &str) -> Result<FileConfig, Problem> {
     let reader = Reader::new(text, name);
     let document = reader.document()?;
-    let table = Table::new(&reader, document.get_ref(), "", &["dht", "network", "outbox", "storage"])?;
+    let table = Table::new(&reader, document.get_ref(), "", &["content", "dht", "network", "outbox", "storage"])?;
     let mut config = FileConfig::default();
+    if let Some(entry) = table.get("content") {
+        config.content_cache_bytes = content::read(&entry)?;
+    }
     if let Some(entry) = table.get("dht") {
         config.dht = dht::read(&entry)?;
     }
@@ -106,6 +113,7 @@ quota_mib = 512
         assert_eq!((config.bounds.bytes_in_all, config.retry_ms), (4 << 20, 2_000));
         assert_eq!(config.levels.of(Protocol::MESSAGE), Level::Moderate);
         assert_eq!(config.levels.of(Protocol::PLANNER), Level::Moderate);
+        assert_eq!(parse("[content]\ncache = \"8MiB\"", "f").unwrap().content_cache_bytes, Some(8 << 20));
         let network = parse("[network]\nrelay = true\nautonat = false", "f").unwrap().network;
         assert!(network.relay && !network.autonat && network.hole_punching && !network.upnp, "{network:?}");
         let dht = parse("[dht]\nprefix = \"team\"\nmode = \"client\"\nbackend = \"local\"\ndiscovery = \"5s\"", "f")

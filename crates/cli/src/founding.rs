@@ -154,7 +154,7 @@ impl Founding {
                 ));
             }
             let role = entry.table(&["authority", "decrypts"])?;
-            let levels = "use read_only, suggestion, decision or master";
+            let levels = "use read_only, suggestion, coordination, decision or master";
             let authority = role.get("authority");
             let authority = authority.as_ref().ok_or_else(|| entry.wrong("a role needs an authority", levels))?;
             let unknown = || authority.wrong("this is not an authority", levels);

@@ -115,7 +115,7 @@ mod tests {
             let found = home(explicit.map(PathBuf::from), profile, environment).unwrap();
             assert_eq!(found.path(), Path::new(want));
         };
-        check(Some("/tmp/x"), Some("work"), &both, "/tmp/x");
+        check(Some("/nowhere/here"), Some("work"), &both, "/nowhere/here");
         check(None, Some("work"), &both, "/data/antiphon/work");
         check(None, None, &both, "/data/antiphon/default");
         let named = Environment { antiphon_home: Some("/srv/a".into()), ..both.clone() };

@@ -87,6 +87,7 @@ pub(crate) async fn start(settings: &Settings, session: &Session) -> Result<Runn
         dht: file.dht,
         reach: file.network,
         storage: file.storage,
+        content_cache_bytes: file.content_cache_bytes.unwrap_or(defaults.content_cache_bytes),
         ..defaults
     };
     let node = Node::start(config).await?;

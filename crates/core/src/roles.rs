@@ -36,6 +36,8 @@ pub enum Authority {
     ReadOnly,
     /// It may propose.
     Suggestion,
+    /// It may say who does what.
+    Coordination,
     /// It may decide.
     Decision,
     /// It may do everything.
@@ -43,13 +45,14 @@ pub enum Authority {
 }
 
 impl Authority {
-    const ALL: [Self; 4] = [Self::ReadOnly, Self::Suggestion, Self::Decision, Self::Master];
+    const ALL: [Self; 5] = [Self::ReadOnly, Self::Suggestion, Self::Coordination, Self::Decision, Self::Master];
 
     /// Its name in a gene.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ReadOnly => "read_only",
             Self::Suggestion => "suggestion",
+            Self::Coordination => "coordination",
             Self::Decision => "decision",
             Self::Master => "master",
         }
@@ -81,7 +84,9 @@ pub struct RoleRule {
 
 /// A text that is no rule of a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a role reads \"authority: read_only|suggestion|decision|master; decrypts: * or ROLE, ROLE\"; got {0:?}")]
+#[error(
+    "a role reads \"authority: read_only|suggestion|coordination|decision|master; decrypts: * or ROLE, ROLE\"; got {0:?}"
+)]
 pub struct RuleError(String);
 
 impl RoleRule {

@@ -26,6 +26,8 @@ pub struct Config {
     pub listen: Vec<String>,
     /// Whether to look for members on the local network by multicast DNS.
     pub mdns: bool,
+    /// Most bytes of documents that stay decrypted in memory after they were read.
+    pub content_cache_bytes: u64,
     /// How to be reachable where no address leads here.
     pub reach: antiphon_net::ReachConfig,
     /// How long a verified peer may be silent before it counts as expired, in milliseconds.
@@ -52,6 +54,7 @@ impl Config {
             founding: Vec::new(),
             listen: vec!["/ip4/0.0.0.0/tcp/0".to_owned(), "/ip4/0.0.0.0/udp/0/quic-v1".to_owned()],
             mdns: true,
+            content_cache_bytes: crate::content::CACHE_BYTES_DEFAULT,
             reach: antiphon_net::ReachConfig::default(),
             peer_timeout_ms: PEER_TIMEOUT_MS,
             copy_quota_bytes: crate::sealed::QUOTA_BYTES,

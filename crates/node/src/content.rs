@@ -24,9 +24,9 @@ use antiphon_core::ids::Hash;
 use tokio::sync::watch;
 
 use books::Books;
-use cache::{CACHE_BYTES_DEFAULT, Cache};
+use cache::Cache;
 
-pub(crate) use cache::Plain;
+pub(crate) use cache::{CACHE_BYTES_DEFAULT, Plain};
 pub(crate) use pipe::CHUNK_BYTES;
 pub use pipe::{Feed, Intake, intake};
 pub use serving::Served;
@@ -46,14 +46,13 @@ struct Kept {
     fetching: Mutex<BTreeMap<Hash, watch::Receiver<Progress>>>,
 }
 
-impl Default for Contents {
-    fn default() -> Self {
-        let cache = Mutex::new(Cache::new(CACHE_BYTES_DEFAULT));
+impl Contents {
+    /// Remembers nothing yet, and at most `cache_bytes` of documents that were read.
+    pub(crate) fn new(cache_bytes: u64) -> Self {
+        let cache = Mutex::new(Cache::new(usize::try_from(cache_bytes).unwrap_or(usize::MAX)));
         Self(Arc::new(Kept { cache, books: Mutex::default(), fetching: Mutex::default() }))
     }
-}
 
-impl Contents {
     fn cache(&self) -> MutexGuard<'_, Cache> {
         lock(&self.0.cache)
     }

@@ -213,8 +213,8 @@ async fn assemble(
     let (letters, letters_seen) = watch::channel(0);
     let pen = open_outbox(config, &key, &store).await?;
     let transfers = Transfers::new(store.clone(), net.clone());
-    let contents = Contents::default();
-    tasks.spawn(content::tend(contents.clone(), store.clone(), version.clone()));
+    let contents = Contents::new(config.content_cache_bytes);
+    tasks.spawn(content::tend(contents.clone(), store.clone(), version.clone(), commands.clone()));
     let shared = Shared {
         store: store.clone(),
         net: net.clone(),

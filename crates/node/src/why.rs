@@ -8,6 +8,8 @@
 //! Limits: it speaks for this node. What the peer keeps to itself only the peer can say, and is then said to be asked
 //! there.
 
+mod document;
+
 use antiphon_core::charter::Refusal;
 use antiphon_core::custody::{Custody, Holding};
 use antiphon_core::fact::Level;
@@ -17,6 +19,8 @@ use antiphon_core::state::Verdict;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::reason::Reason;
 use antiphon_store::{Domains, FactEntry, LogStanding, NodeMode, PeerMode};
+
+pub(crate) use document::{KnownDocument, KnownVersion, can_open};
 
 use crate::api::{Finding, OutboxPeerView, PeerView, Trust};
 use crate::reason_words::{Finder, Words, words, words_of_cause};
@@ -43,7 +47,16 @@ pub(crate) struct Known {
     pub(crate) receipt: Option<Custody>,
     /// What waits for the peer in the outbox.
     pub(crate) queued: Option<OutboxPeerView>,
-    pub(crate) fact: Option<KnownFact>,
+    pub(crate) asked: Asked,
+}
+
+/// What was asked about.
+#[derive(Debug, Clone)]
+pub(crate) enum Asked {
+    /// All that is between the two.
+    Everything,
+    Fact(Box<KnownFact>),
+    Document(Box<KnownDocument>),
 }
 
 /// What is known of the fact that was asked about.
@@ -70,17 +83,18 @@ pub(crate) struct KnownFact {
     pub(crate) closed_to_peer: Option<String>,
 }
 
-/// What stands in between, the first to mend first; and whether the peer holds the fact, or, when none was asked about,
-/// whether both sides hold the same.
+/// What stands in between, the first to mend first; and whether the peer holds the fact, can read the document, or, when
+/// nothing was asked about, whether both sides hold the same.
 pub(crate) fn findings(known: &Known) -> (Vec<Finding>, bool) {
     let mut found = Found::default();
-    let held = match &known.fact {
-        Some(fact) if fact.held => known.of_fact(fact, &mut found),
-        Some(fact) => {
+    let held = match &known.asked {
+        Asked::Fact(fact) if fact.held => known.of_fact(fact, &mut found),
+        Asked::Fact(fact) => {
             known.of_absent(fact, &mut found);
             false
         }
-        None => known.of_peer(&mut found),
+        Asked::Document(document) => known.of_document(document, &mut found),
+        Asked::Everything => known.of_peer(&mut found),
     };
     (found.0, held)
 }

@@ -6,15 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use antiphon_core::event::Header;
+use antiphon_core::event::{Header, Subject};
 use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::{LogId, Stream};
 use antiphon_core::state::Verdict;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::cause::Cause;
+use crate::contents::ContentView;
+use crate::edits;
 use crate::error::Error;
-use crate::project;
 use crate::query;
 use crate::reader::Reader;
 use crate::row;
@@ -52,7 +53,7 @@ impl LogStanding {
     }
 }
 
-/// An event about a fact, as it is held.
+/// An event about a fact or a document, as it is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactEntry {
     /// The log it stands in.
@@ -61,7 +62,7 @@ pub struct FactEntry {
     pub seq: u64,
     /// Who wrote it.
     pub author: Author,
-    /// Whether the fact says something by it now.
+    /// Whether what it is about says something by it now.
     pub stands: bool,
     /// Whether its payload is held.
     pub payload: bool,
@@ -85,7 +86,22 @@ impl Reader<'_> {
     /// # Errors
     /// When the database fails.
     pub fn fact_entries(&self, fact: FactId) -> Result<Vec<FactEntry>, Error> {
-        entries(self.connection(), fact)
+        entries(self.connection(), &Subject::Fact(fact))
+    }
+
+    /// The event of a version of a document, if it is held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn content_entry(&self, version: &ContentView) -> Result<Option<FactEntry>, Error> {
+        let of_store = |entry: &FactEntry| entry.log.store == version.store && entry.log.stream == Stream::Shared;
+        for entry in entries(self.connection(), &Subject::Content(version.id()))?.into_iter().filter(of_store) {
+            let found = self.content_at(entry.log, entry.seq)?;
+            if found.is_some_and(|found| found.event == version.event) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a fact was forgotten for good.
@@ -155,10 +171,10 @@ fn signed(conn: &Connection, log: LogId) -> Result<u64, Error> {
     Ok(found.map_or(0, i64::cast_unsigned))
 }
 
-fn entries(conn: &Connection, fact: FactId) -> Result<Vec<FactEntry>, Error> {
+fn entries(conn: &Connection, subject: &Subject) -> Result<Vec<FactEntry>, Error> {
     let mut found = Vec::new();
     for stream in [Stream::Shared, Stream::Local] {
-        for stored in project::all(conn, fact, stream)? {
+        for stored in edits::all(conn, subject, stream)? {
             found.push(FactEntry {
                 log: LogId::new(stored.header.store, stored.header.stream),
                 seq: stored.header.seq,
@@ -170,7 +186,7 @@ fn entries(conn: &Connection, fact: FactId) -> Result<Vec<FactEntry>, Error> {
             });
         }
     }
-    for other in uncounted(conn, fact)? {
+    for other in uncounted(conn, subject)? {
         match found.iter_mut().find(|entry: &&mut FactEntry| entry.pos == other.pos) {
             Some(entry) => entry.cause = other.cause,
             None => found.push(other),
@@ -185,8 +201,8 @@ fn holds_payload(conn: &Connection, pos: i64) -> Result<bool, Error> {
     Ok(query.query_row([pos], |row| row.get(0))?)
 }
 
-/// Events about a fact that do not, or not fully, count.
-fn uncounted(conn: &Connection, fact: FactId) -> Result<Vec<FactEntry>, Error> {
+/// Events about something that do not, or not fully, count.
+fn uncounted(conn: &Connection, subject: &Subject) -> Result<Vec<FactEntry>, Error> {
     let mut query = conn.prepare_cached(
         "SELECT l.stream, l.store, v.seq, v.header, q.reason, v.log, v.pos, v.payload IS NOT NULL
          FROM quarantine q JOIN events v ON v.pos = q.pos JOIN logs l ON l.id = v.log ORDER BY q.pos DESC LIMIT ?1",
@@ -195,7 +211,7 @@ fn uncounted(conn: &Connection, fact: FactId) -> Result<Vec<FactEntry>, Error> {
     let mut entries = Vec::new();
     while let Some(found) = rows.next()? {
         let header = Header::decode(&found.get::<_, Vec<u8>>(3)?)?;
-        if header.subject.fact() != Some(fact) {
+        if header.subject != *subject {
             continue;
         }
         let number = row::index(found, 4)?;

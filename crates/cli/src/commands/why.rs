@@ -1,4 +1,4 @@
-//! `antiphon why`: what stands between a fact and a peer, or between this node and a peer.
+//! `antiphon why`: what stands between a fact or a document and a peer, or between this node and a peer.
 
 use clap::Args;
 
@@ -9,8 +9,8 @@ use crate::render;
 /// Options of `why`.
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
-    /// Id of a fact, or the beginning of it; without a peer behind it: name or peer id of the peer
-    #[arg(value_name = "FACT")]
+    /// Id of a fact, the beginning of one, or a document's address; without a peer behind it: name or peer id of the peer
+    #[arg(value_name = "FACT|ADDRESS")]
     pub(crate) item: String,
     /// Name, peer id, or the beginning of one
     pub(crate) peer: Option<String>,

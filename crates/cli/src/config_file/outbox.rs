@@ -42,7 +42,11 @@ pub(super) fn read(entry: &Entry<'_>) -> Result<OutboxConfig, Problem> {
     Ok(config)
 }
 
-fn bytes_of(entry: &Entry<'_>) -> Result<u64, Problem> {
+/// A number of bytes, as a number or as a person writes it.
+///
+/// # Errors
+/// When it is neither.
+pub(super) fn bytes_of(entry: &Entry<'_>) -> Result<u64, Problem> {
     if !entry.is_text() {
         return entry.number(1, BYTES_MAX);
     }

@@ -188,11 +188,22 @@ fn list(names: &[String]) -> String {
     names.iter().map(|name| safe(name)).collect::<Vec<_>>().join(", ")
 }
 
+/// Whether a peer can read a document.
+fn document_heading(why: &WhyDto, name: &str, blocked: bool) -> String {
+    let address = why.address.as_deref().map(safe).unwrap_or_default();
+    match (why.held, blocked) {
+        (true, _) => format!("{} {name} can read {address}.", styled(GOOD, "Yes:")),
+        (false, true) => format!("{} {name} cannot read {address}, because:", styled(WARNING, "No:")),
+        (false, false) => format!("Whether {name} can read {address} is not known:"),
+    }
+}
+
 /// What stands between an item and a peer, the first to mend first.
 pub(crate) fn why(why: &WhyDto) -> String {
     let name = styled(STRONG, &safe(&why.name));
     let blocked = why.findings.iter().any(|finding| finding.blocks);
     let heading = match (&why.fact, why.held, blocked) {
+        _ if why.address.is_some() => document_heading(why, &name, blocked),
         (Some(fact), true, _) => format!("{} {name} holds {}.", styled(GOOD, "Yes:"), safe(fact)),
         (Some(fact), false, true) => {
             format!("{} {name} does not have {}, because:", styled(WARNING, "No:"), safe(fact))

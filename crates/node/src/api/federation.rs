@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use antiphon_core::address::Address;
 use antiphon_core::announce::QUOTA_BYTES_MAX;
 use antiphon_core::fact::Level;
 use antiphon_core::ids::{FactId, NodeId};
@@ -123,7 +124,10 @@ pub struct WhyView {
     pub name: String,
     /// The fact that was asked about, if one was.
     pub fact: Option<FactId>,
-    /// Whether the peer holds it, by what it signed or acknowledged; without a fact, whether both sides hold the same.
+    /// The document that was asked about, if one was.
+    pub document: Option<Address>,
+    /// Whether the peer holds it, by what it signed or acknowledged, or, for a document, knows it and can read it; when
+    /// nothing was asked about, whether both sides hold the same.
     pub held: bool,
     /// The findings, in the order in which they must be mended.
     pub findings: Vec<Finding>,

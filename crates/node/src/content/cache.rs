@@ -16,7 +16,7 @@ pub(crate) const CACHE_TTL_MS: u64 = 10 * 60 * 1_000;
 /// How often entries that are over are looked for, in milliseconds: five minutes.
 pub(crate) const CACHE_CLEANUP_MS: u64 = 5 * 60 * 1_000;
 /// Most bytes of plaintext when nobody says otherwise.
-pub(crate) const CACHE_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
+pub(crate) const CACHE_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 /// The largest document that is kept, as a part of the bound.
 const ENTRY_PARTS: usize = 4;
 

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use antiphon_core::address::{Address, Selector};
 use antiphon_core::charter::Refusal;
 use antiphon_core::custody::Custody;
 use antiphon_core::fact::Level;
-use antiphon_core::ids::{FactId, NodeId};
+use antiphon_core::ids::{FactId, Hash, NodeId};
 use antiphon_core::log::Stream;
 use antiphon_core::state::Verdict;
 use antiphon_store::{Domains, NodeMode, PeerMode, Reader, Resolved, TAIL_EVENTS_MAX};
@@ -16,7 +17,15 @@ use crate::api::{Cursors, Error, FederationView, ForkedLog, PeerStanding, PeerVi
 use crate::clock::now;
 use crate::inputs::Command;
 use crate::modes::Ask;
-use crate::why::{self, Known, KnownFact};
+use crate::team::TeamState;
+use crate::why::{self, Asked, Known, KnownDocument, KnownFact, KnownVersion};
+
+/// What is asked about a peer.
+enum Question {
+    Everything,
+    Fact(FactId),
+    Document(Address, Selector),
+}
 
 impl Handle {
     /// Whether this node sends and takes.
@@ -105,9 +114,22 @@ impl Handle {
             Some(text) => Some(self.fact_here_or_not(text).await?),
             None => None,
         };
-        let known = self.known(fact, peer).await?;
+        let known = self.known(fact.map_or(Question::Everything, Question::Fact), peer).await?;
         let (findings, held) = why::findings(&known);
-        Ok(WhyView { peer: known.peer.peer_id, name: known.peer.name, fact, held, findings })
+        Ok(WhyView { peer: known.peer.peer_id, name: known.peer.name, fact, document: None, held, findings })
+    }
+
+    /// What stands between a document and a peer that wants to read it.
+    ///
+    /// # Errors
+    /// [`Error::PeerNotFound`], [`Error::PeerAmbiguous`]. A document that is not in the index is a question like any
+    /// other.
+    pub async fn why_document(&self, address: &Address, selector: Selector, peer: &str) -> Result<WhyView, Error> {
+        let peer = self.peer(peer).await?;
+        let known = self.known(Question::Document(address.clone(), selector), peer).await?;
+        let (findings, held) = why::findings(&known);
+        let (peer, name) = (known.peer.peer_id, known.peer.name);
+        Ok(WhyView { peer, name, fact: None, document: Some(address.clone()), held, findings })
     }
 
     async fn fact_here_or_not(&self, text: &str) -> Result<FactId, Error> {
@@ -118,7 +140,7 @@ impl Handle {
         }
     }
 
-    async fn known(&self, fact: Option<FactId>, peer: PeerView) -> Result<Known, Error> {
+    async fn known(&self, question: Question, peer: PeerView) -> Result<Known, Error> {
         let node = peer.peer_id;
         let theirs = self.ask(|reply| Command::Modes(Ask::Holds { peer: node, reply })).await?;
         let (mode, team, at) = (self.node_mode().await?, self.team().await?, now());
@@ -131,13 +153,16 @@ impl Handle {
         let read = move |reader: &Reader<'_>| {
             let receipt = receipt_of(reader, &node, &own.team, peer.store_id)?;
             let row = reader.peer(&node)?;
-            let fact = match fact {
-                Some(id) => {
+            let asked = match question {
+                Question::Everything => Asked::Everything,
+                Question::Fact(id) => {
                     let known = known_fact(reader, id, team.constitution.sharing.up_to, &missed)?;
                     let closed_to_peer = known.closed_to_peer.filter(|role| !team.may_read(&node, role));
-                    Some(KnownFact { closed_to_peer, ..known })
+                    Asked::Fact(Box::new(KnownFact { closed_to_peer, ..known }))
                 }
-                None => None,
+                Question::Document(address, selector) => {
+                    Asked::Document(Box::new(known_document(reader, &team, &node, address, selector)?))
+                }
             };
             let domains = row.as_ref().map(Domains::of).unwrap_or_default();
             let (ours, standings) = (reader.clock()?, reader.standings()?);
@@ -155,7 +180,7 @@ impl Handle {
                 standings,
                 receipt,
                 queued,
-                fact,
+                asked,
             })
         };
         Ok(self.store().read(read).await?)
@@ -172,6 +197,31 @@ fn receipt_of(
     let kept = reader.receipts()?.into_iter().find(|kept| kept.node == *node);
     let custody = kept.and_then(|kept| kept.receipt.verify(team).ok());
     Ok(custody.filter(|custody| custody.node == *node && store.is_none_or(|store| store == custody.store)))
+}
+
+fn known_document(
+    reader: &Reader<'_>,
+    team: &TeamState,
+    peer: &NodeId,
+    address: Address,
+    selector: Selector,
+) -> Result<KnownDocument, antiphon_store::Error> {
+    let Some(view) = reader.content_version(&address.id(), selector)? else {
+        return Ok(KnownDocument { address, version: None });
+    };
+    let opens = |(role, epoch): &(String, Hash)| why::can_open(&team.membership, peer, role, epoch);
+    let version = KnownVersion {
+        number: view.entry.version,
+        removed: view.removed,
+        unauthorised: view.unauthorised,
+        entry: reader.content_entry(&view)?,
+        peer_roles: team.membership.member(peer).map(|member| member.grant.roles.clone()).unwrap_or_default(),
+        peer_may: team.may_read(peer, &view.entry.creator_role),
+        peer_opens: view.entry.encrypted_for.iter().any(opens),
+        here: reader.blob(&view.entry.root)?.is_some_and(|blob| blob.is_complete()),
+        role: view.entry.creator_role,
+    };
+    Ok(KnownDocument { address, version: Some(version) })
 }
 
 fn known_fact(

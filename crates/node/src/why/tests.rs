@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use antiphon_core::address::Address;
 use antiphon_core::custody::{Gap, Stuck};
 use antiphon_core::ids::{Hash, StoreId, TeamId};
 use antiphon_core::log::Head;
@@ -89,7 +90,7 @@ fn known() -> Known {
         standings: vec![standing(1, "alice"), standing(2, "bob")],
         receipt: None,
         queued: None,
-        fact: Some(KnownFact {
+        asked: Asked::Fact(Box::new(KnownFact {
             id: FactId([5; 16]),
             maker: Some((ALICE, "alice".into())),
             erased: false,
@@ -103,12 +104,15 @@ fn known() -> Known {
             indexed: true,
             entries: vec![entry],
             closed_to_peer: None,
-        }),
+        })),
     }
 }
 
 fn fact(known: &mut Known) -> &mut KnownFact {
-    known.fact.as_mut().unwrap()
+    match &mut known.asked {
+        Asked::Fact(fact) => fact,
+        other => panic!("no fact: {other:?}"),
+    }
 }
 
 /// Bob says that he holds this much of a log.
@@ -277,7 +281,7 @@ fn queued(pending: u64, stuck: u64) -> OutboxPeerView {
 fn what_waits_in_the_outbox_is_said_with_its_place_and_the_next_try() {
     let check = |pending, stuck, want: &str, blocks| {
         let mut known = known();
-        (known.fact, known.queued) = (None, Some(queued(pending, stuck)));
+        (known.asked, known.queued) = (Asked::Everything, Some(queued(pending, stuck)));
         let found = findings(&known).0;
         let queued = found.iter().find(|finding| finding.code == "queued").unwrap();
         assert!(queued.what.contains(want) && queued.blocks == blocks, "{queued:?}");
@@ -291,7 +295,7 @@ fn what_waits_in_the_outbox_is_said_with_its_place_and_the_next_try() {
 fn between_two_nodes_everything_is_said_at_once() {
     let check = |change: fn(&mut Known), want: &[&str], held| {
         let peer = |known: &mut Known| {
-            known.fact = None;
+            known.asked = Asked::Everything;
             acks(known, 1, 10);
             change(known);
         };
@@ -327,7 +331,7 @@ fn between_two_nodes_everything_is_said_at_once() {
     );
     let words = crate::reason_words::Words { what: "bob runs 0.1.0, this node 0.2.0".into(), fix: "upgrade".into() };
     let mut known = known();
-    (known.fact, known.peer.skew) = (None, Some(words));
+    (known.asked, known.peer.skew) = (Asked::Everything, Some(words));
     assert!(findings(&known).0.iter().any(|finding| finding.code == "version"));
 }
 
@@ -354,4 +358,56 @@ fn spans_of_time_are_short() {
         [ago(0), ago(59_999), ago(60_000), span(7_300_000), span(200_000_000)],
         ["just now", "59 s ago", "1 min ago", "2 h", "2 d"]
     );
+}
+
+/// Alice's document, of which bob has heard and which he may read.
+fn document(known: &mut Known) -> &mut KnownVersion {
+    if !matches!(known.asked, Asked::Document(_)) {
+        let author = Author { store: StoreId([1; 16]), node: ALICE, name: "alice".into() };
+        let entry = FactEntry { log: log(1), seq: 9, author, stands: true, payload: true, cause: None, pos: 20 };
+        let version = KnownVersion {
+            number: 2,
+            removed: false,
+            unauthorised: false,
+            role: "backend_developer".into(),
+            entry: Some(entry),
+            peer_roles: vec!["backend_developer".into()],
+            peer_may: true,
+            peer_opens: true,
+            here: true,
+        };
+        let (address, _) = Address::parse("ucxl://ann/backend_developer/shop/login/plan").unwrap();
+        known.asked = Asked::Document(Box::new(KnownDocument { address, version: Some(version) }));
+    }
+    match &mut known.asked {
+        Asked::Document(document) => document.version.as_mut().unwrap(),
+        other => panic!("no document: {other:?}"),
+    }
+}
+
+#[test]
+fn every_thing_that_stands_between_a_document_and_a_peer_is_named() {
+    let check = |change: &dyn Fn(&mut Known), codes: &[&str], held: bool| {
+        let mut known = known();
+        document(&mut known);
+        change(&mut known);
+        let (found, reads) = findings(&known);
+        assert_eq!(found.iter().map(|finding| finding.code).collect::<Vec<_>>(), codes);
+        assert_eq!(reads, held, "{codes:?}");
+    };
+    check(&|_| {}, &["listed", "held_here"], true);
+    check(&|known| document(known).peer_may = false, &["wrong_role", "listed", "held_here"], false);
+    check(&|known| document(known).peer_opens = false, &["missing_key", "listed", "held_here"], false);
+    check(&|known| document(known).here = false, &["listed", "held_elsewhere"], true);
+    check(&|known| document(known).removed = true, &["removed"], false);
+    check(&|known| document(known).unauthorised = true, &["auth"], false);
+    check(&|known| document(known).entry.as_mut().unwrap().seq = 10, &["behind", "held_here"], false);
+    check(&|known| known.theirs = None, &["unheard", "held_here"], false);
+    check(&|known| known.peer.mode = PeerMode::Paused, &["listed", "held_here"], true);
+    check(&|known| known.peer.connected = false, &["no_route", "listed", "held_here"], false);
+    let unknown = |known: &mut Known| {
+        let Asked::Document(document) = &mut known.asked else { panic!("a document") };
+        document.version = None;
+    };
+    check(&unknown, &["unknown_here"], false);
 }

@@ -67,6 +67,7 @@ pub(crate) fn why(view: WhyView) -> WhyDto {
         peer_id: view.peer.to_string(),
         name: view.name,
         fact: view.fact.map(|fact| fact.to_string()),
+        address: view.document.map(|address| address.to_string()),
         held: view.held,
         findings: view.findings.into_iter().map(finding).collect(),
     }

@@ -114,7 +114,7 @@ pub struct FederationDto {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WhyAskDto {
-    /// Id of a fact, or the beginning of it; without one the whole peer is explained.
+    /// Id of a fact, or the beginning of it, or the address of a document; without one the whole peer is explained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fact: Option<String>,
 }
@@ -143,7 +143,11 @@ pub struct WhyDto {
     /// The fact that was asked about, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fact: Option<String>,
-    /// Whether the peer holds it, by what it signed or acknowledged; without a fact, whether both sides hold the same.
+    /// The document that was asked about, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Whether the peer holds it, by what it signed or acknowledged, or, for a document, knows it and can read it; when
+    /// nothing was asked about, whether both sides hold the same.
     pub held: bool,
     /// The findings, in the order in which they must be mended.
     pub findings: Vec<WhyFindingDto>,

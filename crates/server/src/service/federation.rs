@@ -1,5 +1,6 @@
 //! What is shared with whom, how far it has come, and why something is not there.
 
+use antiphon_core::address::SCHEME;
 use antiphon_node::{DOMAINS_MAX, Domains, NodeMode, PeerMode, PeerView};
 
 use super::Service;
@@ -49,8 +50,16 @@ impl Service {
         })
     }
 
-    pub(crate) async fn why(&self, fact: Option<&str>, peer: &str) -> Result<WhyDto, Problem> {
-        Ok(convert::why(self.handle.why(fact, peer).await?))
+    /// `item` is a fact's id, the beginning of one, or a document's address.
+    pub(crate) async fn why(&self, item: Option<&str>, peer: &str) -> Result<WhyDto, Problem> {
+        let view = match item.map(str::trim).filter(|item| item.starts_with(SCHEME)) {
+            Some(text) => {
+                let (address, selector) = convert::address_of(text)?;
+                self.handle.why_document(&address, selector, peer).await?
+            }
+            None => self.handle.why(item, peer).await?,
+        };
+        Ok(convert::why(view))
     }
 }
 

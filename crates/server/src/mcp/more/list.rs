@@ -120,10 +120,10 @@ fn team(more: More) -> Listed {
             &["peer"],
         ),
         More::Why => (
-            "Why a fact is not on another node, or what stands between it and this one; each cause with its mend.",
+            "Why a fact or document is not on another node, or what stands between it and this one; each cause with its mend.",
             json!({
                 "peer": {"type": "string", "description": "Name, peer id or the beginning of one"},
-                "fact": id(),
+                "fact": {"type": "string", "description": "Fact id or document address"},
             }),
             &["peer"],
         ),

@@ -132,7 +132,7 @@ pub(super) fn roles(roles: &RolesDto) -> Answer {
 }
 
 pub(super) fn why(why: &WhyDto) -> Answer {
-    let item = why.fact.as_deref().unwrap_or("what this node holds");
+    let item = why.fact.as_deref().or(why.address.as_deref()).unwrap_or("what this node holds");
     let does = if why.held { "holds" } else { "does not hold, as far as is known," };
     let heading = format!("{} {does} {item}.", quoted(&why.name));
     let text = lines(heading, &why.findings, |finding| {
