@@ -151,6 +151,8 @@ pub(crate) fn kill_holder(home: &Path) {
     let what = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     if String::from_utf8_lossy(&what).contains(&*home.to_string_lossy()) {
         let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+        // A signal takes a moment, in which the node would still answer. Whoever is dead has no command line.
+        until("the node is dead", || std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default().is_empty());
     }
 }
 
