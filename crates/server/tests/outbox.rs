@@ -54,7 +54,8 @@ async fn the_outbox_is_read_page_by_page_and_an_item_is_dropped_once() {
     assert_eq!(refused(alice.client.retry_outbox(Some("m9")).await.unwrap_err()).code, Code::NotFound);
 
     let stats = alice.client.outbox_stats().await.unwrap();
-    assert_eq!((stats.pending, stats.counters.enqueued, stats.counters.dropped), (1, 2, 1));
+    assert_eq!((stats.pending, stats.counters.dropped), (1, 1));
+    assert!(stats.counters.enqueued >= 4, "both messages, and what alice told of herself: {stats:?}");
     assert_eq!(alice.client.status().await.unwrap().outbox.pending, 1);
     let levels = alice.client.outbox_levels().await.unwrap().levels;
     assert!(levels.iter().any(|level| level.protocol == "sync" && level.level == "none" && level.retries == Some(0)));

@@ -39,6 +39,14 @@ impl Two {
         bob.join(&ticket, None, None).await.unwrap();
         until("alice knows bob", async || alice.handle.peer("bob").await.is_ok()).await;
         until("bob knows alice", async || bob.peer("alice").await.is_ok()).await;
+        // Both have told what they store and how they share, so that nothing waits.
+        for handle in [&alice.handle, &bob] {
+            until("both have told of themselves", async || {
+                let stats = handle.outbox_stats().await.unwrap();
+                stats.pending() == 0 && stats.counters.delivered >= 2
+            })
+            .await;
+        }
         Self { alice, bob, node, _dir: dir }
     }
 }
