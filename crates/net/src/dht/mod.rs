@@ -3,11 +3,11 @@
 //! libp2p's table takes whom it meets and believes who spoke last, which suits a public network. Here:
 //!
 //! - The table stands behind the gate, so a stranger is told that there is none.
-//! - Only members that are let in now are asked and named to others ([`behaviour`]). The table never dials by itself:
+//! - Only members that are let in now are asked and named to others (`behaviour`). The table never dials by itself:
 //!   a node that it does not know is a matter of the handshake, so the caller is told ([`Happened::Wanted`]), and who
 //!   is no member is passed over at once.
 //! - What is stored is what the [`RecordJudge`] lets in, within bounds, and a refusal is a refusal: the sender does not
-//!   count it as a success ([`store`]).
+//!   count it as a success (`store`).
 //! - Nothing is done by the clock here. What is published again, and when, is decided by the caller.
 //!
 //! What is stored here is a copy in memory. The caller hears of it ([`Happened::Stored`]), may keep it on disk, and
