@@ -84,3 +84,15 @@ fn an_outbox_without_bounds_is_noticed() {
 fn an_older_copy_of_which_nobody_speaks_is_noticed() {
     is_caught(Sabotage::HideRestore, Law::RestoreShows);
 }
+
+/// A member opens a new store while it is connected to another one, which knows it by the old one and would take nothing.
+#[test]
+fn who_opens_a_new_store_is_greeted_again_and_delivers_what_waits() {
+    check(950);
+}
+
+/// The disk is full when what waits for a removed member is to be set aside; that is tried again.
+#[test]
+fn what_could_not_be_set_aside_on_a_full_disk_is_set_aside_later() {
+    check(400);
+}

@@ -84,6 +84,10 @@ impl Engine {
     /// Looks up what was taken from a peer's database.
     fn look(&mut self, peer: NodeId, epoch: Epoch, theirs: StoreId, delivered: Option<Place>) {
         let proven = self.peers.get(&peer).and_then(|entry| entry.store) == Some(theirs);
+        if !proven && !self.greeting.contains(&peer) {
+            // It may have opened a new store while they were connected; the handshake proves it.
+            self.greet(peer, Vec::new(), None);
+        }
         let (store, inputs) = (self.store.clone(), self.inputs.clone());
         self.tasks.spawn(async move {
             let looked = store.read(move |reader| {

@@ -131,7 +131,9 @@ impl World {
         let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
         if up.peers.get(&id).and_then(|known| known.store) != Some(store) {
             self.tell_receiver(node, peer, epoch, Input::Close);
-            return Ok(());
+            // It may have opened a new store while they were connected; the handshake proves it.
+            let greeting = self.nodes[node].up.as_ref().is_some_and(|up| up.greeting.contains(&id));
+            return if greeting { Ok(()) } else { self.greet(node, id) };
         }
         let reader = up.db.reader();
         let last = reader.taken_last(&id, &store)?;

@@ -20,6 +20,8 @@ impl World {
         for node in 0..self.plan.nodes {
             if self.has_outbox(node) {
                 self.search_files(node)?;
+                // As a node does now and then: what could not be set aside while the disk was full is tried again.
+                self.rescan(node)?;
                 for peer in 0..self.plan.nodes {
                     let id = self.nodes[peer].id;
                     let waits =
