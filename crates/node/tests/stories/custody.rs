@@ -1,0 +1,96 @@
+//! Who holds what, between real nodes: texts that were kept back, and receipts.
+
+use crate::common::{Machine, agree, team_of_two, until};
+use antiphon_core::custody::Holding;
+use antiphon_core::event::Provenance;
+use antiphon_core::fact::{Edit, Field};
+use antiphon_core::ids::FactId;
+use antiphon_node::{Domains, Draft, Trust, WipeKind};
+
+async fn remember_wages(machine: &Machine, text: &str) -> FactId {
+    let edit = Edit::new().set(Field::Content, text.into()).set(Field::Domain, "wages".into());
+    let draft = Draft::Remember { id: None, edit, provenance: Provenance::default(), idempotency_key: None };
+    machine.handle.author(vec![draft]).await.unwrap().remove(0).unwrap().fact.unwrap()
+}
+
+fn no_wages() -> Domains {
+    Domains { only: Vec::new(), except: vec!["wages".into()] }
+}
+
+/// What a member has signed about a fact, as `machine` knows.
+async fn signed(machine: &Machine, fact: FactId, member: &str) -> Option<Holding> {
+    let receipts = machine.handle.fact_receipts(fact).await.unwrap();
+    receipts.members.into_iter().find(|holding| holding.name == member).and_then(|holding| holding.holding)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bob_holds_headers_of_what_is_not_for_him_and_gets_the_text_once_it_is() {
+    let (mut alice, mut bob) = team_of_two().await;
+    alice.handle.share_with("bob", no_wages()).await.unwrap();
+    let fact = remember_wages(&alice, "carol earns seven").await;
+    alice.remember("the staging port is 6543").await;
+    until("bob has the rest", async || bob.recalls("staging port").await).await;
+    agree(&alice, &bob).await;
+    assert!(!bob.recalls("carol earns").await);
+    until("bob signs for the header", async || signed(&alice, fact, "bob").await == Some(Holding::Header)).await;
+    let receipts = alice.handle.receipts().await.unwrap();
+    assert_eq!((receipts[0].behind, receipts[0].headers), (0, 1));
+    let check = alice.handle.wipe_check().await.unwrap();
+    assert_eq!((check.items[0].kind, check.items[0].count), (WipeKind::Unconfirmed, 1));
+    // The exclusion is lifted. Passes are half a minute apart, and one begins with every session.
+    alice.handle.share_with("bob", Domains::default()).await.unwrap();
+    bob.stop().await;
+    bob.start_again().await;
+    until("bob has the text", async || bob.recalls("carol earns").await).await;
+    agree(&alice, &bob).await;
+    until("bob signs for all of it", async || signed(&alice, fact, "bob").await == Some(Holding::Whole)).await;
+    let kinds = async || alice.handle.wipe_check().await.unwrap().items.into_iter().map(|item| item.kind);
+    until("nothing is only here", async || kinds().await.all(|kind| kind != WipeKind::Unconfirmed)).await;
+    bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_alice_keeps_back_comes_from_carol() {
+    let (mut alice, mut bob) = team_of_two().await;
+    let mut carol = Machine::start("carol").await;
+    carol.joins(&alice).await;
+    alice.handle.share_with("bob", no_wages()).await.unwrap();
+    let at_carol = carol.handle.status().await.unwrap().listen[0].clone();
+    bob.handle.handshake(&at_carol).await.unwrap();
+    bob.trusts("carol", Trust::Verified).await;
+    let fact = remember_wages(&alice, "dave earns nine").await;
+    until("carol has it", async || carol.recalls("dave earns").await).await;
+    until("bob has it too", async || bob.recalls("dave earns").await).await;
+    until("alice knows it of both", async || {
+        let (bob, carol) = (signed(&alice, fact, "bob").await, signed(&alice, fact, "carol").await);
+        bob == Some(Holding::Whole) && carol == Some(Holding::Whole)
+    })
+    .await;
+    for machine in [&mut carol, &mut bob, &mut alice] {
+        machine.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alice_reads_what_carol_signed_while_she_was_away() {
+    let (mut alice, mut bob) = team_of_two().await;
+    let mut carol = Machine::start("carol").await;
+    carol.joins(&alice).await;
+    alice.remember("rollbacks are announced first").await;
+    until("bob has it", async || bob.recalls("rollbacks").await).await;
+    until("carol has it", async || carol.recalls("rollbacks").await).await;
+    let at_carol = carol.handle.status().await.unwrap().listen[0].clone();
+    bob.handle.handshake(&at_carol).await.unwrap();
+    bob.trusts("carol", Trust::Verified).await;
+    alice.stop().await;
+    let late = bob.remember("written while alice was away").await;
+    until("carol has signed for it", async || signed(&bob, late, "carol").await == Some(Holding::Whole)).await;
+    carol.stop().await;
+    alice.start_again().await;
+    until("alice has what bob wrote", async || alice.recalls("while alice was away").await).await;
+    until("alice has bob's receipt", async || signed(&alice, late, "bob").await == Some(Holding::Whole)).await;
+    until("and carol's", async || signed(&alice, late, "carol").await == Some(Holding::Whole)).await;
+    bob.stop().await;
+    alice.stop().await;
+}
