@@ -44,6 +44,7 @@ const MAIN: &[&str] = &[
     include_str!("../migrations/0007_dht.sql"),
     include_str!("../migrations/0008_trail.sql"),
     include_str!("../migrations/0009_sealed.sql"),
+    include_str!("../migrations/0010_replication.sql"),
 ];
 /// Migrations of the search index.
 const SEARCH: &[&str] = &[include_str!("../migrations/search_0001.sql")];

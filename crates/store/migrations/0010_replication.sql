@@ -1,0 +1,1 @@
+-- Who holds which ciphertexts, and which of them must be looked at again.
