@@ -59,6 +59,7 @@ mod reasons;
 mod recover;
 mod registry;
 mod rekey;
+mod replication;
 mod restart;
 mod rows;
 mod sealed;

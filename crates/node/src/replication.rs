@@ -1,0 +1,10 @@
+//! Keeping copies of documents: who holds what, and what this node does so that enough members hold everything.
+
+mod answering;
+mod asking;
+mod garbage;
+mod keeper;
+mod presence;
+mod stream;
+mod taking;
+mod view;
