@@ -1,12 +1,13 @@
 //! What is carried by hand, and what came of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{HeadDto, ReasonDto};
 use crate::error::Problem;
 
 /// What a document should hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BundleAskDto {
     /// The member it is for: a name, a peer id or the beginning of one.
@@ -24,7 +25,7 @@ pub struct BundleAskDto {
 }
 
 /// How a document is taken.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BundleTakeDto {
     /// Whether the answer brings facts along.
@@ -39,7 +40,7 @@ pub struct BundleTakeDto {
 }
 
 /// How much of each log a node holds.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CursorDto {
     /// Whose it is.
     pub peer_id: String,
@@ -48,7 +49,7 @@ pub struct CursorDto {
 }
 
 /// A handshake that was carried by hand.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CarriedDto {
     /// The other node.
     pub peer_id: String,
@@ -69,7 +70,7 @@ pub struct CarriedDto {
 }
 
 /// A document.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct BundleFileDto {
     /// Its bytes, in base64.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -98,7 +99,7 @@ pub struct BundleFileDto {
 }
 
 /// A log that was refused, from an event on.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RefusedLogDto {
     /// Its store.
     pub store_id: String,
@@ -113,7 +114,7 @@ pub struct RefusedLogDto {
 }
 
 /// A log whose earlier events are missing here.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GapDto {
     /// Its store.
     pub store_id: String,
@@ -126,7 +127,7 @@ pub struct GapDto {
 }
 
 /// An entry of an unsigned payload that was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BadEntryDto {
     /// Its id in the payload.
     pub id: String,
@@ -135,7 +136,7 @@ pub struct BadEntryDto {
 }
 
 /// What an import came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ImportedDto {
     /// Who sent it, as the document says.
     pub peer_id: String,

@@ -1,11 +1,12 @@
 //! Documents: what was stored under which address, for whom, and where it is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ActorDto, Scalar};
 
 /// Which document is stored, and as whom. The document itself is the body of the request, as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewContentDto {
     /// Its address, as in `ucxl://ann/backend_developer/shop/login/decision`.
@@ -24,7 +25,7 @@ pub struct NewContentDto {
 }
 
 /// Which document is meant, and in which form.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContentAskDto {
     /// Its address, with a selector where an older version is meant: `ucxl://ann:role@shop:login/~~1/decision`.
@@ -35,7 +36,7 @@ pub struct ContentAskDto {
 }
 
 /// Which document is removed, and who does it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContentRemoveDto {
     /// Its address.
@@ -56,7 +57,7 @@ impl ContentRemoveDto {
 }
 
 /// One version of a document.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentDto {
     /// Its address.
     pub address: String,
@@ -111,7 +112,7 @@ pub struct ContentDto {
 }
 
 /// For whom a document is going to be encrypted.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentPlanDto {
     /// Its address in the form that counts.
     pub address: String,
@@ -123,7 +124,7 @@ pub struct ContentPlanDto {
 }
 
 /// A document that was stored.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentStoredDto {
     /// The version that it is now.
     #[serde(flatten)]
@@ -134,7 +135,7 @@ pub struct ContentStoredDto {
 }
 
 /// A role that may read a document that is not encrypted for it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LeftOutDto {
     /// Its name.
     pub role: String,
@@ -144,7 +145,7 @@ pub struct LeftOutDto {
 }
 
 /// Which documents are listed or searched for: those that fit all of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ContentFilterDto {
     /// The agent of the address; `any` for every one. So for the next three.
@@ -183,7 +184,7 @@ pub struct ContentFilterDto {
 }
 
 /// A page of documents, those stored last first.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentsDto {
     /// The latest version of each.
     pub contents: Vec<ContentDto>,
@@ -193,7 +194,7 @@ pub struct ContentsDto {
 }
 
 /// The versions of one document.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentVersionsDto {
     /// Its address.
     pub address: String,
@@ -202,7 +203,7 @@ pub struct ContentVersionsDto {
 }
 
 /// Everything that is known of one document.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentStatusDto {
     /// Its latest version, or the one that the address selects.
     #[serde(flatten)]
@@ -216,7 +217,7 @@ pub struct ContentStatusDto {
 }
 
 /// Who holds a document.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentProvidersDto {
     /// Its address.
     pub address: String,
@@ -227,7 +228,7 @@ pub struct ContentProvidersDto {
 }
 
 /// A node that may hold a document.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentProviderDto {
     /// Its peer id.
     pub peer_id: String,
@@ -240,7 +241,7 @@ pub struct ContentProviderDto {
 }
 
 /// That a document is announced.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentAnnouncedDto {
     /// Its address.
     pub address: String,
@@ -251,7 +252,7 @@ pub struct ContentAnnouncedDto {
 }
 
 /// A document that was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentRemovedDto {
     /// Its address.
     pub address: String,
@@ -262,7 +263,7 @@ pub struct ContentRemovedDto {
 }
 
 /// What was done with documents since the node started.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentMetricsDto {
     /// Documents stored.
     pub stored: u64,
@@ -294,14 +295,14 @@ pub struct ContentMetricsDto {
 }
 
 /// What cleaning the cache dropped.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentCleanedDto {
     /// Entries that were too old.
     pub dropped: u64,
 }
 
 /// Which role's keys are handed out. Only the owner of the home may ask.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleKeyAskDto {
     /// Its name.
@@ -312,7 +313,7 @@ pub struct RoleKeyAskDto {
 }
 
 /// Secret keys of a role.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RoleKeyDto {
     /// Its name.
     pub role: String,

@@ -1,9 +1,10 @@
 //! Who has signed that it holds what, and whether this machine can be wiped.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What one member has signed about one fact.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct FactHoldingDto {
     /// The member.
     pub peer_id: String,
@@ -20,7 +21,7 @@ pub struct FactHoldingDto {
 }
 
 /// Who has signed that it holds one fact.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct FactReceiptsDto {
     /// The fact.
     pub fact: String,
@@ -35,14 +36,14 @@ pub struct FactReceiptsDto {
 }
 
 /// Whom this node has asked to sign anew.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiptsAskedDto {
     /// Names of the members; who is away is asked when it is back.
     pub members: Vec<String>,
 }
 
 /// Events that a member holds and could not apply.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StuckDto {
     /// Stable name of the reason.
     pub reason: String,
@@ -51,7 +52,7 @@ pub struct StuckDto {
 }
 
 /// What one member has signed, compared with what this node holds.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MemberReceiptDto {
     /// The member.
     pub peer_id: String,
@@ -71,14 +72,14 @@ pub struct MemberReceiptDto {
 }
 
 /// What every other member has signed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ReceiptsDto {
     /// Every other member.
     pub members: Vec<MemberReceiptDto>,
 }
 
 /// One thing to know before this machine is wiped.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WipeItemDto {
     /// Stable name: `unconfirmed`, `private`, `set_aside`, `outbox`, `inbox`, `only_steward`, `only_key_holder`, `kept_copies`,
     /// `recovery_phrase`; later versions add more.
@@ -96,7 +97,7 @@ pub struct WipeItemDto {
 }
 
 /// Whether this machine can be wiped.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WipeCheckDto {
     /// Whether nothing would be lost.
     pub safe: bool,

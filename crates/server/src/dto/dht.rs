@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How often something was asked of a backend.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtOperationDto {
     /// How often it was done.
     pub done: u64,
@@ -16,7 +17,7 @@ pub struct DhtOperationDto {
 }
 
 /// How a backend does.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtBackendDto {
     /// `local` or `kad`.
     pub backend: String,
@@ -37,7 +38,7 @@ pub struct DhtBackendDto {
 }
 
 /// What waits to be told to members.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtQueueDto {
     /// Records and provided keys of this node.
     pub items: u64,
@@ -50,7 +51,7 @@ pub struct DhtQueueDto {
 }
 
 /// The hash table in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtStatsDto {
     /// Members that were heard of in the table.
     pub total_peers: u64,
@@ -65,7 +66,7 @@ pub struct DhtStatsDto {
 }
 
 /// How the hash table does.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtStatusDto {
     /// What the protocol's name and the keys begin with.
     pub prefix: String,
@@ -102,7 +103,7 @@ pub struct DhtStatusDto {
 }
 
 /// Which backend is to be used.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DhtChoiceDto {
     /// `local`, `kad` or `auto`.
@@ -110,14 +111,14 @@ pub struct DhtChoiceDto {
 }
 
 /// That the network was entered.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtEnteredDto {
     /// Members in the routing table now.
     pub routing_table_size: u64,
 }
 
 /// A record to be put.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDhtRecordDto {
     /// Under which key; the one that the record names if it is not given.
@@ -128,7 +129,7 @@ pub struct NewDhtRecordDto {
 }
 
 /// Which record is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DhtKeyDto {
     /// A path of the table, an address, a member's name or id.
@@ -136,7 +137,7 @@ pub struct DhtKeyDto {
 }
 
 /// A record of the hash table.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtRecordDto {
     /// The key it is under.
     pub key: String,
@@ -167,7 +168,7 @@ pub struct DhtRecordDto {
 }
 
 /// Where the newest version of a document stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtPointerDto {
     /// The document, in hex.
     pub content: String,
@@ -180,7 +181,7 @@ pub struct DhtPointerDto {
 }
 
 /// What a member says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtCardDto {
     /// What its machine is called.
     pub name: String,
@@ -195,7 +196,7 @@ pub struct DhtCardDto {
 }
 
 /// What became of a record that was put.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtStoredDto {
     /// Whether it is new.
     pub changed: bool,
@@ -204,7 +205,7 @@ pub struct DhtStoredDto {
 }
 
 /// Something that can be provided.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DhtTopicDto {
     /// `content:ROOT`, `role:NAME`, `capability:NAME` or `peer`.
@@ -215,7 +216,7 @@ pub struct DhtTopicDto {
 }
 
 /// Whether something changed that this node provides.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtProvideDto {
     /// What.
     pub topic: String,
@@ -224,7 +225,7 @@ pub struct DhtProvideDto {
 }
 
 /// Something that this node provides.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtProvidedDto {
     /// What.
     pub topic: String,
@@ -237,14 +238,14 @@ pub struct DhtProvidedDto {
 }
 
 /// What this node provides.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtProvidesDto {
     /// Each.
     pub provided: Vec<DhtProvidedDto>,
 }
 
 /// Somebody who provides something.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtProviderDto {
     /// Its peer id.
     pub peer_id: String,
@@ -261,7 +262,7 @@ pub struct DhtProviderDto {
 }
 
 /// Who provides something.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtProvidersDto {
     /// What.
     pub topic: String,
@@ -270,7 +271,7 @@ pub struct DhtProvidersDto {
 }
 
 /// Which members are asked for: all, those of a role, or those that can do something.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DhtPeerFilterDto {
     /// Those that hold this role.
@@ -282,7 +283,7 @@ pub struct DhtPeerFilterDto {
 }
 
 /// A member, as the charter and its card describe it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtPeerDto {
     /// Its peer id.
     pub peer_id: String,
@@ -307,14 +308,14 @@ pub struct DhtPeerDto {
 }
 
 /// Members.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtPeersDto {
     /// Each, in the order of their names.
     pub peers: Vec<DhtPeerDto>,
 }
 
 /// What this node is to say of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DhtAnnounceDto {
     /// Peer id of the node, which must be this one; this one if it is not given.

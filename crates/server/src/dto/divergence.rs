@@ -1,10 +1,11 @@
 //! Divergences: what was changed on several machines at once, and how it is settled.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One of several values that stand for a field.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SideDto {
     /// The field.
     pub field: String,
@@ -40,7 +41,7 @@ pub struct SideDto {
 }
 
 /// What all sides of a field began with.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct BeforeDto {
     /// The value; null when there was none or it is not held here.
     pub value: Value,
@@ -63,7 +64,7 @@ pub struct BeforeDto {
 }
 
 /// A field with several values.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DivergedFieldDto {
     /// The field.
     pub field: String,
@@ -75,7 +76,7 @@ pub struct DivergedFieldDto {
 }
 
 /// A fact or an incident that was changed on several machines at once.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DivergenceDto {
     /// Its id.
     pub id: String,
@@ -92,7 +93,7 @@ pub struct DivergenceDto {
 }
 
 /// Which divergences are listed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DivergenceFilterDto {
     /// Most divergences to list.
@@ -104,7 +105,7 @@ pub struct DivergenceFilterDto {
 }
 
 /// A page of divergences, the newest facts and incidents first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DivergencesDto {
     /// The divergences; long values are cut.
     pub divergences: Vec<DivergenceDto>,
@@ -114,7 +115,7 @@ pub struct DivergencesDto {
 }
 
 /// What is right: the side of a node, or a text.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResolveDto {
     /// The `side` to accept: every diverged field it speaks of gets its value. A store id, a peer id or the beginning
@@ -148,7 +149,7 @@ pub struct ResolveDto {
 }
 
 /// A field that was settled.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ResolvedFieldDto {
     /// The field.
     pub field: String,
@@ -160,7 +161,7 @@ pub struct ResolvedFieldDto {
 }
 
 /// How a resolution ended.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ResolvedDto {
     /// The fact or incident.
     pub id: String,

@@ -1,9 +1,10 @@
 //! Forgetting for good.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How an erasure stands at another member.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ErasedAtDto {
     /// The member.
     pub peer_id: String,
@@ -20,7 +21,7 @@ pub struct ErasedAtDto {
 }
 
 /// A fact that was forgotten for good, and where it is gone.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ErasureDto {
     /// The fact.
     pub id: String,

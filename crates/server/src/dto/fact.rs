@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::{Change, ErasureDto, Scalar, SideDto};
 use crate::error::Problem;
 
 /// A file that a fact speaks about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnchorDto {
     /// Path inside the repository.
@@ -19,7 +20,7 @@ pub struct AnchorDto {
 }
 
 /// How a fact or an edit came to be written.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ProvenanceDto {
     /// The agent's or person's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,7 +37,7 @@ pub struct ProvenanceDto {
 }
 
 /// A fact to be remembered.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewFactDto {
     /// The text.
@@ -119,7 +120,7 @@ pub struct NewFactDto {
 }
 
 /// An edit of a fact: a missing key keeps the field, `null` clears it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EditDto {
     /// The new text.
@@ -200,7 +201,7 @@ pub struct EditDto {
 }
 
 /// Who does something to a fact, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ActorDto {
     /// The agent's or person's name.
@@ -218,7 +219,7 @@ pub struct ActorDto {
 }
 
 /// What a write came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WrittenDto {
     /// The fact or incident.
     pub id: String,
@@ -229,7 +230,7 @@ pub struct WrittenDto {
 }
 
 /// Many facts at once.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchDto {
     /// The facts.
@@ -237,7 +238,7 @@ pub struct BatchDto {
 }
 
 /// What one fact of a batch came to: one of the two keys is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BatchItemDto {
     /// It is remembered.
@@ -247,14 +248,14 @@ pub enum BatchItemDto {
 }
 
 /// What a batch came to, in its order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BatchResultDto {
     /// One entry per fact.
     pub results: Vec<BatchItemDto>,
 }
 
 /// Which facts are listed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FactFilterDto {
     /// Of this level alone.
@@ -290,7 +291,7 @@ pub struct FactFilterDto {
 }
 
 /// A page of facts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FactsDto {
     /// The facts.
     pub facts: Vec<FactDto>,
@@ -300,7 +301,7 @@ pub struct FactsDto {
 }
 
 /// A fact as it stands.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct FactDto {
     /// Its id, the same on every node.
     pub id: String,
@@ -408,7 +409,7 @@ pub struct FactDto {
 }
 
 /// One event in the life of a fact or an incident.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryEntryDto {
     /// The event.
     pub event: String,
@@ -436,7 +437,7 @@ pub struct HistoryEntryDto {
 }
 
 /// The life of a fact or an incident, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryDto {
     /// The fact or incident.
     pub id: String,

@@ -1,11 +1,12 @@
 //! What is shared with whom, how far it has come, and why something is not there.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{OutboxWaitDto, PeerDto, ReasonDto, StorageDto};
 
 /// Whether the node sends and takes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModeDto {
     /// Of the node: `sync`, `publish` (sends, takes nothing) or `subscribe` (takes, sends nothing). Of a peer: `sync` or
@@ -14,7 +15,7 @@ pub struct ModeDto {
 }
 
 /// Which domains a peer gets the texts of. Two empty lists stand for all.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShareDto {
     /// If not empty, these only; a fact without a domain is then not among them.
@@ -26,7 +27,7 @@ pub struct ShareDto {
 }
 
 /// What a person set for a peer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PeerSettingsDto {
     /// The peer.
     pub peer_id: String,
@@ -39,7 +40,7 @@ pub struct PeerSettingsDto {
 }
 
 /// Events that are kept and do not, or not fully, count.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct UncountedDto {
     /// Why, and what can be done.
     pub reason: ReasonDto,
@@ -48,7 +49,7 @@ pub struct UncountedDto {
 }
 
 /// The two cursors: what was received, and what of it counts.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CursorsDto {
     /// Events that are held.
     pub received: u64,
@@ -63,7 +64,7 @@ pub struct CursorsDto {
 }
 
 /// A peer with what is shared with it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PeerStandingDto {
     /// The peer.
     #[serde(flatten)]
@@ -78,7 +79,7 @@ pub struct PeerStandingDto {
 }
 
 /// A log whose author signed two histories of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ForkDto {
     /// The store whose log it is.
     pub store_id: String,
@@ -93,7 +94,7 @@ pub struct ForkDto {
 }
 
 /// How this node shares with its team.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct FederationDto {
     /// `sync`, `publish` or `subscribe`.
     pub mode: String,
@@ -111,7 +112,7 @@ pub struct FederationDto {
 }
 
 /// What to explain.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WhyAskDto {
     /// Id of a fact, or the beginning of it, or the address of a document; without one the whole peer is explained.
@@ -120,7 +121,7 @@ pub struct WhyAskDto {
 }
 
 /// One reason why something is not there, or that it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WhyFindingDto {
     /// A short word that does not change.
     pub code: String,
@@ -134,7 +135,7 @@ pub struct WhyFindingDto {
 }
 
 /// What stands between an item and a peer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WhyDto {
     /// The peer.
     pub peer_id: String,

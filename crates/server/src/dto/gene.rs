@@ -1,9 +1,10 @@
 //! Genes and the proofs that they belong to a genome.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A gene.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GeneDto {
     /// Its id.
     pub id: String,
@@ -15,7 +16,7 @@ pub struct GeneDto {
 }
 
 /// The genome.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GenesDto {
     /// Its Merkle root.
     pub genome_hash: String,
@@ -24,7 +25,7 @@ pub struct GenesDto {
 }
 
 /// A gene to be added.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewGeneDto {
     /// Its text.
@@ -35,7 +36,7 @@ pub struct NewGeneDto {
 }
 
 /// A gene that was added.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GeneAddedDto {
     /// Its id.
     pub id: String,
@@ -44,7 +45,7 @@ pub struct GeneAddedDto {
 }
 
 /// Proof that a gene belongs to a genome. It is checked with the root alone.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProofDto {
     /// `1.0`.
@@ -66,7 +67,7 @@ pub struct ProofDto {
 }
 
 /// A proof that was checked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ProvenDto {
     /// Always `true`; a proof that does not prove is a problem.
     pub proven: bool,
@@ -79,7 +80,7 @@ pub struct ProvenDto {
 }
 
 /// A proof to be checked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckProofDto {
     /// The proof.
@@ -90,7 +91,7 @@ pub struct CheckProofDto {
 }
 
 /// The genome as the database holds it, checked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GenomeReportDto {
     /// Whether every gene is what it was.
     pub ok: bool,

@@ -1,11 +1,12 @@
 //! Incidents: as they are reported, updated and shown.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Change, ProvenanceDto, Scalar, SideDto};
 
 /// An incident to be reported.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewIncidentDto {
     /// What happened, on one line.
@@ -59,7 +60,7 @@ pub struct NewIncidentDto {
 }
 
 /// An update of an incident: a missing key keeps the field, `null` clears it where it can be empty.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IncidentEditDto {
     /// The new title.
@@ -107,7 +108,7 @@ pub struct IncidentEditDto {
 }
 
 /// Which incidents are listed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct IncidentFilterDto {
     /// Of this status.
@@ -128,7 +129,7 @@ pub struct IncidentFilterDto {
 }
 
 /// A page of incidents, the newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentsDto {
     /// The incidents.
     pub incidents: Vec<IncidentDto>,
@@ -138,7 +139,7 @@ pub struct IncidentsDto {
 }
 
 /// An incident as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct IncidentDto {
     /// Its id, the same on every node.
     pub id: String,

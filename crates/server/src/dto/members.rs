@@ -1,11 +1,12 @@
 //! The members of a team, its roles, and what its stewards do.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Scalar, TeamDto};
 
 /// A member.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MemberDto {
     /// Its key.
     pub peer_id: String,
@@ -26,7 +27,7 @@ pub struct MemberDto {
 }
 
 /// A removed member.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct FormerDto {
     /// Its key, which never comes back.
     pub peer_id: String,
@@ -43,7 +44,7 @@ pub struct FormerDto {
 }
 
 /// A change of stewards that waits for consent.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingDto {
     /// Hash of its record; the beginning of it names it.
     pub record: String,
@@ -65,7 +66,7 @@ pub struct WaitingDto {
 }
 
 /// The members of a team.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MembersDto {
     /// The team.
     pub team: TeamDto,
@@ -86,7 +87,7 @@ pub struct MembersDto {
 }
 
 /// A role.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RoleDto {
     /// Its name.
     pub name: String,
@@ -103,14 +104,14 @@ pub struct RoleDto {
 }
 
 /// The roles of a team.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RolesDto {
     /// In the order of their names.
     pub roles: Vec<RoleDto>,
 }
 
 /// Whose grants to renew: of one member, or of all.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RenewDto {
     /// A name, a peer id or a unique prefix of one.
@@ -125,14 +126,14 @@ pub struct RenewDto {
 }
 
 /// Members with what they were granted just now.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GrantedDto {
     /// In the order of their names.
     pub members: Vec<MemberDto>,
 }
 
 /// The roles a member is to have.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRolesDto {
     /// A name, a peer id or a unique prefix of one.
@@ -142,7 +143,7 @@ pub struct SetRolesDto {
 }
 
 /// A role that is to get a new key.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RotateDto {
     /// Its name.
@@ -153,7 +154,7 @@ pub struct RotateDto {
 }
 
 /// A role with its new key.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RotatedDto {
     /// The role.
     pub role: RoleDto,
@@ -162,7 +163,7 @@ pub struct RotatedDto {
 }
 
 /// A member to be made a steward, or to be one no more.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StewardDto {
     /// A name, a peer id or a unique prefix of one.
@@ -172,7 +173,7 @@ pub struct StewardDto {
 }
 
 /// A change of stewards that this node agrees to.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApproveDto {
     /// The beginning of its record's hash.
@@ -180,7 +181,7 @@ pub struct ApproveDto {
 }
 
 /// What became of a record that may need the consent of several stewards.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ChangedDto {
     /// The key it is about.
     pub peer_id: String,
@@ -199,7 +200,7 @@ pub struct ChangedDto {
 }
 
 /// A member to be removed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeDto {
     /// A name, a peer id or a unique prefix of one.
@@ -212,7 +213,7 @@ pub struct RevokeDto {
 }
 
 /// How a removal went.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RevokedDto {
     /// What became of its record; `peer_id` is the key that will not come back.
     #[serde(flatten)]
@@ -224,7 +225,7 @@ pub struct RevokedDto {
 }
 
 /// A member that something is done with.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdoptDto {
     /// A name, a peer id or a unique prefix of one.
@@ -232,7 +233,7 @@ pub struct AdoptDto {
 }
 
 /// What was adopted of a removed member.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AdoptedDto {
     /// What became of the record.
     #[serde(flatten)]

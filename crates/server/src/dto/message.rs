@@ -1,9 +1,10 @@
 //! Messages between agents: as they are sent, listed and shown.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A message to be sent: to a member, to everybody of a role, or as an answer to whoever wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NewMessageDto {
     /// A member: its name, its peer id, or the beginning of it.
@@ -32,7 +33,7 @@ pub struct NewMessageDto {
 }
 
 /// Which messages are listed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MessageFilterDto {
     /// `true`: those that this node wrote, instead of those that came.
@@ -62,7 +63,7 @@ pub struct MessageFilterDto {
 }
 
 /// One message.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MessageDto {
     /// Its id, the same on every node.
     pub id: String,
@@ -110,7 +111,7 @@ pub struct MessageDto {
 }
 
 /// How far a message has come with one of its receivers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MessageReceiverDto {
     /// Peer id.
     pub peer_id: String,
@@ -133,7 +134,7 @@ pub struct MessageReceiverDto {
 }
 
 /// Some messages, the oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MessagesDto {
     /// The messages.
     pub messages: Vec<MessageDto>,
@@ -150,7 +151,7 @@ pub struct MessagesDto {
 }
 
 /// Which messages are marked as read.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MarkReadDto {
     /// Ids, or the beginnings of ids.
@@ -162,7 +163,7 @@ pub struct MarkReadDto {
 }
 
 /// Which messages are deleted.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteMessagesDto {
     /// Ids, or the beginnings of ids.
@@ -170,7 +171,7 @@ pub struct DeleteMessagesDto {
 }
 
 /// What became of messages that were to be deleted.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DeletedMessagesDto {
     /// Ids of those that are gone from this node.
     pub deleted: Vec<String>,
@@ -179,7 +180,7 @@ pub struct DeletedMessagesDto {
 }
 
 /// Messages that were not read before and are now.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MarkedDto {
     /// Their ids.
     pub read: Vec<String>,

@@ -1,11 +1,12 @@
 //! The node, its peers and its health.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{HealthDto, OutboxDto, RestoredDto};
 
 /// A team.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TeamDto {
     /// Root of its founding genome, in hex.
     pub id: String,
@@ -14,7 +15,7 @@ pub struct TeamDto {
 }
 
 /// Why something failed or waits.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ReasonDto {
     /// A short word that does not change.
     pub code: String,
@@ -26,7 +27,7 @@ pub struct ReasonDto {
 }
 
 /// A peer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PeerDto {
     /// Its key.
     pub peer_id: String,
@@ -97,7 +98,7 @@ pub struct PeerDto {
 }
 
 /// What a node stores for others.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StorageDto {
     /// Whether members may store there.
     pub offer: bool,
@@ -111,7 +112,7 @@ pub struct StorageDto {
 }
 
 /// How a peer shares with this node, as it says.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SharesDto {
     /// `sync`, `publish` (sends, takes nothing) or `subscribe` (takes, sends nothing).
     pub mode: String,
@@ -128,14 +129,14 @@ pub struct SharesDto {
 }
 
 /// Every peer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PeersDto {
     /// In the order of their ids.
     pub peers: Vec<PeerDto>,
 }
 
 /// Something a person should mend.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct FindingDto {
     /// What is wrong.
     pub what: String,
@@ -144,7 +145,7 @@ pub struct FindingDto {
 }
 
 /// The state of a node.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StatusDto {
     /// Its key.
     pub node_id: String,
@@ -191,7 +192,7 @@ pub struct StatusDto {
 }
 
 /// A request to greet a peer now.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HandshakeRequestDto {
     /// A multiaddress that ends in `/p2p/PEER`.
@@ -199,7 +200,7 @@ pub struct HandshakeRequestDto {
 }
 
 /// How a handshake ended.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct HandshakeDto {
     /// Who answered.
     pub peer_id: String,
@@ -217,7 +218,7 @@ pub struct HandshakeDto {
 }
 
 /// What a check of the whole database found.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct VerifyDto {
     /// Whether nothing is wrong.
     pub ok: bool,
@@ -235,7 +236,7 @@ pub struct VerifyDto {
 }
 
 /// Hash over the charter and the shared projections: equal on all synced members.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StateHashDto {
     /// In hex.
     pub state_hash: String,

@@ -1,11 +1,12 @@
 //! What waits for peers, and what became of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ReasonDto;
 
 /// What waits for one peer, in short.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxWaitDto {
     /// The peer.
     pub peer_id: String,
@@ -18,7 +19,7 @@ pub struct OutboxWaitDto {
 }
 
 /// What waits for whom, in short.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxDto {
     /// Items that are to be delivered.
     pub pending: u64,
@@ -31,7 +32,7 @@ pub struct OutboxDto {
 }
 
 /// One item of the outbox. What cannot be read of a damaged one is empty or `unknown`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxItemDto {
     /// By what it is named: a number, with `m` before it where the item is kept in memory alone.
     pub id: String,
@@ -64,7 +65,7 @@ pub struct OutboxItemDto {
 }
 
 /// A page of the outbox.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxItemsDto {
     /// In the order in which they were put here: what is on disk before what is in memory.
     pub items: Vec<OutboxItemDto>,
@@ -73,7 +74,7 @@ pub struct OutboxItemsDto {
 }
 
 /// Which items are asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutboxFilterDto {
     /// Only those for this peer: its name, its id, or the beginning of it.
@@ -91,7 +92,7 @@ pub struct OutboxFilterDto {
 }
 
 /// What to try again now.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutboxRetryDto {
     /// One item; everything that waits if it is not given.
@@ -100,7 +101,7 @@ pub struct OutboxRetryDto {
 }
 
 /// What a retry did.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxRetriedDto {
     /// Items that wait again after they had been refused, damaged or given up.
     pub put_back: u64,
@@ -109,7 +110,7 @@ pub struct OutboxRetriedDto {
 }
 
 /// What was counted since the node started.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxCountersDto {
     /// Items that were put into the outbox.
     pub enqueued: u64,
@@ -136,7 +137,7 @@ pub struct OutboxCountersDto {
 }
 
 /// How much may wait.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxBoundsDto {
     /// Items for one peer.
     pub items_per_peer: u64,
@@ -147,7 +148,7 @@ pub struct OutboxBoundsDto {
 }
 
 /// What waits for one peer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxPeerDto {
     /// The peer.
     pub peer_id: String,
@@ -170,7 +171,7 @@ pub struct OutboxPeerDto {
 }
 
 /// The database of one side turned out to be an older copy.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxRestoredDto {
     /// With whom.
     pub peer_id: String,
@@ -185,7 +186,7 @@ pub struct OutboxRestoredDto {
 }
 
 /// The outbox in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxStatsDto {
     /// Items that are to be delivered.
     pub pending: u64,
@@ -209,7 +210,7 @@ pub struct OutboxStatsDto {
 }
 
 /// One kind of request, and whether it waits.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxLevelDto {
     /// Its name.
     pub protocol: String,
@@ -228,7 +229,7 @@ pub struct OutboxLevelDto {
 }
 
 /// Every kind of request.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxLevelsDto {
     /// In the order of the table. What is not in here is never queued.
     pub levels: Vec<OutboxLevelDto>,

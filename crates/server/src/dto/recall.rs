@@ -1,11 +1,12 @@
 //! Asking the memory.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{FactDto, Scalar};
 
 /// A question.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecallRequestDto {
     /// Words to look for.
@@ -37,7 +38,7 @@ pub struct RecallRequestDto {
 }
 
 /// A fact that was found.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct HitDto {
     /// The fact.
     #[serde(flatten)]
@@ -51,7 +52,7 @@ pub struct HitDto {
 }
 
 /// An answer.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RecallDto {
     /// The facts, best first.
     pub hits: Vec<HitDto>,

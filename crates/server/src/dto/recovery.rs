@@ -1,11 +1,12 @@
 //! Sealed copies, and coming back after a loss.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ReasonDto, TeamDto};
 
 /// With whom a sealed copy of the private facts is left.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SealDto {
     /// Names or ids of members; without any, those that were chosen before.
@@ -15,7 +16,7 @@ pub struct SealDto {
 }
 
 /// What became of sealing to one member.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SealedToDto {
     /// The member.
     pub peer_id: String,
@@ -35,14 +36,14 @@ pub struct SealedToDto {
 }
 
 /// What became of sealing.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SealResultDto {
     /// One for each member.
     pub sealed: Vec<SealedToDto>,
 }
 
 /// A copy that was taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct UnsealedDto {
     /// The member that kept it.
     pub peer_id: String,
@@ -51,7 +52,7 @@ pub struct UnsealedDto {
 }
 
 /// A member that was chosen to keep a sealed copy.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct HolderDto {
     /// The member.
     pub peer_id: String,
@@ -72,7 +73,7 @@ pub struct HolderDto {
 }
 
 /// What is kept for a member.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct KeptForDto {
     /// The member.
     pub peer_id: String,
@@ -87,7 +88,7 @@ pub struct KeptForDto {
 }
 
 /// Sealed copies: who keeps this node's, and whose it keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SealedDto {
     /// Facts that would be lost with this machine if nobody kept them.
     pub private_facts: u64,
@@ -102,7 +103,7 @@ pub struct SealedDto {
 }
 
 /// Whom to ask for a former place.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FormerPlaceRequestDto {
     /// A ticket, an old one too, or the address of a member.
@@ -113,7 +114,7 @@ pub struct FormerPlaceRequestDto {
 }
 
 /// How much of a log should come back.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectedLogDto {
     /// The store that wrote the shared log.
@@ -123,7 +124,7 @@ pub struct ExpectedLogDto {
 }
 
 /// The place that a key has in a team, as a member says.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct FormerPlaceDto {
     /// The member that answered.
     pub peer_id: String,
@@ -145,7 +146,7 @@ pub struct FormerPlaceDto {
 }
 
 /// Takes a place back.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecoverDto {
     /// A ticket, an old one too, or the address of a member.
@@ -158,7 +159,7 @@ pub struct RecoverDto {
 }
 
 /// What a recovery waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecoveryRequestDto {
     /// The logs.
@@ -166,7 +167,7 @@ pub struct RecoveryRequestDto {
 }
 
 /// A part of a sealed copy that was not believed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DamagedPartDto {
     /// Who gave it.
     pub peer_id: String,
@@ -179,7 +180,7 @@ pub struct DamagedPartDto {
 }
 
 /// A hole in a local log.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CopyGapDto {
     /// The store.
     pub store_id: String,
@@ -190,7 +191,7 @@ pub struct CopyGapDto {
 }
 
 /// A member, and why it gave nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct UnaskedDto {
     /// The member.
     pub peer_id: String,
@@ -201,7 +202,7 @@ pub struct UnaskedDto {
 }
 
 /// How a recovery goes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RecoveryDto {
     /// Whether everything that is known to exist is here.
     pub complete: bool,

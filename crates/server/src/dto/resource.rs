@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Scalar};
 
 /// A resource to be offered.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewResourceDto {
     /// `tool`, `dataset`, `model`, `service`, `workflow`, `storage` or `compute`.
@@ -32,7 +33,7 @@ pub struct NewResourceDto {
 }
 
 /// A change of a resource: a missing key keeps the value, `null` clears it where it can be empty.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResourceEditDto {
     /// The new kind.
@@ -56,7 +57,7 @@ pub struct ResourceEditDto {
 }
 
 /// Which resources are listed or searched for: those that fit all of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResourceFilterDto {
     /// Words that must all occur.
@@ -86,7 +87,7 @@ pub struct ResourceFilterDto {
 }
 
 /// A resource as it is known here.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceDto {
     /// Its id, the same on every node.
     pub id: String,
@@ -124,7 +125,7 @@ pub struct ResourceDto {
 }
 
 /// What an owner said when it was asked whether a resource is there.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceCheckedDto {
     /// When it said so.
     pub at: String,
@@ -136,7 +137,7 @@ pub struct ResourceCheckedDto {
 }
 
 /// A page of resources.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ResourcesDto {
     /// The resources.
     pub resources: Vec<ResourceDto>,
@@ -146,7 +147,7 @@ pub struct ResourcesDto {
 }
 
 /// Everything that is known of one resource.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceDetailDto {
     /// The resource.
     #[serde(flatten)]
@@ -160,7 +161,7 @@ pub struct ResourceDetailDto {
 }
 
 /// When a resource can be used.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResourcePlanDto {
     /// The times, in the order in which they begin; none for never.
@@ -171,7 +172,7 @@ pub struct ResourcePlanDto {
 }
 
 /// A time in which a resource can be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WindowDto {
     /// When it begins.
@@ -184,7 +185,7 @@ pub struct WindowDto {
 }
 
 /// The acknowledgement of a planned use, to be given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewConsiderDto {
     /// When the use begins.
@@ -202,7 +203,7 @@ pub struct NewConsiderDto {
 }
 
 /// The acknowledgement of a planned use.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ConsiderDto {
     /// Peer id of whoever gave it.
     pub peer_id: String,
@@ -222,7 +223,7 @@ pub struct ConsiderDto {
 }
 
 /// Something was said about a resource.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceToldDto {
     /// Which.
     pub id: String,
@@ -233,7 +234,7 @@ pub struct ResourceToldDto {
 }
 
 /// What a search found.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceSearchDto {
     /// The resources, best first.
     pub resources: Vec<ResourceDto>,
@@ -243,7 +244,7 @@ pub struct ResourceSearchDto {
 }
 
 /// How one member answered a search.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SearchedPeerDto {
     /// Its peer id.
     pub peer_id: String,
@@ -261,7 +262,7 @@ pub struct SearchedPeerDto {
 }
 
 /// What a node offers, at a glance.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OffersDto {
     /// How many resources.
     pub total: u64,
@@ -272,7 +273,7 @@ pub struct OffersDto {
 }
 
 /// What one node offers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OfferDto {
     /// Its peer id.
     pub peer_id: String,
@@ -286,14 +287,14 @@ pub struct OfferDto {
 }
 
 /// What every node offers, this one first.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct OfferListDto {
     /// The nodes that offer something.
     pub offers: Vec<OfferDto>,
 }
 
 /// How the question ended whether a resource is there.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceVerifiedDto {
     /// `stands`: its owner stands by it as it is known here; `changed`: it is there and was changed since; `gone`: its
     /// owner has no such resource; `unanswered`: it has not answered yet.

@@ -1,9 +1,10 @@
 //! A machine that was restored from an older copy, in JSON.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What came of it when a machine was found to have been restored from an older copy.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RestoredDto {
     /// When it was found.
     pub at: String,

@@ -1,11 +1,12 @@
 //! Inviting and joining.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Scalar, TeamDto};
 
 /// A wish for a ticket.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InviteDto {
     /// The role it grants.
@@ -16,7 +17,7 @@ pub struct InviteDto {
 }
 
 /// A ticket. It holds a secret: whoever has it can join once.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct InvitationDto {
     /// The ticket, as text.
     pub ticket: String,
@@ -27,7 +28,7 @@ pub struct InvitationDto {
 }
 
 /// A ticket to be used.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JoinDto {
     /// The ticket.
@@ -58,7 +59,7 @@ impl std::fmt::Debug for JoinDto {
 }
 
 /// How a join ended.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct JoinedDto {
     /// The team.
     pub team: TeamDto,

@@ -1,9 +1,10 @@
 //! Who stored and read which document.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which lines of the trail are asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrailFilterDto {
     /// About this document.
@@ -24,7 +25,7 @@ pub struct TrailFilterDto {
 }
 
 /// Something that was done with a document, or tried.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TrailLineDto {
     /// Its number, from 1 without gaps.
     pub number: u64,
@@ -57,14 +58,14 @@ pub struct TrailLineDto {
 }
 
 /// Lines of the trail.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TrailDto {
     /// The newest first.
     pub lines: Vec<TrailLineDto>,
 }
 
 /// What the trail is compared with.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrailCheckDto {
     /// A hash that was noted earlier.
@@ -73,7 +74,7 @@ pub struct TrailCheckDto {
 }
 
 /// What checking the trail came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TrailVerdictDto {
     /// Whether every line follows from those before it, and the noted hash, if one was given, is among them.
     pub ok: bool,

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ReasonDto;
 
 /// The last failure with a peer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct HealthErrorDto {
     /// Why.
     pub reason: ReasonDto,
@@ -20,7 +21,7 @@ pub struct HealthErrorDto {
 }
 
 /// How sync with a peer goes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct HealthDto {
     /// The version it runs.
     pub version: Option<String>,
@@ -35,14 +36,14 @@ pub struct HealthDto {
 }
 
 /// The peer that something was done with.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PeerIdDto {
     /// Its key.
     pub peer_id: String,
 }
 
 /// The peer registry in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PeerStatsDto {
     /// This node.
     pub self_id: String,
@@ -61,7 +62,7 @@ pub struct PeerStatsDto {
 }
 
 /// How often trust changed from one state to another.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TransitionDto {
     /// The state before.
     pub from: String,
@@ -72,7 +73,7 @@ pub struct TransitionDto {
 }
 
 /// How often something was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RefusalDto {
     /// What was tried.
     pub kind: String,
@@ -83,7 +84,7 @@ pub struct RefusalDto {
 }
 
 /// What was counted since the node started.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CountersDto {
     /// Changes of trust.
     pub transitions: Vec<TransitionDto>,
@@ -100,7 +101,7 @@ pub struct CountersDto {
 }
 
 /// How far one log is pinned.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct HeadDto {
     /// The store whose log it is.
     pub store_id: String,
@@ -113,7 +114,7 @@ pub struct HeadDto {
 }
 
 /// A gene backup: a pinned range of a peer's own logs.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct BackupDto {
     /// Whom it is for.
     pub peer_id: String,
@@ -134,14 +135,14 @@ pub struct BackupDto {
 }
 
 /// Every gene backup.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct BackupsDto {
     /// In the order of the peers' ids.
     pub backups: Vec<BackupDto>,
 }
 
 /// Which audit lines are asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuditFilterDto {
     /// Most lines; 100 if it is not given, at most 10,000.
@@ -150,7 +151,7 @@ pub struct AuditFilterDto {
 }
 
 /// Something that was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AuditLineDto {
     /// Its number; later lines have greater ones.
     pub number: u64,
@@ -169,7 +170,7 @@ pub struct AuditLineDto {
 }
 
 /// What was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AuditDto {
     /// The newest first.
     pub lines: Vec<AuditLineDto>,

@@ -17,10 +17,11 @@ mod sealed;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What kind of problem it is. Programs decide by it; the texts may change, these do not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The request is wrong and will stay so.
@@ -96,7 +97,7 @@ impl Code {
 }
 
 /// What went wrong, for people and programs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// What kind of problem it is.
     pub code: Code,
@@ -149,7 +150,7 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 /// The body of an answer that is a problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProblemBody {
     /// The problem.
     pub error: Problem,
