@@ -20,6 +20,7 @@ pub mod letter;
 pub mod log;
 pub mod merkle;
 pub mod outbox;
+pub mod possession;
 pub mod replication;
 pub mod resource;
 pub mod roles;
