@@ -221,7 +221,7 @@ fn hostile_rows() -> Outcome<()> {
         let (node, reason) = (node(1 + number % 8), "left".to_owned());
         Record::Revoke(Revoke { node, reason, compromised: false, cuts: Vec::new(), role_keys: Vec::new() })
     };
-    let to_and_fro = |number: usize| bob(number % 2 == 0);
+    let to_and_fro = |number: usize| bob(number.is_multiple_of(2));
     let many = |number: usize| Record::StewardChange(StewardChange { node: node(number + 1), add: true });
     let itself = |number: usize| match number % 3 {
         0 => Record::StewardChange(StewardChange { node: node(0), add: false }),

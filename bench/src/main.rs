@@ -13,6 +13,7 @@ mod outbox;
 mod peer;
 mod recall;
 mod remember;
+mod replication;
 mod serve;
 mod wire;
 
@@ -31,7 +32,16 @@ async fn main() -> Outcome<()> {
     if what == "content-alone" {
         return content::alone(&arguments.collect::<Vec<_>>());
     }
-    let known = ["all", "charter", "remember", "recall", "outbox", "content", "dht", "federation"];
+    if what == "replication-node" {
+        return replication::node(&arguments.collect::<Vec<_>>()).await;
+    }
+    if what == "replication-manager" {
+        return replication::manager_alone();
+    }
+    if what == "replication-take" {
+        return replication::take(arguments.next().ok_or("replication-take needs a directory")?.as_ref());
+    }
+    let known = ["all", "charter", "remember", "recall", "outbox", "content", "replication", "dht", "federation"];
     if !known.contains(&what.as_str()) {
         return Err(format!("{what:?} is none of {}", known.join(", ")).into());
     }
@@ -56,6 +66,9 @@ async fn main() -> Outcome<()> {
     }
     if all || what == "content" {
         content::run(if all { &[] } else { &parts }).await?;
+    }
+    if all || what == "replication" {
+        replication::run(if all { &[] } else { &parts }).await?;
     }
     if all || what == "dht" {
         dht::run().await?;

@@ -1,5 +1,6 @@
 //! A node in a process of its own, asked line by line: one of ours, or one of iroh-docs.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -58,6 +59,17 @@ impl Peer {
         let (program, before, after) = system.program()?;
         let mut command = Command::new(program);
         command.args(before).arg(home).args(after);
+        Self::spawn(command)
+    }
+
+    /// Starts this program once more, with other words.
+    pub fn again(words: &[impl AsRef<OsStr>]) -> Outcome<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(words);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Outcome<Self> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let input = child.stdin.take().ok_or("no input")?;
         let output = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
@@ -80,6 +92,11 @@ impl Peer {
         self.input.write_all(b"quit\n").await?;
         self.child.wait().await?;
         Ok(())
+    }
+
+    /// Ends the process at once and without a word, as a crash would.
+    pub async fn kill(mut self) -> Outcome<()> {
+        Ok(self.child.kill().await?)
     }
 
     /// Memory that the process has now, and the most it ever had, in MiB.
