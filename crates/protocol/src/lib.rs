@@ -17,6 +17,7 @@
 //! | [`query`] | `/antiphon/query/1`: a question to a connected member, and its answer |
 //! | [`frame`] | how their messages become bytes |
 //! | [`backup`] | `/antiphon/backup/1`: a member keeps what it cannot read |
+//! | [`replication`] | copies of documents: who holds one, who makes the next |
 //! | [`reason`] | why something did not happen, in names that never change |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -30,6 +31,7 @@ pub mod join;
 pub mod outbox;
 pub mod query;
 pub mod reason;
+pub mod replication;
 pub mod sync;
 pub mod ticket;
 mod wire;

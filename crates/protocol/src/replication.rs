@@ -1,0 +1,18 @@
+//! Copies of documents: who holds one, who makes the next, and how it is proved that somebody does.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | [`message`] | what two members say to each other on `/antiphon/replication/1` |
+//! | [`manager`] | which copies are missing, who makes them, and which may go |
+
+pub mod manager;
+pub mod message;
+
+pub use message::{About, Answer, Depth, Message, Offer, Outcome};
+
+/// Longest message, in bytes: a question about, or a statement of, as many ciphertexts as one may have.
+pub const MESSAGE_BYTES_MAX: usize = 32 * 1024;
+/// Most blocks that one question has read.
+pub const BLOCKS_PER_ASK_MAX: usize = 128;
+/// Most messages of unknown kinds that are read over in one conversation.
+pub const UNKNOWN_MAX: u32 = 256;

@@ -1,0 +1,1 @@
+//! Which copies are missing, who makes them, and which may go.
