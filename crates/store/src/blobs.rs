@@ -46,6 +46,7 @@ pub use error::BlobError;
 pub use handle::{BLOB_DIR, Blobs, DAMAGE_NOTED_MAX};
 pub use reading::BlobReader;
 pub use rows::Leafed;
+pub(crate) use rows::exists as is_held;
 pub use view::{BLOB_RANGES_MAX, BlobTotals, BlobView};
 pub use writing::{Finished, Writing};
 

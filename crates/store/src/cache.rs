@@ -198,7 +198,7 @@ pub(crate) fn own(conn: &Connection) -> Result<Option<Own>, Error> {
     Ok(Some(own))
 }
 
-/// Keeps whose database this is.
+/// Keeps whose database this is. The view `own_key` reads the key at its place in these bytes.
 pub(crate) fn set_own(conn: &Connection, own: &Own) -> Result<(), Error> {
     use antiphon_core::cbor;
     let bytes = cbor::encode(|out| {

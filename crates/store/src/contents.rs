@@ -124,8 +124,8 @@ fn write_row(
     let address = entry.map(|entry| &entry.address);
     conn.prepare_cached(
         "INSERT OR REPLACE INTO contents (pos, id, event, log, state, latest, rank, agent, role, project, task, path,
-             creator_role, content_type, created_at, root)
-         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             creator_role, content_type, created_at, root, stored_size)
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         pos,
@@ -143,6 +143,7 @@ fn write_row(
         entry.map(|entry| &entry.content_type),
         entry.map(|entry| crate::row::sql(entry.created_at.0)),
         entry.map(|entry| entry.root.0),
+        entry.map(|entry| crate::row::sql(entry.stored_size)),
     ])?;
     Ok(())
 }

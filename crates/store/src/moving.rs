@@ -71,6 +71,7 @@ impl Db {
             resources::leave_team(&db.conn, own_catalogue)?;
             crate::messages::forget_all(&db.conn)?;
             crate::dht::leave_team(&db.conn)?;
+            crate::replication::leave_team(&db.conn)?;
             let hlc = db.cache.small.hlc;
             db.cache = Cache::load(&db.conn)?;
             db.cache.small.hlc = hlc;

@@ -136,6 +136,17 @@ fn check_projection(conn: &Connection, report: &mut Report) -> Result<(), Error>
                  SELECT 1 FROM contents o WHERE o.id = c.id AND o.state = 0 AND o.rank > c.rank))",
         ),
         (
+            "ciphertexts of which it is noted wrongly whether and by whom they are needed",
+            "SELECT count(*) FROM blobs b WHERE b.needed <> EXISTS (
+                 SELECT 1 FROM contents c WHERE c.root = b.root AND c.state = 0)
+             OR b.own <> EXISTS (SELECT 1 FROM contents c JOIN logs l ON l.id = c.log JOIN own_key k ON k.node = l.node
+                 WHERE c.root = b.root AND c.state = 0)",
+        ),
+        (
+            "sums of the bytes of own documents that are not what the rows say",
+            "SELECT count(*) FROM blob_totals t WHERE t.own <> (SELECT coalesce(sum(b.held), 0) FROM blobs b WHERE b.own = 1)",
+        ),
+        (
             "quarantined events that are not held",
             "SELECT count(*) FROM quarantine q WHERE NOT EXISTS (SELECT 1 FROM events v WHERE v.pos = q.pos)",
         ),

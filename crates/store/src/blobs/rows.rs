@@ -346,7 +346,7 @@ fn insert_manifest(conn: &Connection, id: i64, place: u64, manifest: &Manifest) 
 }
 
 /// Whether a ciphertext is known.
-pub(super) fn exists(conn: &Connection, root: &Hash) -> Result<bool, Error> {
+pub(crate) fn exists(conn: &Connection, root: &Hash) -> Result<bool, Error> {
     Ok(conn.prepare_cached("SELECT 1 FROM blobs WHERE root = ?1")?.exists([root.0])?)
 }
 
