@@ -2,10 +2,12 @@
 
 mod dht;
 mod outbox;
+mod replication;
 mod storage;
 
 pub use dht::DhtSettings;
 pub use outbox::{LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig};
+pub(crate) use replication::fit;
 pub use storage::{STORAGE_QUOTA_BYTES, StorageSettings};
 
 use crate::api::PEER_TIMEOUT_MS;
@@ -38,6 +40,8 @@ pub struct Config {
     pub outbox: OutboxConfig,
     /// What it stores for others.
     pub storage: StorageSettings,
+    /// How it cares for copies of documents.
+    pub replication: antiphon_core::replication::Settings,
     /// How it takes part in the members' hash table.
     pub dht: DhtSettings,
     /// Program and version that peers are told.
@@ -60,6 +64,7 @@ impl Config {
             copy_quota_bytes: crate::sealed::QUOTA_BYTES,
             outbox: OutboxConfig::default(),
             storage: StorageSettings::default(),
+            replication: antiphon_core::replication::Settings::default(),
             dht: DhtSettings::default(),
             agent_version: concat!("antiphon/", env!("CARGO_PKG_VERSION")).to_owned(),
         }

@@ -15,6 +15,7 @@ mod serving;
 mod spread;
 mod tend;
 mod transfer;
+mod using;
 mod view;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub use serving::Served;
 pub(crate) use tend::tend;
 pub(crate) use transfer::Transfers;
 pub use transfer::{FetchError, Fetched, Interrupted, Progress, Repaired};
+pub(crate) use using::{InUse, Using};
 
 /// What the node remembers of documents while it runs.
 #[derive(Debug, Clone)]

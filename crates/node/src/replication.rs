@@ -4,7 +4,7 @@ mod answering;
 mod asking;
 mod garbage;
 mod keeper;
-mod presence;
+pub(crate) mod presence;
 mod stream;
 mod taking;
 mod view;

@@ -244,6 +244,7 @@ async fn assemble(
         letters,
         table: table.window,
         transfers,
+        presence: watch::channel(crate::replication::presence::Presence::default()).0,
         inputs,
         tasks,
     };
@@ -270,6 +271,7 @@ struct Parts {
     letters: watch::Sender<u64>,
     table: Window,
     transfers: Transfers,
+    presence: crate::replication::presence::Shown,
     inputs: mpsc::Sender<Input>,
     tasks: Tasks,
 }
@@ -305,6 +307,7 @@ impl Parts {
             letters: self.letters,
             table: self.table,
             transfers: self.transfers,
+            presence: self.presence,
             peer_timeout_ms: config.peer_timeout_ms,
             sweep_at: UnixMillis(0),
             agent_version: config.agent_version.clone(),

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::policy::Rights;
 use super::view::{info, opens};
-use super::{Plain, pipe};
+use super::{Plain, Using, pipe};
 use crate::api::{ContentError, ContentForm, ContentSource, Error, OpenContent, Rest};
 use crate::clock::now;
 use crate::handle::Handle;
@@ -37,6 +37,8 @@ struct Key {
     size: u64,
     encrypted_for: Vec<(String, Hash)>,
     blobs: Blobs,
+    /// It is not dropped while it is read.
+    _using: Arc<Using>,
 }
 
 impl Key {
@@ -117,8 +119,8 @@ impl Handle {
             self.shared.contents.books().retrieved(began.elapsed(), now());
             return Ok(open(&team, &keyring, view, ContentSource::Cache, Rest::Whole { bytes, at: 0 }));
         }
+        let key = self.key_of(&view, keyring.clone()).await;
         let mut source = self.bring(&team, &view).await?;
-        let key = self.key_of(&view, keyring.clone());
         let used = Act { operation: Operation::KeyAccess, ..act.clone() };
         if view.entry.stored_size > self.whole_bytes_max() {
             self.noted(vec![used]).await?;
@@ -147,8 +149,9 @@ impl Handle {
         let (team, keyring) = (self.team().await?, self.keyring());
         // Any member may have what it cannot read; somebody who is none any more may not.
         let _member = Rights::of(&team, &team.own.node)?;
+        let key = self.key_of(&view, keyring.clone()).await;
         let source = self.bring(&team, &view).await?;
-        let chunks = self.flow(self.key_of(&view, keyring.clone()), act, began, false);
+        let chunks = self.flow(key, act, began, false);
         Ok(open(&team, &keyring, view, source, Rest::Flow(chunks)))
     }
 
@@ -163,7 +166,7 @@ impl Handle {
         Err(ContentError::KeyNotHeld { address, version }.into())
     }
 
-    fn key_of(&self, view: &ContentView, keyring: Arc<Keyring>) -> Key {
+    async fn key_of(&self, view: &ContentView, keyring: Arc<Keyring>) -> Key {
         Key {
             keyring,
             address: view.entry.address.clone(),
@@ -171,6 +174,7 @@ impl Handle {
             size: view.entry.size,
             encrypted_for: view.entry.encrypted_for.clone(),
             blobs: self.store().blobs(),
+            _using: Arc::new(self.shared.transfers.in_use().using(view.entry.root).await),
         }
     }
 

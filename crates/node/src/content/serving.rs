@@ -15,9 +15,10 @@ use antiphon_net::{MemberReader, MemberStream, MemberWriter};
 use antiphon_protocol::blocks::serve::{Closed, Input, Job, Output};
 use antiphon_protocol::blocks::{Message, Serve};
 use antiphon_store::{BlobError, Store};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::using::{InUse, Using};
 use crate::clock;
 use crate::event_loop::Engine;
 use crate::tasks::Tasks;
@@ -56,10 +57,11 @@ struct Shared {
     missing: AtomicU64,
     damaged: AtomicU64,
     busy: AtomicU64,
+    in_use: InUse,
 }
 
-impl Default for Serving {
-    fn default() -> Self {
+impl Serving {
+    pub(super) fn new(in_use: InUse) -> Self {
         Self(Arc::new(Shared {
             slots: Semaphore::new(ASKERS_MAX),
             blocks: AtomicU64::default(),
@@ -67,11 +69,10 @@ impl Default for Serving {
             missing: AtomicU64::default(),
             damaged: AtomicU64::default(),
             busy: AtomicU64::default(),
+            in_use,
         }))
     }
-}
 
-impl Serving {
     pub(crate) fn served(&self) -> Served {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let Shared { blocks, bytes, missing, damaged, busy, .. } = &*self.0;
@@ -93,7 +94,8 @@ impl Serving {
             return refuse(writer).await;
         };
         let (sends, waiting) = mpsc::channel(SENDS_MAX);
-        let asker = Asker { store, serving: &self, sends, began: (clock::now(), Instant::now()) };
+        let (began, asked) = ((clock::now(), Instant::now()), Mutex::new(None));
+        let asker = Asker { store, serving: &self, sends, began, asked };
         let mut write = std::pin::pin!(write(peer, writer, waiting));
         let last_word = tokio::select! {
             last_word = asker.answer(peer, reader) => last_word,
@@ -127,6 +129,8 @@ struct Asker<'a> {
     serving: &'a Serving,
     sends: mpsc::Sender<Message>,
     began: (UnixMillis, Instant),
+    /// What it asked for last: that is not dropped while it may ask for more of it.
+    asked: Mutex<Option<(Hash, Using)>>,
 }
 
 impl Asker<'_> {
@@ -177,6 +181,8 @@ impl Asker<'_> {
 
     /// Reads what was asked for; `None` if it is not here, damaged or of no document that is known.
     async fn load(&self, job: Job) -> Option<Vec<u8>> {
+        let (Job::Manifest { root, .. } | Job::Block { root, .. }) = job;
+        self.uses(root).await;
         let loaded = match job {
             Job::Manifest { root, hash } => self.manifest(root, hash).await,
             Job::Block { root, n } => {
@@ -198,6 +204,15 @@ impl Asker<'_> {
                 tracing::error!(%error, "what was asked for could not be read");
                 None
             }
+        }
+    }
+
+    async fn uses(&self, root: Hash) {
+        let mut asked = self.asked.lock().await;
+        if asked.as_ref().is_none_or(|(before, _)| *before != root) {
+            // Before the next is waited for: two streams that change places would wait for each other otherwise.
+            *asked = None;
+            *asked = Some((root, self.serving.0.in_use.using(root).await));
         }
     }
 

@@ -27,6 +27,7 @@ use antiphon_store::{BlobError, BlobView, Error as StoreError, Store};
 use tokio::sync::{Semaphore, watch};
 
 use super::serving::Serving;
+use super::using::InUse;
 
 /// Most transfers at the same time; others wait for their turn.
 pub(crate) const TRANSFERS_MAX: usize = 4;
@@ -158,6 +159,8 @@ struct Shared {
     turns: Mutex<BTreeMap<Hash, Arc<tokio::sync::Mutex<()>>>>,
     /// The other side: what others fetch from here.
     serving: Serving,
+    /// What is being read, served or fetched.
+    in_use: InUse,
 }
 
 impl fmt::Debug for Transfers {
@@ -169,12 +172,19 @@ impl fmt::Debug for Transfers {
 impl Transfers {
     pub(crate) fn new(store: Store, net: NetHandle) -> Self {
         let slots = Semaphore::new(TRANSFERS_MAX);
-        Self(Arc::new(Shared { store, net, slots, turns: Mutex::default(), serving: Serving::default() }))
+        let in_use = InUse::default();
+        let serving = Serving::new(in_use.clone());
+        Self(Arc::new(Shared { store, net, slots, turns: Mutex::default(), serving, in_use }))
     }
 
     /// What others fetch from here.
     pub(crate) fn serving(&self) -> &Serving {
         &self.0.serving
+    }
+
+    /// What is being read, served or fetched.
+    pub(crate) fn in_use(&self) -> &InUse {
+        &self.0.in_use
     }
 
     /// Fetches the ciphertext `root`, of which the index says that it has this shape, from whoever of `providers` sends
@@ -190,6 +200,7 @@ impl Transfers {
         providers: Vec<NodeId>,
         progress: &watch::Sender<Progress>,
     ) -> Result<Fetched, FetchError> {
+        let _using = self.0.in_use.using(root).await;
         let turn = self.turn(root);
         let result = {
             let _turn = turn.lock().await;

@@ -102,6 +102,7 @@ impl Engine {
             changed
         };
         let _changed = self.table.sight.send_if_modified(changed);
+        self.show_presence();
     }
 
     /// The network tells something about the table.
