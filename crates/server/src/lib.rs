@@ -27,6 +27,7 @@ pub mod error;
 pub mod import;
 mod mcp;
 mod named;
+mod openapi;
 pub mod proof;
 mod routes;
 mod service;

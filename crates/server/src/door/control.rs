@@ -1,24 +1,27 @@
 //! The control socket.
 
+use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::{Extension, Router};
 use hyper::upgrade;
 use hyper_util::rt::TokioIo;
+use schemars::JsonSchema;
+use serde_json::json;
 use tokio::net::{UnixListener, UnixSocket};
 
 use super::Error;
 use super::tasks::Tasks;
 use crate::error::{Code, Problem};
 use crate::mcp::{self, ToolProfile};
+use crate::openapi::{Draft, Input, Output, Routes, get};
 use crate::service::Service;
 
 /// What the control socket's MCP stream calls itself in an HTTP upgrade.
@@ -67,12 +70,70 @@ fn file_of(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// The route that turns a connection into an MCP stream.
+/// What the control socket has beside the API.
 pub(super) fn mcp(service: Arc<Service>, tasks: Tasks) -> Router {
-    Router::new().route("/api/v1/mcp", get(upgrade_to_mcp)).with_state((service, tasks))
+    routes().wrapped(|router| router.layer(Extension(tasks))).with_state(service)
 }
 
-async fn upgrade_to_mcp(State((service, tasks)): State<(Arc<Service>, Tasks)>, request: Request) -> Response {
+/// The route that turns a connection into an MCP stream.
+pub(crate) fn routes() -> Routes {
+    let summary = "Turns the connection into an MCP stream, by an upgrade to `antiphon-mcp`.";
+    Routes::new().route("/api/v1/mcp", get(summary, upgrade_to_mcp))
+}
+
+/// An answer after which the connection speaks MCP, or a problem.
+struct Upgraded(Response);
+
+impl IntoResponse for Upgraded {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Output for Upgraded {
+    fn describe(draft: &mut Draft) {
+        draft.gives(101, "The connection is an MCP stream from here on.", json!({}));
+    }
+}
+
+/// The whole request, for the upgrade.
+struct Whole(Request);
+
+impl<S: Sync> FromRequest<S> for Whole {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(request))
+    }
+}
+
+impl Input for Whole {
+    fn describe(draft: &mut Draft) {
+        draft.reads_query::<ProfileAsk>();
+    }
+}
+
+/// What may stand behind the `?`.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it is read from the request by hand, and described here")]
+struct ProfileAsk {
+    /// Which tools are offered: `core` or another profile that `antiphon mcp --help` lists.
+    profile: Option<String>,
+}
+
+impl Input for Extension<Tasks> {
+    fn describe(_: &mut Draft) {}
+}
+
+async fn upgrade_to_mcp(
+    State(service): State<Arc<Service>>,
+    Extension(tasks): Extension<Tasks>,
+    Whole(request): Whole,
+) -> Upgraded {
+    Upgraded(upgrade_or_refuse(service, tasks, request))
+}
+
+fn upgrade_or_refuse(service: Arc<Service>, tasks: Tasks, request: Request) -> Response {
     if request.headers().get(header::UPGRADE).is_none_or(|protocol| protocol != MCP_PROTOCOL) {
         let problem = Problem::new(Code::Invalid, format!("this address speaks {MCP_PROTOCOL} after an upgrade"));
         return problem.hint("antiphon mcp").into_response();

@@ -24,6 +24,7 @@ use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
 
 pub use control::MCP_PROTOCOL;
+pub(crate) use control::routes as control_routes;
 pub use error::Error;
 
 use crate::dto::FindingDto;

@@ -21,6 +21,7 @@ mod node;
 mod outbox;
 mod recall;
 mod recovery;
+mod replication;
 mod resource;
 mod restored;
 mod team;
@@ -69,8 +70,8 @@ pub use message::{
     MessagesDto, NewMessageDto,
 };
 pub use node::{
-    FindingDto, HandshakeDto, HandshakeRequestDto, PeerDto, PeersDto, ReasonDto, SharesDto, StateHashDto, StatusDto,
-    StorageDto, TeamDto, VerifyDto,
+    FindingDto, HandshakeDto, HandshakeRequestDto, NothingDto, PeerDto, PeersDto, ReasonDto, SharesDto, StateHashDto,
+    StatusDto, StorageDto, TeamDto, VerifyDto,
 };
 pub use outbox::{
     OutboxBoundsDto, OutboxCountersDto, OutboxDto, OutboxFilterDto, OutboxItemDto, OutboxItemsDto, OutboxLevelDto,
@@ -81,6 +82,10 @@ pub use recovery::{
     CopyGapDto, DamagedPartDto, ExpectedLogDto, FormerPlaceDto, FormerPlaceRequestDto, HolderDto, KeptForDto,
     RecoverDto, RecoveryDto, RecoveryRequestDto, SealDto, SealResultDto, SealedDto, SealedToDto, UnaskedDto,
     UnsealedDto,
+};
+pub use replication::{
+    GarbageDto, GarbageItemDto, HealthCountsDto, ReplicaDto, ReplicaHolderDto, ReplicationAskDto, ReplicationDto,
+    ReplicationMetricsDto, ReplicationPriorityDto, ReplicationRanDto, ReplicationRunDto, ReplicationSettingsDto,
 };
 pub use resource::{
     ConsiderDto, NewConsiderDto, NewResourceDto, OfferDto, OfferListDto, OffersDto, ResourceCheckedDto,

@@ -241,3 +241,7 @@ pub struct StateHashDto {
     /// In hex.
     pub state_hash: String,
 }
+
+/// An answer that has nothing to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct NothingDto {}

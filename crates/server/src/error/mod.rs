@@ -50,6 +50,21 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code, by its HTTP status.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Invalid,
+        Self::Unauthorized,
+        Self::Refused,
+        Self::NotFound,
+        Self::Undecided,
+        Self::TooLarge,
+        Self::Failed,
+        Self::Unreachable,
+        Self::Busy,
+        Self::TimedOut,
+        Self::Full,
+    ];
+
     /// The exit code of a command: 1 failed, 2 usage, 3 not found, 4 refused, 5 unreachable.
     pub const fn exit(self) -> u8 {
         match self {
@@ -179,7 +194,7 @@ mod tests {
 
     #[test]
     fn every_code_is_written_by_its_name() {
-        for code in [Code::Invalid, Code::Undecided, Code::TooLarge, Code::TimedOut, Code::Full, Code::Failed] {
+        for code in Code::ALL {
             assert_eq!(serde_json::to_string(&code).unwrap(), format!("{:?}", code.name()));
         }
     }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use antiphon_node::bundles::BUNDLE_BYTES_MAX;
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 
 use super::input::{Body, Query, Raw};
 use crate::dto::{BundleAskDto, BundleFileDto, BundleTakeDto, CarriedDto, CursorDto, ImportedDto};
 use crate::error::Problem;
+use crate::openapi::{Routes, get, post};
 use crate::service::Service;
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -20,14 +20,14 @@ type Node = State<Arc<Service>>;
 pub(super) const FILE_BYTES_MAX: usize = BUNDLE_BYTES_MAX + 1024 * 1024;
 
 /// All of them; each may take long and much memory.
-pub(super) fn routes() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/bundles/handshake", post(handshake))
-        .route("/api/v1/bundles/answer", post(answer))
-        .route("/api/v1/bundles/complete", post(complete))
-        .route("/api/v1/bundles/export", post(export))
-        .route("/api/v1/bundles/import", post(import))
-        .route("/api/v1/bundles/cursor", get(cursor))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/api/v1/bundles/handshake", post("Begins a handshake that is carried by hand.", handshake))
+        .route("/api/v1/bundles/answer", post("Answers a handshake that was carried by hand.", answer))
+        .route("/api/v1/bundles/complete", post("Takes the answer to a handshake that was carried by hand.", complete))
+        .route("/api/v1/bundles/export", post("Makes a file of facts and events for a peer.", export))
+        .route("/api/v1/bundles/import", post("Takes a file of facts and events.", import))
+        .route("/api/v1/bundles/cursor", get("How much of each log this node holds.", cursor))
 }
 
 async fn handshake(service: Node, Body(ask): Body<BundleAskDto>) -> Answer<BundleFileDto> {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use antiphon_node::{Feed, OpenContent, intake};
+use axum::Json;
 use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use futures::stream;
 use http_body_util::BodyExt;
+use serde_json::json;
 
 use super::input::{Body, Query};
 use crate::convert;
@@ -22,6 +22,7 @@ use crate::dto::{
     ContentsDto, NewContentDto, RoleKeyAskDto, RoleKeyDto,
 };
 use crate::error::{Code, Problem};
+use crate::openapi::{Draft, Output, Routes, get, post, put};
 use crate::service::Service;
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -35,30 +36,35 @@ const SILENCE_SECONDS_MAX: u64 = 60;
 const THROWN_AWAY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Those that ask and write little.
-pub(super) fn short() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/content/list", get(list))
-        .route("/api/v1/content/plan", get(plan))
-        .route("/api/v1/content/versions", get(versions))
-        .route("/api/v1/content/status", get(status))
-        .route("/api/v1/content/metrics", get(metrics))
-        .route("/api/v1/content/cleanup", post(clean))
-        .route("/api/v1/content/remove", post(remove))
+pub(super) fn short() -> Routes {
+    Routes::new()
+        .route("/api/v1/content/list", get("Lists documents, by filter and in pages.", list))
+        .route("/api/v1/content/plan", get("For whom a document would be encrypted.", plan))
+        .route("/api/v1/content/versions", get("The versions of a document.", versions))
+        .route("/api/v1/content/status", get("Where a document is.", status))
+        .route("/api/v1/content/metrics", get("Documents in numbers.", metrics))
+        .route("/api/v1/content/cleanup", post("Takes what has expired out of the cache.", clean))
+        .route("/api/v1/content/remove", post("Removes a document.", remove))
 }
 
 /// Those that wait for members.
-pub(super) fn long() -> Router<Arc<Service>> {
-    Router::new().route("/api/v1/content/providers", get(providers)).route("/api/v1/content/announce", post(announce))
+pub(super) fn long() -> Routes {
+    Routes::new()
+        .route("/api/v1/content/providers", get("Who holds a document.", providers))
+        .route("/api/v1/content/announce", post("Tells the hash table again that this node has a document.", announce))
 }
 
 /// Those that carry documents; they take as long as the documents are.
-pub(super) fn streams() -> Router<Arc<Service>> {
-    Router::new().route("/api/v1/content", get(read).put(store))
+pub(super) fn streams() -> Routes {
+    Routes::new().route("/api/v1/content", get("Reads a document.", read).and(put("Stores a document.", store)))
 }
 
 /// What only the owner of the home may have.
-pub(super) fn owner() -> Router<Arc<Service>> {
-    Router::new().route("/api/v1/team/role-key", post(role_key))
+pub(super) fn owner() -> Routes {
+    Routes::new().route(
+        "/api/v1/team/role-key",
+        post("Gives the key of a role, with which the stock `age` program opens documents.", role_key),
+    )
 }
 
 async fn store(service: Node, Query(new): Query<NewContentDto>, body: HttpBody) -> Answer<ContentStoredDto> {
@@ -100,7 +106,7 @@ async fn pump(mut body: HttpBody, feed: Feed) {
     }
 }
 
-async fn read(service: Node, Query(ask): Query<ContentAskDto>) -> Result<Response, Problem> {
+async fn read(service: Node, Query(ask): Query<ContentAskDto>) -> Result<Document, Problem> {
     let mut open = service.open_content(ask).await?;
     let content = convert::open_content(&open);
     let shown = serde_json::to_string(&content).map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
@@ -112,7 +118,30 @@ async fn read(service: Node, Query(ask): Query<ContentAskDto>) -> Result<Respons
     let mut response = body_of(first, open).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, octets);
     response.headers_mut().insert(CONTENT_HEADER, shown);
-    Ok(response)
+    Ok(Document(response))
+}
+
+/// A document as an answer.
+struct Document(Response);
+
+impl IntoResponse for Document {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Output for Document {
+    fn describe(draft: &mut Draft) {
+        let header = json!({
+            "description": "Which document it is: a `Content`, as JSON.",
+            "schema": { "type": "string", "contentMediaType": "application/json" },
+        });
+        let response = json!({
+            "headers": { CONTENT_HEADER: header },
+            "content": { "application/octet-stream": {} },
+        });
+        draft.gives(200, "The document, or its ciphertext, as it is.", response);
+    }
 }
 
 fn body_of(first: Option<Vec<u8>>, open: OpenContent) -> HttpBody {

@@ -2,24 +2,24 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 
 use crate::dto::{FactReceiptsDto, ReceiptsAskedDto, ReceiptsDto, WipeCheckDto};
 use crate::error::Problem;
+use crate::openapi::{Routes, get, post};
 use crate::service::Service;
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Node = State<Arc<Service>>;
 
 /// All of them; each asks little.
-pub(super) fn routes() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/receipts", get(receipts))
-        .route("/api/v1/receipts/ask", post(ask_for_receipts))
-        .route("/api/v1/facts/{id}/receipts", get(fact_receipts))
-        .route("/api/v1/wipe-check", get(wipe_check))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/api/v1/receipts", get("What every member says that it holds.", receipts))
+        .route("/api/v1/receipts/ask", post("Asks members for new receipts.", ask_for_receipts))
+        .route("/api/v1/facts/{id}/receipts", get("Which members hold a fact.", fact_receipts))
+        .route("/api/v1/wipe-check", get("What would be lost if this machine were wiped now.", wipe_check))
 }
 
 async fn receipts(service: Node) -> Answer<ReceiptsDto> {

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 
 use super::input::{Body, Query};
 use crate::dto::{
@@ -13,29 +12,34 @@ use crate::dto::{
     NewDhtRecordDto,
 };
 use crate::error::Problem;
+use crate::openapi::{Routes, get, post};
 use crate::service::Service;
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Node = State<Arc<Service>>;
 
 /// Those that ask this node alone.
-pub(super) fn short() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/dht", get(status))
-        .route("/api/v1/dht/stats", get(stats))
-        .route("/api/v1/dht/backend", post(backend))
-        .route("/api/v1/dht/provided", get(provided).merge(post(provide)))
-        .route("/api/v1/dht/provided/withdraw", post(withdraw))
-        .route("/api/v1/dht/announce", post(announce))
+pub(super) fn short() -> Routes {
+    Routes::new()
+        .route("/api/v1/dht", get("How the hash table is.", status))
+        .route("/api/v1/dht/stats", get("The hash table in numbers.", stats))
+        .route("/api/v1/dht/backend", post("Sets from where the hash table is answered.", backend))
+        .route(
+            "/api/v1/dht/provided",
+            get("What this node says in the hash table that it provides.", provided)
+                .and(post("Says in the hash table that this node provides something.", provide)),
+        )
+        .route("/api/v1/dht/provided/withdraw", post("Stops saying that this node provides something.", withdraw))
+        .route("/api/v1/dht/announce", post("Says what roles and capabilities this node has.", announce))
 }
 
 /// Those that ask members, who take their time.
-pub(super) fn long() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/dht/bootstrap", post(bootstrap))
-        .route("/api/v1/dht/values", get(value).merge(post(put)))
-        .route("/api/v1/dht/providers", get(providers))
-        .route("/api/v1/dht/peers", get(peers))
+pub(super) fn long() -> Routes {
+    Routes::new()
+        .route("/api/v1/dht/bootstrap", post("Enters the hash table anew.", bootstrap))
+        .route("/api/v1/dht/values", get("Looks up a record.", value).and(post("Publishes a record.", put)))
+        .route("/api/v1/dht/providers", get("Finds who provides something.", providers))
+        .route("/api/v1/dht/peers", get("Finds members by role or capability.", peers))
 }
 
 async fn status(service: Node) -> Answer<DhtStatusDto> {

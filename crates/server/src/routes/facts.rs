@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -26,9 +27,11 @@ pub(super) async fn remember(service: State<Arc<Service>>, Body(fact): Body<NewF
 }
 
 /// A batch whose items are read one by one, so that a bad one does not harm the others.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Batch {
+    /// The facts.
+    #[schemars(with = "Vec<NewFactDto>")]
     facts: Vec<Value>,
 }
 

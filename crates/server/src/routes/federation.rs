@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
 
 use super::input::{Body, Query};
 use crate::dto::{FederationDto, ModeDto, PeerSettingsDto, ShareDto, WhyAskDto, WhyDto};
 use crate::error::Problem;
+use crate::openapi::{Routes, get, post, put};
 use crate::service::Service;
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Node = State<Arc<Service>>;
 
 /// All of them; each asks little.
-pub(super) fn routes() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/federation", get(federation))
-        .route("/api/v1/federation/mode", put(set_mode))
-        .route("/api/v1/peers/{peer}/mode", put(set_peer_mode))
-        .route("/api/v1/peers/{peer}/share", post(share))
-        .route("/api/v1/why/{peer}", get(why))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/api/v1/federation", get("What is shared with whom, and how sync goes.", federation))
+        .route("/api/v1/federation/mode", put("Sets whether this node sends and takes.", set_mode))
+        .route("/api/v1/peers/{peer}/mode", put("Pauses sync with a peer, or goes on with it.", set_peer_mode))
+        .route("/api/v1/peers/{peer}/share", post("Sets which domains a peer gets.", share))
+        .route("/api/v1/why/{peer}", get("Why something is not at a peer.", why))
 }
 
 async fn federation(service: Node) -> Answer<FederationDto> {

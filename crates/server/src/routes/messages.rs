@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 
 use super::input::{Body, Query};
 use crate::dto::{
@@ -12,17 +11,18 @@ use crate::dto::{
     NewMessageDto,
 };
 use crate::error::Problem;
+use crate::openapi::{Routes, get, post};
 use crate::service::Service;
 
 type Answer<T> = Result<Json<T>, Problem>;
 
 /// Every one.
-pub(super) fn routes() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/messages", get(list).post(send))
-        .route("/api/v1/messages/read", post(read))
-        .route("/api/v1/messages/delete", post(delete))
-        .route("/api/v1/messages/{id}", get(show))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/api/v1/messages", get("Lists messages.", list).and(post("Sends a message.", send)))
+        .route("/api/v1/messages/read", post("Marks messages as read.", read))
+        .route("/api/v1/messages/delete", post("Deletes messages on this node.", delete))
+        .route("/api/v1/messages/{id}", get("Shows a message.", show))
 }
 
 async fn list(service: State<Arc<Service>>, Query(filter): Query<MessageFilterDto>) -> Answer<MessagesDto> {

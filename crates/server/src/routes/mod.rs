@@ -3,6 +3,7 @@
 mod bundles;
 mod content;
 mod custody;
+mod described;
 mod dht;
 mod divergences;
 mod erasure;
@@ -12,6 +13,7 @@ mod incidents;
 mod input;
 mod messages;
 mod node;
+mod openapi;
 mod outbox;
 mod problem;
 mod recovery;
@@ -27,12 +29,12 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use tower::limit::GlobalConcurrencyLimitLayer;
 
 pub(crate) use content::CONTENT_HEADER;
 
 use crate::error::{Code, Problem};
+use crate::openapi::{Routes, delete, get, patch, post};
 use crate::service::Service;
 
 /// Most bytes of a request that only asks.
@@ -57,20 +59,47 @@ const LONG_SECONDS_MAX: u64 = 600;
 
 /// The API as both doors offer it.
 pub(crate) fn api(service: Arc<Service>) -> Router {
-    let asks = Router::new()
-        .route("/api/v1/status", get(node::status))
-        .route("/api/v1/peers", get(node::peers))
-        .route("/api/v1/state-hash", get(node::state_hash))
-        .route("/api/v1/facts", get(facts::list))
-        .route("/api/v1/facts/{id}", get(facts::show))
-        .route("/api/v1/facts/{id}/history", get(facts::history))
-        .route("/api/v1/facts/{id}/erasure", get(erasure::show))
-        .route("/api/v1/incidents", get(incidents::list))
-        .route("/api/v1/incidents/{id}", get(incidents::show))
-        .route("/api/v1/incidents/{id}/history", get(incidents::history))
-        .route("/api/v1/divergences", get(divergences::list))
-        .route("/api/v1/divergences/{id}", get(divergences::show))
-        .route("/api/v1/recall", post(facts::recall))
+    both_doors().with_state(service)
+}
+
+/// What only the owner of the home may do, through the control socket.
+pub(crate) fn owner(service: Arc<Service>) -> Router {
+    control_only().with_state(service)
+}
+
+/// Every route of the API, as its document lists them.
+fn table() -> Routes {
+    both_doors().merge(control_only().control_only()).merge(crate::door::control_routes().control_only())
+}
+
+fn both_doors() -> Routes {
+    let asks = Routes::new()
+        .route(
+            "/api/v1/status",
+            get("How the node is: who it is, what it holds, whom it knows, what needs a person.", node::status),
+        )
+        .route("/api/v1/peers", get("The peers of the node.", node::peers))
+        .route(
+            "/api/v1/state-hash",
+            get("The hash of what is shared; equal on all members that hold the same.", node::state_hash),
+        )
+        .route("/api/v1/facts", get("Lists facts, by filter and in pages.", facts::list))
+        .route("/api/v1/facts/{id}", get("Shows a fact.", facts::show))
+        .route("/api/v1/facts/{id}/history", get("Shows every edit of a fact.", facts::history))
+        .route(
+            "/api/v1/facts/{id}/erasure",
+            get("Shows which members have erased a fact that was forgotten for good.", erasure::show),
+        )
+        .route("/api/v1/incidents", get("Lists incidents, by filter and in pages.", incidents::list))
+        .route("/api/v1/incidents/{id}", get("Shows an incident.", incidents::show))
+        .route("/api/v1/incidents/{id}/history", get("Shows every edit of an incident.", incidents::history))
+        .route(
+            "/api/v1/divergences",
+            get("Lists divergences: facts and incidents that were edited in two places at once.", divergences::list),
+        )
+        .route("/api/v1/divergences/{id}", get("Shows the sides of a divergence.", divergences::show))
+        .route("/api/v1/recall", post("Searches facts, best first.", facts::recall))
+        .merge(openapi::routes())
         .merge(trust::routes())
         .merge(custody::routes())
         .merge(messages::routes())
@@ -80,20 +109,30 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .merge(content::short())
         .merge(dht::short())
         .merge(team::short());
-    let writes = Router::new()
-        .route("/api/v1/facts", post(facts::remember))
-        .route("/api/v1/facts/batch", post(facts::remember_all))
-        .route("/api/v1/facts/{id}", axum::routing::patch(facts::edit).delete(facts::forget))
-        .route("/api/v1/facts/{id}/restore", post(facts::restore))
-        .route("/api/v1/facts/{id}/erasure", post(erasure::erase))
-        .route("/api/v1/divergences/{id}/resolve", post(divergences::resolve))
-        .route("/api/v1/incidents", post(incidents::report))
-        .route("/api/v1/incidents/{id}", axum::routing::patch(incidents::update));
-    let long = Router::new()
-        .route("/api/v1/verify", get(node::verify))
-        .route("/api/v1/peers/handshake", post(node::handshake))
-        .route("/api/v1/team/invite", post(node::invite))
-        .route("/api/v1/team/join", post(node::join))
+    let writes = Routes::new()
+        .route("/api/v1/facts", post("Remembers a fact.", facts::remember))
+        .route(
+            "/api/v1/facts/batch",
+            post("Remembers many facts; each succeeds or fails by itself.", facts::remember_all),
+        )
+        .route(
+            "/api/v1/facts/{id}",
+            patch("Edits a fact: a missing key keeps a field, `null` clears it.", facts::edit)
+                .and(delete("Forgets a fact; it can be restored.", facts::forget)),
+        )
+        .route("/api/v1/facts/{id}/restore", post("Restores a fact that was forgotten.", facts::restore))
+        .route("/api/v1/facts/{id}/erasure", post("Forgets a fact for good, here and on every member.", erasure::erase))
+        .route("/api/v1/divergences/{id}/resolve", post("Resolves a divergence.", divergences::resolve))
+        .route("/api/v1/incidents", post("Reports an incident.", incidents::report))
+        .route(
+            "/api/v1/incidents/{id}",
+            patch("Edits an incident: a missing key keeps a field, `null` clears it.", incidents::update),
+        );
+    let long = Routes::new()
+        .route("/api/v1/verify", get("Checks every event in the database, and the genome.", node::verify))
+        .route("/api/v1/peers/handshake", post("Greets the node at an address.", node::handshake))
+        .route("/api/v1/team/invite", post("Makes a ticket with which one node can join the team.", node::invite))
+        .route("/api/v1/team/join", post("Joins a team by a ticket.", node::join))
         .merge(team::long())
         .merge(resources::long())
         .merge(content::long())
@@ -103,19 +142,17 @@ pub(crate) fn api(service: Arc<Service>) -> Router {
         .merge(bounded(writes, WRITE_BYTES_MAX, WRITES_MAX, SECONDS_MAX))
         .merge(bounded(long, ASK_BYTES_MAX, LONG_MAX, LONG_SECONDS_MAX))
         .merge(bounded(bundles::routes(), bundles::FILE_BYTES_MAX, FILES_MAX, LONG_SECONDS_MAX))
-        .merge(content::streams().layer(GlobalConcurrencyLimitLayer::new(STREAMS_MAX)))
-        .with_state(service)
+        .merge(content::streams().wrapped(|router| router.layer(GlobalConcurrencyLimitLayer::new(STREAMS_MAX))))
 }
 
-/// What only the owner of the home may do, through the control socket.
-pub(crate) fn owner(service: Arc<Service>) -> Router {
+fn control_only() -> Routes {
     let keys = bounded(content::owner(), ASK_BYTES_MAX, ASKS_MAX, SECONDS_MAX);
-    Router::new().route("/api/v1/shutdown", post(node::shutdown)).merge(keys).with_state(service)
+    Routes::new().route("/api/v1/shutdown", post("Stops the node.", node::shutdown)).merge(keys)
 }
 
 /// Whether the process is alive; tells nothing else, so it needs no token.
 pub(crate) fn health() -> Router {
-    Router::new().route("/healthz", get(|| async { "ok\n" }))
+    Router::new().route("/healthz", axum::routing::get(|| async { "ok\n" }))
 }
 
 /// Gives what is not a route its answer.
@@ -127,12 +164,12 @@ pub(crate) fn with_fallbacks(router: Router) -> Router {
     router.fallback(nothing).method_not_allowed_fallback(problem::method_not_allowed)
 }
 
-fn bounded(router: Router<Arc<Service>>, bytes: usize, at_once: usize, seconds: u64) -> Router<Arc<Service>> {
+fn bounded(routes: Routes, bytes: usize, at_once: usize, seconds: u64) -> Routes {
     let in_time = move |mut request: Request, next: Next| {
         request.extensions_mut().insert(input::Limit(bytes));
         within(seconds, request, next)
     };
-    router.layer(GlobalConcurrencyLimitLayer::new(at_once)).layer(from_fn(in_time))
+    routes.wrapped(|router| router.layer(GlobalConcurrencyLimitLayer::new(at_once)).layer(from_fn(in_time)))
 }
 
 async fn within(seconds: u64, request: Request, next: Next) -> Response {

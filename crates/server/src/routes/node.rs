@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
 
 use super::input::Body;
 use crate::dto::{
-    HandshakeDto, HandshakeRequestDto, InvitationDto, InviteDto, JoinDto, JoinedDto, PeersDto, StateHashDto, StatusDto,
-    VerifyDto,
+    HandshakeDto, HandshakeRequestDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NothingDto, PeersDto,
+    StateHashDto, StatusDto, VerifyDto,
 };
 use crate::error::Problem;
 use crate::service::Service;
@@ -47,7 +46,7 @@ pub(super) async fn state_hash(service: State<Arc<Service>>) -> Answer<StateHash
     service.state_hash().await.map(Json)
 }
 
-pub(super) async fn shutdown(service: State<Arc<Service>>) -> Json<Value> {
+pub(super) async fn shutdown(service: State<Arc<Service>>) -> Json<NothingDto> {
     service.shutdown().await;
-    Json(json!({}))
+    Json(NothingDto {})
 }

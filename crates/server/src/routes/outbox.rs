@@ -2,28 +2,31 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
 
 use super::input::{Body, Query};
 use crate::dto::{
     OutboxFilterDto, OutboxItemDto, OutboxItemsDto, OutboxLevelsDto, OutboxRetriedDto, OutboxRetryDto, OutboxStatsDto,
 };
 use crate::error::Problem;
+use crate::openapi::{Routes, delete, get, post};
 use crate::service::Service;
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Node = State<Arc<Service>>;
 
 /// All of them; each asks little.
-pub(super) fn routes() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/outbox", get(list))
-        .route("/api/v1/outbox/levels", get(levels))
-        .route("/api/v1/outbox/stats", get(stats))
-        .route("/api/v1/outbox/retry", post(retry))
-        .route("/api/v1/outbox/items/{id}", get(show).merge(delete(drop_item)))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route("/api/v1/outbox", get("Lists what waits for peers.", list))
+        .route("/api/v1/outbox/levels", get("Which kind of request waits how.", levels))
+        .route("/api/v1/outbox/stats", get("The outbox in numbers.", stats))
+        .route("/api/v1/outbox/retry", post("Tries again now.", retry))
+        .route(
+            "/api/v1/outbox/items/{id}",
+            get("Shows an item that waits.", show).and(delete("Drops an item that waits.", drop_item)),
+        )
 }
 
 async fn list(service: Node, Query(filter): Query<OutboxFilterDto>) -> Answer<OutboxItemsDto> {

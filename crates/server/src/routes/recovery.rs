@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
 
 use super::input::Body;
 use crate::dto::{
@@ -12,19 +11,24 @@ use crate::dto::{
     SealedDto, UnsealedDto,
 };
 use crate::error::Problem;
+use crate::openapi::{Routes, delete, get, post};
 use crate::service::Service;
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Node = State<Arc<Service>>;
 
 /// All of them.
-pub(super) fn routes() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/sealed-copies", get(sealed).post(seal))
-        .route("/api/v1/sealed-copies/{peer}", delete(unseal))
-        .route("/api/v1/recover/place", post(place))
-        .route("/api/v1/recover", post(recover))
-        .route("/api/v1/recover/progress", post(progress))
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .route(
+            "/api/v1/sealed-copies",
+            get("Who keeps sealed copies for whom.", sealed)
+                .and(post("Leaves a sealed copy of the local stream with a peer.", seal)),
+        )
+        .route("/api/v1/sealed-copies/{peer}", delete("Has a peer drop its sealed copy.", unseal))
+        .route("/api/v1/recover/place", post("Asks a peer what it knows of this node's former place.", place))
+        .route("/api/v1/recover", post("Begins to recover this node from a peer.", recover))
+        .route("/api/v1/recover/progress", post("How far a recovery is.", progress))
 }
 
 async fn sealed(service: Node) -> Answer<SealedDto> {

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 
 use super::input::{Body, Query};
 use crate::dto::{
@@ -12,24 +11,35 @@ use crate::dto::{
     ResourcePlanDto, ResourceSearchDto, ResourceToldDto, ResourceVerifiedDto, ResourcesDto,
 };
 use crate::error::Problem;
+use crate::openapi::{Routes, delete, get, patch, post};
 use crate::service::Service;
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Node = State<Arc<Service>>;
 
 /// Those that ask and write little.
-pub(super) fn short() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/resources", get(list).post(create))
-        .route("/api/v1/resources/{id}", get(show).patch(update).delete(delete))
-        .route("/api/v1/resources/{id}/plan", post(plan))
-        .route("/api/v1/resources/{id}/considers", post(consider))
-        .route("/api/v1/offers", get(offers))
+pub(super) fn short() -> Routes {
+    Routes::new()
+        .route(
+            "/api/v1/resources",
+            get("Lists resources, own and others'.", list).and(post("Publishes a resource.", create)),
+        )
+        .route(
+            "/api/v1/resources/{id}",
+            get("Shows a resource.", show)
+                .and(patch("Changes a resource of this node.", update))
+                .and(delete("Withdraws a resource of this node.", withdraw)),
+        )
+        .route("/api/v1/resources/{id}/plan", post("Says when a resource of this node can be used.", plan))
+        .route("/api/v1/resources/{id}/considers", post("Says whether a planned use of a resource suits.", consider))
+        .route("/api/v1/offers", get("What every node offers, in numbers.", offers))
 }
 
 /// Those that wait for members.
-pub(super) fn long() -> Router<Arc<Service>> {
-    Router::new().route("/api/v1/resources/search", post(search)).route("/api/v1/resources/{id}/verify", post(verify))
+pub(super) fn long() -> Routes {
+    Routes::new()
+        .route("/api/v1/resources/search", post("Searches resources, and asks members where that is wanted.", search))
+        .route("/api/v1/resources/{id}/verify", post("Asks the owner of a resource whether it still stands.", verify))
 }
 
 async fn list(service: Node, Query(filter): Query<ResourceFilterDto>) -> Answer<ResourcesDto> {
@@ -48,7 +58,7 @@ async fn update(service: Node, Path(id): Path<String>, Body(edit): Body<Resource
     service.update_resource(&id, edit).await.map(Json)
 }
 
-async fn delete(service: Node, Path(id): Path<String>) -> Answer<ResourceToldDto> {
+async fn withdraw(service: Node, Path(id): Path<String>) -> Answer<ResourceToldDto> {
     service.delete_resource(&id).await.map(Json)
 }
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 
 use super::input::Body;
 use crate::dto::{
@@ -13,30 +12,42 @@ use crate::dto::{
     RotatedDto, SetRolesDto, StewardDto,
 };
 use crate::error::Problem;
+use crate::openapi::{Routes, get, post};
 use crate::service::Service;
 
 type Answer<T> = Result<Json<T>, Problem>;
 type Node = State<Arc<Service>>;
 
 /// Those that ask, or sign one record.
-pub(super) fn short() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/api/v1/team/members", get(members))
-        .route("/api/v1/team/roles", get(roles).post(set_roles))
-        .route("/api/v1/team/rotate-role", post(rotate_role))
-        .route("/api/v1/team/steward", post(change_steward))
-        .route("/api/v1/team/approve", post(approve))
-        .route("/api/v1/team/adopt", post(adopt))
-        .route("/api/v1/genes", get(genes).post(add_gene))
-        .route("/api/v1/genes/{id}", get(gene))
-        .route("/api/v1/genes/{id}/proof", get(prove_gene))
-        .route("/api/v1/gene-check", post(check_proof))
-        .route("/api/v1/gene-report", get(verify_genome))
+pub(super) fn short() -> Routes {
+    Routes::new()
+        .route(
+            "/api/v1/team/members",
+            get("The members of the team, former ones, and records that wait for stewards.", members),
+        )
+        .route(
+            "/api/v1/team/roles",
+            get("The roles of the team.", roles).and(post("Sets the roles of a member.", set_roles)),
+        )
+        .route("/api/v1/team/rotate-role", post("Makes a new key for a role.", rotate_role))
+        .route("/api/v1/team/steward", post("Makes a member a steward, or a steward none.", change_steward))
+        .route("/api/v1/team/approve", post("Approves a record that waits for stewards.", approve))
+        .route("/api/v1/team/adopt", post("Has events of a removed member count again.", adopt))
+        .route("/api/v1/genes", get("The genes of the team.", genes).and(post("Adds a gene.", add_gene)))
+        .route("/api/v1/genes/{id}", get("Shows a gene.", gene))
+        .route("/api/v1/genes/{id}/proof", get("Proves that a gene is in the genome.", prove_gene))
+        .route("/api/v1/gene-check", post("Checks a proof that a gene is in a genome.", check_proof))
+        .route(
+            "/api/v1/gene-report",
+            get("Computes the genome's hash again and names genes that were tampered with.", verify_genome),
+        )
 }
 
 /// Those that wait for others, or sign many records.
-pub(super) fn long() -> Router<Arc<Service>> {
-    Router::new().route("/api/v1/team/renew", post(renew)).route("/api/v1/team/revoke", post(revoke))
+pub(super) fn long() -> Routes {
+    Routes::new()
+        .route("/api/v1/team/renew", post("Renews the membership of a member.", renew))
+        .route("/api/v1/team/revoke", post("Removes a member from the team.", revoke))
 }
 
 async fn members(service: Node) -> Answer<MembersDto> {
