@@ -4,6 +4,7 @@
 //! long as there is room: the newest of each member.
 
 use antiphon_core::ids::NodeId;
+use antiphon_core::possession::PossessionReceipt;
 use antiphon_core::sign::Signature;
 use antiphon_core::time::UnixMillis;
 use rusqlite::params;
@@ -27,9 +28,7 @@ pub struct KeptPossession {
     /// When it came, by this node's clock.
     pub at: UnixMillis,
     /// What was signed.
-    pub bytes: Vec<u8>,
-    /// By that node.
-    pub signature: Signature,
+    pub receipt: PossessionReceipt,
 }
 
 impl Db {
@@ -41,7 +40,8 @@ impl Db {
         self.transaction(|db| {
             let node = number(&db.conn, &statement.node)?;
             let put = "INSERT INTO possessions (node, at, bytes, signature) VALUES (?1, ?2, ?3, ?4)";
-            let row = params![node, sql(statement.at.0), statement.bytes, statement.signature.0];
+            let PossessionReceipt { bytes, signature } = &statement.receipt;
+            let row = params![node, sql(statement.at.0), bytes, signature.0];
             db.conn.prepare_cached(put)?.execute(row)?;
             let last = db.conn.last_insert_rowid();
             let of_node = "DELETE FROM possessions WHERE node = ?1 AND n <= (
@@ -70,8 +70,7 @@ impl Reader<'_> {
             statements.push(KeptPossession {
                 node: *node,
                 at: UnixMillis(row::uint(found, 0)?),
-                bytes: found.get(1)?,
-                signature: Signature(found.get(2)?),
+                receipt: PossessionReceipt { bytes: found.get(1)?, signature: Signature(found.get(2)?) },
             });
         }
         Ok(statements)
