@@ -3,8 +3,5 @@
 mod answering;
 mod asking;
 mod garbage;
-mod keeper;
 pub(crate) mod presence;
 mod stream;
-mod taking;
-mod view;

@@ -4,7 +4,7 @@ use antiphon_core::address::Address;
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::replication::{Health, Priority, Settings};
 use antiphon_core::time::UnixMillis;
-use antiphon_store::ReplicaEvidence;
+pub use antiphon_protocol::replication::manager::Evidence;
 
 /// Most documents that one page shows.
 pub const REPLICATION_PAGE_MAX: usize = 1_000;
@@ -18,16 +18,21 @@ pub struct ReplicaHolder {
     pub name: String,
     /// Whether it is this node.
     pub own: bool,
+    /// Whether it is a member; one that was removed may have had it last.
+    pub member: bool,
     /// Whether there is a connection; so it is with this node itself.
     pub connected: bool,
-    /// What it showed last. This node knows of itself what is on its disk, which is as good as a proof.
-    pub evidence: ReplicaEvidence,
+    /// Whether it is one of those that are to hold it.
+    pub placed: bool,
+    /// What it showed last; `None` of one that only says so in the hash table. This node knows of itself what is on its
+    /// disk, which is as good as a proof.
+    pub evidence: Option<Evidence>,
     /// Whether it is one of the copies that are counted.
     pub counts: bool,
     /// When it was first known to hold it.
-    pub added_at: Option<UnixMillis>,
-    /// When it last showed that it holds it.
-    pub last_seen: Option<UnixMillis>,
+    pub added_at: UnixMillis,
+    /// When it last said or showed something of it.
+    pub last_seen: UnixMillis,
     /// How reliable it was lately, from 0 to 1.
     pub quality: f64,
     /// How far it is from the ciphertext: the smallest is the first to hold it.
@@ -55,9 +60,9 @@ pub struct ReplicationStatus {
     pub priority: Priority,
     /// Whether all of it is on this node.
     pub is_local: bool,
-    /// When this node first heard of it.
-    pub created: Option<UnixMillis>,
-    /// When this node last said and proved that it holds it.
+    /// When this node first heard of it since it started.
+    pub created: UnixMillis,
+    /// When this node last had all copies proved anew.
     pub last_reprovided: Option<UnixMillis>,
     /// Everybody of whom something is known, whoever should hold it first in front. Those that are gone for good stand
     /// here too, so that it can be said who had it last, and when.
@@ -65,9 +70,9 @@ pub struct ReplicationStatus {
 }
 
 impl ReplicationStatus {
-    /// Who had it last, when nobody is known to hold it.
+    /// Who had it last as far as is known, whether it is there or not.
     pub fn last_holder(&self) -> Option<&ReplicaHolder> {
-        let held = self.providers.iter().filter(|holder| holder.last_seen.is_some());
+        let held = self.providers.iter().filter(|holder| holder.evidence.is_none_or(Evidence::holds));
         held.max_by_key(|holder| holder.last_seen)
     }
 }
@@ -125,13 +130,23 @@ pub struct ReplicationMetrics {
     pub average_replication: f64,
     /// How they stand.
     pub health: HealthCounts,
-    /// How often this node said and proved again what it holds.
+    /// How often the copies of a ciphertext were proved anew because it was time.
     pub reprovide_operations: u64,
     /// Copies that were made at another member because of this node.
     pub successful: u64,
     /// Attempts that came to nothing.
     pub failed: u64,
-    /// When this node last said and proved again what it holds.
+    /// Answers of others that spoke for a copy.
+    pub proofs: u64,
+    /// Answers of others that were wrong.
+    pub wrong: u64,
+    /// Copies that this node took from others.
+    pub taken: u64,
+    /// Own copies that were dropped because enough others hold it.
+    pub trimmed: u64,
+    /// Copies that are being made at others, and that wait for their turn.
+    pub offers: (usize, usize),
+    /// When copies were last proved anew.
     pub last_reprovide: Option<UnixMillis>,
     /// When it last cleared away what is not needed.
     pub last_cleanup: Option<UnixMillis>,
