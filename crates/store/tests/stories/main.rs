@@ -28,6 +28,7 @@ mod outbox_crashes;
 mod outbox_damage;
 mod outbox_schedules;
 mod recall;
+mod replication;
 mod resources;
 mod restored;
 mod sealed;
