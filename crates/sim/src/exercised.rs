@@ -97,11 +97,83 @@ pub enum Class {
     KilledTaking,
     /// A process that was killed in one of these three.
     KillPoint,
+    /// A version that was stored in a world of copies.
+    CopyPut,
+    /// A version that took the place of another one there.
+    CopyReplaced,
+    /// A document that was taken away there.
+    CopyTakenAway,
+    /// A document that a person got from others.
+    CopyGot,
+    /// A question what somebody holds.
+    PossessionAsked,
+    /// An answer that proved it.
+    PossessionProved,
+    /// An answer that was to prove it, and did not.
+    WrongProof,
+    /// A proof that was not given, since its holder was about to give its copy up.
+    VouchRefused,
+    /// A claim of somebody who holds nothing.
+    Boast,
+    /// A block that somebody who holds it did not send.
+    Hoarded,
+    /// A block that was another one than was asked for.
+    WrongBlock,
+    /// An offer of a copy.
+    CopyOffered,
+    /// As many offers under way as there may be.
+    OffersAtOnce,
+    /// A copy that was made since it was missing.
+    CopyMade,
+    /// A fetch that found part of its document on the disk.
+    CopyResumed,
+    /// A stream of blocks that broke.
+    StreamBroken,
+    /// A copy that was given up, since enough others hold one.
+    CopyTrimmed,
+    /// A copy that was cleared away, since nobody needs it.
+    CopyFreed,
+    /// An offer that was refused, since there was no room.
+    CopyFull,
+    /// A disk that was full when a block was to be kept.
+    CopyDiskFull,
+    /// A block that was not on its disk any more.
+    BlockLost,
+    /// A block that was another one on its disk.
+    BlockDamaged,
+    /// A damaged block that was found out.
+    DamageFound,
+    /// A disk with documents that was replaced by an empty one.
+    BlobsLost,
+    /// A quota that was changed.
+    QuotaChanged,
+    /// A member that began to offer room.
+    OfferBegun,
+    /// A member that ceased to offer room.
+    OfferEnded,
+    /// A process that was killed where copies are kept.
+    CopyKilled,
+    /// A machine that went dark there.
+    CopyDark,
+    /// A member that went for good, with its disk.
+    Died,
+    /// A member that was removed there.
+    MemberRemoved,
+    /// A message that a partition of one direction kept back there.
+    CopyOneWay,
+    /// A message that a partition of both directions kept back there.
+    CopyTwoWay,
+    /// A question, answer or offer that was lost.
+    CopyLetterLost,
+    /// A version of which there are as many copies as can be, in the end.
+    CopyHealthy,
+    /// A version of which no copy is left, since all disks with one were destroyed.
+    CopyDestroyed,
 }
 
 impl Class {
     /// Every one.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 82] = [
         Self::OneWay,
         Self::TwoWay,
         Self::NoLink,
@@ -148,7 +220,48 @@ impl Class {
         Self::KilledDelivering,
         Self::KilledTaking,
         Self::KillPoint,
+        Self::CopyPut,
+        Self::CopyReplaced,
+        Self::CopyTakenAway,
+        Self::CopyGot,
+        Self::PossessionAsked,
+        Self::PossessionProved,
+        Self::WrongProof,
+        Self::VouchRefused,
+        Self::Boast,
+        Self::Hoarded,
+        Self::WrongBlock,
+        Self::CopyOffered,
+        Self::OffersAtOnce,
+        Self::CopyMade,
+        Self::CopyResumed,
+        Self::StreamBroken,
+        Self::CopyTrimmed,
+        Self::CopyFreed,
+        Self::CopyFull,
+        Self::CopyDiskFull,
+        Self::BlockLost,
+        Self::BlockDamaged,
+        Self::DamageFound,
+        Self::BlobsLost,
+        Self::QuotaChanged,
+        Self::OfferBegun,
+        Self::OfferEnded,
+        Self::CopyKilled,
+        Self::CopyDark,
+        Self::Died,
+        Self::MemberRemoved,
+        Self::CopyOneWay,
+        Self::CopyTwoWay,
+        Self::CopyLetterLost,
+        Self::CopyHealthy,
+        Self::CopyDestroyed,
     ];
+
+    /// Whether it happens in worlds of copies, and in no others.
+    pub fn is_of_copies(self) -> bool {
+        self >= Self::CopyPut
+    }
 }
 
 impl fmt::Display for Class {
@@ -200,6 +313,42 @@ impl fmt::Display for Class {
             Self::KilledDelivering => "processes killed while they delivered items",
             Self::KilledTaking => "processes killed while they took items",
             Self::KillPoint => "kill points of outboxes",
+            Self::CopyPut => "versions stored where copies are kept",
+            Self::CopyReplaced => "versions that took the place of older ones",
+            Self::CopyTakenAway => "documents taken away where copies are kept",
+            Self::CopyGot => "documents that people got from others",
+            Self::PossessionAsked => "questions who holds what",
+            Self::PossessionProved => "proofs of possession that were right",
+            Self::WrongProof => "proofs of possession that were wrong",
+            Self::VouchRefused => "proofs not given by who was about to give its copy up",
+            Self::Boast => "claims of members that hold nothing",
+            Self::Hoarded => "blocks that their holders did not send",
+            Self::WrongBlock => "blocks that were others than were asked for",
+            Self::CopyOffered => "copies offered",
+            Self::OffersAtOnce => "times that as many copies were offered at once as may be",
+            Self::CopyMade => "copies made",
+            Self::CopyResumed => "copies resumed where they broke off",
+            Self::StreamBroken => "streams of blocks that broke",
+            Self::CopyTrimmed => "copies given up since enough others were proved",
+            Self::CopyFreed => "copies cleared away since nobody needs them",
+            Self::CopyFull => "offers refused since there was no room",
+            Self::CopyDiskFull => "full disks when a block was to be kept",
+            Self::BlockLost => "blocks that disks lost",
+            Self::BlockDamaged => "blocks that disks damaged",
+            Self::DamageFound => "damaged blocks found out",
+            Self::BlobsLost => "disks with documents replaced by empty ones",
+            Self::QuotaChanged => "quotas changed",
+            Self::OfferBegun => "members that began to offer room",
+            Self::OfferEnded => "members that ceased to offer room",
+            Self::CopyKilled => "processes killed where copies are kept",
+            Self::CopyDark => "machines that went dark where copies are kept",
+            Self::Died => "members that went for good, with their disks",
+            Self::MemberRemoved => "members removed where copies are kept",
+            Self::CopyOneWay => "messages kept back by one-way partitions where copies are kept",
+            Self::CopyTwoWay => "messages kept back by two-way partitions where copies are kept",
+            Self::CopyLetterLost => "questions, answers and offers lost",
+            Self::CopyHealthy => "versions with all their copies in the end",
+            Self::CopyDestroyed => "versions all of whose copies were destroyed",
         })
     }
 }
@@ -234,8 +383,13 @@ impl Exercised {
         self
     }
 
-    /// What never happened.
+    /// What never happened of what should in federations.
     pub fn missing(&self) -> Vec<Class> {
-        Class::ALL.into_iter().filter(|class| self.count(*class) == 0).collect()
+        Class::ALL.into_iter().filter(|class| !class.is_of_copies() && self.count(*class) == 0).collect()
+    }
+
+    /// What never happened of what should in worlds of copies.
+    pub fn missing_of_copies(&self) -> Vec<Class> {
+        Class::ALL.into_iter().filter(|class| class.is_of_copies() && self.count(*class) == 0).collect()
     }
 }

@@ -67,6 +67,24 @@ pub enum Law {
     NoncesDiffer,
     /// A disk that was replaced by an older copy is noticed where it can be.
     RestoreShows,
+    /// An honest copy is left of whatever is needed and was not destroyed from outside.
+    LastCopyStays,
+    /// After healing there are as many copies as there should and can be.
+    CopiesAreMade,
+    /// After healing nobody keeps a copy beyond those.
+    SurplusGoes,
+    /// After healing copies come to rest.
+    CopiesRest,
+    /// After healing every member sees that there are enough copies.
+    HealthIsTold,
+    /// What moves is little more than what is missing.
+    BytesAreSpared,
+    /// No more copies are made at once than may be.
+    OffersAreFew,
+    /// What a member keeps for others stays within its quota.
+    QuotaHolds,
+    /// What nobody needs any more is cleared away everywhere.
+    RemovedIsFreed,
     /// The database does what it is asked.
     StoreWorks,
 }
@@ -105,6 +123,15 @@ impl fmt::Display for Law {
             Self::SealedAtRest => "what waits is in no file in the clear",
             Self::NoncesDiffer => "no key meets a nonce twice",
             Self::RestoreShows => "an older copy is noticed",
+            Self::LastCopyStays => "the last honest copy stays",
+            Self::CopiesAreMade => "copies are made where they are missing",
+            Self::SurplusGoes => "surplus copies go",
+            Self::CopiesRest => "copies come to rest",
+            Self::HealthIsTold => "who looks sees how copies stand",
+            Self::BytesAreSpared => "no more moves than is missing, and a fifth",
+            Self::OffersAreFew => "few copies are made at once",
+            Self::QuotaHolds => "quotas hold",
+            Self::RemovedIsFreed => "what was taken away is freed everywhere",
             Self::StoreWorks => "the database works",
         })
     }

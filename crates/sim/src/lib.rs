@@ -38,6 +38,7 @@ mod outbox;
 mod plan;
 mod random;
 mod rejoin;
+mod replication;
 mod sabotage;
 mod seal;
 mod sessions;

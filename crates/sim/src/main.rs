@@ -51,13 +51,15 @@ struct Args {
 /// Which worlds the seeds mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Kind {
-    /// Two of five seeds mean a federation, the others a world of any size.
+    /// Two of five seeds mean a federation, one a world of copies, the others a world of any size.
     #[default]
     Mixed,
     /// Five members to whom everything happens at once.
     Federation,
     /// Any number of members, more of whom are stewards.
     Free,
+    /// Members that keep each other's documents.
+    Replication,
 }
 
 impl Args {
@@ -67,6 +69,7 @@ impl Args {
             Kind::Mixed => Worlds::Mixed,
             Kind::Federation => Worlds::Federation,
             Kind::Free => Worlds::Free,
+            Kind::Replication => Worlds::Replication,
         };
         Options { seed, verbose: self.verbose, worlds, forks: self.forks, sabotage: self.sabotage }
     }
@@ -77,6 +80,7 @@ impl Args {
             Worlds::Mixed => "",
             Worlds::Federation => " --worlds federation",
             Worlds::Free => " --worlds free",
+            Worlds::Replication => " --worlds replication",
         };
         let forks = if self.forks { " --forks" } else { "" };
         let sabotage = self.sabotage.map(|sabotage| format!(" --sabotage {sabotage:?}")).unwrap_or_default();
@@ -190,16 +194,24 @@ fn report(args: &Args, results: &Results, seconds: f64) -> io::Result<()> {
 /// Says what faults met somebody. Returns whether one never did that should have.
 fn report_classes(args: &Args, total: &Summary) -> io::Result<bool> {
     let mut out = io::stdout().lock();
-    let worlds = total.federations;
+    let (worlds, copies) = (total.federations, total.copies);
     writeln!(out, "  {worlds} worlds of five members to whom everything happened at once; in all worlds")?;
-    for class in Class::ALL {
+    let (of_copies, others): (Vec<Class>, Vec<Class>) = Class::ALL.into_iter().partition(|class| class.is_of_copies());
+    for class in others {
         writeln!(out, "  {:>9} {class}", total.exercised.count(class))?;
     }
-    let idle = if worlds > 0 && total.worlds >= CLASSES_SEEDS { total.exercised.missing() } else { Vec::new() };
+    let (missing, moved) = (total.missing_bytes, total.moved_bytes);
+    writeln!(out, "  {copies} worlds of copies, for which {moved} bytes moved where {missing} were missing")?;
+    for class in of_copies {
+        writeln!(out, "  {:>9} {class}", total.exercised.count(class))?;
+    }
+    let enough = |worlds: u64| worlds > 0 && total.worlds >= CLASSES_SEEDS;
+    let mut idle = if enough(worlds) { total.exercised.missing() } else { Vec::new() };
+    idle.extend(if enough(copies) { total.exercised.missing_of_copies() } else { Vec::new() });
     for class in &idle {
         writeln!(out, "NEVER HAPPENED in {} worlds, so nothing is proved about it: {class}", args.seeds)?;
     }
-    let (killed, wanted) = (total.exercised.count(Class::KillPoint), total.worlds);
+    let (killed, wanted) = (total.exercised.count(Class::KillPoint), total.worlds - copies);
     let spared = worlds > 0 && total.worlds >= KILL_POINTS_SEEDS && killed < wanted;
     if spared {
         writeln!(out, "ONLY {killed} processes were killed in the middle of an outbox, {wanted} must be")?;
@@ -234,6 +246,9 @@ fn add(a: &Summary, b: &Summary) -> Summary {
         early_removals: a.early_removals + b.early_removals,
         shown_removals: a.shown_removals + b.shown_removals,
         federations: a.federations + b.federations,
+        copies: a.copies + b.copies,
+        missing_bytes: a.missing_bytes + b.missing_bytes,
+        moved_bytes: a.moved_bytes + b.moved_bytes,
         exercised: a.exercised.and(&b.exercised),
     }
 }

@@ -18,19 +18,23 @@ pub struct Options {
 /// Which worlds a seed may mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Worlds {
-    /// Two of five seeds mean a federation, the others a world of any size.
+    /// Two of five seeds mean a federation, one a world of copies, the others a world of any size.
     #[default]
     Mixed,
     /// Five members to whom everything happens at once, one of whom signs two branches of its log.
     Federation,
     /// Any number of members, more of whom are stewards.
     Free,
+    /// Members that keep each other's documents.
+    Replication,
 }
 
 /// Of so many seeds, see [`FEDERATIONS`].
 const SEEDS: u64 = 5;
 /// So many mean a federation.
 const FEDERATIONS: u64 = 2;
+/// The one that means a world of copies.
+const REPLICATION: u64 = 4;
 
 impl Options {
     /// Whether this seed means a federation.
@@ -38,7 +42,16 @@ impl Options {
         match self.worlds {
             Worlds::Mixed => !self.forks && self.seed % SEEDS < FEDERATIONS,
             Worlds::Federation => true,
-            Worlds::Free => false,
+            Worlds::Free | Worlds::Replication => false,
+        }
+    }
+
+    /// Whether this seed means a world of copies.
+    pub(crate) fn is_replication(&self) -> bool {
+        match self.worlds {
+            Worlds::Mixed => !self.forks && self.seed % SEEDS == REPLICATION,
+            Worlds::Replication => true,
+            Worlds::Federation | Worlds::Free => false,
         }
     }
 }
@@ -104,11 +117,31 @@ pub enum Sabotage {
     NoBounds,
     /// Nobody says that a disk was replaced by an older copy.
     HideRestore,
+    /// Whoever claims to hold a copy is believed, whatever it proves it with.
+    BelieveProofs,
+    /// Nobody offers a copy to anybody.
+    OfferNothing,
+    /// No copy is given up.
+    TrimNothing,
+    /// Whoever has fetched a copy gives it up.
+    TrimAtOnce,
+    /// Answers to questions who holds what are not listened to.
+    HearNothing,
+    /// What stands on the disk of a document is fetched again.
+    BeginAnew,
+    /// The machine may offer ten times as many copies at once.
+    OfferMore,
+    /// A member takes what it is offered, whatever its quota.
+    IgnoreQuota,
+    /// What nobody needs is not cleared away.
+    KeepUnneeded,
+    /// Something happens at a time that the seed does not decide.
+    OutsideChance,
 }
 
 impl Sabotage {
     /// Every one.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 39] = [
         Self::LoseWrites,
         Self::RollBack,
         Self::SpoilPages,
@@ -138,5 +171,15 @@ impl Sabotage {
         Self::RepeatNonce,
         Self::NoBounds,
         Self::HideRestore,
+        Self::BelieveProofs,
+        Self::OfferNothing,
+        Self::TrimNothing,
+        Self::TrimAtOnce,
+        Self::HearNothing,
+        Self::BeginAnew,
+        Self::OfferMore,
+        Self::IgnoreQuota,
+        Self::KeepUnneeded,
+        Self::OutsideChance,
     ];
 }

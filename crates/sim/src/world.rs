@@ -88,6 +88,12 @@ pub struct Summary {
     pub shown_removals: u64,
     /// Worlds of five members to whom everything happens.
     pub federations: u64,
+    /// Worlds of copies.
+    pub copies: u64,
+    /// Bytes that were missing where copies were made.
+    pub missing_bytes: u64,
+    /// Bytes that moved for them.
+    pub moved_bytes: u64,
     /// What faults really happened.
     pub exercised: Exercised,
 }
@@ -130,6 +136,9 @@ pub(crate) struct World {
 /// # Errors
 /// [`Failure`] with the law that was broken.
 pub fn run(options: Options) -> Result<Summary, Failure> {
+    if options.is_replication() {
+        return crate::replication::run(options);
+    }
     let seed = options.seed;
     let early = |Broken(law, detail)| Failure { seed, at_ms: 0, law, detail };
     let mut world = World::new(options).map_err(early)?;
