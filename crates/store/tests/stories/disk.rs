@@ -33,7 +33,7 @@ fn a_database_of_a_newer_version_is_left_as_it_is() {
     let before = Hash::of(&std::fs::read(&path).unwrap());
     let error = Db::open(alice.home.path(), Options::default(), None).unwrap_err();
     assert!(error.is_newer_schema());
-    assert_eq!(error.to_string(), format!("database {} has schema 999, this version knows 9", path.display()));
+    assert_eq!(error.to_string(), format!("database {} has schema 999, this version knows 10", path.display()));
     assert_eq!(Hash::of(&std::fs::read(&path).unwrap()), before);
 }
 
