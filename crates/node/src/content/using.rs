@@ -77,6 +77,11 @@ impl InUse {
         Some(Dropping { of: self.clone(), root })
     }
 
+    /// Whether somebody works on a ciphertext now.
+    pub(crate) fn is_used(&self, root: &Hash) -> bool {
+        self.roots().contains_key(root)
+    }
+
     fn roots(&self) -> MutexGuard<'_, BTreeMap<Hash, State>> {
         // A lock that a panicking thread left is as good as before: what it guards is changed in single steps.
         self.0.roots.lock().unwrap_or_else(PoisonError::into_inner)
@@ -110,7 +115,7 @@ mod tests {
     async fn nothing_is_dropped_under_anybodys_hands() {
         let in_use = InUse::default();
         let (alice, bob) = (in_use.using(ROOT).await, in_use.using(ROOT).await);
-        assert!(in_use.dropping(ROOT).is_none());
+        assert!(in_use.dropping(ROOT).is_none() && in_use.is_used(&ROOT));
         drop(alice);
         assert!(in_use.dropping(ROOT).is_none());
         drop(bob);

@@ -19,12 +19,14 @@ use crate::clock::now;
 pub(crate) struct Along {
     at: Arc<Context>,
     said: Arc<Mutex<Vec<News>>>,
+    /// What the network is not to be told of any more.
+    gone: Arc<Mutex<Vec<Topic>>>,
 }
 
 impl Desk {
     /// Something is going to be said with a transaction.
     pub(crate) fn along(&self) -> Along {
-        Along { at: self.at.clone(), said: Arc::default() }
+        Along { at: self.at.clone(), said: Arc::default(), gone: Arc::default() }
     }
 
     /// The transaction was committed.
@@ -36,11 +38,19 @@ impl Desk {
         for news in said {
             self.tell(news).await?;
         }
+        let gone = std::mem::take(&mut *along.gone());
+        for topic in gone {
+            self.at.stop_providing(&topic).await;
+        }
         Ok(())
     }
 }
 
 impl Along {
+    fn gone(&self) -> std::sync::MutexGuard<'_, Vec<Topic>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn said(&self) -> std::sync::MutexGuard<'_, Vec<News>> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -57,8 +67,10 @@ impl Along {
 
     /// Says that it holds one no more.
     pub(crate) fn let_go(&self, db: &mut Db, root: Hash) -> Result<(), StoreError> {
-        if let Some(row) = db.withdraw_dht(&Topic::Content(root))? {
+        let topic = Topic::Content(root);
+        if let Some(row) = db.withdraw_dht(&topic)? {
             self.said().push(News::Dropped(DhtItem::Provide(row)));
+            self.gone().push(topic);
         }
         Ok(())
     }

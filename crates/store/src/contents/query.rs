@@ -158,6 +158,15 @@ impl Reader<'_> {
         views(self.connection(), &tail, vec![Column::Blob(root.0.to_vec())])
     }
 
+    /// A version whose ciphertext has this root, whether it counts, was removed or never counted; one that counts first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn content_naming(&self, root: &Hash) -> Result<Option<ContentView>, Error> {
+        let tail = "c.root = ?1 AND c.state IN (0, 1, 2) ORDER BY c.state, c.pos LIMIT 1";
+        first(self.connection(), tail, vec![Column::Blob(root.0.to_vec())])
+    }
+
     /// Whether a version counts whose ciphertext has this root, so that it must be kept.
     ///
     /// # Errors
