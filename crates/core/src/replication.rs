@@ -21,6 +21,8 @@ pub const REPROVIDE_MS: u64 = 12 * 3_600_000;
 pub const CLEANUP_MS: u64 = 3_600_000;
 /// How long what somebody said or proved of itself is believed without being asked again, in milliseconds.
 pub const PROVIDER_TTL_MS: u64 = 24 * 3_600_000;
+/// How old a proof of a copy may be that another one is trimmed for, in milliseconds.
+pub const PROOF_MS: u64 = 5 * 60_000;
 /// Most holders that are known of one ciphertext.
 pub const PROVIDERS_PER_KEY: usize = 10;
 /// Most copies that one node has made at once.
@@ -41,6 +43,9 @@ pub struct Settings {
     pub cleanup_ms: u64,
     /// How long a holder is believed without being asked again, in milliseconds.
     pub provider_ttl_ms: u64,
+    /// How old a proof of a copy may be that another one is trimmed for, in milliseconds. Whoever gave the proof keeps its
+    /// copy for longer than that, so all members of a team have the same.
+    pub proof_ms: u64,
     /// Most holders that are known of one ciphertext.
     pub providers_per_key: usize,
     /// Whether missing copies are made without being asked for.
@@ -61,6 +66,7 @@ impl Default for Settings {
             reprovide_ms: REPROVIDE_MS,
             cleanup_ms: CLEANUP_MS,
             provider_ttl_ms: PROVIDER_TTL_MS,
+            proof_ms: PROOF_MS,
             providers_per_key: PROVIDERS_PER_KEY,
             automatic: true,
             reprovide: true,
