@@ -5,6 +5,10 @@
 //! stale it is **moderate**: it is kept in memory and tried again a few times. Anything else is not kept. Which it is
 //! depends on what kind of request it is, and [`TABLE`] says so in one place.
 //!
+//! Copies of documents are not in it: which of them are to be offered to whom follows from the log and from what others
+//! showed to hold, so nothing has to wait for it, and a removal travels in the log. The numbers 5 and 6 once stood for these
+//! and are not used again.
+//!
 //! An item is known to both sides by a [`Place`]: the how-manieth item it is from this database to that receiver, and
 //! the era in which it was put there. Counting alone would not do. A database restored from an older copy counts the
 //! same numbers again, for other items, and a receiver that goes by numbers would take a new item for one it has. An
@@ -106,8 +110,6 @@ protocols! {
     2  RESOURCE_CREATE    "resource_create"     Critical false "a new entry in a member's catalogue",
     3  RESOURCE_UPDATE    "resource_update"     Critical true  "a change of such an entry",
     4  RESOURCE_DELETE    "resource_delete"     Critical false "the end of such an entry",
-    5  CONTENT_OFFER      "content_offer"       Critical true  "blocks that the receiver is to keep",
-    6  CONTENT_REMOVAL    "content_removal"     Critical false "content that the receiver is to let go",
     7  CUSTODY_REQUEST    "custody_request"     Critical true  "the wish for a signed receipt",
     8  RESOURCE_VERIFY    "resource_verify"     Moderate true  "the question whether a resource is there",
     9  PLANNER            "planner"             Moderate true  "when the resources of a node can be used",
@@ -269,13 +271,14 @@ mod tests {
             assert!(others().all(|other| other.protocol != row.protocol && other.name != row.name), "{row:?}");
         }
         assert_eq!(Protocol::from_number(0), None);
+        assert_eq!((Protocol::from_number(5), Protocol::from_number(6)), (None, None), "numbers are not used again");
         assert_eq!(Protocol::from_number(256 + 1), None, "a number is not cut");
     }
 
     #[test]
     fn what_must_not_be_lost_is_critical() {
         let at = |level| TABLE.iter().filter(|row| row.level == level).map(|row| row.name).collect::<Vec<_>>();
-        assert_eq!(at(Level::Critical).len(), 7, "{:?}", at(Level::Critical));
+        assert_eq!(at(Level::Critical).len(), 5, "{:?}", at(Level::Critical));
         assert_eq!(at(Level::Moderate).len(), 5, "{:?}", at(Level::Moderate));
         for level in Level::ALL {
             assert_eq!(Level::from_name(level.name()), Some(level));

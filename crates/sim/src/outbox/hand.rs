@@ -12,12 +12,11 @@ use crate::random::Random;
 use crate::world::World;
 
 /// What must not be lost.
-const CRITICAL: [Protocol; 6] = [
+const CRITICAL: [Protocol; 5] = [
     Protocol::MESSAGE,
     Protocol::RESOURCE_CREATE,
     Protocol::RESOURCE_UPDATE,
     Protocol::RESOURCE_DELETE,
-    Protocol::CONTENT_OFFER,
     Protocol::CUSTODY_REQUEST,
 ];
 /// What is tried a few times.
