@@ -106,6 +106,8 @@ pub(super) struct Key {
     pub(super) length: u64,
     /// When it is looked at again.
     due: UnixMillis,
+    /// What was tried in vain is not tried again before.
+    pub(super) retry_at: UnixMillis,
     records: Box<[Record]>,
     pub(super) created: Seconds,
     /// When all of its copies were last proved because it was time.
@@ -117,7 +119,7 @@ pub(super) struct Key {
     /// What was shown before is asked again.
     pub(super) stale_before: Seconds,
     pub(super) priority: Priority,
-    /// Looks in vain, one after the other.
+    /// Rounds in vain, one after the other.
     pub(super) attempts: u8,
     /// Copies that count.
     actual: u8,
@@ -144,6 +146,12 @@ impl Key {
 
     pub(super) fn actual(&self) -> usize {
         usize::from(self.actual)
+    }
+
+    /// Forgets what was tried in vain.
+    pub(super) const fn hope(&mut self) {
+        self.attempts = 0;
+        self.retry_at = UnixMillis(0);
     }
 
     /// Puts a record in, in the place of the least useful one if there are `max` already. `worth` says how useful one is.
@@ -212,6 +220,7 @@ impl Keys {
             root,
             length: 0,
             due: NOT_DUE,
+            retry_at: UnixMillis(0),
             records: Box::default(),
             created: Seconds::of(now),
             reprovided: Seconds::NEVER,

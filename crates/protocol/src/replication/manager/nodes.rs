@@ -6,6 +6,7 @@ use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::replication::{Priority, place, target};
 use antiphon_core::time::UnixMillis;
 
+use super::ASK_MS_MAX;
 use super::keys::{KeyNo, NodeNo};
 use super::words::Member;
 use crate::replication::Depth;
@@ -13,13 +14,23 @@ use crate::replication::Depth;
 /// Most nodes that are known, members and those that were.
 const NODES_MAX: usize = 16_384;
 
+/// How long nothing is asked of who did not answer, the first time, in milliseconds.
+const SILENT_MS: u64 = 5_000;
+/// Longest pause, in milliseconds.
+pub(super) const PAUSE_MS_MAX: u64 = 10 * 60_000;
+
+/// The pause after so many times in vain: it doubles each time.
+pub(super) fn pause(first_ms: u64, times: u8) -> u64 {
+    first_ms.saturating_mul(1 << u32::from(times.saturating_sub(1)).min(20)).min(PAUSE_MS_MAX)
+}
+
 /// What is being asked of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Batch {
     /// When it was asked.
     pub(super) at: UnixMillis,
     /// What of.
-    pub(super) about: BTreeMap<KeyNo, Depth>,
+    pub(super) about: BTreeMap<Hash, Depth>,
 }
 
 /// One node.
@@ -41,6 +52,12 @@ pub(super) struct Node {
     pub(super) pause_until: UnixMillis,
     /// How often it was busy, one time after the other.
     pub(super) busy: u8,
+    /// What it showed before that, when it was away for long, is asked again.
+    pub(super) returned: UnixMillis,
+    /// Nothing is asked of it until then.
+    pub(super) silent_until: UnixMillis,
+    /// How often it did not answer, one time after the other.
+    pub(super) silent: u8,
     /// What it is to be asked.
     pub(super) asks: BTreeMap<KeyNo, Depth>,
     /// What it is being asked.
@@ -63,6 +80,9 @@ impl Node {
             full_until: UnixMillis(0),
             pause_until: UnixMillis(0),
             busy: 0,
+            returned: UnixMillis(0),
+            silent_until: UnixMillis(0),
+            silent: 0,
             asks: BTreeMap::new(),
             asked: None,
             offers_waiting: BTreeSet::new(),
@@ -84,12 +104,42 @@ impl Node {
     }
 
     /// Whether it is asked about this key, or is to be.
-    pub(super) fn is_asked(&self, no: KeyNo) -> bool {
-        self.asks.contains_key(&no) || self.asked.as_ref().is_some_and(|batch| batch.about.contains_key(&no))
+    pub(super) fn is_asked(&self, no: KeyNo, root: &Hash) -> bool {
+        self.asks.contains_key(&no) || self.asked.as_ref().is_some_and(|batch| batch.about.contains_key(root))
+    }
+
+    /// It did not answer: nothing is asked of it for a while.
+    pub(super) fn is_silent(&mut self, now: UnixMillis) {
+        self.silent = self.silent.saturating_add(1);
+        self.silent_until = now.after(pause(SILENT_MS, self.silent));
+    }
+
+    /// When something that waits for it can be done.
+    pub(super) fn next_wake(&self, now: UnixMillis) -> Option<UnixMillis> {
+        let late = self.asked.as_ref().map(|batch| batch.at.after(ASK_MS_MAX));
+        let ask = (self.asked.is_none() && !self.asks.is_empty()).then_some(self.silent_until).filter(|at| *at > now);
+        let offer = (!self.offers_waiting.is_empty()).then_some(self.pause_until).filter(|at| *at > now);
+        late.into_iter().chain(ask).chain(offer).min()
+    }
+
+    /// It cannot be asked or offered anything now.
+    fn give_up(&mut self, given_up: &mut GivenUp) {
+        given_up.waiting.extend(std::mem::take(&mut self.asks).into_keys());
+        given_up.waiting.extend(std::mem::take(&mut self.offers_waiting).into_iter().map(|(_, no)| no.0));
+        given_up.asked.extend(self.asked.take().into_iter().flat_map(|batch| batch.about.into_keys()));
     }
 }
 
-/// What became of a node.
+/// What is not asked or offered any more.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct GivenUp {
+    /// What waited for it.
+    pub(super) waiting: Vec<KeyNo>,
+    /// What was being asked.
+    pub(super) asked: Vec<Hash>,
+}
+
+/// Whom a change concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     /// It counts, or may be given copies, where it did not before.
@@ -98,6 +148,25 @@ pub(super) enum Change {
     Left(NodeNo),
     /// It can be reached where it could not before; it counted all the time.
     Connected(NodeNo),
+    /// It has room again.
+    Room(NodeNo),
+}
+
+/// What a node was before a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Before {
+    counted: bool,
+    placed: bool,
+    connected: bool,
+    full: bool,
+}
+
+impl Before {
+    const fn of(node: &Node, now: UnixMillis) -> Self {
+        let counted = node.member && node.present;
+        let full = node.full_until.0 > now.0;
+        Self { counted, placed: counted && node.offers, connected: node.connected, full }
+    }
 }
 
 /// All of them. The own node is number 0.
@@ -110,6 +179,10 @@ pub(super) struct Nodes {
     offering: usize,
     /// When the next one that is away has been so for too long.
     next_leave: Option<UnixMillis>,
+    /// Nobody is taken to be away for longer.
+    since: UnixMillis,
+    /// Since when nobody is connected.
+    alone_since: Option<UnixMillis>,
 }
 
 impl Nodes {
@@ -126,6 +199,8 @@ impl Nodes {
             members: Vec::new(),
             offering: 0,
             next_leave: None,
+            since: UnixMillis(0),
+            alone_since: Some(UnixMillis(0)),
         }
     }
 
@@ -157,9 +232,9 @@ impl Nodes {
         self.members.iter().filter_map(|no| Some((*no, self.get(*no)?)))
     }
 
-    /// The numbers of all members.
-    pub(super) fn member_numbers(&self) -> Vec<NodeNo> {
-        self.members.clone()
+    /// All nodes, members or not.
+    pub(super) fn all(&self) -> impl Iterator<Item = (NodeNo, &Node)> {
+        (0..).zip(&self.nodes)
     }
 
     /// Copies that there should be of each key.
@@ -172,51 +247,60 @@ impl Nodes {
         self.get(no).is_some_and(|node| node.present && (node.member || no == Self::OWN))
     }
 
-    /// Takes in who is a member now, and says whom that concerns.
-    pub(super) fn set_members(&mut self, members: &[Member], grace_ms: u64, now: UnixMillis) -> Vec<Change> {
-        let before: Vec<(bool, bool)> =
-            self.nodes.iter().map(|node| (node.member && node.present && node.offers, node.connected)).collect();
-        let counted: Vec<bool> = self.nodes.iter().map(|node| node.member && node.present).collect();
+    /// Takes in who is a member now, and says whom that concerns, and which keys are to be looked at because nobody is
+    /// asked or offered any more what was to be.
+    pub(super) fn set_members(&mut self, members: &[Member], grace_ms: u64, now: UnixMillis) -> (Vec<Change>, GivenUp) {
+        let first = self.since.0 == 0;
+        let before: Vec<Before> = self.nodes.iter().map(|node| Before::of(node, now)).collect();
         for node in &mut self.nodes {
             node.member = false;
         }
         for member in members {
-            let Some(no) = self.add(member.node) else { continue };
-            let Some(node) = self.get_mut(no) else { continue };
-            node.member = true;
-            node.offers = member.offers;
-            node.connected = member.connected || no == Self::OWN;
-            node.away_since = member.away_since;
-            if member.free_bytes.is_some() && member.free_bytes != node.free {
-                node.free = member.free_bytes;
-                node.full_until = UnixMillis(0);
-            }
+            self.set_member(member);
         }
-        self.members = (0..self.nodes.len()).filter_map(|no| NodeNo::try_from(no).ok()).collect();
-        let nodes = &self.nodes;
-        self.members.retain(|no| nodes.get(usize::from(*no)).is_some_and(|node| node.member));
+        let all = (0..).zip(&self.nodes);
+        self.members = all.filter(|(_, node)| node.member).map(|(no, _)| no).collect();
         self.refresh(grace_ms, now);
+        let mut given_up = GivenUp::default();
         let mut changes = Vec::new();
-        for (no, node) in (0..).zip(&self.nodes) {
-            let (placed, connected) = before.get(usize::from(no)).copied().unwrap_or_default();
-            let counted = counted.get(usize::from(no)).copied().unwrap_or_default();
-            let (placed_now, counted_now) = (node.member && node.present && node.offers, node.member && node.present);
-            if (placed_now && !placed) || (counted_now && !counted) {
-                changes.push(Change::Came(no));
-            } else if (placed && !placed_now) || (counted && !counted_now) {
-                changes.push(Change::Left(no));
-            } else if node.connected && !connected && node.member {
-                changes.push(Change::Connected(no));
+        for (no, node) in (0..).zip(&mut self.nodes) {
+            if !node.connected {
+                node.give_up(&mut given_up);
             }
+            let before = before.get(usize::from(no)).copied().unwrap_or_default();
+            if node.member && node.present && !before.counted && !first {
+                node.returned = now;
+            }
+            changes.extend(change(no, before, node, now));
         }
-        changes
+        (changes, given_up)
+    }
+
+    fn set_member(&mut self, member: &Member) {
+        let Some(no) = self.add(member.node) else { return };
+        let Some(node) = self.get_mut(no) else { return };
+        node.member = true;
+        node.offers = member.offers;
+        node.connected = member.connected || no == Self::OWN;
+        node.away_since = member.away_since;
+        if let Some(free) = member.free_bytes
+            && node.free.is_none_or(|before| before < free)
+        {
+            node.full_until = UnixMillis(0);
+        }
     }
 
     fn refresh(&mut self, grace_ms: u64, now: UnixMillis) {
         self.next_leave = None;
         for (no, node) in (0..).zip(&mut self.nodes) {
-            let left = node.away_since.after(grace_ms);
             node.connected &= node.member || no == Self::OWN;
+        }
+        if self.since.0 == 0 {
+            self.since = now;
+        }
+        self.rejoin(grace_ms, now);
+        for (no, node) in (0..).zip(&mut self.nodes) {
+            let left = node.away_since.max(self.since).after(grace_ms);
             node.present = no == Self::OWN || node.member && (node.connected || now < left);
             if node.present && !node.connected {
                 self.next_leave = Some(self.next_leave.map_or(left, |next: UnixMillis| next.min(left)));
@@ -225,20 +309,67 @@ impl Nodes {
         self.offering = self.nodes.iter().filter(|node| node.member && node.offers).count();
     }
 
+    /// Who was alone for long does not know who else is there: all have the grace period to come back.
+    fn rejoin(&mut self, grace_ms: u64, now: UnixMillis) {
+        let alone = !self.nodes.iter().skip(1).any(|node| node.connected);
+        match (alone, self.alone_since) {
+            (true, None) => self.alone_since = Some(now),
+            (false, Some(since)) => {
+                self.alone_since = None;
+                if now.since(since) >= grace_ms {
+                    self.since = now;
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Who has been away for too long since it was last asked.
     pub(super) fn leave(&mut self, grace_ms: u64, now: UnixMillis) -> Vec<Change> {
-        if self.next_leave.is_none_or(|at| now < at) {
-            return Vec::new();
-        }
+        if self.next_leave.is_none_or(|at| now < at) { Vec::new() } else { self.leave_again(grace_ms, now) }
+    }
+
+    /// The same, because the grace period is another now.
+    pub(super) fn leave_again(&mut self, grace_ms: u64, now: UnixMillis) -> Vec<Change> {
         let before: Vec<bool> = self.nodes.iter().map(|node| node.present).collect();
         self.refresh(grace_ms, now);
-        let left = (0..).zip(self.nodes.iter().zip(before)).filter(|(_, (node, before))| *before && !node.present);
-        left.map(|(no, _)| Change::Left(no)).collect()
+        let changed = (0..).zip(self.nodes.iter().zip(before)).filter(|(_, (node, before))| *before != node.present);
+        changed.map(|(no, (node, _))| if node.present { Change::Came(no) } else { Change::Left(no) }).collect()
     }
 
     /// When [`Nodes::leave`] is to be asked.
     pub(super) const fn next_leave(&self) -> Option<UnixMillis> {
         self.next_leave
+    }
+
+    /// What is asked of a node for too long, which is given up.
+    pub(super) fn give_up_late(&mut self, now: UnixMillis) -> Vec<Hash> {
+        let mut late = Vec::new();
+        for node in &mut self.nodes {
+            if node.asked.as_ref().is_some_and(|batch| now.since(batch.at) >= ASK_MS_MAX) {
+                late.extend(node.asked.take().into_iter().flat_map(|batch| batch.about.into_keys()));
+                node.is_silent(now);
+            }
+        }
+        late
+    }
+
+    /// Nobody is asked or offered a key any more.
+    pub(super) fn forget(&mut self, no: KeyNo) {
+        for node in &mut self.nodes {
+            node.asks.remove(&no);
+            for priority in Priority::ALL {
+                node.offers_waiting.remove(&(priority, std::cmp::Reverse(no)));
+            }
+        }
+    }
+
+    /// Nobody is taken to be full or busy any more.
+    pub(super) fn have_room(&mut self) {
+        for node in &mut self.nodes {
+            node.full_until = UnixMillis(0);
+            node.pause_until = UnixMillis(0);
+        }
     }
 
     /// Members in the order in which they are to hold a root, those that offer no room last.
@@ -247,5 +378,21 @@ impl Nodes {
             self.members().map(|(no, node)| (!node.offers, node.distance(root), no)).collect();
         order.sort_unstable();
         order.into_iter().map(|(_, _, no)| no).collect()
+    }
+}
+
+/// Whom it concerns that a node is as it is now.
+fn change(no: NodeNo, before: Before, node: &Node, now: UnixMillis) -> Option<Change> {
+    let after = Before::of(node, now);
+    if (after.placed && !before.placed) || (after.counted && !before.counted) {
+        Some(Change::Came(no))
+    } else if (before.placed && !after.placed) || (before.counted && !after.counted) {
+        Some(Change::Left(no))
+    } else if after.connected && !before.connected {
+        Some(Change::Connected(no))
+    } else if before.full && !after.full && node.member {
+        Some(Change::Room(no))
+    } else {
+        None
     }
 }

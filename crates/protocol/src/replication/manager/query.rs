@@ -51,7 +51,12 @@ impl Manager {
             total_keys,
             total_providers,
             average_replication: average(total_providers, total_keys),
-            ..Metrics::default()
+            offers_waiting: self.nodes.all().map(|(_, node)| node.offers_waiting.len()).sum(),
+            offers_under_way: self.offered.len(),
+            asks_waiting: self.nodes.all().map(|(_, node)| node.asks.len()).sum(),
+            taking: self.takings.len(),
+            promised_bytes: self.promised(),
+            ..self.counted
         }
     }
 
@@ -121,8 +126,7 @@ impl Manager {
 
     /// Whether a record is that of a copy that counts.
     pub(super) fn is_copy(&self, record: &Record, now: UnixMillis) -> bool {
-        let believed = now.since(record.at.millis()) < self.settings.provider_ttl_ms;
-        record.holds() && believed && self.nodes.counts(record.node)
+        self.is_believed(record, now) && self.nodes.counts(record.node)
     }
 }
 

@@ -1,0 +1,59 @@
+//! Which keys a change of a node concerns.
+
+use antiphon_core::time::UnixMillis;
+
+use super::keys::{Key, KeyNo, NodeNo, Seconds};
+use super::nodes::{Change, Nodes};
+use super::{Manager, SETTLE_MS};
+
+impl Manager {
+    /// Has the keys looked at that a change concerns.
+    pub(super) fn concern(&mut self, change: Change, now: UnixMillis) {
+        let (Change::Came(node) | Change::Left(node) | Change::Connected(node) | Change::Room(node)) = change;
+        if node == Nodes::OWN {
+            return self.all_due(now, Key::hope);
+        }
+        if matches!(change, Change::Left(_)) {
+            self.offered.retain(|(_, to), _| *to != node);
+        }
+        for no in self.keys.numbers() {
+            if self.keys.get(no).is_some_and(|key| self.concerns(change, node, key, now)) {
+                self.touch(no, change, now);
+            }
+        }
+    }
+
+    fn concerns(&self, change: Change, node: NodeNo, key: &Key, now: UnixMillis) -> bool {
+        match key.record(node) {
+            Some(record) if matches!(change, Change::Connected(_)) => {
+                !record.holds() || self.is_stale(key, record, now)
+            }
+            Some(_) => true,
+            None => !matches!(change, Change::Left(_)) && self.is_near(node, key, now),
+        }
+    }
+
+    /// Whether a node is among those that are to hold a key, or would be if those before it did not count.
+    fn is_near(&self, node: NodeNo, key: &Key, now: UnixMillis) -> bool {
+        let Some(distance) = self.nodes.get(node).filter(|node| node.offers).map(|node| node.distance(&key.root))
+        else {
+            return false;
+        };
+        let nearer = |(_, other): &(NodeNo, &super::nodes::Node)| {
+            other.offers && other.present && !other.is_full(key.length, now) && other.distance(&key.root) < distance
+        };
+        let most = self.target();
+        self.nodes.members().filter(nearer).take(most).count() < most
+    }
+
+    fn touch(&mut self, no: KeyNo, change: Change, now: UnixMillis) {
+        if let Some(key) = self.keys.get_mut(no) {
+            key.hope();
+            if matches!(change, Change::Came(_)) && key.whole && key.trim_after != Seconds::NEVER {
+                key.trim_after = key.trim_after.min(Seconds::over(now.after(SETTLE_MS)));
+            }
+        }
+        self.count(no, now);
+        self.keys.due_by(no, now);
+    }
+}
