@@ -13,6 +13,8 @@ mod incidents;
 mod mcp;
 mod mcp_profiles;
 mod messages;
+mod metrics;
+mod openapi;
 mod outbox;
 mod resources;
 mod sealed;
