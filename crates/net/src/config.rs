@@ -31,6 +31,9 @@ pub const OUTBOX_STREAMS_MAX: usize = 4;
 /// Most streams of blocks that a member may hold open towards us on one connection: one for each document that it
 /// fetches at the same time.
 pub const BLOCKS_STREAMS_MAX: usize = 6;
+/// Most streams about copies that a member may hold open towards us on one connection. It needs one, and a second while we
+/// have not noticed the end of the first.
+pub const REPLICATION_STREAMS_MAX: usize = 4;
 
 /// What members open streams for. Each kind has limits of its own, so that one does not keep the other from its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +44,8 @@ pub enum StreamKind {
     Outbox,
     /// `/antiphon/blocks/1`: a member fetches the blocks of a document.
     Blocks,
+    /// `/antiphon/replication/1`: a member asks what is held here, and offers what is to be.
+    Replication,
 }
 
 impl StreamKind {
@@ -50,6 +55,7 @@ impl StreamKind {
             Self::Sync => "/antiphon/sync/1",
             Self::Outbox => "/antiphon/outbox/1",
             Self::Blocks => "/antiphon/blocks/1",
+            Self::Replication => "/antiphon/replication/1",
         }
     }
 
@@ -59,6 +65,7 @@ impl StreamKind {
             Self::Sync => SYNC_STREAMS_MAX,
             Self::Outbox => OUTBOX_STREAMS_MAX,
             Self::Blocks => BLOCKS_STREAMS_MAX,
+            Self::Replication => REPLICATION_STREAMS_MAX,
         }
     }
 }

@@ -356,6 +356,7 @@ impl Driver {
             MembersEvent::Sync(event) => self.on_streams_event(StreamKind::Sync, event),
             MembersEvent::Outbox(event) => self.on_streams_event(StreamKind::Outbox, event),
             MembersEvent::Blocks(event) => self.on_streams_event(StreamKind::Blocks, event),
+            MembersEvent::Replication(event) => self.on_streams_event(StreamKind::Replication, event),
             MembersEvent::Backup(event) => self.on_ask_event(Protocol::Backup, event),
             MembersEvent::Query(event) => self.on_ask_event(Protocol::Query, event),
             MembersEvent::Dht(dht::Out::Happened(happened)) => self.backlog.push(Event::Dht(happened)),

@@ -87,6 +87,7 @@ pub(crate) struct Meters {
     sync: Arc<Traffic>,
     outbox: Arc<Traffic>,
     blocks: Arc<Traffic>,
+    replication: Arc<Traffic>,
 }
 
 impl Meters {
@@ -95,6 +96,7 @@ impl Meters {
             StreamKind::Sync => &self.sync,
             StreamKind::Outbox => &self.outbox,
             StreamKind::Blocks => &self.blocks,
+            StreamKind::Replication => &self.replication,
         }
     }
 }

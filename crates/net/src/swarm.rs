@@ -67,6 +67,7 @@ pub(crate) struct Members {
     pub(crate) sync: streams::Behaviour,
     pub(crate) outbox: streams::Behaviour,
     pub(crate) blocks: streams::Behaviour,
+    pub(crate) replication: streams::Behaviour,
     pub(crate) backup: Ask,
     pub(crate) query: Ask,
     pub(crate) reach: Reach,
@@ -80,6 +81,7 @@ impl Members {
             sync: streams(StreamKind::Sync),
             outbox: streams(StreamKind::Outbox),
             blocks: streams(StreamKind::Blocks),
+            replication: streams(StreamKind::Replication),
             backup: ask(Protocol::Backup, config),
             query: ask(Protocol::Query, config),
             reach,
@@ -92,6 +94,7 @@ impl Members {
             StreamKind::Sync => &mut self.sync,
             StreamKind::Outbox => &mut self.outbox,
             StreamKind::Blocks => &mut self.blocks,
+            StreamKind::Replication => &mut self.replication,
         }
     }
 }

@@ -82,6 +82,7 @@ impl Engine {
             Event::StreamOpened { peer, kind: StreamKind::Sync, stream } => self.on_stream(peer, Ok(stream)),
             Event::StreamOpened { peer, kind: StreamKind::Outbox, stream } => self.on_offer(peer, stream),
             Event::StreamOpened { peer, kind: StreamKind::Blocks, stream } => self.on_blocks(peer, stream),
+            Event::StreamOpened { peer, kind: StreamKind::Replication, stream } => self.on_replication(peer, stream),
             Event::Dht(happened) => self.on_table(happened),
         }
     }

@@ -81,6 +81,8 @@ pub(crate) struct Engine {
     /// What the hash table is shown of the team.
     pub(crate) table: crate::dht::Window,
     pub(crate) transfers: Transfers,
+    /// What members are told about copies.
+    pub(crate) answers: crate::replication::Answers,
     /// What is shown of the members to whoever cares for copies.
     pub(crate) presence: crate::replication::presence::Shown,
     /// How long a verified peer may be silent, in milliseconds.

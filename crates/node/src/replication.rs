@@ -1,7 +1,148 @@
 //! Keeping copies of documents: who holds what, and what this node does so that enough members hold everything.
+//!
+//! What is to be done is decided by [`antiphon_protocol::replication::manager`]. A task of its own, the keeper, drives that
+//! machine: it tells it what the index needs and the disk holds, who is here and what they said, and has done what it
+//! wants, by tasks beside it, whose results come back as [`News`]. Nothing of this goes through the event loop, which only
+//! shows who is here.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `keeper.rs` | the task that drives the machine |
+//! | `known.rs` | what the database knows when a node starts, and what of it changed since |
+//! | `notes.rs` | what was learnt is kept |
+//! | `taking.rs` | what becomes of what others offer |
+//! | `owing.rs` | copies that were begun or damaged, and are completed |
+//! | `trimming.rs` | copies that are too many here |
+//! | `presence.rs` | who could hold copies, as the event loop shows it |
+//! | `view.rs` | how copies stand, as it is shown |
+//! | `stream.rs`, `asking.rs`, `answering.rs` | what members say to each other about copies |
+//! | `garbage.rs` | what nobody needs |
 
 mod answering;
 mod asking;
 mod garbage;
+mod keeper;
+mod known;
+mod notes;
+mod owing;
 pub(crate) mod presence;
 mod stream;
+mod taking;
+mod trimming;
+pub(crate) mod view;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use antiphon_core::ids::{Hash, NodeId};
+use antiphon_core::replication::Settings;
+use antiphon_core::time::UnixMillis;
+use antiphon_protocol::replication::manager::Manager;
+use antiphon_store::Store;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::api::Error;
+use crate::clock::now;
+use crate::content::Transfers;
+use crate::dht::Desk;
+use crate::inputs::Command;
+use presence::Presence;
+
+pub(crate) use answering::Answers;
+pub(crate) use asking::Asker;
+pub(crate) use keeper::{Keeper, News};
+pub(crate) use taking::Taker;
+
+/// News that wait for the keeper before their senders do.
+const NEWS_MAX: usize = 1_024;
+
+/// What every part needs. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Care {
+    pub(crate) own: NodeId,
+    pub(crate) store: Store,
+    pub(crate) transfers: Transfers,
+    pub(crate) desk: Desk,
+    pub(crate) presence: watch::Receiver<Presence>,
+    pub(crate) settings: Settings,
+    news: mpsc::Sender<News>,
+    commands: mpsc::Sender<Command>,
+    /// When what is not needed was last cleared away, 0 for never.
+    cleaned_at: Arc<AtomicU64>,
+}
+
+/// From what it is made at the start of a node.
+pub(crate) struct Foundation {
+    pub(crate) own: NodeId,
+    pub(crate) store: Store,
+    pub(crate) transfers: Transfers,
+    pub(crate) desk: Desk,
+    pub(crate) settings: Settings,
+    pub(crate) commands: mpsc::Sender<Command>,
+}
+
+/// The parts, made at the start of a node.
+pub(crate) struct Parts {
+    pub(crate) care: Care,
+    pub(crate) taker: Taker,
+    pub(crate) news: mpsc::Receiver<News>,
+    /// Where the loop shows who is here.
+    pub(crate) shown: presence::Shown,
+}
+
+impl Foundation {
+    /// Puts the parts together.
+    pub(crate) fn build(self) -> Parts {
+        let Self { own, store, transfers, desk, settings, commands } = self;
+        let (shown, presence) = watch::channel(Presence::default());
+        let (news, news_out) = mpsc::channel(NEWS_MAX);
+        let settings = crate::config::fit(settings);
+        let care = Care { own, store, transfers, desk, presence, settings, news, commands, cleaned_at: Arc::default() };
+        let taker = Taker::new(care.clone());
+        Parts { care, taker, news: news_out, shown }
+    }
+}
+
+impl Care {
+    /// Tells the keeper; it is gone only when the node stops.
+    pub(crate) async fn tell(&self, news: News) -> Result<(), Error> {
+        self.news.send(news).await.map_err(|_| Error::Stopped)
+    }
+
+    /// Asks the machine something.
+    pub(crate) async fn with<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&mut Manager, UnixMillis) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        // Whoever asked and has gone does not need the answer.
+        let look = move |manager: &mut Manager, at: UnixMillis| drop(reply.send(look(manager, at)));
+        self.tell(News::With(Box::new(look))).await?;
+        answer.await.map_err(|_| Error::Stopped)
+    }
+
+    /// When what is not needed was last cleared away.
+    pub(crate) fn cleaned_at(&self) -> Option<UnixMillis> {
+        Some(self.cleaned_at.load(Ordering::Relaxed)).filter(|at| *at > 0).map(UnixMillis)
+    }
+
+    /// What is not needed was cleared away.
+    pub(crate) fn cleaned(&self) {
+        self.cleaned_at.store(now().0, Ordering::Relaxed);
+    }
+
+    /// Members that are connected, at most `most`, without this node.
+    fn connected(&self, most: usize) -> Vec<NodeId> {
+        let presence = self.presence.borrow();
+        let here = presence.members.iter().filter(|(node, here)| **node != self.own && here.connected);
+        here.map(|(node, _)| *node).take(most).collect()
+    }
+
+    /// A ciphertext is whole here: members that look for it learn so.
+    async fn say_held(&self, root: Hash) {
+        if let Err(error) = self.desk.provide_root(root).await {
+            // It is found by the index and by asking all the same.
+            tracing::warn!(%root, %error, "it could not be said that this content is held");
+        }
+    }
+}

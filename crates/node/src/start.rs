@@ -35,6 +35,7 @@ use crate::outbox::Outbox;
 use crate::outbox::pen::Pen;
 use crate::peers::Registry;
 use crate::ports::{self, Ports};
+use crate::replication::{self, Answers, Asker, Keeper};
 use crate::rows;
 use crate::sealed::{Copies, Sealing};
 use crate::tasks::Tasks;
@@ -213,8 +214,21 @@ async fn assemble(
     let (letters, letters_seen) = watch::channel(0);
     let pen = open_outbox(config, &key, &store).await?;
     let transfers = Transfers::new(store.clone(), net.clone());
+    let foundation = replication::Foundation {
+        own: key.node_id(),
+        store: store.clone(),
+        transfers: transfers.clone(),
+        desk: table.desk.clone(),
+        settings: config.replication,
+        commands: commands.clone(),
+    };
+    let copies = foundation.build();
+    let (asker, hub) = Asker::new(store.clone(), net.clone());
+    tasks.spawn(hub.run());
+    let answers = Answers::new(store.clone(), key.clone(), copies.taker);
+    tasks.spawn(Keeper::new(copies.care.clone(), asker.clone(), copies.news).run());
     let contents = Contents::new(config.content_cache_bytes);
-    tasks.spawn(content::tend(contents.clone(), store.clone(), version.clone(), commands.clone()));
+    tasks.spawn(content::tend(contents.clone(), store.clone(), version.clone()));
     let shared = Shared {
         store: store.clone(),
         net: net.clone(),
@@ -230,6 +244,8 @@ async fn assemble(
         desk: table.desk,
         contents,
         transfers: transfers.clone(),
+        care: copies.care.clone(),
+        asker,
         settings: tokio::sync::Mutex::default(),
     };
     let parts = Parts {
@@ -244,7 +260,8 @@ async fn assemble(
         letters,
         table: table.window,
         transfers,
-        presence: watch::channel(crate::replication::presence::Presence::default()).0,
+        answers,
+        presence: copies.shown,
         inputs,
         tasks,
     };
@@ -271,6 +288,7 @@ struct Parts {
     letters: watch::Sender<u64>,
     table: Window,
     transfers: Transfers,
+    answers: Answers,
     presence: crate::replication::presence::Shown,
     inputs: mpsc::Sender<Input>,
     tasks: Tasks,
@@ -307,6 +325,7 @@ impl Parts {
             letters: self.letters,
             table: self.table,
             transfers: self.transfers,
+            answers: self.answers,
             presence: self.presence,
             peer_timeout_ms: config.peer_timeout_ms,
             sweep_at: UnixMillis(0),

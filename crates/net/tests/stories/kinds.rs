@@ -17,7 +17,7 @@ async fn each_kind_carries_its_own_frames_and_is_counted_apart() {
         let mut alice = Node::start(1, listen).await;
         let mut bob = Node::start(2, listen).await;
         befriend(&mut alice, &mut bob).await;
-        for (kind, length) in KINDS.into_iter().zip([20, FRAME_BYTES_MAX, 300_000]) {
+        for (kind, length) in KINDS.into_iter().zip([20, FRAME_BYTES_MAX, 300_000, 1]) {
             let (ours, theirs) = stream_of(kind, &mut alice, &mut bob).await;
             let (mut alice_in, mut alice_out) = ours.split();
             let (mut bob_in, mut bob_out) = theirs.split();
@@ -28,7 +28,7 @@ async fn each_kind_carries_its_own_frames_and_is_counted_apart() {
             bob_out.send(b"thanks").await.unwrap();
             assert_eq!(patiently("thanks", alice_in.next()).await.unwrap().unwrap(), b"thanks");
         }
-        for (kind, length) in KINDS.into_iter().zip([20, FRAME_BYTES_MAX, 300_000]) {
+        for (kind, length) in KINDS.into_iter().zip([20, FRAME_BYTES_MAX, 300_000, 1]) {
             let (sent, received) = (alice.net.traffic(kind).sent(), alice.net.traffic(kind).received());
             assert_eq!((sent, received), (length as u64 + 4, 10));
             assert_eq!(bob.net.traffic(kind).received(), length as u64 + 4);

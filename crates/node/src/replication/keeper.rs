@@ -210,11 +210,11 @@ impl Keeper {
 
     /// Takes what is offered, or refuses it.
     fn decide(&mut self, proposal: Proposal) {
-        let Proposal { peer, offer, key, held, quota, reply } = proposal;
+        let Proposal { peer, offer, key, free, reply } = proposal;
         // The index may have said so a moment ago.
         self.learn(&key);
         let root = offer.root;
-        match self.manager.take(peer, &root, offer.length, held, quota, now()) {
+        match self.manager.take(peer, &root, free, now()) {
             // Whoever asked and has gone does not need the answer.
             Taking::Refuse(outcome) => drop(reply.send(outcome)),
             Taking::Take { length, from, .. } => self.beside(async move |care| {

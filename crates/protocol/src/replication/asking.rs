@@ -335,7 +335,8 @@ impl Asking {
     fn go_on(&mut self, now: UnixMillis, out: &mut Vec<Output>) -> Result<(), Closed> {
         self.send_next(now, out);
         if let Some(late) = self.waiting.values().find(|waiting| now >= waiting.deadline()) {
-            return Err(Closed::Silent(now.since(late.heard_at.min(late.sent_at))));
+            let since = if now >= late.until { late.sent_at } else { late.heard_at };
+            return Err(Closed::Silent(now.since(since)));
         }
         let over = self.moved_at.after(IDLE_MS);
         if self.is_idle() && now >= over {

@@ -360,3 +360,96 @@ fn read_about(input: &mut Decoder<'_>) -> Result<Vec<About>, Error> {
     };
     (0..cbor::read_list(input, CLAIMS_MAX)?).map(|_| read(input)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use antiphon_core::ids::{NodeId, StoreId, TeamId};
+    use antiphon_core::possession::{Claim, Possession};
+    use antiphon_core::time::UnixMillis;
+
+    use super::*;
+
+    fn root(n: u16) -> Hash {
+        let mut root = [0xff; 32];
+        root[..2].copy_from_slice(&n.to_be_bytes());
+        Hash(root)
+    }
+
+    fn ask(about: Vec<About>) -> Message {
+        Message::Ask { id: 1, nonce: [5; 32], about }
+    }
+
+    fn about(n: u16, blocks: &[u64]) -> About {
+        About { root: root(n), blocks: blocks.to_vec() }
+    }
+
+    fn offer(length: u64) -> Message {
+        Message::Offer { id: u64::MAX, offer: Offer { root: root(1), length, priority: Priority::High } }
+    }
+
+    #[test]
+    fn every_message_reads_back() {
+        let claims = (0..256).map(|n| (root(n), Claim::Whole { digest: Some(root(n)) })).collect();
+        let (holder, asker) = (NodeId([2; 32]), NodeId([1; 32]));
+        let (team, store, at) = (TeamId([9; 32]), StoreId([2; 16]), UnixMillis(u64::MAX));
+        let bytes = Possession { team, holder, store, asker, at, nonce: [5; 32], claims }.encode();
+        let receipt = PossessionReceipt { bytes, signature: Signature([3; 64]) };
+        let high = (1 << 24) - 4..1 << 24;
+        let full =
+            (0..256).map(|n| About { root: root(n), blocks: high.clone().take(usize::from(n < 32) * 4).collect() });
+        let mut messages = vec![
+            ask(vec![about(3, &[])]),
+            ask(full.collect()),
+            Message::Answer { id: 0, receipt },
+            offer(1),
+            offer(STORED_BYTES_MAX),
+            Message::Bye,
+            Message::Working(7),
+            Message::Unknown(77),
+        ];
+        let outcomes = [Outcome::Had, Outcome::Taken, Outcome::Full { free: 9 }, Outcome::Unknown, Outcome::NotNeeded];
+        let more = [Outcome::NotOffered, Outcome::Busy, Outcome::Failed(Reason::Quota)];
+        messages.extend(outcomes.into_iter().chain(more).map(|outcome| Message::Outcome { id: 5, outcome }));
+        for message in messages {
+            let bytes = message.encode();
+            assert!(bytes.len() <= MESSAGE_BYTES_MAX, "{} bytes: {message:?}", bytes.len());
+            assert_eq!(Message::decode(&bytes).as_ref(), Ok(&message));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        let check = |message: Message, why: &str| {
+            let error = Message::decode(&message.encode()).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}: {message:?}");
+        };
+        check(ask(Vec::new()), "about nothing");
+        check(ask(vec![about(2, &[]), about(1, &[])]), "roots of a question ascend");
+        check(ask(vec![about(2, &[]), about(2, &[])]), "roots of a question ascend");
+        check(ask(vec![about(1, &[1, 1])]), "blocks of a challenge ascend");
+        check(ask(vec![about(1, &[1 << 24])]), "no document has");
+        check(ask(vec![about(1, &[0, 1, 2, 3, 4])]), "the limit is 4");
+        check(ask((0..257).map(|n| about(n, &[])).collect()), "the limit is 256");
+        check(ask((0..33).map(|n| about(n, &[0, 1, 2, 3])).collect()), "the limit is 128");
+        check(offer(0), "more than a document can be");
+        check(offer(STORED_BYTES_MAX + 1), "more than a document can be");
+        assert!(Message::decode(&vec![0; MESSAGE_BYTES_MAX + 1]).is_err());
+    }
+
+    #[test]
+    fn an_outcome_of_a_newer_version_has_failed() {
+        let fields = |number: u64, reason: Option<&str>| {
+            let mut fields = Fields::default();
+            fields.put(0, |out| cbor::uint(out, 3));
+            fields.put(1, |out| cbor::uint(out, 1));
+            fields.put(2, |out| cbor::uint(out, number));
+            fields.put_some(4, reason, |out, reason| cbor::text(out, reason));
+            Message::decode(&fields.finish())
+        };
+        let failed = Ok(Message::Outcome { id: 1, outcome: Outcome::Failed(Reason::Other) });
+        assert_eq!(fields(99, None), failed);
+        assert_eq!(fields(7, Some("a_reason_of_tomorrow")), failed);
+        assert_eq!(fields(7, None), Err(Error::Missing(4)));
+        assert_eq!(fields(2, None), Err(Error::Missing(3)), "how much is free is part of it");
+    }
+}

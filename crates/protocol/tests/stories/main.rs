@@ -23,5 +23,6 @@ mod outbox_moderate;
 mod outbox_schedule;
 mod outbox_wire;
 mod outbox_world;
+mod replication_wire;
 mod sync;
 mod wire;

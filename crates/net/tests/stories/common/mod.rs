@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const TCP: &str = "/ip4/127.0.0.1/tcp/0";
 pub(crate) const QUIC: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
 
-pub(crate) const KINDS: [StreamKind; 3] = [StreamKind::Sync, StreamKind::Outbox, StreamKind::Blocks];
+pub(crate) const KINDS: [StreamKind; 4] =
+    [StreamKind::Sync, StreamKind::Outbox, StreamKind::Blocks, StreamKind::Replication];
 
 pub(crate) async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} never happened"))
