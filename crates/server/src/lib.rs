@@ -26,6 +26,7 @@ pub mod dto;
 pub mod error;
 pub mod import;
 mod mcp;
+mod metrics;
 mod named;
 mod openapi;
 pub mod proof;

@@ -12,6 +12,7 @@ mod genes;
 mod incidents;
 mod messages;
 mod outbox;
+mod readiness;
 mod recovery;
 mod resources;
 mod team;
@@ -35,6 +36,7 @@ use crate::dto::{
 use crate::error::{Code, Problem};
 use crate::named::Named;
 use divergences::{SIDE_BYTES_MAX, SIDE_OF_MANY_BYTES_MAX};
+use readiness::Soundness;
 
 /// Most facts of one batch.
 pub(crate) const BATCH_FACTS_MAX: usize = 10_000;
@@ -57,11 +59,13 @@ pub(crate) struct Service {
     named: Named,
     /// One at a time appends to a text, so that of two that come at once neither is lost.
     append: Mutex<()>,
+    /// Whether the database was found unsound.
+    soundness: Soundness,
 }
 
 impl Service {
     pub(crate) fn new(handle: Handle, own: NodeId, http: Option<String>, findings: Vec<FindingDto>) -> Self {
-        Self { handle, own, http, findings, named: Named::default(), append: Mutex::new(()) }
+        Self { handle, own, http, findings, named: Named::default(), append: Mutex::new(()), soundness: Soundness::default() }
     }
 
     pub(crate) async fn status(&self) -> Result<StatusDto, Problem> {
@@ -242,7 +246,9 @@ impl Service {
     }
 
     pub(crate) async fn verify(&self) -> Result<VerifyDto, Problem> {
-        Ok(convert::verify(self.handle.verify().await?))
+        let found = convert::verify(self.handle.verify().await?);
+        self.soundness.checked(found.ok);
+        Ok(found)
     }
 
     pub(crate) async fn state_hash(&self) -> Result<StateHashDto, Problem> {
@@ -251,6 +257,11 @@ impl Service {
 
     pub(crate) async fn shutdown(&self) {
         self.handle.shutdown().await;
+    }
+
+    /// The node, for what a door shows without words.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     fn seen(&self) -> Seen {

@@ -93,14 +93,15 @@ pub async fn serve(
 }
 
 fn control_router(service: &Arc<Service>, tasks: &Tasks) -> Router {
-    let router = routes::api(service.clone()).merge(routes::owner(service.clone())).merge(routes::health());
+    let router = routes::api(service.clone()).merge(routes::owner(service.clone()));
+    let router = router.merge(routes::metrics(service.clone())).merge(routes::health(service.clone()));
     routes::with_fallbacks(router.merge(control::mcp(service.clone(), tasks.clone())))
 }
 
 fn http_router(service: &Arc<Service>, guard: Arc<Guard>, tasks: &Tasks) -> Router {
-    let guarded = routes::with_fallbacks(routes::api(service.clone()).merge(mcp::http(service, tasks)));
-    let guarded = guarded.layer(from_fn_with_state(guard, guard::token));
-    guarded.merge(routes::health()).layer(axum::middleware::from_fn(guard::locality))
+    let guarded = routes::api(service.clone()).merge(routes::metrics(service.clone())).merge(mcp::http(service, tasks));
+    let guarded = routes::with_fallbacks(guarded).layer(from_fn_with_state(guard, guard::token));
+    guarded.merge(routes::health(service.clone())).layer(axum::middleware::from_fn(guard::locality))
 }
 
 /// Reads an address and makes sure that only this machine can reach it.

@@ -9,9 +9,11 @@ mod divergences;
 mod erasure;
 mod facts;
 mod federation;
+mod health;
 mod incidents;
 mod input;
 mod messages;
+mod metrics;
 mod node;
 mod openapi;
 mod outbox;
@@ -32,6 +34,8 @@ use axum::response::{IntoResponse, Response};
 use tower::limit::GlobalConcurrencyLimitLayer;
 
 pub(crate) use content::CONTENT_HEADER;
+pub(crate) use health::health;
+pub(crate) use metrics::metrics;
 
 use crate::error::{Code, Problem};
 use crate::openapi::{Routes, delete, get, patch, post};
@@ -150,11 +154,6 @@ fn control_only() -> Routes {
     Routes::new().route("/api/v1/shutdown", post("Stops the node.", node::shutdown)).merge(keys)
 }
 
-/// Whether the process is alive; tells nothing else, so it needs no token.
-pub(crate) fn health() -> Router {
-    Router::new().route("/healthz", axum::routing::get(|| async { "ok\n" }))
-}
-
 /// Gives what is not a route its answer.
 pub(crate) fn with_fallbacks(router: Router) -> Router {
     let nothing = || async {
@@ -165,11 +164,15 @@ pub(crate) fn with_fallbacks(router: Router) -> Router {
 }
 
 fn bounded(routes: Routes, bytes: usize, at_once: usize, seconds: u64) -> Routes {
+    routes.wrapped(|router| limited(router, bytes, at_once, seconds))
+}
+
+fn limited(router: Router<Arc<Service>>, bytes: usize, at_once: usize, seconds: u64) -> Router<Arc<Service>> {
     let in_time = move |mut request: Request, next: Next| {
         request.extensions_mut().insert(input::Limit(bytes));
         within(seconds, request, next)
     };
-    routes.wrapped(|router| router.layer(GlobalConcurrencyLimitLayer::new(at_once)).layer(from_fn(in_time)))
+    router.layer(GlobalConcurrencyLimitLayer::new(at_once)).layer(from_fn(in_time))
 }
 
 async fn within(seconds: u64, request: Request, next: Next) -> Response {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
 use antiphon_server::ToolProfile;
+use antiphon_server::client::Client;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf, duplex, split};
 use tokio::task::JoinHandle;
@@ -24,7 +25,7 @@ impl Agent {
     pub(crate) async fn with(alice: &Alice, profile: ToolProfile) -> Self {
         let (ours, theirs) = duplex(1 << 20);
         let (read, write) = split(theirs);
-        let client = alice.client.clone();
+        let client = Client::new(alice.home.socket());
         let pipe = tokio::spawn(async move { client.mcp_stdio(profile, read, write).await.unwrap() });
         let (from, to) = split(ours);
         let mut agent = Self { to, from: BufReader::new(from).lines(), pipe, next: 0 };

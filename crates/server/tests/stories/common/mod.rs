@@ -1,6 +1,10 @@
 //! A real node with open doors, on loopback, in a directory of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
+mod contract;
+
+use std::sync::Arc;
+
 use antiphon_node::{Config, Handle, Home, Node};
 use antiphon_server::client::Client;
 use antiphon_server::door::{DoorOptions, Running, serve};
@@ -11,13 +15,19 @@ use hyper::client::conn::http1;
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub(crate) use contract::{Between, Contract, Exchange};
 
 pub(crate) struct Alice {
     pub(crate) home: Home,
     pub(crate) handle: Handle,
+    /// Its way leads through the socket in between.
     pub(crate) client: Client,
+    pub(crate) between: Arc<Between>,
+    reading_along: JoinHandle<()>,
     pub(crate) url: String,
     pub(crate) token: String,
     node: Node,
@@ -45,7 +55,9 @@ impl Alice {
         let running = serve(handle.clone(), options, shutdown).await.unwrap();
         let token = antiphon_node::http_token(&home).unwrap().to_string();
         let url = running.http_url.clone().unwrap();
-        Self { client: Client::new(home.socket()), home, handle, url, token, node, running, close, _dir: dir }
+        let (between, socket, reading_along) = Between::open(&home, dir.path()).await;
+        let client = Client::new(socket);
+        Self { client, between, reading_along, home, handle, url, token, node, running, close, _dir: dir }
     }
 
     /// Sends one HTTP request to the TCP door, with nothing in it but what is given.
@@ -57,6 +69,23 @@ impl Alice {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        let response =
+            sender.send_request(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.into_body().collect().await.unwrap().to_bytes();
+        drop(sender);
+        connection.await.unwrap().unwrap();
+        let exchange = Exchange { method, target: path, sent: body.as_bytes(), status, headers: &headers, got: &text };
+        self.between.look(&exchange);
+        Answer { status, headers, text: String::from_utf8(text.to_vec()).unwrap() }
+    }
+
+    /// Sends one request to the control socket, through the socket in between.
+    pub(crate) async fn control(&self, method: &str, path: &str, body: &str) -> Answer {
+        let stream = UnixStream::connect(self.client.socket()).await.unwrap();
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = Request::builder().method(method).uri(path).header("host", "localhost");
         let response =
             sender.send_request(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
@@ -80,6 +109,8 @@ impl Alice {
 
     /// Closes the doors, then the node; returns once both are gone.
     pub(crate) async fn stop(self) {
+        self.between.settle();
+        self.reading_along.abort();
         self.close.send(()).unwrap();
         self.running.finished().await;
         self.handle.shutdown().await;
