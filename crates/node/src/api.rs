@@ -4,9 +4,11 @@ mod content;
 mod custody;
 mod dht;
 mod federation;
+mod garbage;
 mod messages;
 mod outbox;
 mod recovery;
+mod replication;
 mod resources;
 mod trust;
 
@@ -25,9 +27,11 @@ pub use content::*;
 pub use custody::*;
 pub use dht::*;
 pub use federation::*;
+pub use garbage::*;
 pub use messages::*;
 pub use outbox::*;
 pub use recovery::*;
+pub use replication::*;
 pub use resources::*;
 pub use trust::{BackupView, Counters, HealthErrorView, HealthView, PeerStats};
 

@@ -34,7 +34,7 @@ pub use serving::Served;
 pub(crate) use tend::tend;
 pub(crate) use transfer::Transfers;
 pub use transfer::{FetchError, Fetched, Interrupted, Progress, Repaired};
-pub(crate) use using::{InUse, Using};
+pub(crate) use using::Using;
 
 /// What the node remembers of documents while it runs.
 #[derive(Debug, Clone)]

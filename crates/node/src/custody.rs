@@ -4,6 +4,7 @@
 //! time. A receipt is built once for all sessions, and again only when what is held may have changed; what members
 //! signed is written in one transaction at a time, of each member only the newest that waits.
 
+pub(crate) mod copies;
 pub(crate) mod coverage;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 mod announce;
 mod blobs;
+mod copies;
 mod custody;
 mod dht;
 mod erasure;
@@ -9,6 +10,7 @@ mod messages;
 mod modes;
 mod outbox;
 mod registry;
+mod replication;
 mod resource_search;
 mod resources;
 mod sending;
@@ -78,6 +80,10 @@ pub(crate) struct Shared {
     /// What is remembered of documents.
     pub(crate) contents: Contents,
     pub(crate) transfers: Transfers,
+    /// The keeper of copies.
+    pub(crate) care: crate::replication::Care,
+    /// Asks members what they hold.
+    pub(crate) asker: crate::replication::Asker,
     /// One at a time changes a setting: what is kept and what is done must not come to differ.
     pub(crate) settings: tokio::sync::Mutex<()>,
 }

@@ -3,6 +3,7 @@
 use antiphon_core::address::{self, Address, Selector};
 use antiphon_core::event::Provenance;
 use antiphon_core::ids::{EventId, Hash, NodeId};
+use antiphon_core::replication::Health;
 use antiphon_core::time::UnixMillis;
 use antiphon_store::ContentCursor;
 use tokio::sync::mpsc;
@@ -99,6 +100,21 @@ pub struct ContentInfo {
     pub readable: bool,
     /// What of it is here.
     pub held: ContentHeld,
+    /// How its copies stand, where that was asked for and somebody needs it.
+    pub copies: Option<ContentCopies>,
+}
+
+/// How the copies of a version stand, as this node knows it. Who holds them is [`crate::Handle::known_holders`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentCopies {
+    /// Copies that there should be.
+    pub target: usize,
+    /// Copies that there are: of members that are here, or away for less than the grace period.
+    pub actual: usize,
+    /// Of those, copies of members that are connected, with this node's.
+    pub healthy: usize,
+    /// How that stands.
+    pub health: Health,
 }
 
 /// Which form of a document is wanted.
@@ -215,6 +231,10 @@ pub struct ContentProvider {
 pub enum ProviderSource {
     /// It is this node.
     Own,
+    /// It proved lately that it does.
+    Proved,
+    /// It signed lately that it does.
+    Claimed,
     /// It stored the document.
     Author,
     /// It says so in the hash table.

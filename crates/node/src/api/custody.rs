@@ -46,6 +46,10 @@ pub struct MemberReceipt {
     pub headers: u64,
     /// Events that it holds and could not apply, by the stable name of the reason.
     pub stuck: Vec<(String, u64)>,
+    /// Stored documents of which it has shown lately that it has them, of those that this node holds.
+    pub documents: u64,
+    /// Stored documents that this node holds and that are needed.
+    pub documents_here: u64,
 }
 
 /// What would be lost, or should be known, when this machine is wiped.
@@ -53,6 +57,8 @@ pub struct MemberReceipt {
 pub enum WipeKind {
     /// Shared events that no other member has signed for.
     Unconfirmed,
+    /// Documents that no other member has shown to have.
+    Documents,
     /// Private facts beyond what members keep sealed.
     Private,
     /// Events that were set aside when this machine came back from an older state.
@@ -67,6 +73,8 @@ pub enum WipeKind {
     OnlyKeyHolder,
     /// Sealed copies that are kept here for others.
     KeptCopies,
+    /// Documents of which there would be fewer copies than there should be.
+    FewCopies,
     /// What the recovery phrase is needed for.
     RecoveryPhrase,
 }
@@ -76,6 +84,7 @@ impl WipeKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unconfirmed => "unconfirmed",
+            Self::Documents => "documents",
             Self::Private => "private",
             Self::SetAside => "set_aside",
             Self::Outbox => "outbox",
@@ -83,6 +92,7 @@ impl WipeKind {
             Self::OnlySteward => "only_steward",
             Self::OnlyKeyHolder => "only_key_holder",
             Self::KeptCopies => "kept_copies",
+            Self::FewCopies => "few_copies",
             Self::RecoveryPhrase => "recovery_phrase",
         }
     }
@@ -113,6 +123,21 @@ pub const WIPE_EXAMPLES_MAX: usize = 3;
 pub struct WipeCheck {
     /// Everything there is to know, losses first.
     pub items: Vec<WipeItem>,
+    /// How the documents of this machine stand elsewhere.
+    pub documents: WipeDocuments,
+}
+
+/// How the documents of a machine stand elsewhere. Each version counts as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WipeDocuments {
+    /// Those that are needed and held here whole.
+    pub held: u64,
+    /// Those of which no other member has shown that it has a copy.
+    pub only_here: u64,
+    /// Those of which others have copies, and fewer than there should be.
+    pub few: u64,
+    /// Copies that there should be without this machine.
+    pub target: u64,
 }
 
 impl WipeCheck {

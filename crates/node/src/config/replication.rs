@@ -20,7 +20,6 @@ pub(crate) fn fit(settings: Settings) -> Settings {
         cleanup_ms: span(settings.cleanup_ms),
         provider_ttl_ms: span(settings.provider_ttl_ms),
         proof_ms: span(settings.proof_ms),
-        proof_ms: span(settings.proof_ms),
         providers_per_key: settings.providers_per_key.clamp(usize::from(factor), PROVIDERS_MAX),
         concurrent: settings.concurrent.clamp(1, CONCURRENT_MAX),
         ..settings

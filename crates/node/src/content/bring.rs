@@ -8,7 +8,8 @@ use tokio::sync::watch;
 
 use super::{FetchError, Progress};
 use crate::api::{
-    ContentError, ContentInfo, ContentProvider, ContentSource, Error, PROVIDERS_MAX, PeerView, ProviderSource, Trust,
+    ContentError, ContentInfo, ContentProvider, ContentSource, Error, Evidence, PROVIDERS_MAX, PeerView,
+    ProviderSource, Trust,
 };
 use crate::handle::Handle;
 use crate::team::TeamState;
@@ -40,6 +41,8 @@ impl Handle {
 
     async fn holders(&self, content: &ContentInfo, announced: Vec<NodeId>) -> Result<Vec<ContentProvider>, Error> {
         let (own, peers) = (self.shared.key.node_id(), self.peers().await?);
+        let root = content.root;
+        let status = self.shared.care.with(move |manager, at| manager.status(&root, at)).await?;
         let mut found: Vec<ContentProvider> = Vec::new();
         let mut add = |peer: NodeId, known_by: ProviderSource| {
             if found.iter().any(|known| known.peer == peer) {
@@ -55,6 +58,13 @@ impl Handle {
         };
         if content.held.whole {
             add(own, ProviderSource::Own);
+        }
+        for provider in status.map(|status| status.providers).unwrap_or_default() {
+            match provider.evidence {
+                Evidence::Proved(_) if provider.node != own => add(provider.node, ProviderSource::Proved),
+                Evidence::Claimed(_) if provider.node != own => add(provider.node, ProviderSource::Claimed),
+                _ => {}
+            }
         }
         if content.author != own {
             add(content.author, ProviderSource::Author);

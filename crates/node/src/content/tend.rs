@@ -2,22 +2,18 @@
 
 use std::time::Duration;
 
-use antiphon_core::announce::QUOTA_BYTES_MAX;
 use antiphon_store::Store;
-use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Contents;
 use super::cache::CACHE_CLEANUP_MS;
 use super::policy::Rights;
-use crate::announce::Ask;
 use crate::clock::now;
-use crate::inputs::Command;
 use crate::team::TeamState;
 
-/// Drops what is too old every few minutes, counts what the documents here take, and drops whenever the charter changes what this node may not read any more.
-/// Ends with the store.
-pub(crate) async fn tend(contents: Contents, store: Store, agent_version: String, commands: mpsc::Sender<Command>) {
+/// Drops what is too old every few minutes, and whenever the charter changes what this node may not read any more. Ends
+/// with the store.
+pub(crate) async fn tend(contents: Contents, store: Store, agent_version: String) {
     let mut commits = store.committed();
     let mut charter = commits.borrow_and_update().charter;
     let mut cleanup = interval(Duration::from_millis(CACHE_CLEANUP_MS));
@@ -26,7 +22,6 @@ pub(crate) async fn tend(contents: Contents, store: Store, agent_version: String
         tokio::select! {
             _ = cleanup.tick() => {
                 let _dropped = contents.cache().clean_up(now());
-                count_stored(&store, &commands).await;
             }
             changed = commits.changed() => {
                 if changed.is_err() {
@@ -39,18 +34,6 @@ pub(crate) async fn tend(contents: Contents, store: Store, agent_version: String
                 charter = newest;
             }
         }
-    }
-}
-
-/// Tells the loop how many bytes of documents are here, so that members learn how much room is left.
-async fn count_stored(store: &Store, commands: &mpsc::Sender<Command>) {
-    match store.blobs_total().await {
-        Ok(totals) => {
-            let stored = Command::Announce(Ask::Stored { bytes: totals.held.min(QUOTA_BYTES_MAX) });
-            // Only a stopping node does not want to know.
-            let _ = commands.send(stored).await;
-        }
-        Err(error) => tracing::warn!(%error, "what documents take could not be counted"),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use antiphon_core::address::{Address, Selector};
 use antiphon_core::event::Provenance;
-use antiphon_core::ids::EventId;
+use antiphon_core::ids::{EventId, Hash};
 use antiphon_core::trail::Operation;
 use antiphon_store::{BlobView, ContentCursor, ContentFilter, ContentView, Draft};
 use antiphon_vault::Keyring;
 use zeroize::Zeroizing;
 
 use super::policy::Rights;
-use crate::api::{ContentError, ContentHeld, ContentInfo, ContentMetrics, ContentPage, Error};
+use crate::api::{ContentCopies, ContentError, ContentHeld, ContentInfo, ContentMetrics, ContentPage, Error};
 use crate::clock::now;
 use crate::handle::Handle;
 use crate::team::TeamState;
@@ -28,7 +28,18 @@ impl Handle {
         let mut content = self.content_infos(vec![found]).await?.pop().ok_or_else(not_found)?;
         let fetched = self.fetched_so_far(&content.root).unwrap_or_default();
         content.held.bytes = content.held.bytes.max(fetched);
+        content.copies = self.copies_of(content.root).await?;
         Ok(content)
+    }
+
+    async fn copies_of(&self, root: Hash) -> Result<Option<ContentCopies>, Error> {
+        let status = self.shared.care.with(move |manager, at| manager.status(&root, at)).await?;
+        Ok(status.map(|status| ContentCopies {
+            target: status.target,
+            actual: status.actual,
+            healthy: status.healthy,
+            health: status.health,
+        }))
     }
 
     /// Every version of a document that is known, the newest first, also those that were removed.
@@ -167,7 +178,7 @@ impl Handle {
     }
 
     /// The version that is meant.
-    pub(super) async fn content_version(&self, address: &Address, selector: Selector) -> Result<Found, Error> {
+    pub(crate) async fn content_version(&self, address: &Address, selector: Selector) -> Result<Found, Error> {
         let id = address.id();
         let found = self.store().read(move |reader| {
             let view = reader.content_version(&id, selector)?;
@@ -221,6 +232,7 @@ pub(super) fn info(team: &TeamState, keyring: &Keyring, view: ContentView, blob:
         unauthorised: view.unauthorised,
         concurrent: view.concurrent,
         held,
+        copies: None,
     }
 }
 

@@ -57,15 +57,18 @@ impl Handle {
     pub async fn receipts(&self) -> Result<Vec<MemberReceipt>, Error> {
         let team = self.team().await?;
         let others = self.others(&team.membership, &team.own.node).await?;
+        let (documents_here, copies) = self.copies_by_member(&team.membership).await?;
         let read = self.store().read(move |reader| {
             let Some(ours) = reader.custody(now())? else { return Ok(Vec::new()) };
             let receipts = signed(reader)?;
             others
                 .into_iter()
                 .map(|(node, name)| {
+                    let documents = copies.get(&node).copied().unwrap_or(0);
                     let Some(theirs) = receipts.get(&node) else {
                         let behind = ours.heads.values().fold(0, |sum: u64, head| sum.saturating_add(head.seq));
-                        return Ok(MemberReceipt { node, name, at: None, behind, headers: 0, stuck: Vec::new() });
+                        let (at, headers, stuck) = (None, 0, Vec::new());
+                        return Ok(MemberReceipt { node, name, at, behind, headers, stuck, documents, documents_here });
                     };
                     let open = coverage::uncovered(&ours, &[theirs], &same(reader, &ours, theirs)?);
                     let (behind, headers) = coverage::split(theirs, &open);
@@ -74,7 +77,8 @@ impl Handle {
                     let there = theirs.stuck.iter().filter(|stuck| !ours.stuck.contains(stuck));
                     there.for_each(|one| *stuck.entry(one.reason.clone()).or_default() += 1);
                     let stuck = stuck.into_iter().collect();
-                    Ok(MemberReceipt { node, name, at: Some(theirs.at), behind, headers, stuck })
+                    let at = Some(theirs.at);
+                    Ok(MemberReceipt { node, name, at, behind, headers, stuck, documents, documents_here })
                 })
                 .collect::<Result<Vec<MemberReceipt>, StoreError>>()
         });
@@ -113,7 +117,8 @@ impl Handle {
             Ok((unconfirmed, reader.own_log()?.waiting, reader.message_counts()?))
         };
         let (unconfirmed, set_aside, messages) = self.store().read(read).await?;
-        let mut items: Vec<WipeItem> = unconfirmed.into_iter().collect();
+        let (documents, of_documents) = self.wipe_documents(&team.membership).await?;
+        let mut items: Vec<WipeItem> = unconfirmed.into_iter().chain(of_documents).collect();
         items.extend(private(&sealed));
         items.extend((set_aside > 0).then(|| of_set_aside(set_aside)));
         items.extend(undelivered(&self.outbox_summary().await?));
@@ -123,7 +128,7 @@ impl Handle {
         items.extend(kept_copies(&sealed));
         items.push(phrase());
         items.sort_by_key(|item| (!item.loses, item.kind));
-        Ok(WipeCheck { items })
+        Ok(WipeCheck { items, documents })
     }
 
     /// Every other member with its name.

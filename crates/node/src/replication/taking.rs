@@ -7,6 +7,7 @@
 use antiphon_core::content::Shape;
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_protocol::reason::Reason;
+use antiphon_protocol::replication::manager::Vouch;
 use antiphon_protocol::replication::{Offer, Outcome};
 use antiphon_store::{Error as StoreError, ReplicationKey};
 use tokio::sync::{oneshot, watch};
@@ -21,10 +22,8 @@ pub(crate) struct Proposal {
     pub(super) offer: Offer,
     /// How it is needed and held.
     pub(super) key: ReplicationKey,
-    /// Bytes of others that are here already.
-    pub(super) held: u64,
-    /// Most bytes of others; `None` where no room is offered.
-    pub(super) quota: Option<u64>,
+    /// Bytes that others may still store here, without what is being taken.
+    pub(super) free: u64,
     pub(super) reply: oneshot::Sender<Outcome>,
 }
 
@@ -50,20 +49,37 @@ impl Taker {
         }
     }
 
+    /// Which of these this node may prove that it holds: who relies on a proof may drop its own copy for it, so what is
+    /// about to be dropped here is not proved, and what was proved is not dropped for a while.
+    pub(crate) async fn may_prove(&self, roots: Vec<Hash>) -> Vec<bool> {
+        let count = roots.len();
+        let vouched = self.care.with(move |manager, at| {
+            roots.iter().map(|root| manager.vouch(root, at) == Vouch::Given).collect::<Vec<_>>()
+        });
+        // A keeper that stops proves nothing more.
+        vouched.await.unwrap_or_else(|_| vec![false; count])
+    }
+
     async fn propose(&self, peer: NodeId, offer: Offer) -> Result<Outcome, StoreError> {
         let root = offer.root;
         let read = self.care.store.read(move |reader| {
             let key = reader.replication_key(&root)?;
             let known = key.needed.is_some() || !reader.content_by_root(&root)?.is_empty();
-            Ok((key, known, reader.held_for_others()?))
+            // What is here of it takes no room a second time.
+            let part = reader.blob(&root)?.map_or(0, |blob| blob.held_bytes);
+            Ok((key, known, reader.held_for_others()?.saturating_sub(part)))
         });
         let (key, known, held) = read.await?;
-        if key.needed.is_none() {
+        let Some(need) = key.needed else {
             return Ok(if known { Outcome::NotNeeded } else { Outcome::Unknown });
+        };
+        if need.length != offer.length {
+            tracing::warn!(%peer, %root, said = offer.length, length = need.length, "an offer is not what the index says");
+            return Ok(Outcome::Failed(Reason::Other));
         }
-        let quota = self.care.presence.borrow().quota_bytes;
+        let free = self.care.presence.borrow().quota_bytes.unwrap_or(0).saturating_sub(held);
         let (reply, answer) = oneshot::channel();
-        let proposal = Proposal { peer, offer, key, held, quota, reply };
+        let proposal = Proposal { peer, offer, key, free, reply };
         if self.care.tell(News::Proposed(Box::new(proposal))).await.is_err() {
             return Ok(Outcome::Busy);
         }

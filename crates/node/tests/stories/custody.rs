@@ -1,11 +1,14 @@
 //! Who holds what, between real nodes: texts that were kept back, and receipts.
 
+use std::io::Cursor;
+
 use crate::common::{Machine, agree, team_of_two, until};
+use antiphon_core::address::{Address, Selector};
 use antiphon_core::custody::Holding;
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::FactId;
-use antiphon_node::{Domains, Draft, Trust, WipeKind};
+use antiphon_node::{ContentForm, Domains, Draft, NewContent, Trust, WipeDocuments, WipeKind};
 
 async fn remember_wages(machine: &Machine, text: &str) -> FactId {
     let edit = Edit::new().set(Field::Content, text.into()).set(Field::Domain, "wages".into());
@@ -92,5 +95,50 @@ async fn alice_reads_what_carol_signed_while_she_was_away() {
     until("alice has bob's receipt", async || signed(&alice, late, "bob").await == Some(Holding::Whole)).await;
     until("and carol's", async || signed(&alice, late, "carol").await == Some(Holding::Whole)).await;
     bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_keeps_a_machine_from_being_wiped_until_another_proves_that_it_has_it() {
+    let mut alice = Machine::start("alice").await;
+    let address = Address::new("alice", "admin", "shop", "login", "decision").unwrap();
+    let new = NewContent {
+        address: address.clone(),
+        role: "admin".into(),
+        content_type: "text/markdown".into(),
+        provenance: Provenance::default(),
+    };
+    alice.handle.put_content(new, Cursor::new(b"We sign tokens with Ed25519.".to_vec())).await.unwrap();
+    let documents = async |machine: &Machine| {
+        let check = machine.handle.wipe_check().await.unwrap();
+        (check.items.into_iter().find(|item| item.kind == WipeKind::Documents), check.documents)
+    };
+    let (item, counts) = documents(&alice).await;
+    let item = item.unwrap();
+    assert!(item.loses && item.fix.contains("antiphon invite"), "{item:?}");
+    assert_eq!((item.count, item.examples), (1, vec![address.to_string()]));
+    assert_eq!(counts, WipeDocuments { held: 1, only_here: 1, few: 0, target: 0 });
+    // Bob joins, and fetches it.
+    let mut bob = Machine::start("bob").await;
+    bob.joins(&alice).await;
+    alice.trusts("bob", Trust::Verified).await;
+    let item = documents(&alice).await.0.unwrap();
+    assert!(item.fix.contains("antiphon replication run"), "{item:?}");
+    until("bob knows of it", async || bob.handle.content(&address, Selector::Latest).await.is_ok()).await;
+    let open = bob.handle.open_content(&address, Selector::Latest, ContentForm::Cipher).await.unwrap();
+    open.collect(u64::MAX).await.unwrap();
+    until("bob has proved it", async || documents(&alice).await.0.is_none()).await;
+    let (_, counts) = documents(&alice).await;
+    assert_eq!((counts.held, counts.only_here), (1, 0));
+    until("what he proved is kept", async || {
+        let receipts = alice.handle.receipts().await.unwrap();
+        (receipts[0].documents, receipts[0].documents_here) == (1, 1)
+    })
+    .await;
+    // It is remembered while he is away, also after a new start.
+    bob.stop().await;
+    alice.stop().await;
+    alice.start_again().await;
+    assert!(documents(&alice).await.0.is_none());
     alice.stop().await;
 }

@@ -109,6 +109,7 @@ pub(crate) fn content(info: ContentInfo) -> ContentDto {
         readable: info.readable,
         held: held(info.held).to_owned(),
         held_bytes: info.held.bytes,
+        health: None,
         source: None,
         fetched_bytes: None,
     }
@@ -163,6 +164,8 @@ pub(crate) fn content_provider(provider: ContentProvider) -> ContentProviderDto 
         peer: provider.name,
         known_by: match provider.known_by {
             ProviderSource::Own => "own",
+            ProviderSource::Proved => "proved",
+            ProviderSource::Claimed => "claimed",
             ProviderSource::Author => "author",
             ProviderSource::Announced => "announced",
         }

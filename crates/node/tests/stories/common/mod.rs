@@ -51,7 +51,7 @@ impl Machine {
         self.run(impatient_config(&self.dir, self.name)).await;
     }
 
-    async fn run(&mut self, config: Config) {
+    pub(crate) async fn run(&mut self, config: Config) {
         let node = Node::start(config).await.unwrap();
         self.handle = node.handle();
         self.node = Some(node);
@@ -107,6 +107,8 @@ pub(crate) fn config(dir: &TempDir, name: &str) -> Config {
     config.listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
     config.mdns = false;
     config.name = Some(name.into());
+    // Who tests something else decides himself which ciphertexts are where.
+    config.replication.automatic = false;
     config
 }
 
@@ -114,13 +116,17 @@ fn impatient_config(dir: &TempDir, name: &str) -> Config {
     Config { peer_timeout_ms: PEER_TIMEOUT_MS, ..config(dir, name) }
 }
 
-pub(crate) async fn until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, done: impl AsyncFnMut() -> bool) {
+    until_within(60, what, done).await;
+}
+
+pub(crate) async fn until_within(seconds: u64, what: &str, mut done: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !done().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap_or_else(|_| panic!("still waiting: {what}"));
+    tokio::time::timeout(Duration::from_secs(seconds), wait).await.unwrap_or_else(|_| panic!("still waiting: {what}"));
 }
 
 pub(crate) async fn team_of_two() -> (Machine, Machine) {
