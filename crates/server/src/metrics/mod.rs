@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `family` | a metric with its samples, and its way into the text form |
 //! | `scrape` | asks the node for everything at once |
-//! | `node`, `peers`, `outbox`, `content`, `dht`, `trust`, `process` | one part of the node each |
+//! | `node`, `peers`, `outbox`, `content`, `replication`, `dht`, `trust`, `process` | one part of the node each |
 //!
 //! Counters begin at 0 when the node starts. Times are seconds since 1970, as OpenMetrics wants them.
 
@@ -20,6 +20,7 @@ mod node;
 mod outbox;
 mod peers;
 mod process;
+mod replication;
 mod scrape;
 mod trust;
 

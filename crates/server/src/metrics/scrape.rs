@@ -5,7 +5,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use super::family::Families;
-use super::{content, dht, node, outbox, peers, process, trust};
+use super::{content, dht, node, outbox, peers, process, replication, trust};
 use crate::error::{Code, Problem};
 
 /// What the names of the node's metrics begin with.
@@ -33,6 +33,7 @@ async fn gather(handle: &Handle) -> Result<(Families, antiphon_core::time::UnixM
     families.extend(outbox::families(&handle.outbox_stats().await?, &handle.outbox_levels()));
     families.extend(content::families(&handle.content_metrics().await?));
     families.extend(content::storage(&handle.storage_offer().await?));
+    families.extend(replication::families(&handle.replication_metrics().await?));
     families.extend(dht::families(&handle.dht_status().await?));
     families.extend(trust::families(&handle.peer_stats().await?, &handle.counters().await?));
     families.extend(trust::lines(handle).await?);
