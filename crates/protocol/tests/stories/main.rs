@@ -23,6 +23,8 @@ mod outbox_moderate;
 mod outbox_schedule;
 mod outbox_wire;
 mod outbox_world;
+mod replication_copies;
 mod replication_wire;
+mod replication_world;
 mod sync;
 mod wire;

@@ -3,7 +3,7 @@
 use antiphon_core::time::UnixMillis;
 
 use super::keys::{Key, KeyNo, NodeNo, Seconds};
-use super::nodes::{Change, Nodes};
+use super::nodes::{Change, Node, Nodes, Place};
 use super::{Manager, SETTLE_MS};
 
 impl Manager {
@@ -35,12 +35,11 @@ impl Manager {
 
     /// Whether a node is among those that are to hold a key, or would be if those before it did not count.
     fn is_near(&self, node: NodeNo, key: &Key, now: UnixMillis) -> bool {
-        let Some(distance) = self.nodes.get(node).filter(|node| node.offers).map(|node| node.distance(&key.root))
-        else {
-            return false;
-        };
-        let nearer = |(_, other): &(NodeNo, &super::nodes::Node)| {
-            other.offers && other.present && !other.is_full(key.length, now) && other.distance(&key.root) < distance
+        let Some(node) = self.nodes.get(node).filter(|node| node.offers) else { return false };
+        let root = Place::of(&key.root);
+        let distance = node.distance(root);
+        let nearer = |(_, other): &(NodeNo, &Node)| {
+            other.offers && other.present && !other.is_full(key.length, now) && other.distance(root) < distance
         };
         let most = self.target();
         self.nodes.members().filter(nearer).take(most).count() < most

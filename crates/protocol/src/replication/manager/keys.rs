@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_key_is_small() {
-        assert!(size_of::<Key>() <= 96, "{}", size_of::<Key>());
+        assert!(size_of::<Key>() <= 104, "{}", size_of::<Key>());
         assert!(size_of::<Record>() <= 16, "{}", size_of::<Record>());
     }
 

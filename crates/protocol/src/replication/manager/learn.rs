@@ -70,8 +70,9 @@ impl Manager {
             let node = self.nodes.get(node).map(|node| node.id);
             out.extend(node.map(|node| Output::Note { root, node, evidence: at(record.evidence(), now), history }));
         }
+        // Who holds it has something to do or to wait for now. Who does not only counts, and goes on asking ever less.
         if before.is_none_or(|before| before.holds() != record.holds())
-            && let Some(key) = self.keys.get_mut(no)
+            && let Some(key) = self.keys.get_mut(no).filter(|key| key.whole || held)
         {
             key.hope();
         }

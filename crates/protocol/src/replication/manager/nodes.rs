@@ -33,12 +33,38 @@ pub(super) struct Batch {
     pub(super) about: BTreeMap<Hash, Depth>,
 }
 
+/// Where a root or a node stands: its bytes, as two numbers, for distances are computed all the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place(u128, u128);
+
+impl Place {
+    /// Where a hash stands.
+    pub(super) fn of(hash: &Hash) -> Self {
+        let half = |from: usize| hash.0.iter().skip(from).take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte));
+        Self(half(0), half(16))
+    }
+}
+
+/// How far a node is from a root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Distance(u128, u128);
+
+impl Distance {
+    /// Its bytes.
+    pub(super) fn bytes(self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let both = self.0.to_be_bytes().into_iter().chain(self.1.to_be_bytes());
+        bytes.iter_mut().zip(both).for_each(|(byte, from)| *byte = from);
+        bytes
+    }
+}
+
 /// One node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) id: NodeId,
     /// Where it stands in the space of roots.
-    place: Hash,
+    place: Place,
     pub(super) member: bool,
     pub(super) offers: bool,
     pub(super) connected: bool,
@@ -70,7 +96,7 @@ impl Node {
     fn new(id: NodeId) -> Self {
         Self {
             id,
-            place: place(&id),
+            place: Place::of(&place(&id)),
             member: false,
             offers: false,
             connected: false,
@@ -89,13 +115,9 @@ impl Node {
         }
     }
 
-    /// Its distance to a root.
-    pub(super) fn distance(&self, root: &Hash) -> [u8; 32] {
-        let mut distance = self.place.0;
-        for (byte, other) in distance.iter_mut().zip(root.0) {
-            *byte ^= other;
-        }
-        distance
+    /// Its distance to a place.
+    pub(super) const fn distance(&self, to: Place) -> Distance {
+        Distance(self.place.0 ^ to.0, self.place.1 ^ to.1)
     }
 
     /// Whether it said that it has no room for so much.
@@ -374,8 +396,9 @@ impl Nodes {
 
     /// Members in the order in which they are to hold a root, those that offer no room last.
     pub(super) fn order(&self, root: &Hash) -> Vec<NodeNo> {
-        let mut order: Vec<(bool, [u8; 32], NodeNo)> =
-            self.members().map(|(no, node)| (!node.offers, node.distance(root), no)).collect();
+        let to = Place::of(root);
+        let mut order: Vec<(bool, Distance, NodeNo)> =
+            self.members().map(|(no, node)| (!node.offers, node.distance(to), no)).collect();
         order.sort_unstable();
         order.into_iter().map(|(_, _, no)| no).collect()
     }
@@ -394,5 +417,54 @@ fn change(no: NodeNo, before: Before, node: &Node, now: UnixMillis) -> Option<Ch
         Some(Change::Room(no))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_that_of_everybody() {
+        let id = |n: u64| NodeId(Hash::of(&n.to_be_bytes()).0);
+        let mut nodes = Nodes::new(id(0));
+        let member =
+            |n| Member { node: id(n), offers: n != 3, free_bytes: None, connected: true, away_since: UnixMillis(0) };
+        let members: Vec<Member> = (0..9).map(member).collect();
+        nodes.set_members(&members, 1_000, UnixMillis(1));
+        for n in 0..200_u64 {
+            let root = Hash::of(&n.to_le_bytes());
+            let mut order = antiphon_core::replication::order(&root, (0..9).filter(|n| *n != 3).map(id));
+            order.push(id(3));
+            let own: Vec<NodeId> = nodes.order(&root).iter().map(|no| nodes.get(*no).unwrap().id).collect();
+            assert_eq!(own, order);
+            let first = nodes.get(nodes.order(&root)[0]).unwrap();
+            let distance = antiphon_core::replication::distance(&first.id, &root);
+            assert_eq!(first.distance(Place::of(&root)).bytes(), distance);
+        }
+    }
+
+    #[test]
+    fn who_was_alone_for_long_gives_the_others_time() {
+        let (alice, bob, carol) = (NodeId([1; 32]), NodeId([2; 32]), NodeId([3; 32]));
+        let member = |node, connected, away_since| Member {
+            node,
+            offers: true,
+            free_bytes: None,
+            connected,
+            away_since: UnixMillis(away_since),
+        };
+        let mut nodes = Nodes::new(alice);
+        let all = |bob_there, carol_there| {
+            [member(alice, true, 0), member(bob, bob_there, 1_000), member(carol, carol_there, 1_000)]
+        };
+        nodes.set_members(&all(true, true), 100, UnixMillis(1_000));
+        nodes.set_members(&all(false, false), 100, UnixMillis(1_000));
+        assert_eq!(nodes.leave(100, UnixMillis(1_100)).len(), 2);
+        let (changes, _) = nodes.set_members(&all(true, false), 100, UnixMillis(5_000));
+        assert_eq!(changes, [Change::Came(1), Change::Came(2)], "carol may be on her way");
+        assert_eq!(nodes.leave(100, UnixMillis(5_100)), [Change::Left(2)]);
+        let (changes, _) = nodes.set_members(&all(false, false), 100, UnixMillis(5_100));
+        assert_eq!(changes, [Change::Left(1)]);
     }
 }

@@ -48,8 +48,10 @@ impl Manager {
 
     fn offer(&mut self, no: KeyNo, to: NodeNo, now: UnixMillis, out: &mut Vec<Output>) {
         let (Some(key), Some(peer)) = (self.keys.get(no), self.nodes.get(to).map(|node| node.id)) else { return };
-        let may = key.whole && !self.trimming.contains(&key.root) && (self.settings.automatic || key.forced);
-        let wanted = may && !self.holds(key, to, now) && self.view(key, now).first.contains(&to);
+        let view = self.view(key, now);
+        let may = key.whole && !self.trimming.contains(&key.root);
+        let acts = may && self.acts(key, self.holders_before(key, &view, now));
+        let wanted = acts && !self.holds(key, to, now) && view.first.contains(&to);
         if !wanted || self.offered.contains_key(&(key.root, to)) {
             return self.keys.due_by(no, now.after(AGAIN_MS));
         }

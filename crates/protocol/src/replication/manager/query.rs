@@ -6,7 +6,7 @@ use antiphon_core::time::UnixMillis;
 
 use super::Manager;
 use super::keys::{Key, Record};
-use super::nodes::Nodes;
+use super::nodes::{Nodes, Place};
 use super::words::{Evidence, HealthCounts, Metrics, Provider, Status};
 
 impl Manager {
@@ -101,7 +101,7 @@ impl Manager {
             added_at: record.added.millis(),
             last_seen: record.at.millis(),
             quality: record.history().quality(),
-            distance: node.distance(&key.root),
+            distance: node.distance(Place::of(&key.root)).bytes(),
             evidence: record.evidence(),
             connected: node.connected,
             member: node.member,
@@ -116,7 +116,7 @@ impl Manager {
             added_at: key.created.millis(),
             last_seen: now,
             quality: 1.0,
-            distance: own.map_or([0; 32], |node| node.distance(&key.root)),
+            distance: own.map_or([0; 32], |node| node.distance(Place::of(&key.root)).bytes()),
             evidence: Evidence::Proved(now),
             connected: true,
             member: own.is_some_and(|node| node.member),

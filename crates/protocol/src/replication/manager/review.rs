@@ -113,8 +113,7 @@ impl Manager {
         if now < key.retry_at {
             return key.retry_at;
         }
-        let turn = rank.map(|rank| if rank == 0 { 0 } else { TURN_ROUNDS + TURN_ROUNDS_EACH.saturating_mul(rank) });
-        let acting = turn.is_some_and(|turn| key.attempts >= turn) && (self.settings.automatic || key.forced);
+        let acting = rank.is_some_and(|rank| self.acts(key, rank));
         for node in idle {
             if acting {
                 self.queue_offer(no, node);
@@ -123,6 +122,18 @@ impl Manager {
             }
         }
         self.next_round(no, if acting { OFFER_AGAIN_MS } else { ASK_AGAIN_MS }, now)
+    }
+
+    /// Whether it is this node that makes the copies, after so many holders that come before it.
+    pub(super) const fn acts(&self, key: &Key, rank: u8) -> bool {
+        let turn = if rank == 0 { 0 } else { TURN_ROUNDS + TURN_ROUNDS_EACH.saturating_mul(rank) };
+        key.attempts >= turn && (self.settings.automatic || key.forced)
+    }
+
+    /// How many connected members that come before the own node are believed to hold a key.
+    pub(super) fn holders_before(&self, key: &Key, view: &View, now: UnixMillis) -> u8 {
+        let holders = view.earlier().iter().filter(|node| self.is_connected(**node) && self.holds(key, **node, now));
+        u8::try_from(holders.count()).unwrap_or(u8::MAX)
     }
 
     /// Whether a node is being asked about a key or offered it, or is to be.
@@ -155,7 +166,8 @@ impl Manager {
         if now < key.retry_at {
             return key.retry_at;
         }
-        let most = self.target() + usize::from(key.attempts) * 2;
+        let more = if key.actual() == 0 { key.attempts.saturating_mul(2) } else { key.attempts / 3 };
+        let most = self.target() + usize::from(more);
         let asked = view.order.iter().copied().filter(|node| self.is_connected(*node)).take(most);
         for node in asked.filter(|node| !self.holds(key, *node, now)).collect::<Vec<_>>() {
             self.want(no, node, Depth::Question);
