@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     audit, backup, bundle, content, custody, dht, divergences, facts, federation, gene, import, inbox, incidents, init,
-    mcp, members, outbox, peers, recall, recover, remember, resources, send, shell, team, up, verify, why,
+    mcp, members, outbox, peers, recall, recover, remember, replication, resources, send, shell, team, up, verify, why,
 };
 
 /// Shared memory for AI agents that lives on your own machines.
@@ -93,6 +93,9 @@ pub(crate) enum Command {
     /// Store, read and find documents that are encrypted for roles
     #[command(subcommand)]
     Content(content::ContentCommand),
+    /// Show how many copies of documents there are, and have them repaired now
+    #[command(subcommand)]
+    Replication(replication::ReplicationCommand),
     /// Say why a fact or a document is not on another node, or what stands between this node and that
     Why(why::WhyArgs),
     /// Show and set what is shared with the team

@@ -24,6 +24,7 @@ pub(crate) mod peers;
 pub(crate) mod recall;
 pub(crate) mod recover;
 pub(crate) mod remember;
+pub(crate) mod replication;
 pub(crate) mod resources;
 pub(crate) mod send;
 pub(crate) mod shell;

@@ -8,12 +8,14 @@ mod content;
 mod dht;
 mod network;
 mod outbox;
+mod replication;
 mod storage;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use antiphon_core::replication::Settings as ReplicationSettings;
 use antiphon_node::{DhtSettings, OutboxConfig, ReachConfig, StorageSettings};
 
 use crate::outcome::{Code, Problem, file_problem};
@@ -38,6 +40,8 @@ pub(crate) struct FileConfig {
     pub(crate) network: ReachConfig,
     /// `[outbox]`.
     pub(crate) outbox: OutboxConfig,
+    /// `[replication]`.
+    pub(crate) replication: ReplicationSettings,
     /// `[storage]`.
     pub(crate) storage: StorageSettings,
 }
@@ -66,7 +70,8 @@ pub(crate) fn read(home: &Path) -> Result<FileConfig, Problem> {
 fn parse(text: &str, name: &str) -> Result<FileConfig, Problem> {
     let reader = Reader::new(text, name);
     let document = reader.document()?;
-    let table = Table::new(&reader, document.get_ref(), "", &["content", "dht", "network", "outbox", "storage"])?;
+    let known = ["content", "dht", "network", "outbox", "replication", "storage"];
+    let table = Table::new(&reader, document.get_ref(), "", &known)?;
     let mut config = FileConfig::default();
     if let Some(entry) = table.get("content") {
         config.content_cache_bytes = content::read(&entry)?;
@@ -79,6 +84,9 @@ fn parse(text: &str, name: &str) -> Result<FileConfig, Problem> {
     }
     if let Some(entry) = table.get("outbox") {
         config.outbox = outbox::read(&entry)?;
+    }
+    if let Some(entry) = table.get("replication") {
+        config.replication = replication::read(&entry)?;
     }
     if let Some(entry) = table.get("storage") {
         config.storage = storage::read(&entry)?;
@@ -121,6 +129,12 @@ quota_mib = 512
             .dht;
         assert_eq!(dht.prefix.map(|prefix| prefix.to_string()).as_deref(), Some("/team"));
         assert_eq!((dht.mode.name(), dht.backend.name(), dht.intervals.discovery_ms), ("client", "local", 5_000));
+        let copies =
+            "[replication]\nfactor = 12\ngrace = \"5s\"\nprovider_ttl = \"2d\"\nautomatic = false\nconcurrent = 2";
+        let copies = parse(copies, "f").unwrap().replication;
+        assert_eq!((copies.factor, copies.grace_ms, copies.provider_ttl_ms), (12, 5_000, 172_800_000));
+        assert_eq!((copies.automatic, copies.reprovide, copies.concurrent), (false, true, 2));
+        assert_eq!(copies.providers_per_key, 12, "as many are known as there should be copies");
         assert_eq!(parse("", "f").unwrap(), FileConfig::default());
         assert_eq!(parse("[outbox]", "f").unwrap(), FileConfig::default());
         assert_eq!(read(Path::new("/nowhere")).unwrap(), FileConfig::default());
@@ -154,6 +168,12 @@ quota_mib = 512
         check("[dht]\nbootstrap = [\"/ip4/10.0.0.1/tcp/1\"]", 2, &["/p2p/PEER"]);
         check("[dht]\ndiscovery = \"1ms\"", 2, &["30s, 5m or 12h"]);
         check("[dht]\nauto = true", 2, &["dht.auto"]);
+        check("[replication]\nfactor = 0", 2, &["whole number", "from 1 to 16"]);
+        check("[replication]\ngrace = \"0s\"", 2, &["replication.grace", "10m"]);
+        check("[replication]\nprovider_ttl = 24", 2, &["text"]);
+        check("[replication]\nfactor = 5\nproviders_per_key = 4", 3, &["at least 5"]);
+        check("[replication]\ngrase = \"5s\"", 2, &["did you mean grace?"]);
+        check("[replication]\nkeep_own = 1", 2, &["true or false"]);
         check("[storage]\noffer = \"yes\"", 2, &["true or false"]);
         check("[storage]\nquota_mib = 0", 2, &["whole number"]);
         check("[storage]\nquota = 7", 2, &["storage.quota", "did you mean quota_mib?"]);

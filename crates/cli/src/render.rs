@@ -17,6 +17,7 @@ pub(crate) mod node;
 pub(crate) mod outbox;
 pub(crate) mod qr;
 pub(crate) mod recovery;
+pub(crate) mod replication;
 pub(crate) mod resources;
 pub(crate) mod restored;
 pub(crate) mod team;

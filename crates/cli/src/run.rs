@@ -9,8 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::args::{Cli, Command};
 use crate::commands::{
     audit, backup, bundle, content, custody, dht, divergences, down, facts, federation, gene, import, inbox, incidents,
-    init, mcp, members, outbox, peers, recall, recover, remember, resources, send, shell, status, team, up, verify,
-    why,
+    init, mcp, members, outbox, peers, recall, recover, remember, replication, resources, send, shell, status, team,
+    up, verify, why,
 };
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
@@ -110,6 +110,7 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Dht(command) => dht::run(command, session).await,
         Command::Resources(command) => resources::run(command, session).await,
         Command::Content(command) => content::run(command, session).await,
+        Command::Replication(command) => replication::run(command, session).await,
         Command::Why(args) => why::run(args, session).await,
         Command::Federation(command) => federation::run(command, session).await,
         Command::Backup(command) => backup::run(command, session).await,

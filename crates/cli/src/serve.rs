@@ -86,6 +86,7 @@ pub(crate) async fn start(settings: &Settings, session: &Session) -> Result<Runn
         outbox,
         dht: file.dht,
         reach: file.network,
+        replication: file.replication,
         storage: file.storage,
         content_cache_bytes: file.content_cache_bytes.unwrap_or(defaults.content_cache_bytes),
         ..defaults

@@ -14,6 +14,7 @@ mod messages;
 mod outbox;
 mod readiness;
 mod recovery;
+mod replication;
 mod resources;
 mod team;
 mod trail;
@@ -65,11 +66,20 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn new(handle: Handle, own: NodeId, http: Option<String>, findings: Vec<FindingDto>) -> Self {
-        Self { handle, own, http, findings, named: Named::default(), append: Mutex::new(()), soundness: Soundness::default() }
+        Self {
+            handle,
+            own,
+            http,
+            findings,
+            named: Named::default(),
+            append: Mutex::new(()),
+            soundness: Soundness::default(),
+        }
     }
 
     pub(crate) async fn status(&self) -> Result<StatusDto, Problem> {
-        Ok(convert::status(self.handle.status().await?, self.now(), self.http.clone(), &self.findings))
+        let status = convert::status(self.handle.status().await?, self.now(), self.http.clone(), &self.findings);
+        self.with_copies(status).await
     }
 
     pub(crate) async fn remember(&self, fact: NewFactDto) -> Result<WrittenDto, Problem> {

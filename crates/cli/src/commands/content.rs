@@ -50,6 +50,12 @@ pub(crate) enum ContentCommand {
         /// Its address
         address: String,
     },
+    /// Free what nobody needs any more on this machine
+    Gc {
+        /// Only show it, each with its reason
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Show what was done with documents since the node started
     Metrics {
         /// First drop what is too old from the cache
@@ -171,6 +177,7 @@ pub(crate) async fn run(command: ContentCommand, session: &Session) -> Outcome {
             let removed = session.node().await?.remove_content(&remove).await?;
             output.result(&removed, render::content::removed)
         }
+        ContentCommand::Gc { dry_run } => super::replication::collect_garbage(dry_run, session).await,
         ContentCommand::Metrics { cleanup } => metrics(cleanup, session).await,
     }
 }

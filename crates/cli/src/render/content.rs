@@ -57,9 +57,10 @@ pub(crate) fn list(contents: &[ContentDto]) -> String {
             ago(&content.timestamp, now),
             safe(&content.author),
             access(content),
+            content.health.as_deref().map(super::replication::health).unwrap_or_default(),
         ]
     };
-    table(&["address", "version", "role", "size", "age", "by", "here"], contents.iter().map(row))
+    table(&["address", "version", "role", "size", "age", "by", "here", "copies"], contents.iter().map(row))
 }
 
 /// What this node can do with it.
@@ -111,6 +112,10 @@ pub(crate) fn status(status: &ContentStatusDto) -> String {
         }
         _ => "nothing".to_owned(),
     };
+    let copies = match &status.copies {
+        Some(copies) => super::replication::copies(copies),
+        None => format!("{} known", status.replication_factor),
+    };
     let readable = if content.readable { "yes" } else { "no: its roles may not read it" };
     let lines = [
         ("version", content.version.to_string()),
@@ -123,7 +128,7 @@ pub(crate) fn status(status: &ContentStatusDto) -> String {
         ("manifest", content.manifest.clone()),
         ("here", here),
         ("readable", readable.to_owned()),
-        ("copies", format!("{} known", status.replication_factor)),
+        ("copies", copies),
     ];
     let mut out = styled(STRONG, &safe(&content.address));
     if content.removed {

@@ -29,6 +29,7 @@ pub(crate) fn status(status: &StatusDto, home: &Path) -> String {
     for address in &status.listen {
         out.push_str(&lines(&[("listens at", address.clone())]));
     }
+    out.push_str(&super::replication::summary(&status.copies));
     out.push_str(&super::outbox::summary(&status.outbox));
     if status.unread > 0 {
         let unread = count(status.unread, "unread message");

@@ -184,6 +184,7 @@ pages! {
     messages = "messages.md",
     offline = "offline.md",
     recovery = "recovery.md",
+    replication = "replication.md",
     sealed = "sealed.md",
     silent_members = "silent-members.md",
     trust = "trust.md",

@@ -21,6 +21,7 @@ mod qr;
 mod reasons;
 mod recovery;
 mod registry;
+mod replication;
 mod resources;
 mod team;
 mod two_machines;

@@ -16,6 +16,7 @@ mod incidents;
 mod messages;
 mod outbox;
 mod recovery;
+mod replication;
 mod resources;
 mod stdio;
 mod team;

@@ -14,6 +14,7 @@ mod message;
 mod outbox;
 mod page;
 mod recovery;
+mod replication;
 mod resource;
 mod restored;
 mod team;
@@ -39,6 +40,10 @@ pub(crate) use message::{inbox_of, message, message_of, messages};
 pub(crate) use outbox::{outbox_item, outbox_items, outbox_levels, outbox_retried, outbox_stats};
 pub(crate) use page::{node_named, page};
 pub(crate) use recovery::{expected_of, former_place, recovery, sealed, sealed_to};
+pub(crate) use replication::{
+    garbage, health_counts, health_of, holder, priority_of, replica, replication_cursor, replication_cursor_of,
+    replication_metrics,
+};
 pub(crate) use resource::{
     offer, planned_use_of, question_of, resource_detail, resource_edit_of, resource_filter_of, resource_of,
     resource_search, resource_told, resource_verified, resources, windows_of,

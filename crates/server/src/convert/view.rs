@@ -17,8 +17,8 @@ use serde_json::{Value as Json, json};
 
 use super::federation::in_words;
 use crate::dto::{
-    AnchorDto, FactDto, FindingDto, HandshakeDto, HistoryEntryDto, HitDto, InvitationDto, JoinedDto, PeerDto,
-    ProvenanceDto, ReasonDto, RecallDto, StatusDto, TeamDto, VerifyDto, WrittenDto,
+    AnchorDto, FactDto, FindingDto, HandshakeDto, HealthCountsDto, HistoryEntryDto, HitDto, InvitationDto, JoinedDto,
+    PeerDto, ProvenanceDto, ReasonDto, RecallDto, StatusDto, TeamDto, VerifyDto, WrittenDto,
 };
 use crate::time::rfc3339;
 
@@ -251,6 +251,7 @@ pub(crate) fn status(status: Status, now: UnixMillis, http: Option<String>, find
         events: status.events,
         peers: status.peers.into_iter().map(|view| peer(view, now)).collect(),
         outbox: super::outbox::outbox_summary(status.outbox),
+        copies: HealthCountsDto::default(),
         unread: status.unread,
         restored: status.rejoined.map(super::restored::restored),
         problems: findings.iter().cloned().chain(status.problems.into_iter().map(finding)).collect(),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ActorDto, Scalar};
+use super::{ActorDto, ReplicaDto, Scalar};
 
 /// Which document is stored, and as whom. The document itself is the body of the request, as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -103,6 +103,9 @@ pub struct ContentDto {
     pub held: String,
     /// Bytes of ciphertext on this node.
     pub held_bytes: u64,
+    /// How its copies stand: `healthy`, `degraded` or `critical`. Only in lists and the state of a document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
     /// Where the bytes of an answer came from: `cache`, `own` or `peers`. Only in answers that carry the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -203,7 +206,7 @@ pub struct ContentVersionsDto {
 }
 
 /// Everything that is known of one document.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ContentStatusDto {
     /// Its latest version, or the one that the address selects.
     #[serde(flatten)]
@@ -214,6 +217,9 @@ pub struct ContentStatusDto {
     pub replication_factor: usize,
     /// Parts of it on this node were found damaged and are fetched again when it is asked for.
     pub damaged: bool,
+    /// How its copies stand, and who holds them; missing where nobody needs them any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<ReplicaDto>,
 }
 
 /// Who holds a document.

@@ -39,7 +39,7 @@ pub use content::{
 };
 pub use custody::{
     FactHoldingDto, FactReceiptsDto, MemberReceiptDto, ReceiptsAskedDto, ReceiptsDto, StuckDto, WipeCheckDto,
-    WipeItemDto,
+    WipeDocumentsDto, WipeItemDto,
 };
 pub use dht::{
     DhtAnnounceDto, DhtBackendDto, DhtCardDto, DhtChoiceDto, DhtEnteredDto, DhtKeyDto, DhtOperationDto, DhtPeerDto,
@@ -84,8 +84,9 @@ pub use recovery::{
     UnsealedDto,
 };
 pub use replication::{
-    GarbageDto, GarbageItemDto, HealthCountsDto, ReplicaDto, ReplicaHolderDto, ReplicationAskDto, ReplicationDto,
-    ReplicationMetricsDto, ReplicationPriorityDto, ReplicationRanDto, ReplicationRunDto, ReplicationSettingsDto,
+    GarbageDto, GarbageItemDto, HealthCountsDto, ReplicaDto, ReplicaHolderDto, ReplicaHoldersAskDto, ReplicaHoldersDto,
+    ReplicationAskDto, ReplicationDto, ReplicationMetricsDto, ReplicationPriorityDto, ReplicationRanDto,
+    ReplicationRunDto, ReplicationSettingsDto,
 };
 pub use resource::{
     ConsiderDto, NewConsiderDto, NewResourceDto, OfferDto, OfferListDto, OffersDto, ResourceCheckedDto,

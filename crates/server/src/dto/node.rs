@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HealthDto, OutboxDto, RestoredDto};
+use super::{HealthCountsDto, HealthDto, OutboxDto, RestoredDto};
 
 /// A team.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -181,6 +181,9 @@ pub struct StatusDto {
     pub peers: Vec<PeerDto>,
     /// What waits to be sent.
     pub outbox: OutboxDto,
+    /// How the copies of documents stand.
+    #[serde(default)]
+    pub copies: HealthCountsDto,
     /// Messages that came and were not read.
     #[serde(default)]
     pub unread: u64,

@@ -46,9 +46,9 @@ pub struct HealthCountsDto {
 /// How the copies of one version of a document stand, as this node knows it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ReplicaDto {
-    /// Address of the document.
+    /// Address of the document; empty where the index does not name it any more.
     pub address: String,
-    /// Which version of it.
+    /// Which version of it; then 0.
     pub version: u64,
     /// Name of its root manifest.
     pub manifest: String,
@@ -66,10 +66,9 @@ pub struct ReplicaDto {
     pub priority: String,
     /// Whether all of it is on this node.
     pub is_local: bool,
-    /// When this node first heard of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created: Option<String>,
-    /// When this node last said and proved that it holds it.
+    /// When this node first heard of it since it started.
+    pub created: String,
+    /// When this node last had all copies proved anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reprovided: Option<String>,
     /// Everybody of whom it is known whether they hold it, whoever should hold it first in front.
@@ -86,23 +85,49 @@ pub struct ReplicaHolderDto {
     pub peer: String,
     /// Whether it is this node.
     pub own: bool,
+    /// Whether it is a member; one that was removed may have had it last.
+    pub member: bool,
     /// Whether there is a connection.
     pub connected: bool,
-    /// `proved`: it answered a challenge; `claimed`: it signed that it holds it; `missing`: it does not hold it;
-    /// `wrong`: what it answered was wrong.
+    /// Whether it is one of those that are to hold it.
+    pub placed: bool,
+    /// `proved`: it answered a challenge; `claimed`: it signed that it holds it; `announced`: it says so in the hash
+    /// table; `missing`: it does not hold it; `wrong`: what it answered was wrong.
     pub known_by: String,
+    /// When it did so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_at: Option<String>,
     /// Whether it is one of the copies that are counted.
     pub counts: bool,
     /// When it was first known to hold it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub added_at: Option<String>,
-    /// When it last showed that it holds it, or was heard of with it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_seen: Option<String>,
+    pub added_at: String,
+    /// When it last said or showed something of it.
+    pub last_seen: String,
     /// How reliable it was lately, from 0 to 1.
     pub quality: f64,
     /// How far it is from the document: the smallest is the first to hold it. 32 bytes in hex.
     pub distance: String,
+}
+
+impl ReplicaDto {
+    /// Who is known to have held it last.
+    pub fn last_holder(&self) -> Option<&ReplicaHolderDto> {
+        let held = self.providers.iter().filter(|holder| holder.holds());
+        // Times of one form compare as they are written.
+        held.max_by(|one, other| one.last_seen.cmp(&other.last_seen))
+    }
+}
+
+impl ReplicaHolderDto {
+    /// Whether it holds it, as far as is known.
+    pub fn holds(&self) -> bool {
+        matches!(self.known_by.as_str(), "proved" | "claimed" | "announced")
+    }
+
+    /// Its name, or else its peer id.
+    pub fn called(&self) -> &str {
+        if self.peer.is_empty() { &self.peer_id } else { &self.peer }
+    }
 }
 
 /// Whose copies are asked after and repaired now.
@@ -129,7 +154,7 @@ pub struct ReplicationRanDto {
 pub struct ReplicationPriorityDto {
     /// Its address, with a selector where an older version is meant.
     pub address: String,
-    /// `low`, `normal` or `high`.
+    /// `low`, `normal`, `high`, or `auto` for what follows from the version: older ones are low.
     pub priority: String,
 }
 
@@ -144,13 +169,25 @@ pub struct ReplicationMetricsDto {
     pub average_replication: f64,
     /// How they stand.
     pub health: HealthCountsDto,
-    /// How often this node said and proved again what it holds.
+    /// How often the copies of a ciphertext were proved anew because it was time.
     pub reprovide_operations: u64,
     /// Copies that were made at another member because of this node.
     pub successful: u64,
     /// Attempts that came to nothing.
     pub failed: u64,
-    /// When this node last said and proved again what it holds.
+    /// Answers of others that spoke for a copy.
+    pub proofs: u64,
+    /// Answers of others that were wrong.
+    pub wrong: u64,
+    /// Copies that this node took from others.
+    pub taken: u64,
+    /// Own copies that were dropped because enough others hold them.
+    pub trimmed: u64,
+    /// Copies that are being made at others.
+    pub offers_under_way: u64,
+    /// Copies that wait for their turn to be made.
+    pub offers_waiting: u64,
+    /// When copies were last proved anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reprovide: Option<String>,
     /// When it last cleared away what is not needed.
@@ -158,6 +195,9 @@ pub struct ReplicationMetricsDto {
     pub last_cleanup: Option<String>,
     /// Bytes that are held for others.
     pub held_for_others_bytes: u64,
+    /// Bytes that are being fetched for others.
+    #[serde(default)]
+    pub promised_bytes: u64,
     /// Most bytes that are held for others; missing where no room is offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota_bytes: Option<u64>,
@@ -178,6 +218,8 @@ pub struct ReplicationSettingsDto {
     pub cleanup_interval_ms: u64,
     /// How long a holder is believed without being asked again, in milliseconds.
     pub provider_ttl_ms: u64,
+    /// How old a proof of a copy may be that another one is dropped for, in milliseconds.
+    pub proof_age_ms: u64,
     /// Most holders that are known of one document.
     pub providers_per_key: u64,
     /// Whether missing copies are made without being asked for.
@@ -193,12 +235,34 @@ pub struct ReplicationSettingsDto {
 /// What nobody needs on this node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct GarbageDto {
-    /// Whether it was only looked at; else it is freed.
+    /// Whether it was only looked at.
     pub dry_run: bool,
-    /// Bytes of all of it.
+    /// Bytes that were freed, or would be.
     pub bytes: u64,
-    /// Each ciphertext.
+    /// Each ciphertext, those that stay for now among them.
     pub items: Vec<GarbageItemDto>,
+}
+
+/// Who holds a document.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ReplicaHoldersDto {
+    /// Its address.
+    pub address: String,
+    /// Name of its root manifest.
+    pub manifest: String,
+    /// Those that hold it, those that are counted first.
+    pub providers: Vec<ReplicaHolderDto>,
+}
+
+/// Whose holders are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplicaHoldersAskDto {
+    /// Address of the document, with a selector where an older version is meant.
+    pub address: String,
+    /// Most of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
 }
 
 /// A ciphertext that nobody needs.
@@ -208,11 +272,14 @@ pub struct GarbageItemDto {
     pub manifest: String,
     /// Bytes of it on this node.
     pub bytes: u64,
-    /// A short word that does not change.
+    /// Why it is not needed: `removed`, `unauthorised`, `withdrawn`, `left_team` or `unknown`.
     pub reason: String,
-    /// The same for people.
+    /// The same for people, and what keeps it for now.
     pub text: String,
     /// The address it was stored under, where the index still knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// What keeps it for now: `in_use` or `waits`. Missing where it is freed, or would be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays: Option<String>,
 }

@@ -19,6 +19,7 @@ mod openapi;
 mod outbox;
 mod problem;
 mod recovery;
+mod replication;
 mod resources;
 mod team;
 mod trail;
@@ -111,6 +112,7 @@ fn both_doors() -> Routes {
         .merge(outbox::routes())
         .merge(resources::short())
         .merge(content::short())
+        .merge(replication::short())
         .merge(dht::short())
         .merge(team::short());
     let writes = Routes::new()
@@ -140,6 +142,7 @@ fn both_doors() -> Routes {
         .merge(team::long())
         .merge(resources::long())
         .merge(content::long())
+        .merge(replication::long())
         .merge(dht::long())
         .merge(recovery::routes());
     bounded(asks, ASK_BYTES_MAX, ASKS_MAX, SECONDS_MAX)

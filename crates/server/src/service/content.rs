@@ -70,11 +70,14 @@ impl Service {
         let (address, selector) = convert::address_of(&ask.address)?;
         let content = self.handle.content(&address, selector).await?;
         let providers = self.handle.known_holders(&content).await?;
+        let copies = self.handle.replication_status(content.root).await?.map(convert::replica);
+        let health = copies.as_ref().map(|copies| copies.health.clone());
         Ok(ContentStatusDto {
+            copies,
             dht_peers: providers.iter().map(|provider| provider.peer.to_string()).collect(),
             replication_factor: providers.len(),
             damaged: content.held.damaged,
-            content: convert::content(content),
+            content: ContentDto { health, ..convert::content(content) },
         })
     }
 

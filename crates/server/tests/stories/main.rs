@@ -16,6 +16,7 @@ mod messages;
 mod metrics;
 mod openapi;
 mod outbox;
+mod replication;
 mod resources;
 mod sealed;
 mod trust;

@@ -138,13 +138,16 @@ fn all_versions(versions: &ContentVersionsDto) -> Answer {
 
 fn status(status: &ContentStatusDto) -> Answer {
     let content = &status.content;
+    let copies = match &status.copies {
+        Some(copies) => format!("{} of {} copies ({})", copies.actual, copies.target, copies.health),
+        None => format!("{} known holders", status.replication_factor),
+    };
     let text = format!(
-        "{}\n  type {}, readable by {}, {} of it here, {} known holders",
+        "{}\n  type {}, readable by {}, {} of it here, {copies}",
         line(content),
         quoted(&content.content_type),
         content.encrypted_for.join(", "),
         content.held,
-        status.replication_factor
     );
     answer(text, status)
 }

@@ -33,6 +33,7 @@ fn listed(more: More) -> Tool {
         }
         More::Resources | More::ResourcePublish | More::ResourceVerify => super::resources::listed(more),
         More::Contents | More::ContentShow => super::contents::listed(more),
+        More::Replication | More::ReplicationRun => super::replication::listed(more),
         _ => team(more),
     };
     let annotations = match more {
@@ -47,7 +48,7 @@ fn listed(more: More) -> Tool {
         More::OutboxRetry => writes().destructive(false).idempotent(true),
         More::ResourcePublish => writes().destructive(true).idempotent(false),
         // It speaks to another machine.
-        More::ResourceVerify => writes().destructive(false).idempotent(true).open_world(true),
+        More::ResourceVerify | More::ReplicationRun => writes().destructive(false).idempotent(true).open_world(true),
         _ => reads(),
     };
     tool(more.name(), description, object(properties), required, annotations)

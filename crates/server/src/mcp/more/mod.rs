@@ -9,6 +9,7 @@ mod custody;
 mod dht;
 mod list;
 mod outbox;
+mod replication;
 mod resources;
 mod show;
 
@@ -66,11 +67,13 @@ pub(super) enum More {
     Contents,
     ContentShow,
     Dht,
+    Replication,
+    ReplicationRun,
 }
 
 impl More {
     /// Every one.
-    pub(super) const ALL: [Self; 36] = [
+    pub(super) const ALL: [Self; 38] = [
         Self::FactsList,
         Self::FactsHistory,
         Self::Divergences,
@@ -107,6 +110,8 @@ impl More {
         Self::Contents,
         Self::ContentShow,
         Self::Dht,
+        Self::Replication,
+        Self::ReplicationRun,
     ];
 
     /// Its name.
@@ -146,6 +151,8 @@ impl More {
             Self::Contents => "contents",
             Self::ContentShow => "content_show",
             Self::Dht => "dht",
+            Self::Replication => "replication",
+            Self::ReplicationRun => "replication_run",
             Self::Outbox => "outbox",
             Self::OutboxRetry => "outbox_retry",
         }
@@ -166,6 +173,7 @@ impl More {
                 | Self::ResourcePublish
                 | Self::ResourceVerify
                 | Self::OutboxRetry
+                | Self::ReplicationRun
         )
     }
 }
@@ -220,6 +228,7 @@ pub(super) async fn run(
         More::Resources | More::ResourcePublish | More::ResourceVerify => {
             resources::run(service, tool, arguments).await
         }
+        More::Replication | More::ReplicationRun => replication::run(service, tool, arguments).await,
         More::Contents | More::ContentShow => contents::run(service, tool, arguments).await,
         More::Receipts | More::WipeCheck => custody::run(service, tool, arguments).await,
         _ => bundles(service, tool, arguments).await,
