@@ -108,8 +108,9 @@ pub use reader::Reader;
 pub use receipts::{KeptReceipt, RECEIPTS_MAX};
 pub use removed::Removed;
 pub use replication::{
-    Dropped, GarbageRow, Held, KeptPossession, POSSESSIONS_MAX, POSSESSIONS_PER_NODE_MAX, REPLICAS_PER_ROOT_MAX,
-    REPLICATION_ROWS_MAX, Replica, ReplicaEvidence, ReplicaNote, ReplicationKey, ReplicationNeed, Unneeded,
+    Dropped, GarbageRow, Held, HeldCopy, KeptPossession, POSSESSIONS_MAX, POSSESSIONS_PER_NODE_MAX,
+    REPLICAS_PER_ROOT_MAX, REPLICATION_ROWS_MAX, Replica, ReplicaEvidence, ReplicaNote, ReplicationKey,
+    ReplicationNeed, Unneeded,
 };
 pub use resources::{
     CONSIDERS_PER_NODE_MAX, Checked, Considered, GONE_PER_OWNER_MAX, Kept, ResourceChange, ResourceFilter, ResourceRow,

@@ -9,6 +9,7 @@
 //! is kept by the same triggers. So what is needed by nobody is found through an index of exactly those rows, and the
 //! bytes that are held for others are a difference of two sums.
 
+mod elsewhere;
 mod garbage;
 mod key;
 mod possessions;
@@ -19,6 +20,7 @@ use rusqlite::Connection;
 
 use crate::error::Error;
 
+pub use elsewhere::HeldCopy;
 pub use garbage::Dropped;
 pub use possessions::{KeptPossession, POSSESSIONS_MAX, POSSESSIONS_PER_NODE_MAX};
 pub use replicas::REPLICAS_PER_ROOT_MAX;

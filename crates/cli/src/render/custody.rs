@@ -39,15 +39,22 @@ pub(crate) fn receipts(receipts: &ReceiptsDto) -> String {
     if receipts.members.is_empty() {
         return "This machine is the team's only member.\n".to_owned();
     }
+    let documents = receipts.members.iter().any(|member| member.documents_here > 0);
     let row = |member: &MemberReceiptDto| {
         let held = match member.holding.as_str() {
             "whole" => "all that is here".to_owned(),
             "partly" => lacks(member),
             _ => "no receipt yet".to_owned(),
         };
-        vec![safe(&member.name), held, signed(member.signed_at.as_deref())]
+        let shown = documents.then(|| format!("{} of {}", member.documents, member.documents_here));
+        [Some(safe(&member.name)), Some(held), shown, Some(signed(member.signed_at.as_deref()))]
+            .into_iter()
+            .flatten()
+            .collect()
     };
-    table(&["member", "holds", "signed"], receipts.members.iter().map(row))
+    let head: &[&str] =
+        if documents { &["member", "holds", "documents", "signed"] } else { &["member", "holds", "signed"] };
+    table(head, receipts.members.iter().map(row))
 }
 
 /// Whom this node has asked.
@@ -143,11 +150,11 @@ mod tests {
             examples: vec!["01 the port\u{1b}[2J".into()],
             fix: "antiphon status".into(),
         };
-        let check = WipeCheckDto { safe: false, items: vec![item] };
+        let check = WipeCheckDto { safe: false, items: vec![item], ..WipeCheckDto::default() };
         let want = "Do not wipe this machine: something would be lost.\n\
                     lost: 2 events\n      01 the port\\u{001B}[2J\n      try: antiphon status\n";
         assert_eq!(plain(&wipe_check(&check)), want);
-        let safe = WipeCheckDto { safe: true, items: Vec::new() };
+        let safe = WipeCheckDto { safe: true, ..WipeCheckDto::default() };
         assert_eq!(plain(&wipe_check(&safe)), "This machine can be wiped: nothing would be lost.\n");
     }
 }

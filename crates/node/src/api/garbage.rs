@@ -6,6 +6,9 @@ use antiphon_core::address::Address;
 use antiphon_core::ids::Hash;
 pub use antiphon_store::Unneeded;
 
+/// Most ciphertexts that one collection looks at.
+pub const GARBAGE_MAX: usize = 10_000;
+
 /// A ciphertext on this node that no version of a document needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Garbage {

@@ -17,15 +17,13 @@ use antiphon_core::time::UnixMillis;
 use antiphon_store::{Dropped, GarbageRow, Unneeded};
 
 use super::Care;
-use crate::api::{Error, Garbage, Staying, WhyKept};
+use crate::api::{Error, GARBAGE_MAX, Garbage, Staying, WhyKept};
 use crate::clock::now;
 use crate::handle::Handle;
 use crate::tasks::Tasks;
 
 /// How long a ciphertext is kept whose event may still come, in milliseconds.
 pub(crate) const GARBAGE_AGE_MS: u64 = 3_600_000;
-/// Most ciphertexts that one collection looks at.
-pub const GARBAGE_MAX: usize = 10_000;
 /// How many are read at once.
 const STEP: usize = 256;
 

@@ -16,6 +16,7 @@ mod js_member;
 mod messages;
 mod modes;
 mod outbox;
+mod possession;
 mod reasons;
 mod recovery;
 mod registry;

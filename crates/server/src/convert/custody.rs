@@ -1,9 +1,12 @@
 //! Receipts and the wipe check become JSON.
 
 use antiphon_core::custody::Holding;
-use antiphon_node::{FactHolding, FactReceipts, MemberReceipt, WipeCheck, WipeItem};
+use antiphon_node::{FactHolding, FactReceipts, MemberReceipt, WipeCheck, WipeDocuments, WipeItem};
 
-use crate::dto::{FactHoldingDto, FactReceiptsDto, MemberReceiptDto, ReceiptsDto, StuckDto, WipeCheckDto, WipeItemDto};
+use crate::dto::{
+    FactHoldingDto, FactReceiptsDto, MemberReceiptDto, ReceiptsDto, StuckDto, WipeCheckDto, WipeDocumentsDto,
+    WipeItemDto,
+};
 use crate::time::rfc3339;
 
 const WHOLE: &str = "whole";
@@ -55,6 +58,8 @@ fn member_receipt(member: MemberReceipt) -> MemberReceiptDto {
         behind: member.behind,
         headers: member.headers,
         stuck: member.stuck.into_iter().map(|(reason, count)| StuckDto { reason, count }).collect(),
+        documents: member.documents,
+        documents_here: member.documents_here,
         signed_at: member.at.map(rfc3339),
     }
 }
@@ -68,5 +73,7 @@ pub(crate) fn wipe_check(check: WipeCheck) -> WipeCheckDto {
         examples: item.examples,
         fix: item.fix,
     };
-    WipeCheckDto { safe: check.is_safe(), items: check.items.into_iter().map(item).collect() }
+    let WipeDocuments { held, only_here, few, target } = check.documents;
+    let documents = WipeDocumentsDto { held, only_here, few, target };
+    WipeCheckDto { safe: check.is_safe(), items: check.items.into_iter().map(item).collect(), documents }
 }

@@ -66,6 +66,12 @@ pub struct MemberReceiptDto {
     pub headers: u64,
     /// Events that it holds and could not apply.
     pub stuck: Vec<StuckDto>,
+    /// Stored documents of which it has shown lately that it has them, of those that are here.
+    #[serde(default)]
+    pub documents: u64,
+    /// Stored documents that are here and needed; each version counts as one.
+    #[serde(default)]
+    pub documents_here: u64,
     /// When it signed, by its clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_at: Option<String>,
@@ -81,7 +87,7 @@ pub struct ReceiptsDto {
 /// One thing to know before this machine is wiped.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WipeItemDto {
-    /// Stable name: `unconfirmed`, `private`, `set_aside`, `outbox`, `inbox`, `only_steward`, `only_key_holder`, `kept_copies`,
+    /// Stable name: `unconfirmed`, `documents`, `few_copies`, `private`, `set_aside`, `outbox`, `inbox`, `only_steward`, `only_key_holder`, `kept_copies`,
     /// `recovery_phrase`; later versions add more.
     pub kind: String,
     /// Whether something would be lost; otherwise it is only to be known.
@@ -103,4 +109,20 @@ pub struct WipeCheckDto {
     pub safe: bool,
     /// Everything there is to know, losses first.
     pub items: Vec<WipeItemDto>,
+    /// How the documents of this machine stand elsewhere.
+    #[serde(default)]
+    pub documents: WipeDocumentsDto,
+}
+
+/// How the documents of a machine stand elsewhere. Each version counts as one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct WipeDocumentsDto {
+    /// Those that are needed and held here whole.
+    pub held: u64,
+    /// Those of which no other member has shown that it has a copy.
+    pub only_here: u64,
+    /// Those of which others have copies, and fewer than there should be.
+    pub few: u64,
+    /// Copies that there should be without this machine.
+    pub target: u64,
 }

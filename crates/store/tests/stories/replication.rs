@@ -380,6 +380,24 @@ fn it_is_remembered_who_had_a_copy_last() {
 }
 
 #[test]
+fn what_a_wipe_would_cost_is_what_is_needed_and_held_whole() {
+    let (mut alice, mut bob) = two();
+    let (removed, _) = put(&mut alice, "one", "removed words");
+    let (_, kept) = put(&mut alice, "two", "kept words");
+    let (_, elsewhere) = put(&mut bob, "three", "words of bob");
+    alice.pull(&bob);
+    copy(&mut alice, "words of nobody");
+    remove(&mut alice, removed);
+    alice
+        .db
+        .note_replicas(&[noted(&kept, ReplicaEvidence::Proved, 5), noted(&elsewhere, ReplicaEvidence::Proved, 5)])
+        .unwrap();
+    let held = alice.db.reader().held_copies(None, 10).unwrap();
+    assert_eq!(held.iter().map(|copy| (copy.root, copy.others.len())).collect::<Vec<_>>(), [(kept, 1)]);
+    assert_eq!(alice.db.reader().held_copies(Some(&kept), 10).unwrap(), []);
+}
+
+#[test]
 fn the_newest_statements_of_each_member_are_kept() {
     let (mut alice, _) = alice();
     let (bob, eve) = (NodeId([2; 32]), NodeId([3; 32]));
