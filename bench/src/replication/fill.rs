@@ -20,6 +20,8 @@ use crate::corpus::Random;
 
 /// Bytes of each ciphertext.
 pub const BYTES: usize = 1_024;
+/// Bytes that the document itself would have.
+const PLAIN_BYTES: u64 = 512;
 /// Documents of one transaction.
 const AT_ONCE: u64 = 256;
 
@@ -55,7 +57,7 @@ fn draft(number: u64, role: &str, finished: &Finished) -> Outcome<Draft> {
         encrypted_for: vec![(role.to_owned(), Hash::of(role.as_bytes()))],
         content_type: "application/octet-stream".to_owned(),
         created_at: now()?,
-        size: BYTES as u64,
+        size: PLAIN_BYTES,
         stored_size: finished.length(),
         hash: finished.hash,
         root: finished.name(),

@@ -54,7 +54,7 @@ pub async fn run() -> Outcome<()> {
 
 /// Makes the team and its documents; says how many there are.
 async fn build(whole: &Path) -> Outcome<u64> {
-    let mut team = Team::found(whole, &NODES, &["cleanup_ms=2000"]).await?;
+    let mut team = Team::found(whole, &NODES, &["cleanup_ms=2000", "proof_ms=5000"]).await?;
     let sizes: Vec<u64> = SIZES.into_iter().flat_map(|(count, bytes)| std::iter::repeat_n(bytes, count)).collect();
     let documents = sizes.len() as u64;
     let began = Instant::now();

@@ -39,6 +39,7 @@ fn config(home: &Path, settings: &[String]) -> Outcome<Config> {
         let (name, value) = setting.split_once('=').ok_or("a setting is NAME=VALUE")?;
         match name {
             "grace_ms" => config.replication.grace_ms = value.parse()?,
+            "proof_ms" => config.replication.proof_ms = value.parse()?,
             "cleanup_ms" => config.replication.cleanup_ms = value.parse()?,
             "reprovide_ms" => config.replication.reprovide_ms = value.parse()?,
             _ => return Err(format!("{name} is no setting").into()),
@@ -70,6 +71,15 @@ impl Served {
                 let (sent, received) = self.handle.blocks_traffic();
                 format!("{sent} {received}")
             }
+            ["health"] => {
+                let health = self.handle.replication_health().await?;
+                format!("{} {} {}", health.critical, health.degraded, health.healthy)
+            }
+            ["proofs"] => {
+                let metrics = self.handle.replication_metrics().await?;
+                format!("{} {}", metrics.reprovide_operations, metrics.proofs)
+            }
+            ["replicate"] => self.handle.replicate(None).await?.to_string(),
             _ => return Err(format!("{line:?} is not understood").into()),
         })
     }
