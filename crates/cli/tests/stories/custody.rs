@@ -64,6 +64,37 @@ fn members_sign_for_what_they_hold_and_then_a_machine_can_go() {
 }
 
 #[test]
+fn a_document_that_nobody_else_has_would_be_lost() {
+    let alice = Machine::new("alice");
+    alice.run(&["init", "--team", "choir"]).good();
+    let bob = Machine::new("bob");
+    let ticket = alice.json(&["invite", "--role", "backend_developer"])["ticket"].as_str().unwrap().to_owned();
+    bob.run(&["init", "--team", "mine"]).good();
+    bob.run(&["join", &ticket]).good();
+    let settled = || !kinds(&wipe_check(&bob).0, true).contains(&"unconfirmed".to_owned());
+    until("alice has signed for what came before", settled);
+    alice.run(&["down"]).good();
+    let address = "ucxl://bob/backend_developer/shop/login/decision";
+    let put = ["content", "put", address, "-", "--as", "backend_developer"];
+    bob.run_with(&put, b"We sign tokens with Ed25519.").good();
+    let (check, code) = wipe_check(&bob);
+    let items = check["items"].as_array().unwrap();
+    let item = items.iter().find(|item| item["kind"] == "documents").unwrap();
+    assert_eq!((code, &item["loses"], &item["count"]), (4, &true.into(), &1.into()));
+    assert_eq!((&item["examples"][0], &check["documents"]["only_here"]), (&address.into(), &1.into()));
+    assert!(item["fix"].as_str().unwrap().contains("antiphon replication run"), "{item}");
+    alice.run(&["up"]).good();
+    until("alice has a copy", || wipe_check(&bob).1 == 0);
+    let (check, _) = wipe_check(&bob);
+    assert_eq!((&check["documents"]["held"], &check["documents"]["only_here"]), (&1.into(), &0.into()));
+    until("what she proved is kept", || bob.json(&["receipts", "--all"])["members"][0]["documents"] == 1);
+    let words = bob.run(&["receipts", "--all"]).good().stdout;
+    assert!(words.contains("DOCUMENTS") && words.contains("1 of 1"), "{words}");
+    alice.run(&["down"]).good();
+    bob.run(&["down"]).good();
+}
+
+#[test]
 fn what_is_private_is_not_shared_and_would_be_lost() {
     let (alice, bob) = team_of_two();
     let fact = bob.run(&["--json", "remember", "my own note", "--private"]).good();

@@ -1,5 +1,7 @@
 //! What the index and the disk say of documents, as it is shown.
 
+use std::collections::BTreeSet;
+
 use antiphon_core::address::{Address, Selector};
 use antiphon_core::event::Provenance;
 use antiphon_core::ids::{EventId, Hash};
@@ -110,7 +112,11 @@ impl Handle {
         if versions.is_empty() {
             return Err(ContentError::NotFound(address.clone()).into());
         }
-        let roots: Vec<_> = versions.into_iter().map(|view| view.entry.root).collect();
+        // What somebody is reading, serving or fetching here stays until that is over, see `replication::garbage`.
+        let in_use = self.shared.transfers.in_use();
+        let roots: BTreeSet<_> = versions.into_iter().map(|view| view.entry.root).collect();
+        let going: Vec<_> = roots.into_iter().filter_map(|root| Some((root, in_use.dropping(root)?))).collect();
+        let roots: Vec<_> = going.iter().map(|(root, _)| *root).collect();
         let (dropping, draft) = (roots.clone(), Draft::RemoveContent { id, provenance });
         let along = self.desk().along();
         let said = along.clone();
@@ -130,6 +136,7 @@ impl Handle {
         crate::tasks::Tasks::compute(move || roots.iter().try_for_each(|root| blobs.remove(root).map(drop)))
             .await
             .map_err(|_| Error::Stopped)??;
+        drop(going);
         Ok((authored.event, before.saturating_sub(self.blob_bytes().await?)))
     }
 

@@ -70,8 +70,8 @@ impl Handle {
     }
 }
 
-/// Clears away what nobody needs, because it is time.
-pub(super) async fn clean(care: &Care) {
+/// Clears away what nobody needs, because it is time. Says whether some of it stays only because it is in use.
+pub(super) async fn clean(care: &Care) -> bool {
     loop {
         match collect(care, By::Itself).await {
             Ok(found) => {
@@ -82,10 +82,13 @@ pub(super) async fn clean(care: &Care) {
                 }
                 // Whatever stays is seen again the next time, so a full list that frees nothing must not come twice.
                 if found.len() < GARBAGE_MAX || gone.is_empty() {
-                    return;
+                    return found.iter().any(|one| one.stays == Some(Staying::InUse));
                 }
             }
-            Err(error) => return tracing::warn!(%error, "content that nobody needs could not be freed"),
+            Err(error) => {
+                tracing::warn!(%error, "content that nobody needs could not be freed");
+                return false;
+            }
         }
     }
 }

@@ -31,6 +31,8 @@ const LOOK_MS: u64 = 500;
 const SLEEP_MS_MAX: u64 = 1_000;
 /// How long changes are gathered before members are told how much is stored here, in milliseconds.
 const COUNT_MS: u64 = 1_000;
+/// Wait before that is tried again which is not needed and was in use, in milliseconds.
+const CLEAN_AGAIN_MS: u64 = 10_000;
 /// Wait after a removal before what it left is cleared away, in milliseconds: the next one may follow it.
 const CLEAN_SOON_MS: u64 = 500;
 
@@ -63,8 +65,8 @@ pub(crate) enum News {
     Completed { root: Hash, ok: bool },
     /// What is stored here was counted.
     Counted,
-    /// What nobody needs was cleared away.
-    Cleaned,
+    /// What nobody needs was cleared away, or some of it stays because it is in use.
+    Cleaned { busy: bool },
 }
 
 /// See the module.
@@ -188,8 +190,11 @@ impl Keeper {
                 self.look();
             }
             News::Counted => self.counting = false,
-            News::Cleaned => {
+            News::Cleaned { busy } => {
                 self.cleaning = false;
+                if busy {
+                    self.clean_at = self.clean_at.min(Instant::now() + Duration::from_millis(CLEAN_AGAIN_MS));
+                }
                 self.care.cleaned();
                 self.look();
             }
@@ -346,14 +351,12 @@ impl Keeper {
 
     /// Clears away what nobody needs.
     fn clean(&mut self, at: Instant) {
-        self.clean_at = at + Duration::from_millis(self.care.settings.cleanup_ms);
         if std::mem::replace(&mut self.cleaning, true) {
+            self.clean_at = at + Duration::from_millis(CLEAN_SOON_MS);
             return;
         }
-        self.beside(async move |care| {
-            garbage::clean(&care).await;
-            News::Cleaned
-        });
+        self.clean_at = at + Duration::from_millis(self.care.settings.cleanup_ms);
+        self.beside(async move |care| News::Cleaned { busy: garbage::clean(&care).await });
     }
 
     /// Completes what is owed and due.

@@ -54,9 +54,10 @@ fn file(machine: &Machine, root: Hash) -> PathBuf {
     machine.dir.path().join("home/content").join(root.to_string())
 }
 
+/// Bob founded the team, and alice, who is a developer, stores.
 async fn two() -> (Machine, Machine) {
     let (alice, bob) = (Machine::start("alice").await, Machine::start("bob").await);
-    bob.joins_as(&alice, DEVELOPER).await;
+    alice.joins_as(&bob, DEVELOPER).await;
     bob.trusts("alice", Trust::Verified).await;
     (alice, bob)
 }
