@@ -8,7 +8,7 @@ use antiphon_core::address::{Address, Selector};
 use antiphon_core::dht::Topic;
 use antiphon_core::event::Provenance;
 use antiphon_core::ids::Hash;
-use antiphon_node::{ContentForm, NewContent, OpenContent, Staying, Trust, Unneeded, WhyKept};
+use antiphon_node::{Bring, ContentForm, NewContent, OpenContent, Staying, Trust, Unneeded, WhyKept};
 
 const DEVELOPER: &str = "backend_developer";
 
@@ -128,6 +128,27 @@ async fn what_is_being_read_stays_until_it_was_read() {
     .await;
     bob.stop().await;
     alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_another_team_goes_only_when_a_person_says_so() {
+    let (mut alice, mut bob) = two().await;
+    let mut carol = Machine::start("carol").await;
+    let root = put(&alice, "own", b"perhaps the only copy").await;
+    until("carol listens", async || !carol.handle.status().await.unwrap().listen.is_empty()).await;
+    let ticket = carol.handle.invite(DEVELOPER, 60_000).await.unwrap().ticket;
+    alice.handle.leave_and_join(&ticket, None, Some(Bring::None)).await.unwrap();
+    let cleared = async || alice.handle.replication_metrics().await.unwrap().last_cleanup.is_some();
+    until("what is not needed was cleared away", cleared).await;
+    assert!(holds(&alice, root).await && file(&alice, root).exists());
+    let found = alice.handle.collect_garbage(true).await.unwrap();
+    assert_eq!((found.len(), found[0].root, found[0].reason), (1, root, Unneeded::LeftTeam));
+    assert!(found[0].goes() && holds(&alice, root).await);
+    assert!(alice.handle.collect_garbage(false).await.unwrap()[0].goes());
+    assert!(!holds(&alice, root).await && !file(&alice, root).exists());
+    for machine in [&mut alice, &mut bob, &mut carol] {
+        machine.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,13 +48,13 @@ fn of_fact(receipts: &FactReceiptsDto) -> Answer {
 fn all(receipts: &ReceiptsDto) -> Answer {
     let line = |member: &MemberReceiptDto| {
         let stuck: u64 = member.stuck.iter().map(|stuck| stuck.count).sum();
-        format!(
-            "- {} {}: {} events behind, {} headers only, {stuck} stuck",
-            quoted(&member.name),
-            member.holding,
-            member.behind,
-            member.headers
-        )
+        let MemberReceiptDto { holding, behind, headers, documents, documents_here, .. } = member;
+        let documents = match documents_here {
+            0 => String::new(),
+            here => format!(", {documents} of {here} documents"),
+        };
+        let name = quoted(&member.name);
+        format!("- {name} {holding}: {behind} events behind, {headers} headers only, {stuck} stuck{documents}")
     };
     answer(lines(format!("{} other members.", receipts.members.len()), &receipts.members, line), receipts)
 }
