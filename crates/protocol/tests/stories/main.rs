@@ -24,6 +24,7 @@ mod outbox_schedule;
 mod outbox_wire;
 mod outbox_world;
 mod replication_copies;
+mod replication_days;
 mod replication_wire;
 mod replication_world;
 mod sync;

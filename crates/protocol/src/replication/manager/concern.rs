@@ -13,9 +13,6 @@ impl Manager {
         if node == Nodes::OWN {
             return self.all_due(now, Key::hope);
         }
-        if matches!(change, Change::Left(_)) {
-            self.offered.retain(|(_, to), _| *to != node);
-        }
         for no in self.keys.numbers() {
             if self.keys.get(no).is_some_and(|key| self.concerns(change, node, key, now)) {
                 self.touch(no, change, now);

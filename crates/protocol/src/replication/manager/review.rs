@@ -38,14 +38,19 @@ impl Manager {
         let Some(key) = self.keys.get(no) else { return now };
         let lacking: Vec<NodeNo> = view.first.iter().copied().filter(|node| self.lacks(key, *node, now)).collect();
         if !lacking.is_empty() {
-            return self.repair(no, &lacking, rank, now);
+            // Who never takes it must not keep others from giving up what is too much.
+            let again = self.repair(no, &lacking, rank, now);
+            return again.min(self.consider_trim(no, view, now, out));
         }
         if asking || rank.is_none() {
             return now.after(PAUSE_MS_MAX);
         }
-        self.finish_round(no, view, now);
+        // If there are too few all the same, those that are to hold it cannot be reached, or would not; others may hold it.
+        let few = self.keys.get(no).is_some_and(|key| key.actual() < self.target());
+        let others = if few { self.ask_others(no, view, now) } else { UnixMillis(u64::MAX) };
+        self.finish_round(no, view, few, now);
         let trim = self.consider_trim(no, view, now, out);
-        self.look_again(no, view, now).min(trim)
+        self.look_again(no, view, now).min(trim).min(others)
     }
 
     /// Whether a node is known not to hold what it is to hold.
@@ -163,16 +168,29 @@ impl Manager {
             self.finish_absent(no);
             return self.look_again(no, view, now);
         }
+        self.ask_others(no, view, now)
+    }
+
+    /// Asks those that are connected whether they hold a key of which too few copies are known, more of them each time.
+    fn ask_others(&mut self, no: KeyNo, view: &View, now: UnixMillis) -> UnixMillis {
+        let Some(key) = self.keys.get(no) else { return now };
         if now < key.retry_at {
             return key.retry_at;
         }
         let more = if key.actual() == 0 { key.attempts.saturating_mul(2) } else { key.attempts / 3 };
         let most = self.target() + usize::from(more);
+        let depth = if key.whole { Depth::Proof } else { Depth::Question };
         let asked = view.order.iter().copied().filter(|node| self.is_connected(*node)).take(most);
-        for node in asked.filter(|node| !self.holds(key, *node, now)).collect::<Vec<_>>() {
-            self.want(no, node, Depth::Question);
+        for node in asked.filter(|node| self.may_hold(key, *node, now)).collect::<Vec<_>>() {
+            self.want(no, node, depth);
         }
         self.next_round(no, ASK_AGAIN_MS, now)
+    }
+
+    /// Whether a node that is not believed to hold a key is worth asking: who was wrong lately is not.
+    pub(super) fn may_hold(&self, key: &Key, node: NodeNo, now: UnixMillis) -> bool {
+        let wrong = key.record(node).filter(|record| record.shown == Shown::Wrong).and_then(skipped_until);
+        !self.holds(key, node, now) && wrong.is_none_or(|until| until <= now)
     }
 
     fn finish_absent(&mut self, no: KeyNo) {
@@ -183,7 +201,7 @@ impl Manager {
     }
 
     /// Nobody that is connected lacks it, and all that was asked is answered.
-    fn finish_round(&mut self, no: KeyNo, view: &View, now: UnixMillis) {
+    fn finish_round(&mut self, no: KeyNo, view: &View, few: bool, now: UnixMillis) {
         let every = self.settings.reprovide_ms;
         let Some(key) = self.keys.get(no) else { return };
         let others = view.first.iter().filter(|node| **node != Nodes::OWN);
@@ -191,8 +209,10 @@ impl Manager {
         let shown = shown.unwrap_or(Seconds::of(now));
         let again = key.reprovided == Seconds::NEVER || shown.millis() >= key.reprovided.millis().after(every / 2);
         if let Some(key) = self.keys.get_mut(no) {
-            key.hope();
             key.forced = false;
+            if !few {
+                key.hope();
+            }
             if again {
                 key.reprovided = shown;
                 self.counted.reprovide_operations += 1;
@@ -205,7 +225,11 @@ impl Manager {
     /// looked at when they can.
     fn look_again(&mut self, no: KeyNo, view: &View, now: UnixMillis) -> UnixMillis {
         let Some(key) = self.keys.get(no) else { return now };
-        let mut next = UnixMillis(u64::MAX);
+        // Who was full may have room again, and says so only when it is offered something.
+        let full = |no: &NodeNo| self.nodes.get(*no).is_some_and(|node| node.is_full(key.length, now));
+        let nearer = view.order.iter().take_while(|no| view.first.last() != Some(*no));
+        let again = if nearer.copied().any(|no| full(&no)) { self.settings.cleanup_ms } else { self.interval_ms() };
+        let mut next = now.after(again);
         let mut surplus = Vec::new();
         for record in key.records() {
             let at = record.at.millis();

@@ -48,10 +48,14 @@ impl Manager {
         let never = UnixMillis(u64::MAX);
         let Some(key) = self.keys.get(no).filter(|key| !self.trimming.contains(&key.root)) else { return never };
         let witnesses = self.witnesses(key, view, now);
-        let Some(need) = self.surplus_to(key, view).filter(|need| *need <= witnesses.len()) else {
+        let Some(need) = self.surplus_to(key, view) else {
             self.trials.remove(&no);
             return never;
         };
+        if witnesses.len() < need {
+            self.trials.remove(&no);
+            return self.seek_witnesses(no, view, need, now);
+        }
         let from = key.vouched.millis().max(self.started.unwrap_or(now).after(self.vouched_ms()));
         if now < from {
             self.trials.remove(&no);
@@ -80,6 +84,25 @@ impl Manager {
             key.trim_after = Seconds::over(now.after(settle));
         }
         key.trim_after.millis()
+    }
+
+    /// Asks those that come earlier whether they hold it, now and then: of who is not to hold it nobody else would.
+    fn seek_witnesses(&mut self, no: KeyNo, view: &View, need: usize, now: UnixMillis) -> UnixMillis {
+        let Some(key) = self.keys.get(no) else { return now };
+        let settled = key.trim_after != Seconds::NEVER;
+        if !settled || now < key.trim_after.millis() {
+            return self.trim_after(no, settled, now);
+        }
+        let earlier = view.earlier().iter().copied().filter(|node| self.is_connected(*node));
+        let unknown = earlier.filter(|node| self.may_hold(key, *node, now)).take(need.saturating_mul(2));
+        for node in unknown.collect::<Vec<_>>() {
+            self.want(no, node, Depth::Question);
+        }
+        let again = Seconds::over(now.after(self.settings.cleanup_ms));
+        if let Some(key) = self.keys.get_mut(no) {
+            key.trim_after = again;
+        }
+        again.millis()
     }
 
     fn start_trial(&mut self, no: KeyNo, now: UnixMillis) {

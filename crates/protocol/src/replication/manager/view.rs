@@ -81,12 +81,17 @@ impl Manager {
             || record.holds() && self.again_at(key, record) <= now
     }
 
-    /// When what a node showed is asked again.
-    pub(super) fn again_at(&self, key: &Key, record: &Record) -> UnixMillis {
-        let every = match self.settings.reprovide {
+    /// How often what was shown is asked again, in milliseconds.
+    pub(super) fn interval_ms(&self) -> u64 {
+        match self.settings.reprovide {
             true => self.settings.reprovide_ms.min(self.settings.provider_ttl_ms),
             false => self.settings.provider_ttl_ms,
-        };
+        }
+    }
+
+    /// When what a node showed is asked again.
+    pub(super) fn again_at(&self, key: &Key, record: &Record) -> UnixMillis {
+        let every = self.interval_ms();
         let sooner = every / JITTER_PART * u64::from(key.root.as_bytes()[0]) / 256;
         record.at.millis().after(every - sooner)
     }
