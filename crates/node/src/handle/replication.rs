@@ -6,12 +6,12 @@ use antiphon_core::address::{Address, Selector};
 use antiphon_core::dht::Topic;
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::replication::{Health, History, Priority, Settings, distance};
-use antiphon_protocol::replication::manager::Status;
+use antiphon_protocol::replication::manager::{Manager, Status};
 
 use super::Handle;
 use crate::api::{
-    ContentError, Error, Evidence, HealthCounts, PROVIDERS_MAX, PeerView, REPLICATION_PAGE_MAX, ReplicaHolder, ReplicationCursor,
-    ReplicationFilter, ReplicationMetrics, ReplicationPage, ReplicationStatus,
+    ContentError, Error, Evidence, HealthCounts, PROVIDERS_MAX, PeerView, REPLICATION_PAGE_MAX, ReplicaHolder,
+    ReplicationCursor, ReplicationFilter, ReplicationMetrics, ReplicationPage, ReplicationStatus,
 };
 use crate::dht::Provider;
 use crate::replication::{News, view};
@@ -63,6 +63,17 @@ impl Handle {
     /// [`Error::Stopped`].
     pub async fn replication_health(&self) -> Result<HealthCounts, Error> {
         Ok(view::counts(self.shared.care.with(|manager, _| manager.health_counts()).await?))
+    }
+
+    /// How the copies of each of these ciphertexts stand, without saying who holds them; `None` for those that nobody needs.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn health_of(&self, roots: Vec<Hash>) -> Result<Vec<Option<Health>>, Error> {
+        let look = move |manager: &mut Manager, at| {
+            roots.iter().map(|root| manager.status(root, at).map(|status| status.health)).collect()
+        };
+        self.shared.care.with(look).await
     }
 
     /// What was done for copies since the node started, and how they stand.

@@ -56,7 +56,13 @@ impl Service {
         let (filter, after) = convert::content_query_of(filter)?;
         let page = self.handle.search_content(filter, limit, after).await?;
         let next = page.next.map(convert::content_cursor);
-        Ok(ContentsDto { contents: page.contents.into_iter().map(convert::content).collect(), next })
+        let health = self.handle.health_of(page.contents.iter().map(|content| content.root).collect()).await?;
+        let shown = page.contents.into_iter().zip(health);
+        let shown = shown.map(|(content, health)| ContentDto {
+            health: health.map(|health| health.name().to_owned()),
+            ..convert::content(content)
+        });
+        Ok(ContentsDto { contents: shown.collect(), next })
     }
 
     pub(crate) async fn content_versions(&self, ask: ContentAskDto) -> Result<ContentVersionsDto, Problem> {
