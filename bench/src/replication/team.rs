@@ -49,6 +49,7 @@ impl Member {
                 return Ok(());
             }
             patience(began, || format!("{} says {health:?}", self.home.display()))?;
+            tokio::time::sleep(LOOK).await;
         }
     }
 
