@@ -9,6 +9,7 @@ mod erasure;
 mod messages;
 mod modes;
 mod outbox;
+mod possession;
 mod registry;
 mod replication;
 mod resource_search;

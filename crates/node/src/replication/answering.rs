@@ -109,8 +109,28 @@ impl Answers {
         let view = move |reader: &antiphon_store::Reader<'_>| roots.iter().map(|root| reader.blob(root)).collect();
         let views: Vec<Option<BlobView>> = self.0.store.read(view).await?;
         let blobs = self.0.store.blobs();
+        let roots: Vec<Hash> = challenges.iter().map(|challenge| challenge.root).collect();
         let claim = move |(challenge, view): (Challenge, Option<BlobView>)| claim(&blobs, &between, &challenge, view);
-        Tasks::compute(move || challenges.into_iter().zip(views).map(claim).collect::<Result<_, _>>()).await?
+        let claims: Result<Vec<Claim>, Unanswered> =
+            Tasks::compute(move || challenges.into_iter().zip(views).map(claim).collect()).await?;
+        Ok(self.vouch(&roots, claims?).await)
+    }
+
+    /// Whoever gets a proof may drop its own copy for it, so nothing is proved that is about to be dropped here.
+    async fn vouch(&self, roots: &[Hash], mut claims: Vec<Claim>) -> Vec<Claim> {
+        let proofs: Vec<usize> =
+            (0..claims.len()).filter(|at| matches!(claims.get(*at), Some(Claim::Whole { digest: Some(_) }))).collect();
+        if proofs.is_empty() {
+            return claims;
+        }
+        let asked = proofs.iter().filter_map(|at| roots.get(*at).copied()).collect();
+        let given = self.0.taker.may_prove(asked).await;
+        for (at, given) in proofs.into_iter().zip(given) {
+            if let Some(claim) = claims.get_mut(at).filter(|_| !given) {
+                *claim = Claim::Missing;
+            }
+        }
+        claims
     }
 
     fn spend(&self, peer: NodeId, challenges: &[Challenge]) -> u64 {
@@ -227,7 +247,8 @@ impl Conversation {
             Output::WakeAt(at) => self.wake_at = self.began.1 + Duration::from_millis(at.since(self.began.0)),
             Output::Close(closed) => {
                 tracing::debug!(%peer, %closed, "a member asks no more about copies");
-                return Some(closed != Closed::Bye);
+                // One that has more to say than is heard would not notice an end in order.
+                return Some(!matches!(closed, Closed::Bye | Closed::Violation(_)));
             }
             Output::Look(_) => {}
         }
@@ -237,7 +258,9 @@ impl Conversation {
     fn tell(&mut self, told: &mpsc::Sender<(u64, Outcome)>, id: u64, outcome: Outcome) {
         let told = told.clone();
         // Only a conversation that is over does not want to know.
-        self.tasks.spawn(async move { drop(told.send((id, outcome)).await) });
+        self.tasks.spawn(async move {
+            let _ = told.send((id, outcome)).await;
+        });
     }
 
     async fn send(&self, message: Message) -> Option<bool> {
