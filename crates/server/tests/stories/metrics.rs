@@ -56,6 +56,8 @@ async fn the_node_is_told_in_numbers() {
     assert_eq!(found["antiphon_members"], 1.0);
     assert_eq!(found["antiphon_outbox_items{state=\"pending\"}"], 0.0);
     assert_eq!(found["antiphon_charter_stopped"], 0.0);
+    assert_eq!(found["antiphon_replication_keys{health=\"critical\"}"], 0.0);
+    assert!(found["antiphon_replication_factor"] >= 1.0 && found["antiphon_storage_offered_bytes"] > 0.0);
     assert!(found["antiphon_events"] > 1.0);
     assert!(found["process_start_time_seconds"] > 1_600_000_000.0);
     assert!(found["antiphon_content_cache_hits_total"] == 0.0 && text.contains("antiphon_outbox_level_info{kind="));
