@@ -18,6 +18,7 @@ use super::asking::Asker;
 use super::known::{self, Reading, Step};
 use super::notes::{self, Note, Notes};
 use super::owing::{self, Owing};
+use super::presence::Presence;
 use super::taking::{self, Proposal};
 use super::{Care, garbage, trimming};
 use crate::announce::Ask;
@@ -116,10 +117,11 @@ impl Keeper {
     /// Runs until the node ends.
     pub(crate) async fn run(mut self) {
         let (mut presence, mut commits) = (self.care.presence.clone(), self.care.store.committed());
-        self.feed(known::of_members(&presence.borrow_and_update().clone()));
         if let Err(error) = self.read_all().await {
             return tracing::error!(%error, "copies are not looked after: what is known of them could not be read");
         }
+        // Who is a member comes last, since the machine begins with that.
+        self.meet(&presence.borrow_and_update().clone());
         let mut look = interval(Duration::from_millis(LOOK_MS));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -129,8 +131,8 @@ impl Keeper {
                 Some(news) = self.news.recv() => self.hear(news),
                 changed = presence.changed() => match changed {
                     Ok(()) => {
-                        let members = known::of_members(&presence.borrow_and_update().clone());
-                        self.feed(members);
+                        let shown = presence.borrow_and_update().clone();
+                        self.meet(&shown);
                     }
                     Err(_) => return,
                 },
@@ -156,6 +158,13 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    /// Tells the machine who is here, once the loop has shown it.
+    fn meet(&mut self, presence: &Presence) {
+        if presence.own.is_some() {
+            self.feed(known::of_members(presence));
+        }
     }
 
     fn hear(&mut self, news: News) {

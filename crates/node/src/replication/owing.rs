@@ -138,12 +138,7 @@ const fn was_whole(view: &BlobView) -> bool {
 }
 
 /// Whether this node is to hold it, and who is connected and does.
-fn look(
-    manager: &Manager,
-    root: &Hash,
-    own: NodeId,
-    at: antiphon_core::time::UnixMillis,
-) -> (bool, Vec<NodeId>) {
+fn look(manager: &Manager, root: &Hash, own: NodeId, at: antiphon_core::time::UnixMillis) -> (bool, Vec<NodeId>) {
     let Some(status) = manager.status(root, at) else { return (false, Vec::new()) };
     let holds = status.providers.iter().filter(|one| one.connected && one.evidence.holds() && one.node != own);
     (status.placed.contains(&own), holds.map(|one| one.node).collect())

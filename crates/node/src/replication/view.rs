@@ -52,11 +52,7 @@ pub(crate) fn status(
 /// How many stand how.
 pub(crate) fn counts(counts: Counts) -> HealthCounts {
     let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    HealthCounts {
-        healthy: wide(counts.healthy),
-        degraded: wide(counts.degraded),
-        critical: wide(counts.critical),
-    }
+    HealthCounts { healthy: wide(counts.healthy), degraded: wide(counts.degraded), critical: wide(counts.critical) }
 }
 
 /// Which document each of these is of: the version that counts, the newest if there are several.
