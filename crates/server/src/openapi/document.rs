@@ -11,10 +11,10 @@ const OPENAPI_VERSION: &str = "3.1.0";
 /// The prefix of every address.
 const PREFIX: &str = "/api/v1/";
 /// What the document says of the API as a whole.
-const ABOUT: &str = "What a node of Antiphon can be asked and told. The same routes are at the loopback HTTP door, which \
-    takes the bearer token of the file `http.token` in the node's home, and at the control socket there, which its file \
-    mode guards. Ids are texts, times are RFC 3339 in UTC. Requests are strict: an unknown key is a problem that names \
-    it. Answers may get new keys in later versions.";
+const ABOUT: &str = "What a node of Antiphon can be asked and told. The same routes are at the loopback HTTP door, \
+    which takes the bearer token of the file `http.token` in the node's home, and at the control socket there, which \
+    its file mode guards. Ids are texts, times are RFC 3339 in UTC. Requests are strict: an unknown key is a problem \
+    that names it. Answers may get new keys in later versions.";
 
 /// The document of a table.
 pub(crate) fn document(routes: &Routes) -> Value {

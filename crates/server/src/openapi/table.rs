@@ -37,7 +37,8 @@ macro_rules! methods {
             H: Handler<T, Arc<Service>> + Described<D>,
             T: 'static,
         {
-            let operation = Operation { method: stringify!($method), summary, describe: H::describe, control_only: false };
+            let (method, describe) = (stringify!($method), H::describe);
+            let operation = Operation { method, summary, describe, control_only: false };
             Methods { router: axum::routing::$method(handler), operations: vec![operation] }
         }
     )*};

@@ -78,7 +78,16 @@ fn table() -> Routes {
 }
 
 fn both_doors() -> Routes {
-    let asks = Routes::new()
+    bounded(asks(), ASK_BYTES_MAX, ASKS_MAX, SECONDS_MAX)
+        .merge(bounded(writes(), WRITE_BYTES_MAX, WRITES_MAX, SECONDS_MAX))
+        .merge(bounded(long(), ASK_BYTES_MAX, LONG_MAX, LONG_SECONDS_MAX))
+        .merge(bounded(bundles::routes(), bundles::FILE_BYTES_MAX, FILES_MAX, LONG_SECONDS_MAX))
+        .merge(content::streams().wrapped(|router| router.layer(GlobalConcurrencyLimitLayer::new(STREAMS_MAX))))
+}
+
+/// Those that ask.
+fn asks() -> Routes {
+    Routes::new()
         .route(
             "/api/v1/status",
             get("How the node is: who it is, what it holds, whom it knows, what needs a person.", node::status),
@@ -114,8 +123,12 @@ fn both_doors() -> Routes {
         .merge(content::short())
         .merge(replication::short())
         .merge(dht::short())
-        .merge(team::short());
-    let writes = Routes::new()
+        .merge(team::short())
+}
+
+/// Those that write.
+fn writes() -> Routes {
+    Routes::new()
         .route("/api/v1/facts", post("Remembers a fact.", facts::remember))
         .route(
             "/api/v1/facts/batch",
@@ -133,8 +146,12 @@ fn both_doors() -> Routes {
         .route(
             "/api/v1/incidents/{id}",
             patch("Edits an incident: a missing key keeps a field, `null` clears it.", incidents::update),
-        );
-    let long = Routes::new()
+        )
+}
+
+/// Those that talk to peers, or read the whole database.
+fn long() -> Routes {
+    Routes::new()
         .route("/api/v1/verify", get("Checks every event in the database, and the genome.", node::verify))
         .route("/api/v1/peers/handshake", post("Greets the node at an address.", node::handshake))
         .route("/api/v1/team/invite", post("Makes a ticket with which one node can join the team.", node::invite))
@@ -144,12 +161,7 @@ fn both_doors() -> Routes {
         .merge(content::long())
         .merge(replication::long())
         .merge(dht::long())
-        .merge(recovery::routes());
-    bounded(asks, ASK_BYTES_MAX, ASKS_MAX, SECONDS_MAX)
-        .merge(bounded(writes, WRITE_BYTES_MAX, WRITES_MAX, SECONDS_MAX))
-        .merge(bounded(long, ASK_BYTES_MAX, LONG_MAX, LONG_SECONDS_MAX))
-        .merge(bounded(bundles::routes(), bundles::FILE_BYTES_MAX, FILES_MAX, LONG_SECONDS_MAX))
-        .merge(content::streams().wrapped(|router| router.layer(GlobalConcurrencyLimitLayer::new(STREAMS_MAX))))
+        .merge(recovery::routes())
 }
 
 fn control_only() -> Routes {

@@ -20,8 +20,8 @@ async fn scrape(alice: &Alice) -> String {
     answer.text
 }
 
-/// What the text form asks for: each family once, described before its samples, with its unit as its last word, counters
-/// that end in `_total`, and an end.
+/// What the text form asks for: each family once, described before its samples, with its unit as its last word,
+/// counters that end in `_total`, and an end.
 fn check_form(text: &str) {
     assert!(text.ends_with("# EOF\n"));
     let (mut kinds, mut series) = (BTreeMap::new(), BTreeSet::new());
