@@ -91,7 +91,10 @@ impl Service {
         let (address, selector) = convert::address_of(&set.address)?;
         let root = self.handle.content(&address, selector).await?.root;
         self.handle.set_priority(root, priority).await?;
-        Ok(convert::replica(self.handle.replication_of(&address, selector).await?))
+        let mut status = self.handle.replication_of(&address, selector).await?;
+        // It is durable; whoever cares for copies hears of it a moment later.
+        status.priority = priority.unwrap_or(status.priority);
+        Ok(convert::replica(status))
     }
 
     pub(crate) async fn replication_metrics(&self) -> Result<ReplicationMetricsDto, Problem> {
