@@ -127,6 +127,8 @@ pub enum Class {
     CopyMade,
     /// A fetch that found part of its document on the disk.
     CopyResumed,
+    /// A copy of which a part was there and that was to be completed.
+    CopyCompleted,
     /// A stream of blocks that broke.
     StreamBroken,
     /// A copy that was given up, since enough others hold one.
@@ -173,7 +175,7 @@ pub enum Class {
 
 impl Class {
     /// Every one.
-    pub const ALL: [Self; 82] = [
+    pub const ALL: [Self; 83] = [
         Self::OneWay,
         Self::TwoWay,
         Self::NoLink,
@@ -235,6 +237,7 @@ impl Class {
         Self::OffersAtOnce,
         Self::CopyMade,
         Self::CopyResumed,
+        Self::CopyCompleted,
         Self::StreamBroken,
         Self::CopyTrimmed,
         Self::CopyFreed,
@@ -328,6 +331,7 @@ impl fmt::Display for Class {
             Self::OffersAtOnce => "times that as many copies were offered at once as may be",
             Self::CopyMade => "copies made",
             Self::CopyResumed => "copies resumed where they broke off",
+            Self::CopyCompleted => "attempts to complete copies of which a part is there",
             Self::StreamBroken => "streams of blocks that broke",
             Self::CopyTrimmed => "copies given up since enough others were proved",
             Self::CopyFreed => "copies cleared away since nobody needs them",

@@ -12,7 +12,7 @@
 //! | `network.rs` | links, letters, and streams of blocks |
 //! | `keeper.rs` | what lies around the machine of a member |
 //! | `talk.rs` | questions, proofs and offers |
-//! | `fetching.rs` | blocks that move |
+//! | `fetching.rs`, `owing.rs` | blocks that move, and what is completed |
 //! | `faults.rs`, `people.rs` | what happens from outside |
 //! | `verdict.rs` | the laws |
 
@@ -22,6 +22,7 @@ mod fetching;
 mod keeper;
 mod library;
 mod network;
+mod owing;
 mod people;
 mod plan;
 mod talk;
@@ -115,6 +116,8 @@ enum Inside {
         stream: u64,
     },
     Loaded(u64, serve::Job),
+    /// A copy that is not whole is to be completed.
+    Complete(Hash),
     WakeFetch(Hash),
     WakeServe(u64),
 }
@@ -147,7 +150,7 @@ struct Member {
     seen: BTreeMap<usize, UnixMillis>,
     offers: bool,
     quota_bytes: u64,
-    /// What its own people got from others.
+    /// What its own people got from others, or what was completed.
     got: BTreeSet<Hash>,
     announced: library::Offer,
     cleaned_at: u64,
@@ -336,6 +339,7 @@ impl Copies {
             Inside::Opened(stream) => self.begin_serving(node, stream),
             Inside::HungUp(stream) => self.serve(node, stream, serve::Input::Close),
             Inside::Broke { root, peer, stream } => self.notice_broken(node, root, peer, stream),
+            Inside::Complete(root) => self.complete(node, root),
             Inside::Loaded(stream, job) => self.loaded(node, stream, job),
             Inside::WakeFetch(root) => self.drive(node, root, antiphon_protocol::blocks::fetch::Input::Wake),
             Inside::WakeServe(stream) => self.serve(node, stream, serve::Input::Wake),

@@ -22,6 +22,8 @@ pub(super) struct Blob {
     pub(super) slots: Vec<Slot>,
     /// Bytes of its blocks that stand there.
     pub(super) bytes: u64,
+    /// Whether all of it was there, and something of it turned out to be damaged.
+    pub(super) had: bool,
 }
 
 /// See the module.
@@ -59,7 +61,7 @@ impl Disk {
 
     /// Where something of a document is to stand.
     pub(super) fn open(&mut self, content: &Content) -> &mut Blob {
-        let empty = || Blob { manifest: false, slots: vec![Slot::Empty; content.hashes.len()], bytes: 0 };
+        let empty = || Blob { manifest: false, slots: vec![Slot::Empty; content.hashes.len()], bytes: 0, had: false };
         self.blobs.entry(content.root).or_insert_with(empty)
     }
 

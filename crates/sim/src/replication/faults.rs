@@ -115,10 +115,18 @@ impl Copies {
         let Some(root) = self.random.pick(&roots) else { return Ok(()) };
         let content = self.library.content(&root)?;
         let n = self.random.below(content.shape.blocks());
-        if self.members[node].disk.hurt(content, n, to) {
+        let disk = &mut self.members[node].disk;
+        let had = disk.seems_whole(&root);
+        if disk.hurt(content, n, to) {
+            if let Some(blob) = disk.blobs.get_mut(&root) {
+                blob.had |= had && to == Slot::Empty;
+            }
             self.hurt_at.insert(root, self.at);
             let class = if to == Slot::Empty { Class::BlockLost } else { Class::BlockDamaged };
             self.tally.exercised.add(class, 1);
+            if to == Slot::Empty {
+                return self.held(node, root);
+            }
         }
         Ok(())
     }

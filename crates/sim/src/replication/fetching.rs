@@ -23,6 +23,8 @@ pub(super) enum Cause {
     Offer { peer: usize, id: u64 },
     /// A person wants it.
     Person,
+    /// A part of it is there.
+    Owed,
 }
 
 /// A document that is being fetched.
@@ -381,7 +383,11 @@ impl Copies {
 
     fn found_damaged(&mut self, node: usize, root: &Hash, n: u64) -> Step {
         let content: &Content = self.library.content(root)?;
-        self.members[node].disk.hurt(content, n, Slot::Empty);
+        let disk = &mut self.members[node].disk;
+        disk.hurt(content, n, Slot::Empty);
+        if let Some(blob) = disk.blobs.get_mut(root) {
+            blob.had = true;
+        }
         self.tally.exercised.add(Class::DamageFound, 1);
         self.note(node, "damaged", &root.0, || format!("block {n} of {root:?}"));
         self.held(node, *root)

@@ -7,7 +7,7 @@ use antiphon_core::replication::{Health, History, Settings};
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::blocks::Serve;
 use antiphon_protocol::blocks::fetch;
-use antiphon_protocol::replication::manager::{Evidence, Input, Manager, Member, Output, Taking, Vouch};
+use antiphon_protocol::replication::manager::{Evidence, Input, Manager, Member, Output, Status, Taking, Vouch};
 use antiphon_protocol::replication::{Answer, Outcome};
 
 use super::fetching::{Cause, Ended, Fetching};
@@ -46,6 +46,8 @@ pub(super) struct Up {
     pub(super) waiting: BTreeMap<u64, Waiting>,
     pub(super) fetches: BTreeMap<Hash, Fetching>,
     pub(super) serving: BTreeMap<u64, Serve>,
+    /// Copies of which a part is there, with how often it was tried to complete them.
+    pub(super) owing: BTreeMap<Hash, u32>,
     /// The quota when something was promised last.
     pub(super) promised_quota: u64,
 }
@@ -68,9 +70,9 @@ impl Copies {
             waiting: BTreeMap::new(),
             fetches: BTreeMap::new(),
             serving: BTreeMap::new(),
+            owing: BTreeMap::new(),
             promised_quota: 0,
         });
-        self.members_changed(node)?;
         let keys: Vec<(Hash, Key)> = self.members[node].view.keys.iter().map(|(root, key)| (*root, *key)).collect();
         for (root, key) in keys {
             self.say_key(node, root, key)?;
@@ -80,10 +82,10 @@ impl Copies {
             self.say_held(node, root)?;
         }
         let notes: Vec<Note> = self.members[node].notes.values().cloned().collect();
-        notes.into_iter().try_for_each(|note| {
-            let Note { root, peer, evidence, added_at, history } = note;
-            self.manage(node, Input::Known { root, node: peer, evidence, added_at, history })
-        })
+        for Note { root, peer, evidence, added_at, history } in notes {
+            self.manage(node, Input::Known { root, node: peer, evidence, added_at, history })?;
+        }
+        self.members_changed(node)
     }
 
     /// Tells the machine of a member something, and does what it wants.
@@ -100,7 +102,7 @@ impl Copies {
                 Some(peer) => self.ask(node, peer, &about),
                 None => Ok(()),
             },
-            Output::Offer { peer, root, length, .. } => self.offer_to(node, peer, root, length),
+            Output::Offer { peer, root, .. } => self.offer_to(node, peer, root),
             Output::Trim { root, witnesses } => self.trim(node, root, &witnesses),
             Output::Note { root, node: peer, evidence, history } => {
                 let added_at = evidence.holds().then(|| evidence.at());
@@ -149,6 +151,7 @@ impl Copies {
 
     fn say_held(&mut self, node: usize, root: Hash) -> Step {
         let whole = self.says_it_holds(node, &root);
+        self.owe(node, root);
         self.manage(node, Input::Held { root, whole })
     }
 
@@ -252,10 +255,10 @@ impl Copies {
 
     /// Somebody who lies offers what it has not.
     fn offer_nothing(&mut self, node: usize, peers: &[usize]) {
-        let keys: Vec<(Hash, Key)> = self.members[node].view.keys.iter().map(|(root, key)| (*root, *key)).collect();
-        if let (Some((root, key)), Some(peer)) = (self.random.pick(&keys), self.random.pick(peers)) {
+        let keys: Vec<Hash> = self.members[node].view.keys.keys().copied().collect();
+        if let (Some(root), Some(peer)) = (self.random.pick(&keys), self.random.pick(peers)) {
             let id = self.network.name();
-            self.send(node, peer, Letter::Offer { id, root, length: key.length });
+            self.send(node, peer, Letter::Offer { id, root });
         }
     }
 
@@ -264,12 +267,12 @@ impl Copies {
         self.manage(node, Input::Run { root: None })
     }
 
-    fn offer_to(&mut self, node: usize, peer: NodeId, root: Hash, length: u64) -> Step {
+    fn offer_to(&mut self, node: usize, peer: NodeId, root: Hash) -> Step {
         if self.is_sabotaged(Sabotage::OfferNothing) {
             return self.manage(node, Input::Offered { peer, root, outcome: Outcome::NotOffered });
         }
         match self.index.get(&peer).copied() {
-            Some(peer) => self.offer(node, peer, root, length),
+            Some(peer) => self.offer(node, peer, root),
             None => Ok(()),
         }
     }
@@ -310,12 +313,14 @@ impl Copies {
     }
 
     /// What is to be done with an offer: from whom it is to be fetched, or what is said to it.
-    pub(super) fn decide(&mut self, node: usize, from: usize, root: Hash, length: u64) -> Result<Vec<usize>, Outcome> {
+    pub(super) fn decide(&mut self, node: usize, from: usize, root: Hash) -> Result<Vec<usize>, Outcome> {
         let (now, peer) = (self.now(node), self.members[from].id);
-        let (quota, free) = (self.members[node].quota_bytes, self.unused_bytes(node));
+        let quota = self.members[node].quota_bytes;
+        let free = quota.saturating_sub(self.held_for_others(node, Some(&root)));
+        let free = if self.members[node].offers { free } else { 0 };
         let free = if self.is_sabotaged(Sabotage::IgnoreQuota) { u64::MAX } else { free };
         let Some(up) = self.members[node].up.as_mut() else { return Err(Outcome::Busy) };
-        match up.manager.take(peer, &root, length, free, now) {
+        match up.manager.take(peer, &root, free, now) {
             Taking::Refuse(outcome) => Err(outcome),
             Taking::Take { from, .. } => {
                 up.promised_quota = quota;
@@ -331,34 +336,33 @@ impl Copies {
         up.is_some_and(|up| up.manager.vouch(root, now) == Vouch::Given)
     }
 
-    /// Bytes of documents of others that stand on a disk, but for those that are being taken.
-    fn held_for_others(&self, node: usize) -> u64 {
+    /// Bytes of documents of others that stand on a disk, but for those of one that is offered.
+    fn held_for_others(&self, node: usize, but: Option<&Hash>) -> u64 {
         let member = &self.members[node];
-        let held =
-            member.disk.blobs.iter().filter(|(root, _)| !self.is_author(node, root) && !self.is_taken(node, root));
+        let held = member.disk.blobs.iter().filter(|(root, _)| !self.is_author(node, root) && Some(*root) != but);
         held.map(|(_, blob)| blob.bytes).sum()
     }
 
-    /// Whether a document is being fetched since somebody offered it.
-    fn is_taken(&self, node: usize, root: &Hash) -> bool {
-        let up = self.members[node].up.as_ref();
-        up.is_some_and(|up| up.fetches.get(root).is_some_and(Fetching::is_offered))
-    }
-
-    /// What the quota leaves, without what is being taken.
-    fn unused_bytes(&self, node: usize) -> u64 {
-        self.members[node].quota_bytes.saturating_sub(self.held_for_others(node))
-    }
-
-    /// Bytes that a member can still promise.
+    /// Bytes that a member says are free for others.
     pub(super) fn free_bytes(&self, node: usize) -> u64 {
         let member = &self.members[node];
-        if !member.offers {
-            return 0;
-        }
-        let length = |root: &Hash| self.library.contents.get(root).map_or(0, |content| content.shape.length);
-        let taken = member.up.iter().flat_map(|up| up.fetches.keys()).filter(|root| self.is_taken(node, root));
-        self.unused_bytes(node).saturating_sub(taken.map(length).sum())
+        if member.offers { member.quota_bytes.saturating_sub(self.held_for_others(node, None)) } else { 0 }
+    }
+
+    pub(super) fn status(&self, node: usize, root: &Hash) -> Option<Status> {
+        self.members[node].up.as_ref()?.manager.status(root, self.now(node))
+    }
+
+    /// Whoever is linked and known to hold a document.
+    pub(super) fn known_holders(&self, node: usize, root: &Hash) -> Vec<usize> {
+        let providers = self.status(node, root).map(|status| status.providers).unwrap_or_default();
+        let holds = providers.iter().filter(|one| one.connected && one.evidence.holds());
+        holds.filter_map(|one| self.index.get(&one.node).copied()).filter(|peer| *peer != node).collect()
+    }
+
+    /// Whether a member is to hold a document.
+    pub(super) fn is_placed(&self, node: usize, root: &Hash) -> bool {
+        self.status(node, root).is_some_and(|status| status.placed.contains(&self.members[node].id))
     }
 
     /// A fetch has ended.
@@ -387,7 +391,6 @@ impl Copies {
 
     /// How a member sees the copies of a document.
     pub(super) fn health(&self, node: usize, root: &Hash) -> Option<Health> {
-        let up = self.members[node].up.as_ref()?;
-        up.manager.status(root, self.now(node)).map(|status| status.health)
+        self.status(node, root).map(|status| status.health)
     }
 }

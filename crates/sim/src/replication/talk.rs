@@ -24,7 +24,7 @@ pub(super) enum Letter {
     News(Vec<usize>),
     Ask { id: u64, about: Vec<Challenge> },
     Answer { id: u64, claims: Vec<(Hash, Claim)> },
-    Offer { id: u64, root: Hash, length: u64 },
+    Offer { id: u64, root: Hash },
     Outcome { id: u64, outcome: Outcome },
 }
 
@@ -80,21 +80,25 @@ impl Copies {
     }
 
     /// Offers another one a copy.
-    pub(super) fn offer(&mut self, node: usize, peer: usize, root: Hash, length: u64) -> Step {
+    pub(super) fn offer(&mut self, node: usize, peer: usize, root: Hash) -> Step {
         let id = self.network.name();
         let most = self.plan.settings.concurrent;
         let Some(up) = self.members[node].up.as_mut() else { return Ok(()) };
         up.waiting.insert(id, Waiting::Offer { peer, root });
-        let under_way = up.waiting.values().filter(|waiting| matches!(waiting, Waiting::Offer { .. })).count();
+        // What was offered to who is no member any more is about to fail.
+        let view = &self.members[node].view;
+        let counts =
+            |waiting: &&Waiting| matches!(waiting, Waiting::Offer { .. }) && view.members.contains_key(&waiting.peer());
+        let waiting = self.members[node].up.iter().flat_map(|up| up.waiting.values());
+        let under_way = waiting.filter(counts).count();
         self.note(node, "offer", &root.0, || format!("{root:?} to n{peer}, {under_way} under way"));
         self.tally.exercised.add(Class::CopyOffered, 1);
         if under_way == most {
             self.tally.exercised.add(Class::OffersAtOnce, 1);
         }
         need(under_way <= most, Law::OffersAreFew, || format!("n{node} has {under_way} offers under way, not {most}"))?;
-        self.last_moved = self.at;
         self.inside(node, OUTCOME_MS, Inside::Timeout(id));
-        self.send(node, peer, Letter::Offer { id, root, length });
+        self.send(node, peer, Letter::Offer { id, root });
         Ok(())
     }
 
@@ -107,7 +111,7 @@ impl Copies {
             Letter::News(news) => self.learn(to, &news),
             Letter::Ask { id, about } => self.answer(to, from, id, &about),
             Letter::Answer { id, claims } => self.hear_answer(to, id, &claims),
-            Letter::Offer { id, root, length } => self.consider(to, from, id, root, length),
+            Letter::Offer { id, root } => self.consider(to, from, id, root),
             Letter::Outcome { id, outcome } => self.hear_outcome(to, id, outcome),
         }
     }
@@ -190,12 +194,12 @@ impl Copies {
     }
 
     /// Somebody offers a copy.
-    fn consider(&mut self, node: usize, from: usize, id: u64, root: Hash, length: u64) -> Step {
+    fn consider(&mut self, node: usize, from: usize, id: u64, root: Hash) -> Step {
         if self.members[node].character.honesty == Honesty::Boasts {
             self.say_outcome(node, from, id, Outcome::Had);
             return Ok(());
         }
-        match self.decide(node, from, root, length) {
+        match self.decide(node, from, root) {
             Ok(holders) => self.fetch(node, root, Cause::Offer { peer: from, id }, &holders),
             Err(outcome) => {
                 self.say_outcome(node, from, id, outcome);

@@ -5,14 +5,14 @@ use antiphon_core::replication::{Health, order};
 
 use super::library::View;
 use super::plan::Honesty;
-use super::{Copies, HOUSE_MS, State};
+use super::{Copies, State};
 use crate::exercised::Class;
 use crate::failure::{Broken, Law, Step, need};
 
 /// What comes on top of the times that are set until all copies must be there, in milliseconds.
 const HEAL_MS: u64 = 30 * 60_000;
 /// How long a proof may be relied upon before a copy goes, and a little more, in milliseconds.
-const PROOF_MS: u64 = 6 * 60_000;
+const PROOF_MS: u64 = antiphon_core::replication::PROOF_MS + 60_000;
 
 impl Copies {
     /// An honest member gave a copy away that it takes for needed: another honest one must be left. One that was
@@ -30,7 +30,8 @@ impl Copies {
         })
     }
 
-    /// Bytes that a member keeps for others, but for what its own people got.
+    /// Bytes that a member keeps for others, but for what its own people got, and for what was there before and had to be
+    /// completed: it was promised long ago.
     fn kept_for_others(&self, node: usize) -> u64 {
         let member = &self.members[node];
         let others =
@@ -66,7 +67,11 @@ impl Copies {
         let unrest = self.first_unrest();
         if let Some((law, detail)) = unrest {
             self.rested_since = None;
-            return if self.at > end + rest { Err(Broken(law, detail)) } else { Ok(false) };
+            if self.at <= end + rest {
+                return Ok(false);
+            }
+            self.explain();
+            return Err(Broken(law, detail));
         }
         let since = *self.rested_since.get_or_insert(self.at);
         if self.last_moved > since {
@@ -156,7 +161,7 @@ impl Copies {
         sick.next().map(|(node, health)| (Law::HealthIsTold, format!("n{node} takes {root:?} for {health:?}")))
     }
 
-    /// What is not needed any more is nowhere, and nothing is under way.
+    /// What is not needed any more is nowhere.
     fn judge_rest(&self, truth: &View, there: &[usize]) -> Option<(Law, String)> {
         for node in there {
             let member = &self.members[*node];
@@ -169,12 +174,18 @@ impl Copies {
             if let Some((root, _)) = member.notes.keys().find(|(root, _)| !truth.keys.contains_key(root)) {
                 return Some((Law::RemovedIsFreed, format!("n{node} still notes who holds {root:?}")));
             }
-            let busy = member.up.as_ref().is_some_and(|up| !up.fetches.is_empty());
-            if busy && self.at > self.plan.calm_at + HOUSE_MS {
-                return Some((Law::CopiesRest, format!("n{node} is fetching")));
-            }
         }
         None
+    }
+
+    /// Writes down how members see what is not well, for whoever replays the world.
+    fn explain(&mut self) {
+        for node in (0..self.members.len()).filter(|node| self.is_there(*node)).collect::<Vec<_>>() {
+            for root in self.members[node].view.keys.keys().copied().collect::<Vec<_>>() {
+                let status = self.status(node, &root);
+                self.note(node, "sees", &root.0, || format!("{status:?}"));
+            }
+        }
     }
 
     /// Counts what was proved in the end.

@@ -4,4 +4,5 @@
 mod federation;
 mod forks;
 mod outbox;
+mod replication;
 mod worlds;
