@@ -20,12 +20,13 @@ use antiphon_protocol::blocks::fetch::{Failure, Gone, Piece};
 use antiphon_protocol::blocks::{Block, Message, What};
 use antiphon_protocol::handshake::{Initiator, Input, Known, Local, Output};
 use antiphon_store::{BlobView, Store, StoreOptions};
+use antiphon_vault::NodeKey;
 use tokio::sync::{mpsc, watch};
 
 const MIB: usize = 1024 * 1024;
 
 /// Bytes that nobody can compress, the same for the same seed.
-fn cipher(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn cipher(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed | 1;
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {
@@ -42,11 +43,11 @@ async fn keeps(machine: &Machine, bytes: &[u8]) -> BlobView {
     machine.handle.keep_blob(std::io::Cursor::new(bytes.to_vec())).await.unwrap()
 }
 
-async fn id(machine: &Machine) -> NodeId {
+pub(crate) async fn id(machine: &Machine) -> NodeId {
     machine.handle.status().await.unwrap().node_id
 }
 
-async fn fetch(to: &Machine, blob: &BlobView, from: &[&Machine]) -> Result<Fetched, FetchError> {
+pub(crate) async fn fetch(to: &Machine, blob: &BlobView, from: &[&Machine]) -> Result<Fetched, FetchError> {
     let mut providers = Vec::new();
     for machine in from {
         providers.push(id(machine).await);
@@ -63,7 +64,7 @@ fn holds(machine: &Machine, root: Hash, bytes: &[u8]) -> bool {
 }
 
 /// Changes one bit in the middle of a block.
-fn flip(machine: &Machine, root: Hash, block: u64) {
+pub(crate) fn flip(machine: &Machine, root: Hash, block: u64) {
     let file = std::fs::OpenOptions::new().read(true).write(true).open(file(machine, root)).unwrap();
     let at = block * BLOCK_BYTES + BLOCK_BYTES / 2;
     let mut byte = [0];
@@ -82,11 +83,15 @@ async fn meet(bob: &Machine, carol: &Machine) {
 }
 
 async fn team_of_three() -> (Machine, Machine, Machine) {
+    team_of_three_as("observer").await
+}
+
+pub(crate) async fn team_of_three_as(role: &str) -> (Machine, Machine, Machine) {
     let (alice, bob, carol) =
         (Machine::start("alice").await, Machine::start("bob").await, Machine::start("carol").await);
-    bob.joins(&alice).await;
+    bob.joins_as(&alice, role).await;
     bob.trusts("alice", Trust::Verified).await;
-    carol.joins(&alice).await;
+    carol.joins_as(&alice, role).await;
     carol.trusts("alice", Trust::Verified).await;
     meet(&bob, &carol).await;
     (alice, bob, carol)
@@ -194,16 +199,17 @@ async fn a_flipped_bit_at_the_holder_is_noticed_and_mended_from_another() {
 }
 
 /// A member whose program is not ours: it shakes hands, and says what it likes about blocks.
-struct Eve {
-    net: NetHandle,
-    events: mpsc::Receiver<NetEvent>,
-    local: Arc<Local>,
+pub(crate) struct Eve {
+    pub(crate) net: NetHandle,
+    pub(crate) events: mpsc::Receiver<NetEvent>,
+    pub(crate) local: Arc<Local>,
+    pub(crate) key: Arc<NodeKey>,
     _home: tempfile::TempDir,
 }
 
 impl Eve {
     /// Joins with our program, then takes its key and runs her own.
-    async fn joins(alice: &Machine) -> Self {
+    pub(crate) async fn joins(alice: &Machine) -> Self {
         let mut machine = Machine::start("eve").await;
         machine.joins(alice).await;
         machine.trusts("alice", Trust::Verified).await;
@@ -239,11 +245,11 @@ impl Eve {
         config.mdns = false;
         let (net, events, driver) = antiphon_net::new(config).unwrap();
         tokio::spawn(driver);
-        Self { net, events, local, _home: machine.dir }
+        Self { net, events, local, key, _home: machine.dir }
     }
 
     /// Is let in.
-    async fn greets(&self, machine: &Machine) {
+    pub(crate) async fn greets(&self, machine: &Machine) {
         let status = machine.handle.status().await.unwrap();
         let (address, _) = status.listen[0].rsplit_once("/p2p/").unwrap();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -258,14 +264,13 @@ impl Eve {
         self.net.open_gate(status.node_id).await.unwrap();
     }
 
-    /// The next stream for blocks.
-    async fn asked(&mut self) -> MemberStream {
+    /// The next stream for this that somebody opens to her.
+    pub(crate) async fn asked(&mut self, wanted: StreamKind) -> MemberStream {
         let stream = async {
             loop {
-                if let NetEvent::StreamOpened { kind: StreamKind::Blocks, stream, .. } =
-                    self.events.recv().await.unwrap()
-                {
-                    break stream;
+                match self.events.recv().await.unwrap() {
+                    NetEvent::StreamOpened { kind, stream, .. } if kind == wanted => break stream,
+                    _ => {}
                 }
             }
         };
@@ -289,7 +294,7 @@ async fn a_block_that_eve_made_up_is_noticed_counted_and_got_from_alice() {
         flip(&bob, blob.root, block);
     }
     let lies = tokio::spawn(async move {
-        let stream = eve.asked().await;
+        let stream = eve.asked(StreamKind::Blocks).await;
         let (mut reader, mut writer) = stream.split();
         let mut sent = 0;
         while let Ok(Some(frame)) = reader.next().await {
