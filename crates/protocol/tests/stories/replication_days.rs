@@ -15,7 +15,7 @@ fn settings(world_seed: u64) -> Settings {
     Settings {
         factor: u8::try_from(1 + world_seed % 4).unwrap(),
         cleanup_ms: [10 * MINUTE_MS, HOUR_MS][usize::try_from(world_seed / 4 % 2).unwrap()],
-        keep_own: world_seed / 8 % 4 == 0,
+        keep_own: (world_seed / 8).is_multiple_of(4),
         ..Settings::default()
     }
 }
@@ -105,7 +105,7 @@ fn check_day(world: &mut World, settings: Settings) -> Result<(), TestCaseError>
 fn day(seed: u64) -> Result<(), TestCaseError> {
     let settings = settings(seed);
     let mut world = World::new(seed, MACHINES, settings);
-    world.machines[LIAR].lies = seed % 3 == 0;
+    world.machines[LIAR].lies = seed.is_multiple_of(3);
     world.lost_per_cent = seed % 5 * 5;
     world.fetch_ms = [50, 5_000, 3 * MINUTE_MS][usize::try_from(seed / 7 % 3).unwrap()];
     for n in 0..5 {

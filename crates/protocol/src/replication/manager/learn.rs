@@ -72,7 +72,7 @@ impl Manager {
         }
         // Who holds it has something to do or to wait for now. Who does not only counts, and goes on asking ever less.
         if before.is_none_or(|before| before.holds() != record.holds())
-            && let Some(key) = self.keys.get_mut(no).filter(|key| key.whole || held)
+            && let Some(key) = self.keys.get_mut(no).filter(|key| key.attempts > 0 && (key.whole || held))
         {
             key.hope();
         }

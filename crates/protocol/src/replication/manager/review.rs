@@ -19,6 +19,8 @@ const TURN_ROUNDS: u8 = 4;
 const TURN_ROUNDS_EACH: u8 = 2;
 /// How long a holder is content with the word of one that it could have prove its copy, in milliseconds.
 const CLAIM_MS: u64 = 60_000;
+/// How long who lacked a copy is taken to lack it when it comes to an offer, in milliseconds.
+const LATELY_MS: u64 = 4_000;
 /// Soonest that a key is looked at again without anything having happened, in milliseconds.
 const AGAIN_MS_MIN: u64 = 1_000;
 
@@ -39,7 +41,7 @@ impl Manager {
         let lacking: Vec<NodeNo> = view.first.iter().copied().filter(|node| self.lacks(key, *node, now)).collect();
         if !lacking.is_empty() {
             // Who never takes it must not keep others from giving up what is too much.
-            let again = self.repair(no, &lacking, rank, now);
+            let again = self.repair(no, view, &lacking, rank, now);
             return again.min(self.consider_trim(no, view, now, out));
         }
         if asking || rank.is_none() {
@@ -109,7 +111,7 @@ impl Manager {
     }
 
     /// Makes the copies that are missing, or sees to it that they are.
-    fn repair(&mut self, no: KeyNo, lacking: &[NodeNo], rank: Option<u8>, now: UnixMillis) -> UnixMillis {
+    fn repair(&mut self, no: KeyNo, view: &View, lacking: &[NodeNo], rank: Option<u8>, now: UnixMillis) -> UnixMillis {
         let Some(key) = self.keys.get(no) else { return now };
         let idle: Vec<NodeNo> = lacking.iter().copied().filter(|node| !self.is_engaged(no, key, *node)).collect();
         if idle.is_empty() {
@@ -119,12 +121,18 @@ impl Manager {
             return key.retry_at;
         }
         let acting = rank.is_some_and(|rank| self.acts(key, rank));
-        for node in idle {
-            if acting {
-                self.queue_offer(no, node);
-            } else {
-                self.want(no, node, Depth::Question);
-            }
+        let lately = |node: &NodeNo| key.record(*node).is_some_and(|record| now.since(record.at.millis()) < LATELY_MS);
+        // Somebody else may have given it a copy since: one question about many costs less than as many offers.
+        let (sure, old): (Vec<NodeNo>, Vec<NodeNo>) = idle.into_iter().partition(|node| acting && lately(node));
+        let depth = if acting { Depth::Proof } else { Depth::Question };
+        old.iter().for_each(|node| self.want(no, *node, depth));
+        sure.iter().for_each(|node| self.queue_offer(no, *node));
+        if acting && sure.is_empty() {
+            return now.after(PAUSE_MS_MAX);
+        }
+        if !acting {
+            // Whoever makes the copies may have found that others take them.
+            self.want_others(no, view, now);
         }
         self.next_round(no, if acting { OFFER_AGAIN_MS } else { ASK_AGAIN_MS }, now)
     }
@@ -177,6 +185,13 @@ impl Manager {
         if now < key.retry_at {
             return key.retry_at;
         }
+        self.want_others(no, view, now);
+        self.next_round(no, ASK_AGAIN_MS, now)
+    }
+
+    /// Has more and more of those asked that are connected and not known to hold a key, while too few are.
+    fn want_others(&mut self, no: KeyNo, view: &View, now: UnixMillis) {
+        let Some(key) = self.keys.get(no).filter(|key| key.actual() < self.target()) else { return };
         let more = if key.actual() == 0 { key.attempts.saturating_mul(2) } else { key.attempts / 3 };
         let most = self.target() + usize::from(more);
         let depth = if key.whole { Depth::Proof } else { Depth::Question };
@@ -184,7 +199,6 @@ impl Manager {
         for node in asked.filter(|node| self.may_hold(key, *node, now)).collect::<Vec<_>>() {
             self.want(no, node, depth);
         }
-        self.next_round(no, ASK_AGAIN_MS, now)
     }
 
     /// Whether a node that is not believed to hold a key is worth asking: who was wrong lately is not.

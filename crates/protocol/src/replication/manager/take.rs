@@ -7,6 +7,9 @@ use super::nodes::Nodes;
 use super::{Manager, TAKINGS_MAX, Taking};
 use crate::replication::Outcome;
 
+/// How long a node that was just given a copy waits until it offers it to others itself, in milliseconds.
+const OTHERS_MS: u64 = 5_000;
+
 impl Manager {
     /// Decides about an offer that `peer` made to this node. `free` is what the quota leaves for others, where what is being
     /// taken now is not subtracted yet. Whoever is told to take hands in [`super::Input::Took`] at the end.
@@ -60,8 +63,11 @@ impl Manager {
         if ok {
             self.held(root, true, now);
         }
-        if let Some(no) = self.keys.no(root) {
-            self.keys.due_by(no, now);
+        let Some(no) = self.keys.no(root) else { return };
+        // Whoever gave it is about to give it to the others too.
+        if let Some(key) = self.keys.get_mut(no).filter(|_| ok) {
+            key.retry_at = now.after(OTHERS_MS);
         }
+        self.keys.due_by(no, now);
     }
 }
