@@ -151,9 +151,17 @@ pub(crate) fn kill_holder(home: &Path) {
     let what = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     if String::from_utf8_lossy(&what).contains(&*home.to_string_lossy()) {
         let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
-        // A signal takes a moment, in which the node would still answer. Whoever is dead has no command line.
-        until("the node is dead", || std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default().is_empty());
+        // A signal takes a moment, in which the node would still take connections.
+        until("the node is dead", || is_dead(pid));
     }
+}
+
+/// Whether a process is gone, or waits for nothing but to be noticed: its files close with its last thread.
+fn is_dead(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let ended = stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'));
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    stat.is_empty() || ended && threads <= 1
 }
 
 /// Settings that keep a test to itself: loopback, free ports, nothing of the person who runs it.
