@@ -109,8 +109,17 @@ impl Manager {
                 Shown::Wrong => self.counted.wrong += 1,
                 Shown::Missing | Shown::Refused => {}
             }
-            if let (Shown::Proved, Some(trial), Some(asked)) = (shown, self.trials.get_mut(&no), asked) {
-                trial.proved(node, asked);
+            match (shown, asked) {
+                (Shown::Proved, Some((at, _))) => {
+                    if let Some(trial) = self.trials.get_mut(&no) {
+                        trial.proved(node, at);
+                    }
+                }
+                // It was to prove it, and did not. That is looked into again, but not at once.
+                (_, Some((_, Depth::Proof))) => {
+                    self.trials.remove(&no);
+                }
+                _ => {}
             }
             self.learn(no, node, shown, now, out);
         }
@@ -130,11 +139,11 @@ impl Manager {
         if fickle { Shown::Refused } else { Shown::Missing }
     }
 
-    /// Ends a question about a root, and says when it was asked.
-    fn close(&mut self, node: NodeNo, root: &Hash) -> Option<UnixMillis> {
+    /// Ends a question about a root, and says when it was asked, and how.
+    fn close(&mut self, node: NodeNo, root: &Hash) -> Option<(UnixMillis, Depth)> {
         let node = self.nodes.get_mut(node)?;
         let batch = node.asked.as_mut()?;
-        let asked = batch.about.remove(root).map(|_| batch.at);
+        let asked = batch.about.remove(root).map(|depth| (batch.at, depth));
         if batch.about.is_empty() {
             node.asked = None;
         }

@@ -192,7 +192,8 @@ impl Manager {
     /// Has more and more of those asked that are connected and not known to hold a key, while too few are.
     fn want_others(&mut self, no: KeyNo, view: &View, now: UnixMillis) {
         let Some(key) = self.keys.get(no).filter(|key| key.actual() < self.target()) else { return };
-        let more = if key.actual() == 0 { key.attempts.saturating_mul(2) } else { key.attempts / 3 };
+        let urgent = key.whole || key.actual() == 0;
+        let more = if urgent { key.attempts.saturating_mul(2) } else { key.attempts / 3 };
         let most = self.target() + usize::from(more);
         let depth = if key.whole { Depth::Proof } else { Depth::Question };
         let asked = view.order.iter().copied().filter(|node| self.is_connected(*node)).take(most);
