@@ -83,7 +83,7 @@ fn a_document_that_nobody_else_has_would_be_lost() {
     assert_eq!((code, &item["loses"], &item["count"]), (4, &true.into(), &1.into()));
     assert_eq!((&item["examples"][0], &check["documents"]["only_here"]), (&address.into(), &1.into()));
     assert!(item["fix"].as_str().unwrap().contains("antiphon replication run"), "{item}");
-    alice.run(&["up", "--background"]).good();
+    alice.run(&["up", "--detach"]).good();
     until("alice has a copy", || wipe_check(&bob).1 == 0);
     let (check, _) = wipe_check(&bob);
     assert_eq!((&check["documents"]["held"], &check["documents"]["only_here"]), (&1.into(), &0.into()));
