@@ -24,7 +24,7 @@ const COPIES: usize = 3;
 const ROUNDS: usize = 5;
 /// How long a holder may be away. The ten minutes that are usual change only how long one waits before.
 const GRACE: Duration = Duration::from_secs(5);
-/// How many documents of which size; each node holds about three fifths of their 1.65 GiB.
+/// How many documents of which size; each node holds about three fifths of their 1.68 GiB.
 const SIZES: [(usize, u64); 6] =
     [(60, 16 << 10), (80, 256 << 10), (120, 1 << 20), (90, 4 << 20), (40, 16 << 20), (9, 64 << 20)];
 const GIB: f64 = (1_u64 << 30) as f64;
