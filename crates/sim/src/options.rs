@@ -117,7 +117,7 @@ pub enum Sabotage {
     NoBounds,
     /// Nobody says that a disk was replaced by an older copy.
     HideRestore,
-    /// Whoever claims to hold a copy is believed, whatever it proves it with.
+    /// Whoever answers is taken to have proved that it holds a copy, whatever it said.
     BelieveProofs,
     /// Nobody offers a copy to anybody.
     OfferNothing,

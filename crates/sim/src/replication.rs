@@ -116,6 +116,8 @@ enum Inside {
         stream: u64,
     },
     Loaded(u64, serve::Job),
+    /// A copy is dropped that may go.
+    Trim(Hash),
     /// A copy that is not whole is to be completed.
     Complete(Hash),
     WakeFetch(Hash),
@@ -339,6 +341,7 @@ impl Copies {
             Inside::Opened(stream) => self.begin_serving(node, stream),
             Inside::HungUp(stream) => self.serve(node, stream, serve::Input::Close),
             Inside::Broke { root, peer, stream } => self.notice_broken(node, root, peer, stream),
+            Inside::Trim(root) => self.trim(node, root),
             Inside::Complete(root) => self.complete(node, root),
             Inside::Loaded(stream, job) => self.loaded(node, stream, job),
             Inside::WakeFetch(root) => self.drive(node, root, antiphon_protocol::blocks::fetch::Input::Wake),

@@ -84,9 +84,6 @@ impl Copies {
             Fetching { machine, causes: vec![cause], streams: BTreeMap::new(), asked: BTreeMap::new(), full: false };
         up.fetches.insert(root, fetching);
         self.note(node, "fetch", &root.0, || format!("{root:?} from {from:?}, {cause:?}"));
-        if self.is_sabotaged(Sabotage::BeginAnew) {
-            self.members[node].disk.blobs.remove(&root);
-        }
         let content = self.library.content(&root)?;
         let held = self.members[node].disk.blobs.get(&root);
         if held.is_some_and(|blob| blob.bytes > 0 && blob.bytes < shape.length) {
@@ -131,7 +128,9 @@ impl Copies {
                 let content = self.library.content(&root)?;
                 let disk = &self.members[node].disk;
                 let manifest = disk.blobs.get(&root).is_some_and(|blob| blob.manifest);
-                let missing = look.blocks.clone().filter(|n| disk.slot(&root, *n) == Slot::Empty).map(|n| n..n + 1);
+                let anew = self.is_sabotaged(Sabotage::BeginAnew);
+                let is_missing = |n: &u64| anew || disk.slot(&root, *n) == Slot::Empty;
+                let missing = look.blocks.clone().filter(is_missing).map(|n| n..n + 1);
                 let manifest = manifest.then(|| content.manifest.clone());
                 inputs.push_back(Input::Looked { part: look.part, manifest, missing: missing.collect() });
             }

@@ -21,6 +21,8 @@ use crate::options::Sabotage;
 
 /// Time until the database has written what it was given, in milliseconds.
 const WRITE_MS: u64 = 40;
+/// Longest time until a copy that may go is gone, in milliseconds.
+const TRIM_MS_MAX: u64 = 2_000;
 /// Bytes by which the room of a member must change before it says so.
 const ANNOUNCE_BYTES: u64 = 100_000;
 /// How often somebody who holds nothing offers it nevertheless, in permille of the times that it looks after itself.
@@ -103,7 +105,12 @@ impl Copies {
                 None => Ok(()),
             },
             Output::Offer { peer, root, .. } => self.offer_to(node, peer, root),
-            Output::Trim { root, witnesses } => self.trim(node, root, &witnesses),
+            Output::Trim { root, witnesses } => {
+                self.note(node, "may trim", &root.0, || format!("{root:?}, which {witnesses:?} hold"));
+                let wait = self.random.between(1, TRIM_MS_MAX);
+                self.inside(node, wait, Inside::Trim(root));
+                Ok(())
+            }
             Output::Note { root, node: peer, evidence, history } => {
                 let added_at = evidence.holds().then(|| evidence.at());
                 self.inside(node, WRITE_MS, Inside::Noted(Note { root, peer, evidence, added_at, history }));
@@ -278,11 +285,11 @@ impl Copies {
     }
 
     /// A copy may go, since enough others hold one.
-    fn trim(&mut self, node: usize, root: Hash, witnesses: &[NodeId]) -> Step {
+    pub(super) fn trim(&mut self, node: usize, root: Hash) -> Step {
         let fetched = self.members[node].up.as_ref().is_some_and(|up| up.fetches.contains_key(&root));
         let busy = fetched || self.served(node).contains(&root) || self.is_sabotaged(Sabotage::TrimNothing);
         if !busy {
-            self.note(node, "trim", &root.0, || format!("{root:?}, which {witnesses:?} hold"));
+            self.note(node, "trim", &root.0, || format!("{root:?}"));
             self.members[node].disk.blobs.remove(&root);
             self.members[node].got.remove(&root);
             self.tally.exercised.add(Class::CopyTrimmed, 1);

@@ -167,6 +167,9 @@ impl Copies {
 
     /// What a claim is worth.
     fn judge_claim(&mut self, node: usize, peer: usize, challenge: &Challenge, claim: Option<Claim>) -> Step<Answer> {
+        if self.is_sabotaged(Sabotage::BelieveProofs) {
+            return Ok(Answer::Proved);
+        }
         let digest = match claim {
             None => return Ok(Answer::Failed),
             Some(Claim::Missing) => return Ok(Answer::Missing),
@@ -175,9 +178,6 @@ impl Copies {
         };
         if !challenge.is_proof() {
             return Ok(Answer::Claimed);
-        }
-        if self.is_sabotaged(Sabotage::BelieveProofs) {
-            return Ok(Answer::Proved);
         }
         match self.compute(node, node, peer, challenge)? {
             Claim::Whole { digest: own } if own == digest => {
