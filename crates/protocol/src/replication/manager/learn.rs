@@ -115,8 +115,8 @@ impl Manager {
                         trial.proved(node, at);
                     }
                 }
-                // It was to prove it, and did not. That is looked into again, but not at once.
-                (_, Some((_, Depth::Proof))) => {
+                // It was to prove it, and only said so. That is looked into again, but not at once.
+                (Shown::Claimed, Some((_, Depth::Proof))) => {
                     self.trials.remove(&no);
                 }
                 _ => {}
