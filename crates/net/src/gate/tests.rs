@@ -328,7 +328,8 @@ fn all_that_members_speak_is_behind_the_gate() {
     assert_eq!(offers(&connection), Vec::<String>::new());
     connection.on_behaviour_event(In::Open { epoch: 5, handler: Box::new(inner) });
     let table = realm.prefix.protocol();
-    let streams = [StreamKind::Sync, StreamKind::Outbox, StreamKind::Blocks, StreamKind::Replication].map(StreamKind::name);
+    let streams =
+        [StreamKind::Sync, StreamKind::Outbox, StreamKind::Blocks, StreamKind::Replication].map(StreamKind::name);
     let mut all = [&streams[..], &[Protocol::Backup.name(), Protocol::Query.name(), &table]].concat();
     let mut offered = offers(&connection);
     // What makes a node reachable has names of its own.

@@ -274,10 +274,7 @@ impl Keeper {
     }
 
     /// Runs work beside the keeper and hears what came of it.
-    fn beside<W: Future<Output = News> + Send>(&mut self, work: impl FnOnce(Care) -> W + Send + 'static)
-    where
-        W: 'static,
-    {
+    fn beside<W: Future<Output = News> + Send + 'static>(&mut self, work: impl FnOnce(Care) -> W + Send + 'static) {
         let care = self.care.clone();
         self.tasks.spawn(async move {
             let news = work(care.clone()).await;

@@ -1,5 +1,7 @@
 //! Copies of which a part is there: whoever is to hold them, stored them or had all of them completes them.
 
+use std::collections::btree_map::Entry;
+
 use antiphon_core::ids::Hash;
 
 use super::fetching::Cause;
@@ -21,8 +23,8 @@ impl Copies {
         let Some(up) = self.members[node].up.as_mut() else { return };
         if !part || !needed {
             up.owing.remove(&root);
-        } else if !up.owing.contains_key(&root) {
-            up.owing.insert(root, 0);
+        } else if let Entry::Vacant(new) = up.owing.entry(root) {
+            new.insert(0);
             self.inside(node, FIRST_MS, Inside::Complete(root));
         }
     }
