@@ -37,8 +37,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::replication::Settings;
 use antiphon_core::time::UnixMillis;
+use antiphon_net::NetHandle;
 use antiphon_protocol::replication::manager::Manager;
 use antiphon_store::Store;
+use antiphon_vault::NodeKey;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::api::Error;
@@ -46,12 +48,15 @@ use crate::clock::now;
 use crate::content::Transfers;
 use crate::dht::Desk;
 use crate::inputs::Command;
+use crate::tasks::Tasks;
 use presence::Presence;
 
 pub(crate) use answering::Answers;
 pub(crate) use asking::Asker;
-pub(crate) use keeper::{Keeper, News};
-pub(crate) use taking::Taker;
+pub(crate) use keeper::News;
+
+use keeper::Keeper;
+use taking::Taker;
 
 /// News that wait for the keeper before their senders do.
 const NEWS_MAX: usize = 1_024;
@@ -73,33 +78,46 @@ pub(crate) struct Care {
 
 /// From what it is made at the start of a node.
 pub(crate) struct Foundation {
-    pub(crate) own: NodeId,
-    pub(crate) store: Store,
-    pub(crate) transfers: Transfers,
-    pub(crate) desk: Desk,
-    pub(crate) settings: Settings,
-    pub(crate) commands: mpsc::Sender<Command>,
+    store: Store,
+    transfers: Transfers,
+    desk: Desk,
+    settings: Settings,
+    commands: mpsc::Sender<Command>,
 }
 
-/// The parts, made at the start of a node.
+/// The parts that others hold on to.
 pub(crate) struct Parts {
     pub(crate) care: Care,
-    pub(crate) taker: Taker,
-    pub(crate) news: mpsc::Receiver<News>,
+    pub(crate) asker: Asker,
+    pub(crate) answers: Answers,
     /// Where the loop shows who is here.
     pub(crate) shown: presence::Shown,
 }
 
 impl Foundation {
-    /// Puts the parts together.
-    pub(crate) fn build(self) -> Parts {
-        let Self { own, store, transfers, desk, settings, commands } = self;
+    pub(crate) fn new(
+        settings: Settings,
+        store: &Store,
+        transfers: &Transfers,
+        desk: &Desk,
+        commands: &mpsc::Sender<Command>,
+    ) -> Self {
+        let (store, transfers, desk, commands) = (store.clone(), transfers.clone(), desk.clone(), commands.clone());
+        Self { store, transfers, desk, settings, commands }
+    }
+
+    /// Puts the parts together and starts their tasks.
+    pub(crate) fn start(self, key: Arc<NodeKey>, net: NetHandle, tasks: &mut Tasks) -> Parts {
+        let Self { store, transfers, desk, settings, commands } = self;
         let (shown, presence) = watch::channel(Presence::default());
         let (news, news_out) = mpsc::channel(NEWS_MAX);
-        let settings = crate::config::fit(settings);
-        let care = Care { own, store, transfers, desk, presence, settings, news, commands, cleaned_at: Arc::default() };
-        let taker = Taker::new(care.clone());
-        Parts { care, taker, news: news_out, shown }
+        let (own, settings, cleaned_at) = (key.node_id(), crate::config::fit(settings), Arc::default());
+        let (asker, hub) = Asker::new(store.clone(), net);
+        tasks.spawn(hub.run());
+        let care = Care { own, store, transfers, desk, presence, settings, news, commands, cleaned_at };
+        let answers = Answers::new(care.store.clone(), key, Taker::new(care.clone()));
+        tasks.spawn(Keeper::new(care.clone(), asker.clone(), news_out).run());
+        Parts { care, asker, answers, shown }
     }
 }
 

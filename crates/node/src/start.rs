@@ -35,7 +35,7 @@ use crate::outbox::Outbox;
 use crate::outbox::pen::Pen;
 use crate::peers::Registry;
 use crate::ports::{self, Ports};
-use crate::replication::{self, Answers, Asker, Keeper};
+use crate::replication::{self, Answers};
 use crate::rows;
 use crate::sealed::{Copies, Sealing};
 use crate::tasks::Tasks;
@@ -197,36 +197,22 @@ async fn assemble(
     lock: Lock,
 ) -> Result<(Handle, tokio::task::JoinHandle<()>), Error> {
     let version = config.agent_version.clone();
-    let Known { team, held, mode, peers, backups } = known(&store, version.clone()).await?;
+    let known = known(&store, version.clone()).await?;
     let mut tasks = Tasks::default();
-    let ports = Ports::load(&config.home.ports());
-    let (ports_noted, ports_seen) = watch::channel(ports);
-    tasks.spawn(ports::keep(config.home.ports(), ports_seen));
     let (inputs, inputs_out) = mpsc::channel(INPUTS_MAX);
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
-    let table = Foundation::lay(&config.dht, &store, &team, commands.clone()).await?;
+    let table = Foundation::lay(&config.dht, &store, &known.team, commands.clone()).await?;
     let network = network_of(config, &key, table.network(&config.dht));
-    let (net, events) = listen(config, network, ports, &mut tasks)?;
+    let Network { net, events, ports } = Network::open(config, network, &mut tasks)?;
     let table = table.build(store.clone(), key.clone(), net.dht())?;
     tasks.spawn(table.keeper.run());
-    let commits = store.committed();
+    let sources = Sources { events, inputs: inputs_out, commands: commands_out, commits: store.committed() };
     let sealing = Sealing::default();
     let (letters, letters_seen) = watch::channel(0);
     let pen = open_outbox(config, &key, &store).await?;
     let transfers = Transfers::new(store.clone(), net.clone());
-    let foundation = replication::Foundation {
-        own: key.node_id(),
-        store: store.clone(),
-        transfers: transfers.clone(),
-        desk: table.desk.clone(),
-        settings: config.replication,
-        commands: commands.clone(),
-    };
-    let copies = foundation.build();
-    let (asker, hub) = Asker::new(store.clone(), net.clone());
-    tasks.spawn(hub.run());
-    let answers = Answers::new(store.clone(), key.clone(), copies.taker);
-    tasks.spawn(Keeper::new(copies.care.clone(), asker.clone(), copies.news).run());
+    let copies = replication::Foundation::new(config.replication, &store, &transfers, &table.desk, &commands);
+    let copies = copies.start(key.clone(), net.clone(), &mut tasks);
     let contents = Contents::new(config.content_cache_bytes);
     tasks.spawn(content::tend(contents.clone(), store.clone(), version.clone()));
     let shared = Shared {
@@ -244,8 +230,8 @@ async fn assemble(
         desk: table.desk,
         contents,
         transfers: transfers.clone(),
-        care: copies.care.clone(),
-        asker,
+        care: copies.care,
+        asker: copies.asker,
         settings: tokio::sync::Mutex::default(),
     };
     let parts = Parts {
@@ -253,20 +239,19 @@ async fn assemble(
         store,
         key,
         keys,
-        known: Known { team, held, mode, peers, backups },
-        ports: ports_noted,
+        known,
+        ports,
         sealing,
         pen,
         letters,
         table: table.window,
         transfers,
-        answers,
+        answers: copies.answers,
         presence: copies.shown,
         inputs,
         tasks,
     };
     let engine = parts.engine(config)?;
-    let sources = Sources { events, inputs: inputs_out, commands: commands_out, commits };
     let engine = Tasks::detach(async move {
         engine.run(sources).await;
         // Not before: nobody else may open the database while the loop has it, whoever holds on to the node.
@@ -380,6 +365,23 @@ fn network_of(config: &Config, key: &NodeKey, dht: antiphon_net::DhtConfig) -> a
     let version = config.agent_version.clone();
     let usual = antiphon_net::Config::new(key.libp2p_seed(), version);
     antiphon_net::Config { mdns: config.mdns, reach: config.reach, dht: Some(dht), ..usual }
+}
+
+/// The network, and where its ports are noted for the next start.
+struct Network {
+    net: NetHandle,
+    events: mpsc::Receiver<antiphon_net::Event>,
+    ports: watch::Sender<Ports>,
+}
+
+impl Network {
+    fn open(config: &Config, network: antiphon_net::Config, tasks: &mut Tasks) -> Result<Self, Error> {
+        let known = Ports::load(&config.home.ports());
+        let (ports, seen) = watch::channel(known);
+        tasks.spawn(ports::keep(config.home.ports(), seen));
+        let (net, events) = listen(config, network, known, tasks)?;
+        Ok(Self { net, events, ports })
+    }
 }
 
 /// Starts the network at the ports of the last run, or at others where those are taken by now.

@@ -165,10 +165,10 @@ async fn a_damaged_block_is_found_by_the_proof_and_noted_to_be_mended() {
 
     // Nobody noticed, so who only asks is told that all is well; who has three blocks read is not.
     assert_eq!(asks(&alice, bobs, blob.root, Depth::Question).await, Answer::Claimed);
-    assert_eq!(asks(&alice, bobs, blob.root, Depth::Proof).await, Answer::Wrong);
+    assert_eq!(asks(&alice, bobs, blob.root, Depth::Proof).await, Answer::Missing);
     let damaged = async || bob.handle.blob(blob.root).await.unwrap().is_some_and(|blob| blob.damaged == 1);
     until("the damage is written down", damaged).await;
-    assert_eq!(asks(&alice, bobs, blob.root, Depth::Question).await, Answer::Wrong);
+    assert_eq!(asks(&alice, bobs, blob.root, Depth::Question).await, Answer::Missing);
     bob.handle.repair_blob(blob.root, vec![alices], &watch::Sender::default()).await.unwrap();
     notes(&bob, blob.root).await;
     assert_eq!(asks(&alice, bobs, blob.root, Depth::Proof).await, Answer::Proved);
@@ -176,7 +176,7 @@ async fn a_damaged_block_is_found_by_the_proof_and_noted_to_be_mended() {
     // With a damaged block of her own alice proves nothing to bob, and cannot check what he says of it.
     flip(&alice, blob.root, 0);
     assert_eq!(asks(&alice, bobs, blob.root, Depth::Proof).await, Answer::Claimed);
-    assert_eq!(asks(&bob, alices, blob.root, Depth::Proof).await, Answer::Wrong);
+    assert_eq!(asks(&bob, alices, blob.root, Depth::Proof).await, Answer::Missing);
     alice.stop().await;
     bob.stop().await;
 }

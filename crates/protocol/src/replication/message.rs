@@ -443,7 +443,7 @@ mod tests {
             fields.put(0, |out| cbor::uint(out, 3));
             fields.put(1, |out| cbor::uint(out, 1));
             fields.put(2, |out| cbor::uint(out, number));
-            fields.put_some(4, reason, |out, reason| cbor::text(out, reason));
+            fields.put_some(4, reason, cbor::text);
             Message::decode(&fields.finish())
         };
         let failed = Ok(Message::Outcome { id: 1, outcome: Outcome::Failed(Reason::Other) });
