@@ -266,6 +266,7 @@ impl Engine {
         let (store, inputs) = (self.store.clone(), self.inputs.clone());
         let (last, version) = (self.held.clone(), self.agent_version.clone());
         let (moves, rechecks) = (self.moves, std::mem::take(&mut self.rechecks));
+        let waiting = std::mem::take(&mut self.waiting);
         self.tasks.spawn(async move {
             let read = store.read(move |reader| {
                 let held = Held::read(reader, &last)?;
@@ -275,7 +276,7 @@ impl Engine {
                 Ok((held, team))
             });
             let input = match read.await {
-                Ok((held, team)) => Input::Committed { held: Box::new(held), team, moves, rechecks },
+                Ok((held, team)) => Input::Committed { held: Box::new(held), team, moves, rechecks, waiting },
                 Err(error) => Input::CommitUnread(error),
             };
             let _ = inputs.send(input).await;

@@ -13,7 +13,7 @@ use antiphon_net::NetHandle;
 use antiphon_protocol::sync::{IDLE_MS, Input as Heard};
 use antiphon_store::{Committed, NodeMode, Store};
 use antiphon_vault::{LiveKeyring, NodeKey};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::api::StorageOffer;
@@ -97,6 +97,8 @@ pub(crate) struct Engine {
     pub(crate) rejoin: Rejoin,
     /// Peers of which more can be said once the charter was read again.
     pub(crate) rechecks: BTreeSet<NodeId>,
+    /// Who waits until what is committed was read.
+    pub(crate) waiting: Vec<oneshot::Sender<()>>,
     pub(crate) inputs: mpsc::Sender<Input>,
     pub(crate) tasks: Tasks,
 }
@@ -155,6 +157,10 @@ impl Engine {
             Command::Peers(reply) => drop(reply.send((self.show_peers(), self.listen.clone()))),
             Command::WhoIsAhead { node, reply } => drop(reply.send(self.who_is_ahead(&node))),
             Command::Team(reply) => drop(reply.send(self.team.clone())),
+            Command::CatchUp(reply) => {
+                self.waiting.push(reply);
+                self.read_commit();
+            }
             Command::Handshake { peer, address, reply } => self.greet(peer, vec![address], Some(reply)),
             Command::Meet { peer, addresses } => self.meet(peer, addresses),
             Command::Registry(ask) => self.on_ask(ask),
@@ -175,9 +181,13 @@ impl Engine {
             Input::Session { peer, epoch, input } => self.drive(peer, epoch, input),
             Input::SessionEnded { peer, epoch, reason } => self.session_ended(peer, epoch, reason),
             Input::Applied { peer, log, applied, last } => self.on_applied(peer, log, &applied, last),
-            Input::Committed { held, team, moves, rechecks } => {
+            Input::Committed { held, team, moves, rechecks, waiting } => {
                 self.on_committed(*held, team, moves);
                 rechecks.into_iter().for_each(|peer| self.recheck(peer));
+                for reply in waiting {
+                    // Whoever asked and has gone does not need the answer.
+                    let _ = reply.send(());
+                }
             }
             Input::CommitUnread(error) => {
                 tracing::error!(%error, "what was committed could not be read");

@@ -55,6 +55,8 @@ pub(crate) enum Input {
         moves: u64,
         /// Peers whose charter had come before this was read.
         rechecks: BTreeSet<NodeId>,
+        /// Who waits for what was committed before this was read.
+        waiting: Vec<oneshot::Sender<()>>,
     },
     /// Reading after a commit failed.
     CommitUnread(antiphon_store::Error),
@@ -99,6 +101,8 @@ pub(crate) enum Command {
     WhoIsAhead { node: NodeId, reply: oneshot::Sender<Vec<String>> },
     /// The team as the loop knows it.
     Team(oneshot::Sender<TeamState>),
+    /// Answers when the loop knows of everything that is committed now.
+    CatchUp(oneshot::Sender<()>),
     /// Stops the node.
     Stop,
 }

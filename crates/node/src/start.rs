@@ -319,6 +319,7 @@ impl Parts {
             read_again: false,
             rejoin: crate::own_log::Rejoin::default(),
             rechecks: BTreeSet::new(),
+            waiting: Vec::new(),
             inputs: self.inputs,
             tasks: self.tasks,
         })

@@ -115,7 +115,7 @@ impl Desk<'_> {
 }
 
 impl Handle {
-    /// Runs `work` inside the database's writer, as a steward.
+    /// Runs `work` inside the database's writer, as a steward. What it changed holds here when this returns.
     pub(crate) async fn at_desk<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Desk<'_>) -> Result<T, Error> + Send + 'static,
@@ -128,7 +128,9 @@ impl Handle {
             }
             Ok(work(&mut Desk { db, team, key: &key }))
         });
-        done.await?
+        let done = done.await??;
+        self.ask(Command::CatchUp).await?;
+        Ok(done)
     }
 
     /// Removes a member for good. `peer` is its name, its id or the beginning of it. What reachable members hold of it

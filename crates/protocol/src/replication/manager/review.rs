@@ -21,6 +21,8 @@ const TURN_ROUNDS_EACH: u8 = 2;
 const CLAIM_MS: u64 = 60_000;
 /// How long who lacked a copy is taken to lack it when it comes to an offer, in milliseconds.
 const LATELY_MS: u64 = 4_000;
+/// Offers in vain after which others than those that are to hold a copy are asked whether they do.
+const IN_VAIN_ROUNDS: u8 = 3;
 /// Soonest that a key is looked at again without anything having happened, in milliseconds.
 const AGAIN_MS_MIN: u64 = 1_000;
 
@@ -120,7 +122,7 @@ impl Manager {
         if now < key.retry_at {
             return key.retry_at;
         }
-        let acting = rank.is_some_and(|rank| self.acts(key, rank));
+        let (acting, in_vain) = (rank.is_some_and(|rank| self.acts(key, rank)), key.attempts >= IN_VAIN_ROUNDS);
         let lately = |node: &NodeNo| key.record(*node).is_some_and(|record| now.since(record.at.millis()) < LATELY_MS);
         // Somebody else may have given it a copy since: one question about many costs less than as many offers.
         let (sure, old): (Vec<NodeNo>, Vec<NodeNo>) = idle.into_iter().partition(|node| acting && lately(node));
@@ -130,8 +132,8 @@ impl Manager {
         if acting && sure.is_empty() {
             return now.after(PAUSE_MS_MAX);
         }
-        if !acting {
-            // Whoever makes the copies may have found that others take them.
+        if !acting || in_vain {
+            // Whoever makes the copies, now or before, may have found that others take them.
             self.want_others(no, view, now);
         }
         self.next_round(no, if acting { OFFER_AGAIN_MS } else { ASK_AGAIN_MS }, now)
@@ -193,7 +195,7 @@ impl Manager {
     fn want_others(&mut self, no: KeyNo, view: &View, now: UnixMillis) {
         let Some(key) = self.keys.get(no).filter(|key| key.actual() < self.target()) else { return };
         let urgent = key.whole || key.actual() == 0;
-        let more = if urgent { key.attempts.saturating_mul(2) } else { key.attempts / 3 };
+        let more = if urgent { key.attempts.saturating_mul(2) } else { key.attempts };
         let most = self.target() + usize::from(more);
         let depth = if key.whole { Depth::Proof } else { Depth::Question };
         let asked = view.order.iter().copied().filter(|node| self.is_connected(*node)).take(most);

@@ -86,7 +86,8 @@ impl Manager {
         key.trim_after.millis()
     }
 
-    /// Asks those that come earlier whether they hold it, now and then: of who is not to hold it nobody else would.
+    /// Asks those that come earlier whether they hold it, now and then, some others each time: of who is not to hold it
+    /// nobody else would.
     fn seek_witnesses(&mut self, no: KeyNo, view: &View, need: usize, now: UnixMillis) -> UnixMillis {
         let Some(key) = self.keys.get(no) else { return now };
         let settled = key.trim_after != Seconds::NEVER;
@@ -94,8 +95,13 @@ impl Manager {
             return self.trim_after(no, settled, now);
         }
         let earlier = view.earlier().iter().copied().filter(|node| self.is_connected(*node));
-        let unknown = earlier.filter(|node| self.may_hold(key, *node, now)).take(need.saturating_mul(2));
-        for node in unknown.collect::<Vec<_>>() {
+        let mut unknown: Vec<NodeNo> = earlier.filter(|node| self.may_hold(key, *node, now)).collect();
+        let most = need.saturating_mul(2).min(unknown.len());
+        let turn = usize::try_from(now.0 / self.settings.cleanup_ms.max(1)).unwrap_or_default();
+        if let Some(first) = turn.wrapping_mul(most).checked_rem(unknown.len()) {
+            unknown.rotate_left(first);
+        }
+        for node in unknown.into_iter().take(most) {
             self.want(no, node, Depth::Question);
         }
         let again = Seconds::over(now.after(self.settings.cleanup_ms));
