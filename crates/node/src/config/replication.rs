@@ -19,7 +19,8 @@ pub(crate) fn fit(settings: Settings) -> Settings {
         reprovide_ms: span(settings.reprovide_ms),
         cleanup_ms: span(settings.cleanup_ms),
         provider_ttl_ms: span(settings.provider_ttl_ms),
-        proof_ms: span(settings.proof_ms),
+        // Whoever proved a copy does not give it up while the proof counts, so there must be time between proofs.
+        proof_ms: span(settings.proof_ms).min(span(settings.reprovide_ms) / 2),
         providers_per_key: settings.providers_per_key.clamp(usize::from(factor), PROVIDERS_MAX),
         concurrent: settings.concurrent.clamp(1, CONCURRENT_MAX),
         ..settings
@@ -37,5 +38,7 @@ mod tests {
         let fit = fit(odd);
         assert_eq!((fit.factor, fit.grace_ms, fit.providers_per_key), (1, SPAN_MS_MIN, 1));
         assert_eq!(fit.concurrent, CONCURRENT_MAX);
+        let hasty = super::fit(Settings { reprovide_ms: 4_000, proof_ms: 60_000, ..Settings::default() });
+        assert_eq!(hasty.proof_ms, 2_000);
     }
 }
