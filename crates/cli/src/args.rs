@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, backup, bundle, content, custody, dht, divergences, facts, federation, gene, import, inbox, incidents, init,
-    mcp, members, outbox, peers, recall, recover, remember, replication, resources, send, shell, team, up, verify, why,
+    audit, backup, bundle, config, content, context, custody, demo, dht, divergences, doctor, export, facts,
+    federation, gene, import, inbox, incidents, init, man, mcp, members, open, outbox, peers, recall, recover,
+    remember, replication, resources, send, service, shell, team, up, verify, why,
 };
 
 /// Shared memory for AI agents that lives on your own machines.
@@ -55,6 +56,13 @@ pub(crate) enum Command {
     Down,
     /// Show this node, its team and what needs attention
     Status,
+    /// Look for what is wrong, and name what mends it
+    Doctor(doctor::DoctorArgs),
+    /// Show and change settings
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Open the dashboard in a browser, signed in by a link that works once
+    Open(open::OpenArgs),
     /// Print a ticket that lets one more machine join
     Invite(team::InviteArgs),
     /// Join a team with a ticket
@@ -63,8 +71,10 @@ pub(crate) enum Command {
     Recover(recover::RecoverArgs),
     /// Remember a fact
     Remember(remember::RememberArgs),
-    /// Find facts by words
+    /// Find facts by words and filters, also as they were
     Recall(recall::RecallArgs),
+    /// Show what matters now, within a number of tokens
+    Context(context::ContextArgs),
     /// List, show, edit, forget and restore facts
     #[command(subcommand)]
     Facts(facts::FactsCommand),
@@ -118,6 +128,8 @@ pub(crate) enum Command {
     /// Import what other tools remember
     #[command(subcommand)]
     Import(import::ImportCommand),
+    /// Write facts into files, to be kept, read, or imported elsewhere
+    Export(export::ExportArgs),
     /// Show which members have signed that they hold a fact, or all that is here
     Receipts(custody::ReceiptsArgs),
     /// Say whether this machine can be wiped, and what would be lost
@@ -126,6 +138,13 @@ pub(crate) enum Command {
     Verify(verify::VerifyArgs),
     /// Speak the Model Context Protocol on stdin and stdout
     Mcp(mcp::McpArgs),
+    /// Show the whole story with five nodes on this machine, in under a minute
+    Demo(demo::DemoArgs),
+    /// Have the node started by itself
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
+    /// Write the manual, a page for each command
+    Man(man::ManArgs),
     /// Print completions for a shell
     Completions(shell::CompletionsArgs),
 }

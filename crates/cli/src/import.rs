@@ -1,10 +1,14 @@
-//! Reading what other tools keep into facts to be sent.
+//! Reading what other tools keep into facts to be sent, one after the other, so that memory does not grow with them.
 
+mod basic_memory;
+mod claude;
+mod json_lines;
+mod notes;
 mod walk;
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use antiphon_core::time::UnixMillis;
@@ -14,8 +18,15 @@ use serde::Serialize;
 
 use crate::outcome::{Code, Problem, file_problem};
 
-/// Largest file that is read, in bytes: 256 MiB.
+pub(crate) use basic_memory::from_basic_memory;
+pub(crate) use claude::{Reach, from_claude};
+pub(crate) use json_lines::from_json_lines;
+pub(crate) use notes::{from_agents_md, from_markdown};
+
+/// Largest file that is read whole, in bytes: 256 MiB.
 pub(crate) const FILE_BYTES_MAX: u64 = 256 << 20;
+/// Most entries that were not imported and are named; further ones are counted.
+const BAD_MAX: usize = 10_000;
 
 /// Where an entry was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,10 +38,44 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The entry found here is bad.
-    pub(crate) fn bad(self, reason: impl Into<String>) -> Bad {
-        Bad { file: self.file, line: self.line, reason: reason.into() }
+    /// A file.
+    pub(crate) fn file(name: impl Into<String>) -> Self {
+        Self { file: Some(name.into()), line: None }
     }
+
+    /// A line, counted from 1.
+    pub(crate) fn line(number: usize) -> Self {
+        Self { file: None, line: u64::try_from(number).ok() }
+    }
+
+    /// The entry found here is bad.
+    pub(crate) fn bad(self, kind: Flaw, reason: impl Into<String>) -> Bad {
+        Bad { file: self.file, line: self.line, kind, reason: reason.into() }
+    }
+}
+
+/// What is wrong with an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Flaw {
+    /// It has more bytes than are read.
+    TooLarge,
+    /// It is nested deeper than is looked.
+    TooDeep,
+    /// It is no text.
+    NotUtf8,
+    /// It is a link that leads nowhere, or in circles.
+    Link,
+    /// It lies outside of what is imported.
+    Outside,
+    /// It cannot be read.
+    Unreadable,
+    /// It is not what it should be.
+    Malformed,
+    /// Its end is missing.
+    BrokenOff,
+    /// The node did not take it.
+    Refused,
 }
 
 /// An entry that is not imported.
@@ -42,6 +87,8 @@ pub(crate) struct Bad {
     /// The line, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) line: Option<u64>,
+    /// What is wrong, for programs.
+    pub(crate) kind: Flaw,
     /// Why.
     pub(crate) reason: String,
 }
@@ -55,18 +102,30 @@ pub(crate) struct Entry {
     pub(crate) fact: NewFactDto,
 }
 
-/// Everything that was read.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Gathered {
-    /// What can be sent.
-    pub(crate) entries: Vec<Entry>,
-    /// What cannot be read.
-    pub(crate) bad: Vec<Bad>,
-    /// Facts with characters that were written in a visible form.
-    pub(crate) escaped: usize,
+/// What reading comes upon.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Item {
+    /// A fact.
+    Fact(Box<Entry>),
+    /// Something that is not imported.
+    Bad(Bad),
     /// Files and directories that were left out on purpose.
-    pub(crate) skipped: u64,
+    Skipped(u64),
+    /// Facts with characters that were written in a visible form.
+    Escaped(usize),
+    /// How many facts there may be, where that is known before.
+    Expected(u64),
 }
+
+impl Item {
+    /// A fact that was found at a place.
+    pub(crate) fn fact(place: Place, fact: NewFactDto) -> Self {
+        Self::Fact(Box::new(Entry { place, fact }))
+    }
+}
+
+/// What is imported, as it is read.
+pub(crate) type Items = Box<dyn Iterator<Item = Item>>;
 
 /// What an import came to; the shape of its JSON.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -77,10 +136,18 @@ pub(crate) struct Summary {
     pub(crate) found: u64,
     /// Facts that were written.
     pub(crate) imported: u64,
+    /// Facts that would be written, in a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) would_import: Option<u64>,
     /// Facts that were there already.
     pub(crate) already: u64,
+    /// Facts that what is imported says more than once.
+    pub(crate) duplicates: u64,
     /// Entries that were not imported.
     pub(crate) bad: Vec<Bad>,
+    /// Further ones that are not named.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) more_bad: u64,
     /// Facts with characters that were written in a visible form.
     pub(crate) escaped: usize,
     /// Files and directories that were left out on purpose.
@@ -88,30 +155,33 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// The beginning of a summary.
-    pub(crate) fn of(gathered: &Gathered) -> Self {
-        let found = u64::try_from(gathered.entries.len()).unwrap_or(u64::MAX);
-        Self { found, skipped: gathered.skipped, escaped: gathered.escaped, ..Self::default() }
+    /// Notes an entry that is not imported.
+    pub(crate) fn bad(&mut self, bad: Bad) {
+        if self.bad.len() < BAD_MAX {
+            self.bad.push(bad);
+        } else {
+            self.more_bad += 1;
+        }
     }
+}
 
-    /// What would be imported.
-    pub(crate) fn dry(gathered: Gathered) -> Self {
-        Self { dry_run: true, ..Self { bad: gathered.bad.clone(), ..Self::of(&gathered) } }
-    }
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Reads the file of the MCP memory server.
 ///
 /// # Errors
 /// A problem when the file cannot be read; bad lines are part of the result.
-pub(crate) fn from_memory_server(path: &Path) -> Result<Gathered, Problem> {
-    let (text, mut bad) = lossless_lines(&read(path)?);
+pub(crate) fn from_memory_server(path: &Path) -> Result<Items, Problem> {
+    let (text, bad) = lossless_lines(&read(path)?);
     let parsed = import::memory_server(&text);
-    let reason = |bad: import::BadLine| Place { file: None, line: u64::try_from(bad.line).ok() }.bad(bad.why);
-    bad.extend(parsed.bad.into_iter().map(reason));
-    bad.sort_by_key(|bad| bad.line);
-    let entries = parsed.facts.into_iter().map(|fact| Entry { place: Place::default(), fact }).collect();
-    Ok(Gathered { entries, bad, escaped: parsed.escaped, skipped: 0 })
+    let reason = |bad: import::BadLine| Place::line(bad.line).bad(Flaw::Malformed, bad.why);
+    let bad = bad.into_iter().chain(parsed.bad.into_iter().map(reason)).map(Item::Bad);
+    let facts = parsed.facts.into_iter().map(|fact| Item::fact(Place::default(), fact));
+    let counts = [Item::Expected(facts.len() as u64), Item::Escaped(parsed.escaped)];
+    Ok(Box::new(counts.into_iter().chain(bad).chain(facts)))
 }
 
 /// The text with every line that is not UTF-8 left empty, so that the others keep their numbers.
@@ -121,44 +191,26 @@ fn lossless_lines(bytes: &[u8]) -> (String, Vec<Bad>) {
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         match std::str::from_utf8(line) {
             Ok(line) => text.push_str(line),
-            Err(error) => {
-                let why = format!("not UTF-8 after byte {}", error.valid_up_to());
-                bad.push(Place { file: None, line: Some(number) }.bad(why));
-            }
+            Err(error) => bad.push(Place::line(number).bad(Flaw::NotUtf8, not_utf8(&error))),
         }
         text.push('\n');
     }
     (text, bad)
 }
 
-/// Reads the Markdown files below a directory.
-///
-/// # Errors
-/// A problem when the directory cannot be read; files that cannot be are part of the result.
-pub(crate) fn from_markdown(dir: &Path) -> Result<Gathered, Problem> {
-    let found = walk::markdown_files(dir)?;
-    let mut gathered = Gathered { skipped: found.skipped, ..Gathered::default() };
-    for path in found.files {
-        let name = path.strip_prefix(dir).unwrap_or(&path).to_string_lossy().into_owned();
-        let place = Place { file: Some(name.clone()), line: None };
-        match read_note(&path) {
-            Ok((text, modified)) => {
-                let facts = import::markdown(&name, &text, modified);
-                gathered.entries.extend(facts.into_iter().map(|fact| Entry { place: place.clone(), fact }));
-            }
-            Err(reason) => gathered.bad.push(place.bad(reason)),
-        }
-    }
-    Ok(gathered)
+fn not_utf8(error: &std::str::Utf8Error) -> String {
+    format!("not UTF-8 after byte {}", error.valid_up_to())
 }
 
-fn read_note(path: &Path) -> Result<(String, UnixMillis), String> {
-    let bytes = read(path).map_err(|problem| problem.why.unwrap_or(problem.what))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        format!("not UTF-8 after byte {at}")
+/// A file among several: what cannot be read costs only itself.
+pub(crate) fn read_note(path: &Path) -> Result<(String, UnixMillis), (Flaw, String)> {
+    let unreadable = |why: String| (Flaw::Unreadable, why);
+    let bytes = read(path).map_err(|problem| match problem.code {
+        Code::TooLarge => (Flaw::TooLarge, format!("it has more than {} MiB", FILE_BYTES_MAX >> 20)),
+        _ => unreadable(problem.why.unwrap_or(problem.what)),
     })?;
-    let modified = path.metadata().and_then(|data| data.modified()).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(bytes).map_err(|error| (Flaw::NotUtf8, not_utf8(&error.utf8_error())))?;
+    let modified = path.metadata().and_then(|data| data.modified()).map_err(|error| unreadable(error.to_string()))?;
     let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok((text, UnixMillis(u64::try_from(since.as_millis()).unwrap_or_default())))
 }
@@ -166,13 +218,35 @@ fn read_note(path: &Path) -> Result<(String, UnixMillis), String> {
 /// Reads a file whole, within [`FILE_BYTES_MAX`].
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     let problem = |error: std::io::Error| file_problem("read", path, &error);
-    let mut bytes = Vec::new();
-    File::open(path).map_err(problem)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(problem)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+    let too_large = || {
         let what = format!("{} has more than {} MiB", path.display(), FILE_BYTES_MAX >> 20);
-        return Err(Problem::new(Code::TooLarge, what).hint(format!("split it: split -C 200M {}", path.display())));
+        Problem::new(Code::TooLarge, what).hint(format!("split it: split -C 200M {}", path.display()))
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(problem)?;
+    if file.metadata().map_err(problem)?.len() > FILE_BYTES_MAX {
+        return Err(too_large());
     }
-    Ok(bytes)
+    // It may grow while it is read.
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(problem)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// The directory that a path stands for, and the one file of it that is meant, if it is a file.
+///
+/// # Errors
+/// A problem when it is neither.
+fn root_of(path: &Path) -> Result<(PathBuf, Option<PathBuf>), Problem> {
+    let found = path.canonicalize().map_err(|error| file_problem("read", path, &error))?;
+    if found.is_dir() {
+        return Ok((found, None));
+    }
+    if !found.is_file() {
+        let what = format!("{} is neither a file nor a directory", path.display());
+        return Err(Problem::new(Code::Invalid, what).hint(format!("check the path: ls -ld {}", path.display())));
+    }
+    let root = found.parent().unwrap_or(&found).to_owned();
+    Ok((root, Some(found)))
 }
 
 #[cfg(test)]
@@ -183,6 +257,26 @@ mod tests {
     fn a_line_in_another_encoding_costs_only_itself() {
         let (text, bad) = lossless_lines(b"one\ncaf\xe9\nthree");
         assert_eq!(text, "one\n\nthree\n");
-        assert_eq!(bad, [Bad { file: None, line: Some(2), reason: "not UTF-8 after byte 3".into() }]);
+        let reason = "not UTF-8 after byte 3".to_owned();
+        assert_eq!(bad, [Bad { file: None, line: Some(2), kind: Flaw::NotUtf8, reason }]);
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("huge.md");
+        File::create(&path).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
+        assert_eq!(read_note(&path).unwrap_err().0, Flaw::TooLarge);
+        assert_eq!(read(&path).unwrap_err().code, Code::TooLarge);
+        assert!(root_of(Path::new("/dev/null")).is_err());
+    }
+
+    #[test]
+    fn what_is_bad_is_named_up_to_a_bound_and_counted_beyond() {
+        let mut summary = Summary::default();
+        for number in 0..BAD_MAX + 3 {
+            summary.bad(Place::line(number).bad(Flaw::Malformed, "no"));
+        }
+        assert_eq!((summary.bad.len(), summary.more_bad), (BAD_MAX, 3));
     }
 }

@@ -4,15 +4,11 @@ use std::net::IpAddr;
 
 use crate::outcome::{Code, Problem};
 
-/// The addresses, if each is one.
+/// The address, if it is one.
 ///
 /// # Errors
-/// A problem that names the first that is none.
-pub(crate) fn checked(given: &[String]) -> Result<Vec<String>, Problem> {
-    given.iter().map(|address| check(address.trim())).collect()
-}
-
-fn check(address: &str) -> Result<String, Problem> {
+/// A problem that says how one is written.
+pub(crate) fn check(address: &str) -> Result<String, Problem> {
     let parts = address.split('/').collect::<Vec<_>>();
     let good = match parts.as_slice() {
         ["", version, ip, "tcp", port] | ["", version, ip, "udp", port, "quic-v1"] => {
@@ -39,7 +35,7 @@ mod tests {
     #[test]
     fn listen_addresses_are_checked_before_the_start() {
         let check_one = |address: &str, good: bool| {
-            assert_eq!(checked(&[address.to_owned()]).is_ok(), good, "{address}");
+            assert_eq!(check(address).is_ok(), good, "{address}");
         };
         check_one("/ip4/127.0.0.1/tcp/0", true);
         check_one("/ip4/0.0.0.0/udp/7412/quic-v1", true);

@@ -2,11 +2,15 @@
 //! that could deceive a terminal written visibly.
 
 pub(crate) mod bundle;
+pub(crate) mod config;
 pub(crate) mod content;
 pub(crate) mod custody;
+pub(crate) mod demo;
 pub(crate) mod dht;
 pub(crate) mod divergences;
+pub(crate) mod doctor;
 pub(crate) mod erasure;
+pub(crate) mod export;
 pub(crate) mod facts;
 pub(crate) mod federation;
 pub(crate) mod genes;
@@ -16,10 +20,12 @@ pub(crate) mod messages;
 pub(crate) mod node;
 pub(crate) mod outbox;
 pub(crate) mod qr;
+pub(crate) mod recall;
 pub(crate) mod recovery;
 pub(crate) mod replication;
 pub(crate) mod resources;
 pub(crate) mod restored;
+pub(crate) mod service;
 pub(crate) mod team;
 pub(crate) mod time;
 pub(crate) mod trail;

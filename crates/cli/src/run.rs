@@ -8,10 +8,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::commands::{
-    audit, backup, bundle, content, custody, dht, divergences, down, facts, federation, gene, import, inbox, incidents,
-    init, mcp, members, outbox, peers, recall, recover, remember, replication, resources, send, shell, status, team,
-    up, verify, why,
+    audit, backup, bundle, config, content, context, custody, demo, dht, divergences, doctor, down, export, facts,
+    federation, gene, import, inbox, incidents, init, man, mcp, members, open, outbox, peers, recall, recover,
+    remember, replication, resources, send, service, shell, status, team, up, verify, why,
 };
+use crate::config_file;
 use crate::daemon::Session;
 use crate::locate::{self, Environment};
 use crate::logging::{self, Role};
@@ -64,6 +65,9 @@ fn execute(cli: Cli, output: Output) -> Outcome {
     if let Command::Completions(args) = &cli.command {
         return shell::completions(args, output);
     }
+    if let Command::Man(args) = &cli.command {
+        return man::run(args, output);
+    }
     if let Command::Gene(gene::GeneCommand::Check(args)) = &cli.command {
         return gene::check(args, output);
     }
@@ -75,11 +79,23 @@ fn execute(cli: Cli, output: Output) -> Outcome {
         _ => Role::Command,
     };
     logging::start(cli.global.verbose, role);
+    warn_of_variables(role, output);
     let runtime = runtime(role != Role::Command)?;
     let outcome = runtime.block_on(dispatch(cli.command, &session));
     // A read of stdin cannot be called back; the process does not wait for a line that nobody will use.
     runtime.shutdown_background();
     outcome
+}
+
+/// A slip in the name of a variable would otherwise be a setting that nobody ever sees.
+fn warn_of_variables(role: Role, output: Output) {
+    for (name, near) in config_file::Environment::of_process().unknown() {
+        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        match role {
+            Role::Background => tracing::warn!("{name} in the environment is no setting{near}"),
+            _ => output.note(&format!("note: {name} in the environment is no setting{near}")),
+        }
+    }
 }
 
 /// The node uses every core; a command that asks it one question needs no threads.
@@ -95,11 +111,15 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Up(args) => up::run(args, session).await,
         Command::Down => down::run(session).await,
         Command::Status => status::run(session).await,
+        Command::Doctor(args) => doctor::run(args, session).await,
+        Command::Config(command) => config::run(command, session).await,
+        Command::Open(args) => open::run(args, session).await,
         Command::Invite(args) => team::invite(args, session).await,
         Command::Join(args) => team::join(args, session).await,
         Command::Recover(args) => recover::run(args, session).await,
         Command::Remember(args) => remember::run(args, session).await,
         Command::Recall(args) => recall::run(args, session).await,
+        Command::Context(args) => context::run(args, session).await,
         Command::Facts(command) => facts::run(command, session).await,
         Command::Divergences(command) => divergences::run(command, session).await,
         Command::Incidents(command) => incidents::run(command, session).await,
@@ -119,6 +139,10 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Team(command) => members::run(command, session).await,
         Command::Gene(command) => gene::run(command, session).await,
         Command::Import(command) => import::run(command, session).await,
+        Command::Export(args) => export::run(args, session).await,
+        Command::Demo(args) => demo::run(args, session.output).await,
+        Command::Service(command) => service::run(&command, session),
+        Command::Man(args) => man::run(&args, session.output),
         Command::Receipts(args) => custody::receipts(args, session).await,
         Command::WipeCheck => custody::wipe_check(session).await,
         Command::Verify(args) => verify::run(args, session).await,

@@ -1,8 +1,9 @@
 //! The running node of this process: the node itself and its doors, from the first signal to the last answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_node::{Config, Handle, Node, home};
+use antiphon_node::{Handle, Node, home};
 use antiphon_server::client::Client;
 use antiphon_server::door::{self, DoorOptions};
 use antiphon_server::dto::StatusDto;
@@ -10,10 +11,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::commands::up::Settings;
-use crate::config_file;
+use crate::config_file::{Environment, Resolved};
 use crate::daemon::Session;
-use crate::listen;
+use crate::logging;
 use crate::outcome::{Code, Problem};
+use crate::reload::Live;
 
 /// How long the node is given until it listens, in milliseconds; after that it is shown without an address.
 const LISTEN_WAIT_MAX_MS: u64 = 3_000;
@@ -31,6 +33,7 @@ pub(crate) struct Running {
     node: Node,
     doors: door::Running,
     close_doors: oneshot::Sender<()>,
+    live: Arc<Live>,
     signals: Signals,
 }
 
@@ -72,34 +75,24 @@ impl From<antiphon_node::Error> for Refused {
 /// [`Refused`] when the home is held, or the settings or the home cannot be used.
 pub(crate) async fn start(settings: &Settings, session: &Session) -> Result<Running, Refused> {
     let signals = Signals::listen()?;
-    let defaults = Config::new(session.home.clone());
-    let listen = if settings.listen.is_empty() { defaults.listen.clone() } else { listen::checked(&settings.listen)? };
-    let peer_timeout_ms = settings.peer_timeout.unwrap_or(defaults.peer_timeout_ms);
-    let (name, mdns) = (settings.name.clone(), !settings.no_mdns);
-    let file = config_file::read(session.home.path())?;
-    let outbox = settings.outbox.over(file.outbox)?;
-    let config = Config {
-        name,
-        listen,
-        mdns,
-        peer_timeout_ms,
-        outbox,
-        dht: file.dht,
-        reach: file.network,
-        replication: file.replication,
-        storage: file.storage,
-        content_cache_bytes: file.content_cache_bytes.unwrap_or(defaults.content_cache_bytes),
-        ..defaults
-    };
-    let node = Node::start(config).await?;
+    let (environment, flags) = (Environment::of_process(), settings.given()?);
+    let holds = Resolved::read(session.home.path(), &environment, &flags)?;
+    logging::set(holds.wanted.node.log.as_deref())?;
+    let node = Node::start(holds.wanted.config(session.home.clone())).await?;
     let handle = node.handle();
-    let options = DoorOptions { home: session.home.clone(), http: (!settings.no_http).then(|| settings.http.clone()) };
+    let http = holds.wanted.http.clone();
+    let live = Arc::new(Live::new(session.home.path().to_owned(), environment, flags, handle.clone(), holds));
+    let options = DoorOptions {
+        home: session.home.clone(),
+        http_settings: http.settings(session.home.path()),
+        http: http.enabled.then_some(http.listen),
+    };
     let (close_doors, closing) = oneshot::channel::<()>();
     // The doors close when they are told to, and also when whoever should tell them is gone.
     let closing = async move { drop(closing.await) };
-    match door::serve(handle.clone(), options, closing).await {
+    match door::serve_configured(handle.clone(), options, Some(live.clone()), closing).await {
         Ok(doors) => match first_status(&Client::new(session.home.socket())).await {
-            Ok(status) => Ok(Running { status, handle, node, doors, close_doors, signals }),
+            Ok(status) => Ok(Running { status, handle, node, doors, close_doors, live, signals }),
             Err(problem) => {
                 drop(close_doors);
                 handle.shutdown().await;
@@ -131,16 +124,22 @@ impl Running {
     /// Waits for a signal or for `antiphon down`, then stops in order: the doors give their last answers, the node
     /// puts everything away.
     pub(crate) async fn until_stopped(self) {
-        let Self { handle, node, doors, close_doors, mut signals, .. } = self;
+        let Self { handle, node, doors, close_doors, live, mut signals, .. } = self;
         let stopped = node.stopped();
         tokio::pin!(stopped);
-        tokio::select! {
-            () = &mut stopped => {
-                drop(close_doors);
-                doors.finished().await;
-                return;
+        loop {
+            tokio::select! {
+                () = &mut stopped => {
+                    drop(close_doors);
+                    doors.finished().await;
+                    return;
+                }
+                told = signals.told() => match told {
+                    Told::End => break,
+                    // What came of it is in the log, and in the status.
+                    Told::Reload => drop(live.reload_now().await),
+                },
             }
-            () = signals.next() => {}
         }
         tracing::info!("stopping; a second signal ends the program at once");
         drop(close_doors);
@@ -159,11 +158,22 @@ impl Running {
     }
 }
 
-/// What tells a program to end.
+/// What a signal means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// End in order.
+    End,
+    /// Read the settings again.
+    Reload,
+}
+
+/// What tells a program to end, or to read its settings again.
 #[derive(Debug)]
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// Has the settings read again.
+    hangup: Signal,
 }
 
 impl Signals {
@@ -172,9 +182,23 @@ impl Signals {
             signal(kind)
                 .map_err(|error| Problem::new(Code::Failed, "signals cannot be received").why(error.to_string()))
         };
-        Ok(Self { interrupt: one(SignalKind::interrupt())?, terminate: one(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: one(SignalKind::interrupt())?,
+            terminate: one(SignalKind::terminate())?,
+            hangup: one(SignalKind::hangup())?,
+        })
     }
 
+    /// What it is told next.
+    async fn told(&mut self) -> Told {
+        tokio::select! {
+            _ = self.interrupt.recv() => Told::End,
+            _ = self.terminate.recv() => Told::End,
+            _ = self.hangup.recv() => Told::Reload,
+        }
+    }
+
+    /// Waits until it is told to end.
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

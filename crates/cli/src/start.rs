@@ -13,11 +13,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use antiphon_node::Initialized;
 use antiphon_node::home;
-use antiphon_node::{Config, Initialized};
 use antiphon_server::dto::StatusDto;
 use serde::{Deserialize, Serialize};
 
+use crate::commands::up::Settings;
+use crate::config_file::{Environment, Resolved};
 use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem, file_problem};
 use crate::render;
@@ -30,6 +32,10 @@ const RETRY_MS: u64 = 100;
 const TRIES_MAX: u32 = 300;
 /// Longest log that is continued, in bytes; a longer one is set aside as `node.log.old`.
 const LOG_BYTES_MAX: u64 = 8 << 20;
+/// With how many heaps glibc serves the threads of a node in the background, where nobody says otherwise: each keeps what
+/// was freed in it, and every thread would come to have its own.
+pub(crate) const ARENAS: &str = "MALLOC_ARENA_MAX";
+pub(crate) const ARENAS_MAX: &str = "2";
 
 /// What a node in the background tells the command that started it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +54,7 @@ pub(crate) enum Report {
 /// # Errors
 /// A problem when it does not come up.
 pub(crate) async fn for_command(session: &Session) -> Outcome {
-    let founded = found(session, std::env::var("ANTIPHON_NAME").ok()).await?;
+    let founded = found(session, &Settings::default()).await?;
     // It is shown even if the start fails: the node has been made, and this is the only time.
     if let Some(founded) = &founded {
         session.output.note(&founding_note(session, founded));
@@ -96,12 +102,23 @@ pub(crate) async fn in_background(session: &Session, args: &[String]) -> Outcome
     Err(last.unwrap_or_else(held).why("it holds the home and does not answer").into())
 }
 
+/// What holds for a node that is started here and now with these flags.
+///
+/// # Errors
+/// A problem that names what makes no sense.
+pub(crate) fn resolved(session: &Session, flags: &Settings) -> Result<Resolved, Problem> {
+    Resolved::read(session.home.path(), &Environment::of_process(), &flags.given()?)
+}
+
 /// Founds a team of one where nothing is yet.
 ///
 /// # Errors
 /// A problem when that is not possible.
-pub(crate) async fn found(session: &Session, name: Option<String>) -> Result<Option<Initialized>, Problem> {
-    let config = Config { name, ..Config::new(session.home.clone()) };
+pub(crate) async fn found(session: &Session, flags: &Settings) -> Result<Option<Initialized>, Problem> {
+    if session.home.key().exists() {
+        return Ok(None);
+    }
+    let config = resolved(session, flags)?.wanted.config(session.home.clone());
     for _ in 0..TRIES_MAX {
         if session.home.key().exists() {
             return Ok(None);
@@ -127,6 +144,9 @@ fn spawn(session: &Session, args: &[String]) -> Result<Child, Problem> {
     let mut command = Command::new(&program);
     command.arg("--home").arg(session.home.path()).args(["up", "--background"]).args(args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(open_log(session)?);
+    if std::env::var_os(ARENAS).is_none() {
+        command.env(ARENAS, ARENAS_MAX);
+    }
     command.spawn().map_err(|error| file_problem("start", &program, &error))
 }
 

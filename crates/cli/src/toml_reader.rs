@@ -32,9 +32,13 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong(&self, at: Range<usize>, what: &str, hint: &str) -> Problem {
-        let before = self.text.as_bytes().iter().take(at.start);
-        let line = 1 + before.filter(|byte| **byte == b'\n').count();
+        let line = self.line(at.start);
         Problem::new(Code::Invalid, format!("{}:{line}: {what}", self.name)).hint(hint)
+    }
+
+    /// The line of a place, from 1.
+    fn line(&self, at: usize) -> usize {
+        1 + self.text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
     }
 }
 
@@ -87,6 +91,11 @@ impl<'a> Entry<'a> {
     /// A problem with this value.
     pub(crate) fn wrong(&self, what: &str, hint: &str) -> Problem {
         self.reader.wrong(self.at.clone(), &format!("{}: {what}", self.place), hint)
+    }
+
+    /// Its line, from 1.
+    pub(crate) fn line(&self) -> usize {
+        self.reader.line(self.at.start)
     }
 
     /// Whether it is a text.

@@ -34,6 +34,10 @@ pub(crate) const COPY: &str = "sealed_copy";
 /// Somebody who was let in and is not any more.
 pub(crate) const PUT_OUT: &str = "put_out";
 
+/// A question of a member that was not answered.
+pub(crate) const QUESTION: &str = "question";
+/// An answer of a member that was not, or not wholly, taken.
+pub(crate) const ANSWER: &str = "answer";
 /// Something that waits, or came, and was refused.
 pub(crate) const OUTBOX: &str = "outbox";
 

@@ -24,6 +24,7 @@ impl Engine {
         }
         let question = match Query::decode(request) {
             Ok(Query::Resources(question)) => question,
+            Ok(Query::Recall(question)) => return self.answer_recall(peer, question, responder),
             Err(error) => return tracing::debug!(%peer, %error, "a question that is not understood"),
         };
         let (store, own) = (self.store.clone(), self.team.own.node);

@@ -44,6 +44,8 @@ pub struct Config {
     pub replication: antiphon_core::replication::Settings,
     /// How it takes part in the members' hash table.
     pub dht: DhtSettings,
+    /// Free space on the disk below which the node is not ready, in bytes.
+    pub reserve_bytes: u64,
     /// Program and version that peers are told.
     pub agent_version: String,
 }
@@ -66,6 +68,7 @@ impl Config {
             storage: StorageSettings::default(),
             replication: antiphon_core::replication::Settings::default(),
             dht: DhtSettings::default(),
+            reserve_bytes: RESERVE_BYTES,
             agent_version: concat!("antiphon/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -90,5 +93,7 @@ impl Config {
     }
 }
 
+/// Free space below which a node is not ready when nobody says otherwise, in bytes: 64 MiB.
+pub const RESERVE_BYTES: u64 = 64 << 20;
 /// Longest name that is taken, in bytes; the formats allow 64, and a team's name is made from it.
 const NAME_BYTES_MAX: usize = 56;

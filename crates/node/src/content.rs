@@ -55,6 +55,11 @@ impl Contents {
         Self(Arc::new(Kept { cache, books: Mutex::default(), fetching: Mutex::default() }))
     }
 
+    /// Keeps at most so many bytes of documents from now on.
+    pub(crate) fn set_cache_bytes(&self, cache_bytes: u64) {
+        self.cache().set_bytes_max(usize::try_from(cache_bytes).unwrap_or(usize::MAX));
+    }
+
     fn cache(&self) -> MutexGuard<'_, Cache> {
         lock(&self.0.cache)
     }

@@ -85,6 +85,8 @@ pub(crate) struct Engine {
     pub(crate) answers: crate::replication::Answers,
     /// What is shown of the members to whoever cares for copies.
     pub(crate) presence: crate::replication::presence::Shown,
+    /// How often members asked for what is kept here.
+    pub(crate) rates: antiphon_protocol::query::rates::Rates,
     /// How long a verified peer may be silent, in milliseconds.
     pub(crate) peer_timeout_ms: u64,
     /// When strangers that were not seen for long are forgotten next.
@@ -168,6 +170,10 @@ impl Engine {
             Command::Modes(ask) => self.on_modes(ask),
             Command::Announce(ask) => self.on_announce(ask),
             Command::Outbox(ask) => self.on_outbox_ask(ask),
+            Command::Retime { outbox_retry_ms, peer_timeout_ms } => {
+                self.outbox.set_pause(outbox_retry_ms);
+                self.peer_timeout_ms = peer_timeout_ms;
+            }
             Command::Moved(team) => self.moved(*team),
             Command::Stop => {}
         }

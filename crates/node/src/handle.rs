@@ -5,16 +5,22 @@ mod blobs;
 mod copies;
 mod custody;
 mod dht;
+mod domain_names;
+mod domains;
 mod erasure;
+mod figures;
 mod messages;
 mod modes;
 mod outbox;
 mod possession;
+mod recall;
+mod reconfigure;
 mod registry;
 mod replication;
 mod resource_search;
 mod resources;
 mod sending;
+mod tally;
 mod trail;
 
 use std::sync::Arc;
@@ -25,9 +31,7 @@ use antiphon_core::ids::{FactId, Hash, NodeId};
 use antiphon_core::time::UnixMillis;
 use antiphon_net::{Multiaddr, NetHandle, StreamKind};
 use antiphon_protocol::ticket::Ticket;
-use antiphon_store::{
-    AuthorError, Authored, Bring, Draft, EditView, FactFilter, FactView, Recall, RecallQuery, Report, Resolved, Store,
-};
+use antiphon_store::{AuthorError, Authored, Bring, Draft, EditView, FactFilter, FactView, Report, Resolved, Store};
 use antiphon_vault::{LiveKeyring, NodeKey};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
@@ -43,9 +47,11 @@ use crate::team::TeamState;
 use crate::{joins, moving, own_log, problems};
 
 pub use dht::dht_topic;
+pub use reconfigure::LiveSettings;
 pub(crate) use resource_search::filter_of;
 pub use resources::PlannedUse;
 pub(crate) use resources::outgoing;
+pub use tally::Tally;
 
 /// How long an invitation waits for the node to know where it listens.
 const LISTENS_WITHIN: Duration = Duration::from_secs(2);
@@ -76,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) pen: Pen,
     /// How many messages came since the node started.
     pub(crate) letters: watch::Receiver<u64>,
+    /// Where it is told what has changed.
+    pub(crate) board: crate::changes::Board,
     /// The hash table.
     pub(crate) desk: crate::dht::Desk,
     /// What is remembered of documents.
@@ -85,6 +93,12 @@ pub(crate) struct Shared {
     pub(crate) care: crate::replication::Care,
     /// Asks members what they hold.
     pub(crate) asker: crate::replication::Asker,
+    /// Free space on the disk below which the node is not ready, in bytes.
+    pub(crate) reserve_bytes: std::sync::atomic::AtomicU64,
+    /// Where everything is kept.
+    pub(crate) home: crate::home::Home,
+    /// What was recalled and is not counted yet.
+    pub(crate) hits: crate::hits::Hits,
     /// One at a time changes a setting: what is kept and what is done must not come to differ.
     pub(crate) settings: tokio::sync::Mutex<()>,
 }
@@ -156,7 +170,7 @@ impl Handle {
     }
 
     /// How this node was removed from its team, if it was told.
-    async fn removal(&self) -> Result<Option<problems::Removal>, Error> {
+    pub(crate) async fn removal(&self) -> Result<Option<problems::Removal>, Error> {
         let removal = self.store().read(|reader| {
             let Some(removed) = reader.removed()? else { return Ok(None) };
             let by = reader.logs()?.into_iter().find(|log| log.log.store == removed.by).map(|log| log.name);
@@ -220,14 +234,6 @@ impl Handle {
             return Err(AuthorError::Closed { fact: id, role }.into());
         }
         if edits.is_empty() { Err(Error::FactNotFound(id.to_string())) } else { Ok(edits) }
-    }
-
-    /// The facts that fit a text best.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn recall(&self, query: RecallQuery) -> Result<Recall, Error> {
-        Ok(self.store().read(move |reader| reader.recall(&query)).await?)
     }
 
     /// Every known peer, in the order of the ids.

@@ -6,6 +6,8 @@
 //!   node.lock            held by the running node, with its process id
 //!   control.sock   0600  where local programs talk to it
 //!   http.token     0600  bearer token of the HTTP door
+//!   http.key       0600  private key of the HTTP door's own certificate, if it needed one
+//!   http.cert.pem  0600  that certificate
 //!   antiphon.db          log and projections
 //!   search.db            search index, can be rebuilt
 //!   content/       0700  ciphertexts of documents, each named by its root
@@ -69,6 +71,16 @@ impl Home {
         self.0.join("http.token")
     }
 
+    /// The private key of the HTTP door's own certificate.
+    pub fn http_key(&self) -> PathBuf {
+        self.0.join("http.key")
+    }
+
+    /// The HTTP door's own certificate.
+    pub fn http_certificate(&self) -> PathBuf {
+        self.0.join("http.cert.pem")
+    }
+
     /// The ports of the last run.
     pub fn ports(&self) -> PathBuf {
         self.0.join("ports")
@@ -86,6 +98,25 @@ impl Home {
     pub fn create(&self) -> Result<(), Error> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
         made.map_err(|source| Error::Io { path: self.0.clone(), source })
+    }
+
+    /// Who holds the home now. Nothing is made.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the lock's file cannot be looked at.
+    pub fn lock_holder(&self) -> Result<Holder, Error> {
+        let path = self.0.join("node.lock");
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Holder::Nobody),
+            Err(source) => return Err(Error::Io { path, source }),
+        };
+        if flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
+            return Ok(Holder::Nobody);
+        }
+        let mut text = String::new();
+        let read = (&mut file).take(32).read_to_string(&mut text);
+        Ok(Holder::Process(read.ok().and_then(|_| text.trim().parse().ok())))
     }
 
     /// Takes the home for this process until the lock is dropped.
@@ -109,6 +140,15 @@ impl Home {
         writeln!(file, "{}", std::process::id()).map_err(io)?;
         Ok(Lock { _file: file })
     }
+}
+
+/// Who holds a home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// No process does.
+    Nobody,
+    /// This one does, where its id could be read.
+    Process(Option<u32>),
 }
 
 /// The home is ours while this lives. The kernel lets go of it when the process ends, however it ends.

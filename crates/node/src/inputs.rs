@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Announce(announce::Ask),
     /// Something about what waits.
     Outbox(outbox::ask::Ask),
+    /// A person set otherwise how long a first failure keeps the next attempt away, and how long a peer may be silent.
+    Retime { outbox_retry_ms: u64, peer_timeout_ms: u64 },
     /// Names connected members that hold more of a node's logs than this one.
     WhoIsAhead { node: NodeId, reply: oneshot::Sender<Vec<String>> },
     /// The team as the loop knows it.

@@ -12,6 +12,7 @@ use antiphon_vault::{Keyring, LiveKeyring};
 use crate::api::Error;
 use crate::event_loop::Engine;
 use crate::handle::Handle;
+use crate::team::TeamState;
 
 /// Facts that are opened in one transaction, so that writers do not wait long for it.
 const OPENED_PER_STEP: usize = 256;
@@ -22,12 +23,24 @@ impl Handle {
         self.shared.keys.newest()
     }
 
-    /// Whether there is such a role to seal a fact to. Whether this node may, the store says.
+    /// Whether there is such a role to seal a fact to. Whether this node may, the store says. A steward's node makes the key
+    /// that a role lacks, so that nobody has to know of keys before the first fact.
     ///
     /// # Errors
-    /// [`Error::UnknownRole`].
+    /// [`Error::UnknownRole`], and what keeps a steward from changing the charter.
     pub async fn check_role(&self, role: &str) -> Result<(), Error> {
-        self.team().await?.need_role(role)
+        self.with_key(role).await.map(drop)
+    }
+
+    /// The team, where this role has a key if this node can make one.
+    pub(crate) async fn with_key(&self, role: &str) -> Result<TeamState, Error> {
+        let team = self.team().await?;
+        team.need_role(role)?;
+        if team.membership.role_key(role).is_some() || !team.membership.is_steward(&team.own.node) {
+            return Ok(team);
+        }
+        self.rotate_role(role, false).await?;
+        self.team().await
     }
 }
 

@@ -28,6 +28,7 @@ mod backups;
 pub mod bundles;
 mod catalogue;
 mod catch_up;
+mod changes;
 mod clock;
 mod config;
 mod connect;
@@ -35,12 +36,14 @@ mod content;
 mod custody;
 mod dht;
 mod divergences;
+mod doctor;
 mod event_loop;
 mod forks;
 mod framed;
 mod handle;
 mod handshakes;
 mod held;
+mod hits;
 pub mod home;
 mod incidents;
 mod inputs;
@@ -56,6 +59,7 @@ mod ports;
 mod problems;
 mod reason_words;
 mod reasons;
+mod recalling;
 mod recover;
 mod registry;
 mod rekey;
@@ -73,27 +77,32 @@ mod why;
 
 pub use antiphon_net::ReachConfig;
 pub use antiphon_protocol::backup::PARTS_PER_OWNER_MAX;
+pub use antiphon_protocol::query::recall::Told;
 pub use antiphon_protocol::ticket;
 pub use antiphon_store::{
-    Ancestor, AuditLine, Author, AuthorError, Authored, BackupReason, BlobError, Bring, Cause, Committed,
-    ContentCursor, ContentFilter, DOMAINS_MAX, Diverged, DivergedField, Domains, Draft, EditView, Erasure, ErasureAt,
-    Error as StoreError, FactFilter, FactView, Full as OutboxFull, GeneBackup, Hit, IncidentFilter, IncidentView,
-    LogView, NodeMode, OutboxBound, Outcome, PeerMode, Recall, RecallQuery, Rejoined, Report, ResourceFilter, Side,
-    SubjectId, TRAIL_LINES_MAX, TrailFilter, TrailLine, TrailVerdict,
+    Ancestor, Audience, AuditLine, Author, AuthorError, Authored, BackupReason, BlobError, Bring, Cause, Committed,
+    ContentCursor, ContentFilter, Counts, DOMAINS_MAX, Diverged, DivergedField, DomainFact, DomainMark, DomainNews,
+    Domains, Draft, EditView, Erasure, ErasureAt, Error as StoreError, Explanation, FOLDED_MAX, FactFilter, FactView,
+    Folded, FoundBy, Full as OutboxFull, GeneBackup, Hit, IncidentFilter, IncidentView, LogView, NodeMode, Origin,
+    OutboxBound, Outcome, PeerMode, Recall, RecallQuery, Rejoined, Report, ResourceFilter, Side, SubjectId,
+    TRAIL_LINES_MAX, TrailFilter, TrailLine, TrailVerdict, WordPart,
 };
 pub use antiphon_vault::file::Error as KeyFileError;
 pub use antiphon_vault::phrase::Error as PhraseError;
 pub use antiphon_vault::private_file::Error as PrivateFileError;
 pub use api::*;
+pub use changes::{COALESCE_MS, Changes, LOOK_MS, Topic};
 pub use config::{
-    Config, DhtSettings, LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig, STORAGE_QUOTA_BYTES, StorageSettings,
+    Config, DhtSettings, LevelError, Levels, OUTBOX_RETRY_MS, OutboxConfig, RESERVE_BYTES, STORAGE_QUOTA_BYTES,
+    StorageSettings,
 };
 pub use content::{
     Feed, FetchError, Fetched, Intake, Interrupted, Progress as FetchProgress, Repaired, Served, intake,
 };
 pub use divergences::{Choice, Origins, Settled, Taken, Unsettled};
-pub use handle::{Handle, PlannedUse, dht_topic};
+pub use doctor::{Ailment, Checked, DiskSpace, Mend, Severity, examine_home};
+pub use handle::{Handle, LiveSettings, PlannedUse, Tally, dht_topic};
 pub use home::Home;
 pub use restart::{Restarted, init_from_phrase};
-pub use start::{Initialized, Node, http_token, init};
+pub use start::{Initialized, Node, http_key, http_token, init};
 pub use team_view::*;

@@ -140,6 +140,11 @@ impl Outbox {
             rescan_at: UnixMillis(0),
         })
     }
+
+    /// Sets how long a first failure keeps the next attempt away.
+    pub(crate) const fn set_pause(&mut self, retry_ms: u64) {
+        self.schedule.set_pause(retry_ms);
+    }
 }
 
 /// Whose stream a frame came over, and who opened it.

@@ -31,8 +31,8 @@ mod taking;
 mod trimming;
 pub(crate) mod view;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::replication::Settings;
@@ -69,7 +69,7 @@ pub(crate) struct Care {
     pub(crate) transfers: Transfers,
     pub(crate) desk: Desk,
     pub(crate) presence: watch::Receiver<Presence>,
-    pub(crate) settings: Settings,
+    settings: Arc<RwLock<Settings>>,
     news: mpsc::Sender<News>,
     commands: mpsc::Sender<Command>,
     /// When what is not needed was last cleared away, 0 for never.
@@ -111,7 +111,8 @@ impl Foundation {
         let Self { store, transfers, desk, settings, commands } = self;
         let (shown, presence) = watch::channel(Presence::default());
         let (news, news_out) = mpsc::channel(NEWS_MAX);
-        let (own, settings, cleaned_at) = (key.node_id(), crate::config::fit(settings), Arc::default());
+        let settings = Arc::new(RwLock::new(crate::config::fit(settings)));
+        let (own, cleaned_at) = (key.node_id(), Arc::default());
         let (asker, hub) = Asker::new(store.clone(), net);
         tasks.spawn(hub.run());
         let care = Care { own, store, transfers, desk, presence, settings, news, commands, cleaned_at };
@@ -122,6 +123,19 @@ impl Foundation {
 }
 
 impl Care {
+    /// By what it goes.
+    pub(crate) fn settings(&self) -> Settings {
+        *self.settings.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes by other settings from now on.
+    pub(crate) async fn set_settings(&self, settings: Settings) -> Result<(), Error> {
+        let settings = crate::config::fit(settings);
+        // They are replaced in one step, so whoever panicked left them whole.
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+        self.tell(News::Settings(settings)).await
+    }
+
     /// Tells the keeper; it is gone only when the node stops.
     pub(crate) async fn tell(&self, news: News) -> Result<(), Error> {
         self.news.send(news).await.map_err(|_| Error::Stopped)

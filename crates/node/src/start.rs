@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::api::{Error, StorageOffer, Team};
 use crate::audit::Audit;
 use crate::backups::Backups;
+use crate::changes;
 use crate::clock::now;
 use crate::config::Config;
 use crate::content::Transfers;
@@ -141,6 +142,15 @@ pub fn http_token(home: &Home) -> Result<Zeroizing<String>, Error> {
     Ok(secret_file::read_or_create(&home.token(), random::token)?)
 }
 
+/// The private key of the HTTP door's own certificate, as the line of text that was kept first: `fresh`, if there was
+/// none before.
+///
+/// # Errors
+/// [`Error::SecretFile`] when the file cannot be used, or others may read it.
+pub fn http_key(home: &Home, fresh: Zeroizing<String>) -> Result<Zeroizing<String>, Error> {
+    Ok(secret_file::read_or_create(&home.http_key(), || Ok(fresh))?)
+}
+
 impl Node {
     /// Starts a node; a new home gets a key, a store and a team of one first.
     ///
@@ -209,13 +219,14 @@ async fn assemble(
     let sources = Sources { events, inputs: inputs_out, commands: commands_out, commits: store.committed() };
     let sealing = Sealing::default();
     let (letters, letters_seen) = watch::channel(0);
+    let (board, watcher) = changes::board(store.committed(), letters_seen.clone());
     let pen = open_outbox(config, &key, &store).await?;
     let transfers = Transfers::new(store.clone(), net.clone());
     let copies = replication::Foundation::new(config.replication, &store, &transfers, &table.desk, &commands);
     let copies = copies.start(key.clone(), net.clone(), &mut tasks);
     let contents = Contents::new(config.content_cache_bytes);
     tasks.spawn(content::tend(contents.clone(), store.clone(), version.clone()));
-    let shared = Shared {
+    let shared = Arc::new(Shared {
         store: store.clone(),
         net: net.clone(),
         key: key.clone(),
@@ -227,13 +238,18 @@ async fn assemble(
         quota_bytes: config.copy_quota_bytes,
         pen: pen.clone(),
         letters: letters_seen,
+        board,
         desk: table.desk,
         contents,
         transfers: transfers.clone(),
         care: copies.care,
         asker: copies.asker,
+        reserve_bytes: config.reserve_bytes.into(),
+        home: config.home.clone(),
+        hits: crate::hits::Hits::default(),
         settings: tokio::sync::Mutex::default(),
-    };
+    });
+    tasks.spawn(watcher.run(Arc::downgrade(&shared)));
     let parts = Parts {
         net,
         store,
@@ -251,13 +267,15 @@ async fn assemble(
         inputs,
         tasks,
     };
-    let engine = parts.engine(config)?;
-    let engine = Tasks::detach(async move {
+    Ok((Handle { shared }, detach(parts.engine(config)?, sources, lock)))
+}
+
+fn detach(engine: Engine, sources: Sources, lock: Lock) -> tokio::task::JoinHandle<()> {
+    Tasks::detach(async move {
         engine.run(sources).await;
         // Not before: nobody else may open the database while the loop has it, whoever holds on to the node.
         drop(lock);
-    });
-    Ok((Handle { shared: Arc::new(shared) }, engine))
+    })
 }
 
 /// What the event loop is put together from.
@@ -312,6 +330,7 @@ impl Parts {
             transfers: self.transfers,
             answers: self.answers,
             presence: self.presence,
+            rates: antiphon_protocol::query::rates::Rates::default(),
             peer_timeout_ms: config.peer_timeout_ms,
             sweep_at: UnixMillis(0),
             agent_version: config.agent_version.clone(),

@@ -282,7 +282,8 @@ impl Handle {
             return Ok(node);
         }
         let begins = |node: &NodeId| !text.is_empty() && node.to_string().starts_with(text);
-        let by_name: Vec<NodeId> = known.iter().filter(|(_, name)| *name == text).map(|(node, _)| *node).collect();
+        let called = |name: &str| !text.is_empty() && name == text;
+        let by_name: Vec<NodeId> = known.iter().filter(|(_, name)| called(name)).map(|(node, _)| *node).collect();
         // A machine that came back under a new key has the name of its former one; the present member is meant.
         let present: Vec<NodeId> =
             by_name.iter().filter(|node| team.members.iter().any(|member| member.node == **node)).copied().collect();

@@ -4,6 +4,9 @@
 //! response. Both are an array of the number of what is asked and the bytes of it, which have a form of their own; a
 //! number that a version does not know is refused and harms nothing else.
 
+pub mod rates;
+pub mod recall;
+
 use antiphon_core::cbor::{self, Error};
 use antiphon_core::resource::question::{Answer, Question};
 
@@ -12,12 +15,16 @@ pub const BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// The number of a search in a member's catalogue.
 const RESOURCES: u64 = 1;
+/// The number of a recall of what a member keeps to itself.
+const RECALL: u64 = 2;
 
 /// A question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Query {
     /// Which of its resources fit.
     Resources(Question),
+    /// Which of the facts that it keeps to itself fit.
+    Recall(recall::Question),
 }
 
 /// The answer to the question of the same name.
@@ -25,6 +32,8 @@ pub enum Query {
 pub enum Reply {
     /// Those of its resources that fit.
     Resources(Answer),
+    /// Those of its facts that fit and may be shown.
+    Recall(recall::Answer),
 }
 
 impl Query {
@@ -32,6 +41,7 @@ impl Query {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Resources(question) => write(RESOURCES, &question.encode()),
+            Self::Recall(question) => write(RECALL, &question.encode()),
         }
     }
 
@@ -42,6 +52,7 @@ impl Query {
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         match read(bytes)? {
             (RESOURCES, body) => Ok(Self::Resources(Question::decode(&body)?)),
+            (RECALL, body) => Ok(Self::Recall(recall::Question::decode(&body)?)),
             _ => Err(Error::Value("a question that this version does not know")),
         }
     }
@@ -52,6 +63,7 @@ impl Reply {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Resources(answer) => write(RESOURCES, &answer.encode()),
+            Self::Recall(answer) => write(RECALL, &answer.encode()),
         }
     }
 
@@ -62,6 +74,7 @@ impl Reply {
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         match read(bytes)? {
             (RESOURCES, body) => Ok(Self::Resources(Answer::decode(&body)?)),
+            (RECALL, body) => Ok(Self::Recall(recall::Answer::decode(&body)?)),
             _ => Err(Error::Value("an answer that this version does not know")),
         }
     }
@@ -93,6 +106,10 @@ mod tests {
         let query = Query::Resources(Question { text: "gpu".into(), limit: 5, ..Question::default() });
         assert_eq!(Query::decode(&query.encode()), Ok(query));
         let reply = Reply::Resources(Answer::default());
+        assert_eq!(Reply::decode(&reply.encode()), Ok(reply));
+        let query = Query::Recall(recall::Question { text: "parser".into(), limit: 5, ..recall::Question::default() });
+        assert_eq!(Query::decode(&query.encode()), Ok(query));
+        let reply = Reply::Recall(recall::Answer::default());
         assert_eq!(Reply::decode(&reply.encode()), Ok(reply));
     }
 

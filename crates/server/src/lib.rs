@@ -8,10 +8,13 @@
 //! |---|---|
 //! | [`dto`] | the documented JSON shapes |
 //! | [`error`] | what went wrong, why, and what to do next |
+//! | [`doctor`] | what is wrong with a home whose node does not run |
 //! | [`door`] | where the node listens: the control socket, the loopback HTTP port |
 //! | [`client`] | the other end of the control socket, used by the command line |
+//! | [`export`] | facts as Markdown for people, and back |
 //! | [`import`] | other programs' files, read as facts |
 //! | [`proof`] | checking a gene with nothing but the genome's root |
+//! | [`settings`] | what the program that runs the node tells of its settings |
 //! | [`time`] | times and durations as people write them |
 //!
 //! Limits: the HTTP port is loopback only. Whoever can read the node's token file, or open its control socket, is the
@@ -21,9 +24,14 @@
 mod bundle;
 pub mod client;
 mod convert;
+mod dashboard;
+pub mod doctor;
 pub mod door;
 pub mod dto;
 pub mod error;
+pub mod export;
+mod graph;
+mod history;
 pub mod import;
 mod mcp;
 mod metrics;
@@ -32,7 +40,12 @@ mod openapi;
 pub mod proof;
 mod routes;
 mod service;
+pub mod settings;
 mod text;
 pub mod time;
+mod tokens;
 
 pub use mcp::ToolProfile;
+/// The HTTP transport of MCP, for the test that runs the official suite against it.
+#[doc(hidden)]
+pub use mcp::transport as mcp_transport;

@@ -1,8 +1,7 @@
 //! Writes that their callers named, so that repeating one does nothing.
 //!
-//! The database remembers the keys of new facts. Edits and forgetting mostly repeat themselves without harm; what
-//! does not is an appended text, and an edit that somebody else has changed since. Those are remembered here, for as
-//! long as the node runs.
+//! The database remembers the names of what it writes into the log. Messages go another way, through the outbox; their
+//! names are remembered here, for as long as the node runs.
 
 use std::collections::VecDeque;
 use std::future::Future;

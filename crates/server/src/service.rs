@@ -3,16 +3,22 @@
 
 mod bundles;
 mod content;
+mod context;
 mod custody;
 mod dht;
 mod divergences;
+mod doctor;
 mod erasure;
+mod export;
 mod federation;
 mod genes;
+mod graph;
+mod history;
 mod incidents;
 mod messages;
 mod outbox;
 mod readiness;
+mod recall;
 mod recovery;
 mod replication;
 mod resources;
@@ -21,22 +27,30 @@ mod trail;
 mod trust;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use antiphon_core::ids::{FactId, NodeId};
+use antiphon_core::ids::{FactId, Hash, NodeId};
 use antiphon_core::time::UnixMillis;
 use antiphon_node::{Bring, Draft, Handle};
 use tokio::sync::Mutex;
 
 use crate::convert::{self, Actor, Seen};
+use crate::dashboard::Desk;
+use crate::door::Entrance;
 use crate::dto::{
     ActorDto, BatchItemDto, BatchResultDto, Change, EditDto, FactDto, FactFilterDto, FactsDto, FindingDto,
-    HandshakeDto, HistoryDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NewFactDto, PeersDto, RecallDto,
-    RecallRequestDto, Scalar, StateHashDto, StatusDto, VerifyDto, WrittenDto,
+    HandshakeDto, HistoryDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NewFactDto, PeersDto, Scalar, StateHashDto,
+    StatusDto, VerifyDto, WrittenDto,
 };
 use crate::error::{Code, Problem};
+use crate::graph::KeptGraph;
+use crate::history::{Counts, History};
+use crate::mcp::CallTimes;
 use crate::named::Named;
+use crate::settings::Settings;
 use divergences::{SIDE_BYTES_MAX, SIDE_OF_MANY_BYTES_MAX};
+pub(crate) use export::Export;
 use readiness::Soundness;
 
 /// Most facts of one batch.
@@ -53,38 +67,72 @@ pub(crate) struct Service {
     handle: Handle,
     own: NodeId,
     /// Where the HTTP door is, once it is open.
-    http: Option<String>,
+    entrance: Entrance,
     /// What went wrong with the doors.
     findings: Vec<FindingDto>,
     /// Writes that were named by their callers.
     named: Named,
     /// One at a time appends to a text, so that of two that come at once neither is lost.
     append: Mutex<()>,
+    /// The graph of the memory server.
+    graph: Mutex<KeptGraph>,
     /// Whether the database was found unsound.
     soundness: Soundness,
+    /// How long tool calls of agents took.
+    call_times: CallTimes,
+    /// What was done at the doors.
+    counts: Counts,
+    /// What the figures were.
+    history: History,
+    /// What the program that runs the node knows of its settings.
+    pub(crate) config: Option<Arc<dyn Settings>>,
+    /// What pages keep.
+    desk: Desk,
 }
 
 impl Service {
-    pub(crate) fn new(handle: Handle, own: NodeId, http: Option<String>, findings: Vec<FindingDto>) -> Self {
+    pub(crate) fn new(handle: Handle, own: NodeId, entrance: Entrance, findings: Vec<FindingDto>) -> Self {
+        let desk = Desk::new(entrance.url.clone());
         Self {
             handle,
             own,
-            http,
+            desk,
+            entrance,
             findings,
             named: Named::default(),
             append: Mutex::new(()),
+            graph: Mutex::default(),
             soundness: Soundness::default(),
+            call_times: CallTimes::default(),
+            counts: Counts::default(),
+            history: History::default(),
+            config: None,
         }
     }
 
+    /// The same with what the program that runs the node knows of its settings.
+    pub(crate) fn configured(self, config: Option<Arc<dyn Settings>>) -> Self {
+        Self { config, ..self }
+    }
+
+    /// How long tool calls of agents took.
+    pub(crate) const fn call_times(&self) -> &CallTimes {
+        &self.call_times
+    }
+
     pub(crate) async fn status(&self) -> Result<StatusDto, Problem> {
-        let status = convert::status(self.handle.status().await?, self.now(), self.http.clone(), &self.findings);
+        let mut findings = self.findings.clone();
+        findings.extend(self.config.iter().flat_map(|config| config.findings()));
+        findings.extend(self.disk_finding());
+        let status = convert::status(self.handle.status().await?, self.now(), &self.entrance, &findings);
         self.with_copies(status).await
     }
 
     pub(crate) async fn remember(&self, fact: NewFactDto) -> Result<WrittenDto, Problem> {
         let draft = self.draft(fact).await?;
-        self.write(draft).await
+        let written = self.write(draft).await?;
+        self.counts.remembered(1);
+        Ok(written)
     }
 
     /// Remembers the facts that can be remembered; the others say why not.
@@ -109,7 +157,9 @@ impl Service {
         });
         let missing = || BatchItemDto::Error(Problem::new(Code::Failed, "the node gave no result for this fact"));
         let results = results.into_iter().map(|refused| refused.or_else(|| written.next()).unwrap_or_else(missing));
-        Ok(BatchResultDto { results: results.collect() })
+        let results: Vec<BatchItemDto> = results.collect();
+        self.counts.remembered(results.iter().filter(|result| matches!(result, BatchItemDto::Ok(_))).count());
+        Ok(BatchResultDto { results })
     }
 
     async fn draft_or_problem(&self, fact: Result<NewFactDto, Problem>) -> Result<Draft, Problem> {
@@ -144,7 +194,17 @@ impl Service {
         Ok(convert::written(&results.next().ok_or_else(lost)??))
     }
 
-    pub(crate) async fn edit(&self, id: &str, mut edit: EditDto) -> Result<WrittenDto, Problem> {
+    pub(crate) async fn edit(&self, id: &str, edit: EditDto) -> Result<WrittenDto, Problem> {
+        self.edit_once(id, edit, None).await
+    }
+
+    /// The same, but nothing where it was done under the same key before.
+    pub(crate) async fn edit_once(
+        &self,
+        id: &str,
+        mut edit: EditDto,
+        key: Option<String>,
+    ) -> Result<WrittenDto, Problem> {
         let fact = self.handle.resolve_fact(id).await?;
         if let Change::Set(id) = &mut edit.parent {
             self.complete(id).await?;
@@ -157,7 +217,7 @@ impl Service {
                 self.complete(id).await?;
             }
         }
-        let Some(append) = edit.append.take() else { return self.write_edit(fact, edit).await };
+        let Some(append) = edit.append.take() else { return self.write_edit(fact, edit, key).await };
         if edit.content.is_some() {
             return Err(Problem::new(Code::Invalid, "content and append exclude each other")
                 .hint("content replaces the text, append adds to it"));
@@ -165,18 +225,28 @@ impl Service {
         let _one_at_a_time = self.append.lock().await;
         let present = self.handle.fact(fact).await?.fact.content.unwrap_or_default();
         edit.content = Some(if present.is_empty() { append } else { format!("{present}\n{append}") });
-        self.write_edit(fact, edit).await
+        self.write_edit(fact, edit, key).await
     }
 
-    async fn write_edit(&self, fact: FactId, edit: EditDto) -> Result<WrittenDto, Problem> {
+    async fn write_edit(&self, fact: FactId, edit: EditDto, key: Option<String>) -> Result<WrittenDto, Problem> {
         let (edit, provenance) = convert::edit_of(edit)?;
-        self.write(Draft::Edit { fact, edit, provenance }).await
+        self.write(named("update", &fact.to_string(), key, Draft::Edit { fact, edit, provenance })).await
     }
 
     pub(crate) async fn forget(&self, id: &str, actor: ActorDto) -> Result<WrittenDto, Problem> {
+        self.forget_once(id, actor, None).await
+    }
+
+    /// The same, but nothing where it was done under the same key before.
+    pub(crate) async fn forget_once(
+        &self,
+        id: &str,
+        actor: ActorDto,
+        key: Option<String>,
+    ) -> Result<WrittenDto, Problem> {
         let provenance = convert::provenance_of(Actor::from(actor))?;
         let fact = self.handle.resolve_fact(id).await?;
-        self.write(Draft::Forget { fact, provenance }).await
+        self.write(named("forget", &fact.to_string(), key, Draft::Forget { fact, provenance })).await
     }
 
     pub(crate) async fn restore(&self, id: &str, actor: ActorDto) -> Result<WrittenDto, Problem> {
@@ -209,15 +279,6 @@ impl Service {
         let mut page = convert::page(views, limit, seen);
         self.add_sides(page.facts.iter_mut(), SIDE_OF_MANY_BYTES_MAX).await?;
         Ok(page)
-    }
-
-    pub(crate) async fn recall(&self, request: RecallRequestDto) -> Result<RecallDto, Problem> {
-        let seen = self.seen();
-        let author = self.author_of(request.author.as_deref()).await?;
-        let query = convert::query_of(request, author, seen.now)?;
-        let mut answer = convert::recall(self.handle.recall(query).await?, seen);
-        self.add_sides(answer.hits.iter_mut().map(|hit| &mut hit.fact), SIDE_OF_MANY_BYTES_MAX).await?;
-        Ok(answer)
     }
 
     pub(crate) async fn peers(&self) -> Result<PeersDto, Problem> {
@@ -269,6 +330,16 @@ impl Service {
         self.handle.shutdown().await;
     }
 
+    /// Domains that begin with `typed`.
+    pub(crate) async fn domain_names(&self, typed: &str, limit: usize) -> Result<Vec<String>, Problem> {
+        Ok(self.handle.domain_names(typed, limit).await?)
+    }
+
+    /// What pages keep.
+    pub(crate) const fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     /// The node, for what a door shows without words.
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
@@ -310,4 +381,18 @@ impl Service {
         let nodes: Vec<(NodeId, String)> = std::iter::once((status.node_id, status.name)).chain(peers).collect();
         convert::node_named(&nodes, name).map(Some)
     }
+}
+
+/// A write that is done once under its key. Keys come from others, who may choose long ones, and what is written to one
+/// fact under a key has nothing to do with another.
+fn named(kind: &str, of: &str, key: Option<String>, draft: Draft) -> Draft {
+    match key {
+        None => draft,
+        Some(key) => Draft::Named { key: name_of(kind, of, &key), draft: Box::new(draft) },
+    }
+}
+
+/// Under what a write is remembered that its caller named so.
+fn name_of(kind: &str, of: &str, key: &str) -> String {
+    Hash::of(format!("{kind}\0{of}\0{key}").as_bytes()).to_string()
 }

@@ -250,6 +250,7 @@ fn draft_name(draft: &Draft) -> &'static str {
         Draft::PutContent { .. } => "store a document",
         Draft::RemoveContent { .. } => "remove a document",
         Draft::Settle { .. } => "settle a divergence",
+        Draft::Named { draft, .. } => draft_name(draft),
         Draft::Grant(_) => "grant",
         Draft::Revoke(_) => "revoke",
         Draft::Record(_) => "charter record",

@@ -192,6 +192,7 @@ impl Db {
             Draft::PutContent { entry, provenance } => self.put_content(entry, provenance, scene),
             Draft::RemoveContent { id, provenance } => self.remove_content(*id, provenance, scene),
             Draft::Settle { settlement, seen, provenance } => self.settle(settlement, seen, provenance, scene),
+            Draft::Named { key, draft } => self.author_named(key, draft, scene),
             Draft::Grant(grant) => self.record(&Record::Grant(grant.clone()), scene),
             Draft::Revoke(revoke) => self.record(&Record::Revoke(self.with_cuts(revoke)), scene),
             Draft::Record(record) => self.record(record, scene),

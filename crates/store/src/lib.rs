@@ -26,10 +26,12 @@ mod contents;
 mod db;
 mod dht;
 mod divergence;
+mod domain_names;
 mod edits;
 mod erase;
 mod erasure;
 mod error;
+mod examine;
 mod found;
 mod hits;
 mod incidents;
@@ -37,6 +39,7 @@ mod invites;
 mod messages;
 mod modes;
 mod moving;
+mod named;
 mod outbox;
 mod page;
 mod payloads;
@@ -59,6 +62,8 @@ mod sealed;
 mod sealed_copies;
 mod search;
 mod set_aside;
+mod shown;
+mod since;
 mod standing;
 mod steward;
 mod store;
@@ -91,6 +96,7 @@ pub use dht::{
 pub use divergence::{Ancestor, Diverged, DivergedField, Settlement, SubjectId};
 pub use erasure::{Erasure, ErasureAt};
 pub use error::{AuthorError, Error};
+pub use examine::{Checkup, check_up};
 pub use invites::{Invite, InviteUse};
 pub use messages::{
     Came, Delivery, INBOX_FULL, LETTER_SCHEMA, MESSAGE_BYTES_MAX, MESSAGE_BYTES_PER_WRITER_MAX, MESSAGES_MAX,
@@ -104,6 +110,7 @@ pub use outbox::{
     Settled, Waiting,
 };
 pub use peers::{DOMAINS_MAX, Health, HealthError, PeerMode, PeerRow};
+pub use query::domain::{DomainFact, DomainMark, DomainNews};
 pub use reader::Reader;
 pub use receipts::{KeptReceipt, RECEIPTS_MAX};
 pub use removed::Removed;
@@ -118,7 +125,9 @@ pub use resources::{
 };
 pub use sealed::Seals;
 pub use sealed_copies::{COPY_HOLDERS_MAX, CopyHolder, CopyLimits, CopyOwner, CopyPart, FactsByStream, Keeping};
+pub use search::{Audience, Explanation, Folded, FoundBy, Hit, Origin, Recall, RecallQuery, Weighed, WordPart};
 pub use set_aside::{OwnLog, Rejoined};
+pub use since::{SINCE_EVENTS_MAX, Since};
 pub use standing::{FactEntry, LogStanding};
 pub use store::{Committed, RandomSource, Store, StoreOptions};
 pub use taken::{TAKEN_ERAS_MAX, TAKEN_RANGES_MAX, TakeFrom, Taking, Took};
@@ -137,6 +146,8 @@ pub const EVENTS_PER_SIGNATURE_MAX: usize = 256;
 pub const BYTES_PER_SIGNATURE_MAX: usize = 256 * 1024;
 /// Most events of the newest, not yet indexed ones that recall looks at.
 pub const TAIL_EVENTS_MAX: usize = 2_000;
+/// Most facts that are listed as folded into one recalled fact.
+pub const FOLDED_MAX: usize = 8;
 /// Most idempotency keys that are remembered.
 pub const IDEMPOTENCY_KEYS_MAX: u64 = 10_000;
 /// How long an idempotency key is remembered, in milliseconds: one day.

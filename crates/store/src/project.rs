@@ -127,6 +127,14 @@ pub(crate) fn merge(edits: &[Stored]) -> Merged {
 /// Forgetting is an edit of every field. Where an edit of the text is shown instead of it, the deletion still stands
 /// for the fields that the edit did not touch; a fact that is shown must not have lost those.
 pub(crate) fn merge_kept(conn: &Connection, fact: FactId, stream: Stream, edits: &[Stored]) -> Result<Merged, Error> {
+    merge_kept_of(edits, || all(conn, fact, stream))
+}
+
+/// As [`merge_kept`], where `all` are the edits that the standing ones are among.
+pub(crate) fn merge_kept_of(
+    edits: &[Stored],
+    all: impl FnOnce() -> Result<Vec<Stored>, Error>,
+) -> Result<Merged, Error> {
     let mut merged = merge(edits);
     let standing = |action: Action| {
         let of = edits.iter().filter(move |stored| stored.header.action == action);
@@ -136,7 +144,7 @@ pub(crate) fn merge_kept(conn: &Connection, fact: FactId, stream: Stream, edits:
     if merged.forgotten || taken == 0 {
         return Ok(merged);
     }
-    let before = before_forgotten(conn, fact, stream)?;
+    let before = never_forgotten(all()?);
     merged.incomplete |= before.incomplete;
     for (field, value) in before.values {
         if taken & field.mask() != 0 {
@@ -148,13 +156,21 @@ pub(crate) fn merge_kept(conn: &Connection, fact: FactId, stream: Stream, edits:
 
 /// What a fact would say if nobody had ever forgotten it.
 pub(crate) fn before_forgotten(conn: &Connection, fact: FactId, stream: Stream) -> Result<Merged, Error> {
-    let mut edits = all(conn, fact, stream)?;
+    Ok(never_forgotten(all(conn, fact, stream)?))
+}
+
+fn never_forgotten(mut edits: Vec<Stored>) -> Merged {
     edits.retain(|stored| stored.header.action == Action::Set);
+    merge(&settled(edits))
+}
+
+/// Finds for which fields each of these edits stands when there are no others.
+pub(crate) fn settled(mut edits: Vec<Stored>) -> Vec<Stored> {
     let frontier = merged_anew(&edits);
     for stored in &mut edits {
         stored.edit.standing = frontier.standing_of(&stored.edit.hash);
     }
-    Ok(merge(&edits))
+    edits
 }
 
 /// Computes the row of a fact anew from the edits that stand.

@@ -1,7 +1,9 @@
 //! Questions about facts, incidents, logs and the whole.
 
+pub(crate) mod as_of;
 pub(crate) mod counts;
 pub(crate) mod divergence;
+pub(crate) mod domain;
 pub(crate) mod facts;
 pub(crate) mod history;
 pub(crate) mod incidents;

@@ -9,6 +9,7 @@ use antiphon_core::genome::Genome;
 use antiphon_core::ids::{FactId, Hash, IncidentId, NodeId, StoreId};
 use antiphon_core::incident;
 use antiphon_core::log::{Head, LogId, NodeClock};
+use antiphon_core::time::UnixMillis;
 use rusqlite::{Connection, Transaction};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
@@ -19,10 +20,10 @@ use crate::error::Error;
 use crate::invites::Invite;
 use crate::peers::PeerRow;
 use crate::rest::{self, Waiter};
-use crate::search::{self, Frequencies};
+use crate::search::{self, Frequencies, Recall, RecallQuery, Weighed};
 use crate::view::{
     Counts, EditView, FactFilter, FactView, ForkView, IncidentFilter, IncidentView, LogView, MissingPayload, Own,
-    Quarantined, Recall, RecallQuery, Report, Resolved, Side,
+    Quarantined, Report, Resolved, Side,
 };
 use crate::{branch, cache, cause, charter, invites, page, payloads, peers, query, removed, verify};
 
@@ -41,6 +42,10 @@ impl<'a> Reader<'a> {
 
     pub(crate) const fn connection(&self) -> &Connection {
         self.main
+    }
+
+    pub(crate) const fn search(&self) -> &Connection {
+        self.search
     }
 
     /// Whose database this is, if it has a team.
@@ -296,6 +301,24 @@ impl<'a> Reader<'a> {
     /// When a database fails; never because of the text.
     pub fn recall(&self, query: &RecallQuery) -> Result<Recall, Error> {
         search::recall(self.main, self.search, self.frequencies, query)
+    }
+
+    /// What a fact said at a time: the edits that their authors dated at or before it, merged as if there were no others.
+    /// `None` when there were none, and for what was forgotten for good.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn fact_at(&self, id: FactId, at: UnixMillis) -> Result<Option<FactView>, Error> {
+        Ok(query::as_of::fact_at(self.main, id, at)?.map(|then| then.view))
+    }
+
+    /// How well texts of another node fit a question, each given as its parts, the text that is shown first; `None` where
+    /// no word fits. The words are worth what they are worth here, so that the scores stand beside those of own hits.
+    ///
+    /// # Errors
+    /// When a database fails.
+    pub fn weigh(&self, question: &str, texts: &[Vec<String>]) -> Result<Vec<Option<Weighed>>, Error> {
+        search::weigh(self.search, self.frequencies, question, texts)
     }
 
     /// How much there is.

@@ -45,6 +45,8 @@ const MAIN: &[&str] = &[
     include_str!("../migrations/0008_trail.sql"),
     include_str!("../migrations/0009_sealed.sql"),
     include_str!("../migrations/0010_replication.sql"),
+    include_str!("../migrations/0011_domains.sql"),
+    include_str!("../migrations/0012_named.sql"),
 ];
 /// Migrations of the search index.
 const SEARCH: &[&str] = &[include_str!("../migrations/search_0001.sql")];
@@ -124,6 +126,11 @@ fn configure(conn: &Connection, cache_kib: u32, settings: &str) -> Result<(), Er
 
 fn version(conn: &Connection) -> Result<u32, Error> {
     Ok(conn.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+/// Looks whether a newer version wrote the main file.
+pub(crate) fn check_newer(conn: &Connection, path: &Path) -> Result<(), Error> {
+    check_version(conn, path, MAIN.len()).map(drop)
 }
 
 fn check_version(conn: &Connection, path: &Path, known: usize) -> Result<u32, Error> {

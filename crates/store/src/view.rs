@@ -135,6 +135,13 @@ pub enum Draft {
         /// How it came to be.
         provenance: Provenance,
     },
+    /// A write that its caller named, so that repeating it does nothing.
+    Named {
+        /// The name.
+        key: String,
+        /// The write.
+        draft: Box<Draft>,
+    },
     /// A new version of a document.
     PutContent {
         /// What the index is to say; the version number is found here.
@@ -428,53 +435,6 @@ pub struct FactFilter {
     pub include_forgotten: bool,
     /// The time at which times to live are judged; `None` lets them all pass.
     pub now: Option<UnixMillis>,
-}
-
-/// What to recall.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RecallQuery {
-    /// Any text; there is no query language.
-    pub text: String,
-    /// Most hits.
-    pub limit: usize,
-    /// Only of this level.
-    pub level: Option<Level>,
-    /// Only of this domain.
-    pub domain: Option<String>,
-    /// Only of this module.
-    pub module: Option<String>,
-    /// Only with this tag.
-    pub tag: Option<String>,
-    /// Only whose text this node wrote.
-    pub author: Option<NodeId>,
-    /// Also those that are archived.
-    pub include_archived: bool,
-    /// Also those that are stale.
-    pub include_stale: bool,
-    /// The time at which times to live are judged.
-    pub now: UnixMillis,
-}
-
-/// One recalled fact.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
-    /// The fact.
-    pub view: FactView,
-    /// How well it fits; larger is better, and only comparable within one answer.
-    pub score: f64,
-    /// The part of the text around the first word that fits.
-    pub snippet: String,
-    /// Facts with this very text that were folded into this hit, itself included.
-    pub same: usize,
-}
-
-/// What recall found.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Recall {
-    /// The hits, best first.
-    pub hits: Vec<Hit>,
-    /// Whether so much was received lately that some of it was not looked at.
-    pub index_behind: bool,
 }
 
 /// How much there is.

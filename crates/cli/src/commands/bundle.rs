@@ -100,6 +100,9 @@ pub(crate) struct ImportArgs {
     /// Take facts that nobody signed, from another tool; never genes
     #[arg(long)]
     pub(crate) unsigned: bool,
+    /// Only say what is new in it
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Runs the command.
@@ -127,7 +130,7 @@ async fn answer(args: AnswerArgs, session: &Session) -> Outcome {
     let AnswerArgs { file, with_export, seal, output } = args;
     check_place(output.as_deref(), seal)?;
     let request = read(&file)?;
-    let take = BundleTakeDto { export: Some(with_export), seal: Some(seal), unsigned: None };
+    let take = BundleTakeDto { export: Some(with_export), seal: Some(seal), ..BundleTakeDto::default() };
     let node = session.node().await?;
     let answered = shown("checking", node.bundle_answer(request, &take)).await?;
     let handshake = answered.handshake.clone().unwrap_or_default();
@@ -155,7 +158,8 @@ async fn export(args: ExportArgs, session: &Session) -> Outcome {
 /// Takes in a file; `antiphon import bundle` is the same.
 pub(crate) async fn import(args: ImportArgs, session: &Session) -> Outcome {
     let file = read(&args.file)?;
-    let take = BundleTakeDto { unsigned: args.unsigned.then_some(true), ..BundleTakeDto::default() };
+    let (unsigned, dry_run) = (args.unsigned.then_some(true), args.dry_run.then_some(true));
+    let take = BundleTakeDto { unsigned, dry_run, ..BundleTakeDto::default() };
     let node = session.node().await?;
     let imported = shown("checking", node.bundle_import(file, &take)).await?;
     session.output.result(&imported, render::bundle::imported)?;

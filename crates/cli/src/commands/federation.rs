@@ -1,5 +1,6 @@
 //! `antiphon federation`: whether this node sends and takes, and how far sharing has come.
 
+use antiphon_server::dto::ShownDto;
 use clap::Subcommand;
 
 use crate::daemon::Session;
@@ -16,6 +17,11 @@ pub(crate) enum FederationCommand {
         /// sync: both; publish: it sends and takes nothing; subscribe: it takes and sends nothing
         mode: Option<String>,
     },
+    /// Show or set down to which level facts that are not shared are shown to members who ask
+    Show {
+        /// none, module or snippet; private facts never are
+        level: Option<String>,
+    },
 }
 
 /// Runs the command.
@@ -25,6 +31,13 @@ pub(crate) async fn run(command: FederationCommand, session: &Session) -> Outcom
         FederationCommand::Status => {
             let federation = node.federation().await?;
             session.output.result(&federation, render::federation::federation)
+        }
+        FederationCommand::Show { level } => {
+            let shown = match level {
+                None => node.shown().await?,
+                Some(up_to) => node.set_shown(&ShownDto { up_to }).await?,
+            };
+            session.output.result(&shown, |shown| render::recall::shown(&shown.up_to))
         }
         FederationCommand::Mode { mode: None } => {
             let mode = antiphon_server::dto::ModeDto { mode: node.federation().await?.mode };

@@ -1,21 +1,40 @@
 //! `antiphon mcp`: a thin proxy between an agent's stdin and stdout and the node. Nothing else may be written to
 //! stdout.
 
+mod clients;
+mod foreign_file;
+mod install;
+mod json_file;
+mod toml_file;
+
 use std::ffi::OsString;
 
 use antiphon_server::ToolProfile;
-use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 
 use crate::daemon::Session;
 use crate::outcome::Outcome;
 
+use clients::Entry;
+
 /// Options of `mcp`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct McpArgs {
+    /// What to do instead of speaking
+    #[command(subcommand)]
+    pub(crate) command: Option<McpCommand>,
     /// Which tools the agent gets; after `mcp`, --profile means the same
     #[arg(long, value_name = "PROFILE", default_value = "core", value_parser = profiles())]
     pub(crate) tools: ToolProfile,
+}
+
+/// Commands of `mcp`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum McpCommand {
+    /// Write an entry for this node into the configuration of a client
+    Install(install::InstallArgs),
 }
 
 fn profiles() -> impl TypedValueParser<Value = ToolProfile> {
@@ -24,7 +43,10 @@ fn profiles() -> impl TypedValueParser<Value = ToolProfile> {
 }
 
 /// Runs the command until the agent closes its end.
-pub(crate) async fn run(McpArgs { tools }: McpArgs, session: &Session) -> Outcome {
+pub(crate) async fn run(McpArgs { command, tools }: McpArgs, session: &Session) -> Outcome {
+    if let Some(McpCommand::Install(args)) = command {
+        return install::run(args, session);
+    }
     let node = session.node().await?;
     node.mcp_stdio(tools, tokio::io::stdin(), tokio::io::stdout()).await?;
     Ok(())
@@ -80,6 +102,8 @@ mod tests {
         check("antiphon mcp --profile full", "antiphon mcp --tools full");
         check("antiphon mcp --profile=read-only -v", "antiphon mcp --tools=read-only -v");
         check("antiphon --profile full mcp --profile core", "antiphon --profile full mcp --tools core");
+        check("antiphon mcp install zed --profile full", "antiphon mcp install zed --tools full");
+        check("antiphon mcp --profile memory-server", "antiphon mcp --tools memory-server");
         check("antiphon mcp --profile work", "antiphon mcp --profile work");
         check("antiphon --profile mcp status --profile full", "antiphon --profile mcp status --profile full");
         check("antiphon --json recall mcp --profile full", "antiphon --json recall mcp --profile full");

@@ -4,12 +4,11 @@ mod outbox;
 
 use antiphon_server::dto::StatusDto;
 use clap::Args;
-use clap::builder::FalseyValueParser;
 use serde::Serialize;
 
+use crate::config_file::Given;
 use crate::daemon::Session;
-use crate::listen;
-use crate::outcome::{Code, Outcome, Stop};
+use crate::outcome::{Code, Outcome, Problem, Stop};
 use crate::render;
 use crate::serve::{self, Refused, Running};
 use crate::start::{self, Report};
@@ -32,56 +31,74 @@ pub(crate) struct UpArgs {
     pub(crate) background: bool,
 }
 
-/// Settings of the node.
-#[derive(Debug, Clone, Args)]
+/// Settings of the node. Each stands in the table of settings, which knows what values it takes.
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Settings {
     /// Name of a new node [default: the machine's name]
-    #[arg(long, env = "ANTIPHON_NAME")]
+    #[arg(long)]
     pub(crate) name: Option<String>,
     /// Address to listen at; repeatable [default: TCP and QUIC on every interface, at the ports of the last run]
-    #[arg(long, env = "ANTIPHON_LISTEN", value_name = "MULTIADDR", value_delimiter = ',')]
+    #[arg(long, value_name = "MULTIADDR", value_delimiter = ',')]
     pub(crate) listen: Vec<String>,
-    /// Address of the HTTP door; port 0 picks a free one
-    #[arg(long, env = "ANTIPHON_HTTP", value_name = "ADDR", default_value = "127.0.0.1:7411")]
-    pub(crate) http: String,
+    /// Address of the HTTP door; port 0 picks a free one [default: 127.0.0.1:7411]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) http: Option<String>,
     /// How long a member may be silent before its trust expires, as in 90s, 30m, 12h [default: 30m]
-    #[arg(long, env = "ANTIPHON_PEER_TIMEOUT", value_name = "DURATION", value_parser = duration_ms)]
-    pub(crate) peer_timeout: Option<u64>,
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) peer_timeout: Option<String>,
     /// Do not look for members on the local network
-    #[arg(long, env = "ANTIPHON_NO_MDNS", value_parser = FalseyValueParser::new())]
+    #[arg(long)]
     pub(crate) no_mdns: bool,
     /// Do not open the HTTP door
-    #[arg(long, env = "ANTIPHON_NO_HTTP", value_parser = FalseyValueParser::new())]
+    #[arg(long)]
     pub(crate) no_http: bool,
+    /// Any other setting, as in outbox.retry=5s; repeatable [antiphon config show lists them]
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
     /// What may wait for peers.
     #[command(flatten)]
     pub(crate) outbox: OutboxSettings,
 }
 
 impl Settings {
+    /// What was given: the setting, the flag, and the text.
+    fn texts(&self) -> Vec<(&str, &'static str, String)> {
+        let mut texts = Vec::new();
+        for one in &self.set {
+            let (name, text) = one.split_once('=').unwrap_or((one, ""));
+            texts.push((name.trim(), "--set", text.to_owned()));
+        }
+        let listen = (!self.listen.is_empty()).then(|| self.listen.join(","));
+        let named = [
+            ("node.name", "--name", self.name.clone()),
+            ("node.listen", "--listen", listen),
+            ("http.listen", "--http", self.http.clone()),
+            ("node.peer_timeout", "--peer-timeout", self.peer_timeout.clone()),
+            ("node.mdns", "--no-mdns", self.no_mdns.then(|| "false".to_owned())),
+            ("http.enabled", "--no-http", self.no_http.then(|| "false".to_owned())),
+        ];
+        texts.extend(named.into_iter().filter_map(|(name, flag, text)| Some((name, flag, text?))));
+        texts.extend(self.outbox.texts());
+        texts
+    }
+
+    /// What the flags say.
+    ///
+    /// # Errors
+    /// A problem that names the flag that makes no sense.
+    pub(crate) fn given(&self) -> Result<Vec<Given>, Problem> {
+        self.texts().into_iter().map(|(name, flag, text)| Given::by_flag(name, flag, &text)).collect()
+    }
+
     /// The same settings as arguments of another `up`.
     fn to_args(&self) -> Vec<String> {
-        let mut args = vec!["--http".to_owned(), self.http.clone()];
-        for address in &self.listen {
-            args.extend(["--listen".to_owned(), address.clone()]);
-        }
-        if let Some(name) = &self.name {
-            args.extend(["--name".to_owned(), name.clone()]);
-        }
-        if let Some(timeout) = self.peer_timeout {
-            args.extend(["--peer-timeout".to_owned(), timeout.to_string()]);
-        }
-        args.extend(self.no_mdns.then(|| "--no-mdns".to_owned()));
-        args.extend(self.no_http.then(|| "--no-http".to_owned()));
-        args.extend(self.outbox.to_args());
-        args
+        let arg = |(name, flag, text): (&str, &'static str, String)| match flag {
+            "--set" => vec![flag.to_owned(), format!("{name}={text}")],
+            "--no-mdns" | "--no-http" => vec![flag.to_owned()],
+            _ => vec![flag.to_owned(), text],
+        };
+        self.texts().into_iter().flat_map(arg).collect()
     }
-}
-
-/// Milliseconds of a duration as people write it.
-fn duration_ms(text: &str) -> Result<u64, String> {
-    let ms = antiphon_server::time::parse_duration_ms(text).filter(|ms| *ms > 0);
-    ms.ok_or_else(|| "write it as 90s, 30m, 12h, 30d or in milliseconds".to_owned())
 }
 
 /// What `up --json` prints: the status, and the phrase where a node was made.
@@ -98,12 +115,13 @@ pub(crate) async fn run(args: UpArgs, session: &Session) -> Outcome {
     if args.background {
         return background(&args, session).await;
     }
-    listen::checked(&args.settings.listen)?;
+    // A slip is told before anything is made.
+    start::resolved(session, &args.settings)?;
     if args.detach { detach(&args, session).await } else { foreground(&args, session).await }
 }
 
 async fn foreground(args: &UpArgs, session: &Session) -> Outcome {
-    let founded = start::found(session, args.settings.name.clone()).await?;
+    let founded = start::found(session, &args.settings).await?;
     let phrase = founded.filter(|_| !args.no_recovery).map(|founded| founded.phrase);
     let node = match serve::start(&args.settings, session).await {
         Ok(node) => node,
@@ -137,7 +155,7 @@ fn words(out: &UpOut<'_>, session: &Session, last: &str) -> String {
 }
 
 async fn detach(args: &UpArgs, session: &Session) -> Outcome {
-    let founded = start::found(session, args.settings.name.clone()).await?;
+    let founded = start::found(session, &args.settings).await?;
     let phrase = founded.filter(|_| !args.no_recovery).map(|founded| founded.phrase);
     let started = start::in_background(session, &args.settings.to_args()).await;
     if started.is_err() {

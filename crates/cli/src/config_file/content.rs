@@ -1,14 +1,20 @@
 //! `[content]`: how much of the documents that were read stays in memory.
 
-use crate::config_file::bytes_of;
-use crate::outcome::Problem;
-use crate::toml_reader::Entry;
+use super::outbox::BYTES_MAX;
+use super::setting::Setting;
+use super::value::{Kind, Value};
 
-/// Reads the table: most bytes of documents that stay decrypted in memory, if it says so.
-///
-/// # Errors
-/// Where it is wrong.
-pub(super) fn read(entry: &Entry<'_>) -> Result<Option<u64>, Problem> {
-    let table = entry.table(&["cache"])?;
-    table.get("cache").map(|cache| bytes_of(&cache)).transpose()
-}
+/// The table.
+pub(super) const SETTINGS: &[Setting] = &[Setting::new(
+    "content.cache",
+    Kind::Bytes { least: 1, most: BYTES_MAX },
+    "most bytes of documents that stay decrypted in memory for ten minutes after they were read",
+    |wanted| Value::Bytes(wanted.content_cache_bytes),
+    |wanted, value| {
+        if let Value::Bytes(bytes) = value {
+            wanted.content_cache_bytes = *bytes;
+        }
+        Ok(())
+    },
+)
+.reloads()];

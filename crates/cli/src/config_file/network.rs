@@ -1,28 +1,35 @@
 //! `[network]`: how this node is reachable where no address leads to it.
 
-use antiphon_node::ReachConfig;
+use super::setting::Setting;
+use super::value::{Kind, Value};
 
-use crate::outcome::Problem;
-use crate::toml_reader::Entry;
-
-/// Reads the table.
-///
-/// # Errors
-/// Where it is wrong.
-pub(super) fn read(entry: &Entry<'_>) -> Result<ReachConfig, Problem> {
-    let table = entry.table(&["relay", "use_relays", "hole_punching", "autonat", "upnp"])?;
-    let mut config = ReachConfig::default();
-    let settings = [
-        ("relay", &mut config.relay),
-        ("use_relays", &mut config.use_relays),
-        ("hole_punching", &mut config.hole_punching),
-        ("autonat", &mut config.autonat),
-        ("upnp", &mut config.upnp),
-    ];
-    for (name, setting) in settings {
-        if let Some(given) = table.get(name) {
-            *setting = given.flag()?;
-        }
-    }
-    Ok(config)
+/// A switch of the network.
+macro_rules! switch {
+    ($name:literal, $field:ident, $what:literal) => {
+        Setting::new(
+            $name,
+            Kind::Flag,
+            $what,
+            |wanted| Value::Flag(wanted.network.$field),
+            |wanted, value| {
+                if let Value::Flag(on) = value {
+                    wanted.network.$field = *on;
+                }
+                Ok(())
+            },
+        )
+    };
 }
+
+/// The table.
+pub(super) const SETTINGS: &[Setting] = &[
+    switch!("network.autonat", autonat, "whether members check which of each other's addresses lead there"),
+    switch!(
+        "network.hole_punching",
+        hole_punching,
+        "whether to try for a direct connection with whom one was met through a relay"
+    ),
+    switch!("network.relay", relay, "whether to relay for members that cannot be dialled; it costs traffic"),
+    switch!("network.upnp", upnp, "whether to ask the router to forward a port"),
+    switch!("network.use_relays", use_relays, "whether to be reachable through members that relay"),
+];

@@ -1,79 +1,107 @@
 //! `[outbox]`: how much may wait for peers, which requests do, and how soon they are tried again.
 
-use antiphon_node::{LevelError, Levels, OutboxConfig};
+use antiphon_core::outbox::Protocol;
+use antiphon_node::{LevelError, Levels};
 
-use crate::outcome::Problem;
-use crate::size;
-use crate::toml_reader::{Entry, nearest};
+use super::setting::{Setting, Wrong};
+use super::value::{Kind, Value};
+use crate::toml_reader::nearest;
 
 /// Most requests that may be kept for one peer.
-pub(crate) const ITEMS_MAX: u64 = 100_000_000;
+const ITEMS_MAX: u64 = 100_000_000;
 /// Most bytes that may be kept.
-const BYTES_MAX: u64 = 1 << 40;
+pub(super) const BYTES_MAX: u64 = 1 << 40;
 /// Longest pause after a first failure, in milliseconds; later pauses grow to as much.
-const RETRY_MAX_MS: u64 = 10 * 60 * 1_000;
+const RETRY_MS_MAX: u64 = 10 * 60 * 1_000;
 
-/// Reads the table.
-///
-/// # Errors
-/// Where it is wrong.
-pub(super) fn read(entry: &Entry<'_>) -> Result<OutboxConfig, Problem> {
-    let table = entry.table(&["items_per_peer", "bytes_per_peer", "bytes_in_all", "retry", "levels"])?;
-    let mut config = OutboxConfig::default();
-    if let Some(items) = table.get("items_per_peer") {
-        config.bounds.items_per_peer = items.number(1, ITEMS_MAX)?;
-    }
-    if let Some(bytes) = table.get("bytes_per_peer") {
-        config.bounds.bytes_per_peer = bytes_of(&bytes)?;
-    }
-    if let Some(bytes) = table.get("bytes_in_all") {
-        config.bounds.bytes_in_all = bytes_of(&bytes)?;
-    }
-    if let Some(retry) = table.get("retry") {
-        let ms = retry_ms(retry.text()?);
-        config.retry_ms = ms.map_err(|said| retry.wrong("this is not a pause", &said))?;
-    }
-    if let Some(levels) = table.get("levels") {
-        for (kind, name) in levels.entries()? {
-            let set = config.levels.set(name, kind.text()?);
-            set.map_err(|error| kind.wrong(&error.to_string(), &level_hint(&error)))?;
-        }
-    }
-    Ok(config)
+/// The table.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting::new(
+        "outbox.bytes_in_all",
+        Kind::Bytes { least: 1, most: BYTES_MAX },
+        "most bytes of requests that wait in all",
+        |wanted| Value::Bytes(wanted.outbox.bounds.bytes_in_all),
+        |wanted, value| {
+            if let Value::Bytes(bytes) = value {
+                wanted.outbox.bounds.bytes_in_all = *bytes;
+            }
+            Ok(())
+        },
+    )
+    .reloads()
+    .flag("--outbox-bytes-in-all"),
+    Setting::new(
+        "outbox.bytes_per_peer",
+        Kind::Bytes { least: 1, most: BYTES_MAX },
+        "most bytes of requests that wait for one peer",
+        |wanted| Value::Bytes(wanted.outbox.bounds.bytes_per_peer),
+        |wanted, value| {
+            if let Value::Bytes(bytes) = value {
+                wanted.outbox.bounds.bytes_per_peer = *bytes;
+            }
+            Ok(())
+        },
+    )
+    .reloads()
+    .flag("--outbox-bytes-per-peer"),
+    Setting::new(
+        "outbox.items_per_peer",
+        Kind::Number { least: 1, most: ITEMS_MAX },
+        "most requests that wait for one peer",
+        |wanted| Value::Number(wanted.outbox.bounds.items_per_peer),
+        |wanted, value| {
+            if let Value::Number(items) = value {
+                wanted.outbox.bounds.items_per_peer = *items;
+            }
+            Ok(())
+        },
+    )
+    .reloads()
+    .flag("--outbox-items-per-peer"),
+    Setting::new(
+        "outbox.levels",
+        Kind::Map,
+        "how much it matters that a kind of request arrives: `critical`, `moderate` or `none`; see `antiphon outbox levels`",
+        |wanted| Value::Map(table(&wanted.outbox.levels)),
+        |wanted, value| {
+            if let Value::Map(levels) = value {
+                for (kind, level) in levels {
+                    set_level(&mut wanted.outbox.levels, kind, level)?;
+                }
+            }
+            Ok(())
+        },
+    )
+    .reloads()
+    .flag("--outbox-level"),
+    Setting::new(
+        "outbox.retry",
+        Kind::Span { least: 1, most: RETRY_MS_MAX },
+        "pause after a first failure; further ones double it, up to ten minutes",
+        |wanted| Value::Span(wanted.outbox.retry_ms),
+        |wanted, value| {
+            if let Value::Span(ms) = value {
+                wanted.outbox.retry_ms = *ms;
+            }
+            Ok(())
+        },
+    )
+    .reloads()
+    .flag("--outbox-retry"),
+];
+
+/// Every kind with its level.
+fn table(levels: &Levels) -> std::collections::BTreeMap<String, String> {
+    let level = |name: &str| Protocol::from_name(name).map(|kind| levels.of(kind).name().to_owned());
+    Levels::names().filter_map(|name| Some((name.to_owned(), level(name)?))).collect()
 }
 
-/// A number of bytes, as a number or as a person writes it.
-///
-/// # Errors
-/// When it is neither.
-pub(super) fn bytes_of(entry: &Entry<'_>) -> Result<u64, Problem> {
-    if !entry.is_text() {
-        return entry.number(1, BYTES_MAX);
-    }
-    let bytes = bytes(entry.text()?);
-    bytes.map_err(|said| entry.wrong("this is not a number of bytes", &said))
-}
-
-/// A number of bytes that may be kept, as a person writes it.
-///
-/// # Errors
-/// How it is written.
-pub(crate) fn bytes(text: &str) -> Result<u64, String> {
-    let bytes = size::parse(text).filter(|bytes| (1..=BYTES_MAX).contains(bytes));
-    bytes.ok_or_else(|| format!("write it as 64MiB or 1GiB, at most {}", size::shown(BYTES_MAX)))
-}
-
-/// A pause after a first failure, as a person writes it.
-///
-/// # Errors
-/// How it is written.
-pub(crate) fn retry_ms(text: &str) -> Result<u64, String> {
-    let ms = antiphon_server::time::parse_duration_ms(text).filter(|ms| (1..=RETRY_MAX_MS).contains(ms));
-    ms.ok_or_else(|| "write it as 500ms, 15s or 2m, at most 10m".to_owned())
+fn set_level(levels: &mut Levels, kind: &str, level: &str) -> Result<(), Wrong> {
+    levels.set(kind, level).map_err(|error| Wrong::new(error.to_string(), level_hint(&error)))
 }
 
 /// What to write instead.
-pub(crate) fn level_hint(error: &LevelError) -> String {
+fn level_hint(error: &LevelError) -> String {
     match error {
         LevelError::UnknownKind(name) => match nearest(name, Levels::names()) {
             Some(near) => format!("did you mean {near}?"),

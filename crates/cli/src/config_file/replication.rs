@@ -1,82 +1,111 @@
 //! `[replication]`: how many copies of a document there should be, and how this node cares for them.
 
-use antiphon_core::replication::{FACTOR_MAX, Settings};
-use antiphon_server::time::parse_duration_ms;
+use antiphon_core::replication::FACTOR_MAX;
 
-use crate::outcome::Problem;
-use crate::toml_reader::Entry;
+use super::setting::{Setting, Wrong};
+use super::value::{Kind, Value};
+use super::wanted::Wanted;
 
-/// Shortest of all spans, in milliseconds. What is shorter would have members ask each other without end.
-const SPAN_MS_MIN: u64 = 1_000;
-/// Longest of all spans, in milliseconds: 30 days.
-const SPAN_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// Shortest and longest of all spans, in milliseconds. What is shorter would have members ask each other without end.
+const SPAN: Kind = Kind::Span { least: 1_000, most: 30 * 24 * 60 * 60 * 1_000 };
 /// Most holders that may be known of one document.
 const PROVIDERS_MAX: u64 = 64;
 /// Most copies that may be made at once.
 const CONCURRENT_MAX: u64 = 64;
 
-/// Reads the table.
-///
-/// # Errors
-/// Where it is wrong.
-pub(super) fn read(entry: &Entry<'_>) -> Result<Settings, Problem> {
-    let table = entry.table(&[
-        "factor",
-        "grace",
-        "reprovide_interval",
-        "cleanup_interval",
-        "provider_ttl",
-        "proof_age",
-        "providers_per_key",
-        "automatic",
-        "reprovide",
-        "concurrent",
-        "keep_own",
-    ])?;
-    let mut settings = Settings::default();
-    if let Some(factor) = table.get("factor") {
-        let copies = factor.number(1, u64::from(FACTOR_MAX))?;
-        settings.factor = u8::try_from(copies).unwrap_or(FACTOR_MAX);
-    }
-    let spans = [
-        ("grace", &mut settings.grace_ms),
-        ("reprovide_interval", &mut settings.reprovide_ms),
-        ("cleanup_interval", &mut settings.cleanup_ms),
-        ("provider_ttl", &mut settings.provider_ttl_ms),
-        ("proof_age", &mut settings.proof_ms),
-    ];
-    for (name, setting) in spans {
-        if let Some(given) = table.get(name) {
-            let ms = parse_duration_ms(given.text()?).filter(|ms| (SPAN_MS_MIN..=SPAN_MS_MAX).contains(ms));
-            let hint = "write it as 30s, 10m or 12h, from 1s to 30d";
-            *setting = ms.ok_or_else(|| given.wrong("this is not a span of time", hint))?;
-        }
-    }
-    let numbers = [
-        ("providers_per_key", &mut settings.providers_per_key, PROVIDERS_MAX),
-        ("concurrent", &mut settings.concurrent, CONCURRENT_MAX),
-    ];
-    for (name, setting, most) in numbers {
-        if let Some(given) = table.get(name) {
-            *setting = usize::try_from(given.number(1, most)?).unwrap_or(*setting);
-        }
-    }
-    let flags = [
-        ("automatic", &mut settings.automatic),
-        ("reprovide", &mut settings.reprovide),
-        ("keep_own", &mut settings.keep_own),
-    ];
-    for (name, setting) in flags {
-        if let Some(given) = table.get(name) {
-            *setting = given.flag()?;
-        }
-    }
+/// A span, a switch or a number of the table.
+macro_rules! setting {
+    (span $name:literal, $field:ident, $what:literal) => {
+        Setting::new(
+            $name,
+            SPAN,
+            $what,
+            |wanted| Value::Span(wanted.replication.$field),
+            |wanted, value| {
+                if let Value::Span(ms) = value {
+                    wanted.replication.$field = *ms;
+                }
+                Ok(())
+            },
+        )
+        .reloads()
+    };
+    (flag $name:literal, $field:ident, $what:literal) => {
+        Setting::new(
+            $name,
+            Kind::Flag,
+            $what,
+            |wanted| Value::Flag(wanted.replication.$field),
+            |wanted, value| {
+                if let Value::Flag(on) = value {
+                    wanted.replication.$field = *on;
+                }
+                Ok(())
+            },
+        )
+        .reloads()
+    };
+    (number $name:literal, $field:ident, $most:expr, $what:literal) => {
+        Setting::new(
+            $name,
+            Kind::Number { least: 1, most: $most },
+            $what,
+            |wanted| Value::Number(u64::try_from(wanted.replication.$field).unwrap_or($most)),
+            |wanted, value| {
+                if let Value::Number(number) = value {
+                    wanted.replication.$field = (*number).try_into().unwrap_or(wanted.replication.$field);
+                }
+                Ok(())
+            },
+        )
+        .reloads()
+    };
+}
+
+/// The table.
+pub(super) const SETTINGS: &[Setting] = &[
+    setting!(flag "replication.automatic", automatic, "whether missing copies are made by themselves"),
+    setting!(span "replication.cleanup_interval", cleanup_ms, "how often surplus copies and what nobody needs are looked for"),
+    setting!(number "replication.concurrent", concurrent, CONCURRENT_MAX, "how many copies this machine has made at once"),
+    Setting::new(
+        "replication.factor",
+        Kind::Number { least: 1, most: FACTOR_MAX as u64 },
+        "how many copies of a document there should be; the same on every machine of the team",
+        |wanted| Value::Number(u64::from(wanted.replication.factor)),
+        |wanted, value| {
+            if let Value::Number(number) = value {
+                wanted.replication.factor = u8::try_from(*number).unwrap_or(FACTOR_MAX);
+            }
+            Ok(())
+        },
+    )
+    .reloads(),
+    setting!(span "replication.grace", grace_ms, "how long a holder may be away before it is replaced"),
+    setting!(flag "replication.keep_own", keep_own, "whether what was stored here stays here even when enough others hold it"),
+    setting!(
+        span "replication.proof_age", proof_ms,
+        "how old a proof may be for which a surplus copy is dropped; the same on every machine of the team"
+    ),
+    setting!(span "replication.provider_ttl", provider_ttl_ms, "how long a holder is believed without being asked again"),
+    setting!(
+        number "replication.providers_per_key", providers_per_key, PROVIDERS_MAX,
+        "how many holders of one document are known; at least the factor"
+    ),
+    setting!(flag "replication.reprovide", reprovide, "whether copies are said and proved again by themselves"),
+    setting!(span "replication.reprovide_interval", reprovide_ms, "how often what is held is said and proved again"),
+];
+
+/// What must hold between settings; names the one that is wrong. As many holders are known as there should be copies.
+pub(super) fn agree(wanted: &mut Wanted, is_set: &dyn Fn(&str) -> bool) -> Result<(), (&'static str, Wrong)> {
+    let (settings, known) = (&mut wanted.replication, "replication.providers_per_key");
     let factor = usize::from(settings.factor);
-    match table.get("providers_per_key") {
-        Some(known) if settings.providers_per_key < factor => Err(known.wrong(
-            "fewer holders would be known than there should be copies",
-            &format!("set it to at least {factor}, or the factor lower"),
-        )),
-        _ => Ok(Settings { providers_per_key: settings.providers_per_key.max(factor), ..settings }),
+    if settings.providers_per_key >= factor {
+        return Ok(());
     }
+    if is_set(known) {
+        let hint = format!("set it to at least {factor}, or the factor lower");
+        return Err((known, Wrong::new("fewer holders would be known than there should be copies", hint)));
+    }
+    settings.providers_per_key = factor;
+    Ok(())
 }

@@ -1,25 +1,53 @@
-//! `[storage]`: whether members may store here, and how much.
+//! `[storage]`: whether members may store here, how much, and how much of the disk stays free.
 
-use antiphon_node::StorageSettings;
-
-use crate::outcome::Problem;
-use crate::toml_reader::Entry;
+use super::setting::Setting;
+use super::value::{Kind, Value};
 
 /// Most MiB that can be offered: one exbibyte.
 const QUOTA_MIB_MAX: u64 = 1 << 40;
+/// Least and most bytes that can be kept free.
+const RESERVE_BYTES_MIN: u64 = 1 << 20;
+const RESERVE_BYTES_MAX: u64 = 1 << 50;
 
-/// Reads the table.
-///
-/// # Errors
-/// Where it is wrong.
-pub(super) fn read(entry: &Entry<'_>) -> Result<StorageSettings, Problem> {
-    let table = entry.table(&["offer", "quota_mib"])?;
-    let mut settings = StorageSettings::default();
-    if let Some(offer) = table.get("offer") {
-        settings.offer = offer.flag()?;
-    }
-    if let Some(quota) = table.get("quota_mib") {
-        settings.quota_bytes = quota.number(1, QUOTA_MIB_MAX)? << 20;
-    }
-    Ok(settings)
-}
+/// The table.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting::new(
+        "storage.offer",
+        Kind::Flag,
+        "whether members may store documents here",
+        |wanted| Value::Flag(wanted.storage.offer),
+        |wanted, value| {
+            if let Value::Flag(offer) = value {
+                wanted.storage.offer = *offer;
+            }
+            Ok(())
+        },
+    )
+    .reloads(),
+    Setting::new(
+        "storage.quota_mib",
+        Kind::Number { least: 1, most: QUOTA_MIB_MAX },
+        "how much they may store here, in MiB",
+        |wanted| Value::Number(wanted.storage.quota_bytes >> 20),
+        |wanted, value| {
+            if let Value::Number(mib) = value {
+                wanted.storage.quota_bytes = mib << 20;
+            }
+            Ok(())
+        },
+    )
+    .reloads(),
+    Setting::new(
+        "storage.reserve",
+        Kind::Bytes { least: RESERVE_BYTES_MIN, most: RESERVE_BYTES_MAX },
+        "free space on the disk below which the node says that it is not ready",
+        |wanted| Value::Bytes(wanted.reserve_bytes),
+        |wanted, value| {
+            if let Value::Bytes(bytes) = value {
+                wanted.reserve_bytes = *bytes;
+            }
+            Ok(())
+        },
+    )
+    .reloads(),
+];

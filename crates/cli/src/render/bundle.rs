@@ -76,6 +76,9 @@ pub(crate) fn imported(imported: &ImportedDto) -> String {
         format!("From {from}, unsigned: {news}; {} known already.", imported.known)
     };
     let mut lines = vec![head];
+    if imported.dry_run {
+        lines.push("Nothing was taken in; whether all of it is believed shows then.".to_owned());
+    }
     let mut note = |n: u64, text: &str| {
         if n > 0 {
             lines.push(format!("{}.", text.replace("{n}", &n.to_string())));

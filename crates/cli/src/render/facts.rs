@@ -1,6 +1,6 @@
 //! Facts as they are shown.
 
-use antiphon_server::dto::{FactDto, HistoryDto, HistoryEntryDto, HitDto};
+use antiphon_server::dto::{FactDto, HistoryDto, HistoryEntryDto};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
@@ -10,23 +10,8 @@ use super::time::{ago, minute};
 use super::{safe, snippet, table};
 use crate::output::{BAD, FAINT, GOOD, STRONG, WARNING, styled};
 
-/// Facts that a question found, best first.
-pub(crate) fn hits(hits: &[HitDto], now_ms: u64) -> String {
-    if hits.is_empty() {
-        return "Nothing was found. `antiphon facts list` shows every fact.".to_owned();
-    }
-    let one = |hit: &HitDto| {
-        let content = hit.fact.content.as_deref().unwrap_or_default();
-        let text = if hit.snippet.is_empty() { content } else { &hit.snippet };
-        // The sides say the text themselves, the shown one first.
-        let told = hit.fact.sides.iter().any(|side| side.field == "content");
-        let text = if told { String::new() } else { format!("  {}\n", snippet(text)) };
-        format!("{}\n{text}{}", headline(&hit.fact, now_ms), sides(&hit.fact))
-    };
-    hits.iter().map(one).collect()
-}
-
-fn headline(fact: &FactDto, now_ms: u64) -> String {
+/// The line above a fact that was found.
+pub(super) fn headline(fact: &FactDto, now_ms: u64) -> String {
     let about = format!("{} · {} · {}", fact.level_name, safe(&fact.author), ago(&fact.created_at, now_ms));
     let mut line = format!("{}  {}", styled(STRONG, &fact.id), styled(FAINT, &about));
     for mark in marks(fact) {
@@ -189,15 +174,5 @@ mod tests {
              2026-03-01 12:30 UTC  edit  by alice\n   a\n  -b\n  +c\n\
              2026-03-01 12:30 UTC  forget  by alice\n  -a\n  -c\n"
         );
-    }
-
-    #[test]
-    fn a_fact_of_eve_cannot_play_with_the_terminal() {
-        let hit = HitDto {
-            fact: FactDto { author: "eve\u{1b}[2J".into(), content: Some("a\u{202E}b".into()), ..FactDto::default() },
-            ..HitDto::default()
-        };
-        let shown = plain(&hits(&[hit], 0));
-        assert!(shown.contains("eve\\u{001B}[2J") && shown.contains("a\\u{202E}b"), "{shown}");
     }
 }

@@ -15,17 +15,21 @@ pub(crate) fn summary(summary: &Summary, path: &Path) -> String {
     for bad in summary.bad.iter().take(BAD_SHOWN_MAX) {
         out.push_str(&format!("{}\n", bad_line(bad)));
     }
-    if let Some(more) = summary.bad.len().checked_sub(BAD_SHOWN_MAX).filter(|more| *more > 0) {
-        out.push_str(&format!("… and {more} more; --json shows them all\n"));
+    let all = summary.bad.len() as u64 + summary.more_bad;
+    if let Some(more) = all.checked_sub(BAD_SHOWN_MAX as u64).filter(|more| *more > 0) {
+        out.push_str(&format!("… and {more} more; --json shows them\n"));
     }
     let from = safe(&path.display().to_string());
-    let head = match summary.dry_run {
-        true => format!("{} would be imported from {from}", count(summary.found, "fact")),
-        false => format!("{} imported from {from}, {} there already", count(summary.imported, "fact"), summary.already),
+    let head = match summary.would_import {
+        Some(facts) => format!("{} would be imported from {from}", count(facts, "fact")),
+        None => format!("{} imported from {from}", count(summary.imported, "fact")),
     };
-    let mut notes = vec![head];
-    if !summary.bad.is_empty() {
-        notes.push(styled(WARNING, &format!("{} bad", summary.bad.len())));
+    let mut notes = vec![head, format!("{} there already", summary.already)];
+    if summary.duplicates > 0 {
+        notes.push(format!("{} said more than once", summary.duplicates));
+    }
+    if all > 0 {
+        notes.push(styled(WARNING, &format!("{all} bad")));
     }
     if summary.escaped > 0 {
         notes.push(format!("{} with invisible characters made visible", summary.escaped));

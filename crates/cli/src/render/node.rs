@@ -22,6 +22,7 @@ pub(crate) fn status(status: &StatusDto, home: &Path) -> String {
         ("facts", format!("{} in {}", status.facts, count(status.events, "event"))),
         ("http", status.http.clone().unwrap_or_else(|| "closed".to_owned())),
     ]);
+    out.push_str(&certificate(status));
     if status.closed > 0 {
         let closed = format!("{} for other roles, which this node cannot open", count(status.closed, "sealed fact"));
         out.push_str(&lines(&[("closed", closed)]));
@@ -50,6 +51,13 @@ pub(crate) fn status(status: &StatusDto, home: &Path) -> String {
     }
     out.push_str(&problems(&status.problems));
     out
+}
+
+/// The fingerprint by which the HTTP door is known where it speaks TLS.
+fn certificate(status: &StatusDto) -> String {
+    let fingerprint = status.http_certificate.as_ref();
+    fingerprint
+        .map_or_else(String::new, |fingerprint| lines(&[("certificate", format!("SHA-256 {}", safe(fingerprint)))]))
 }
 
 /// What needs attention, each with the command that mends it.
@@ -184,6 +192,7 @@ pub(crate) fn banner(status: &StatusDto, home: &Path) -> String {
     }
     let token = |url: &String| format!("{url} (bearer token in {})", antiphon_node::Home::new(home).token().display());
     out.push_str(&lines(&[("http", status.http.as_ref().map_or_else(|| "closed".to_owned(), token))]));
+    out.push_str(&certificate(status));
     let program = locate::program();
     let command = serde_json::Value::from(program.clone());
     out.push_str(&format!(

@@ -342,6 +342,8 @@ fn what_another_tool_wrote_is_taken_unsigned_once_and_never_as_genes() {
     });
     let file = stick.put("old.json", &payload);
     refused(&alice, &["bundle", "import", &file], 4, "unsigned", &["--unsigned"]);
+    let dry = alice.run(&["--json", "import", "bundle", &file, "--unsigned", "--dry-run"]).good().json();
+    assert_eq!((&dry["dry_run"], alice.facts()), (&true.into(), 0), "{dry:#}");
     let first = alice.run(&["--json", "bundle", "import", &file, "--unsigned"]);
     assert_eq!(first.code, 1, "{first:#?}");
     let first = first.json();
@@ -355,5 +357,8 @@ fn what_another_tool_wrote_is_taken_unsigned_once_and_never_as_genes() {
     let hash = alice.state_hash();
     let again = alice.run(&["--json", "bundle", "import", &file, "--unsigned"]).json();
     assert_eq!((&again["facts"], &again["incidents"], &again["known"]), (&json!(0), &json!(0), &json!(2)));
+    let dry = alice.run(&["--json", "import", "bundle", &file, "--unsigned", "--dry-run"]).good().json();
+    let found = (&dry["facts"], &dry["incidents"], &dry["known"]);
+    assert_eq!(found, (&json!(1), &json!(0), &json!(2)), "what is bad shows when it is taken");
     assert_eq!(alice.state_hash(), hash);
 }

@@ -177,12 +177,19 @@ macro_rules! pages {
 }
 
 pages! {
+    agents = "agents.md",
+    configuration = "configuration.md",
     content = "content.md",
+    dashboard = "dashboard.md",
     divergence = "divergence.md",
+    doctor = "doctor.md",
     first_steps = "first-steps.md",
     forgetting = "forgetting.md",
+    import = "import.md",
+    mcp = "mcp.md",
     messages = "messages.md",
     offline = "offline.md",
+    recall = "recall.md",
     recovery = "recovery.md",
     replication = "replication.md",
     sealed = "sealed.md",

@@ -1,19 +1,28 @@
 //! What people do with the real program, on one machine and on several.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod abandoned;
 mod bad_input;
+mod browser;
 mod bundles;
 mod clients;
 mod common;
+mod config;
 mod content;
 mod crash;
 mod custody;
 mod daemon;
+mod demo;
 mod dht;
+mod doctor;
 mod erase;
+mod export;
 mod guide;
 mod import;
+mod import_formats;
 mod incidents;
+mod mcp_clients;
+mod mcp_install;
 mod messages;
 mod outbox;
 mod outbox_kill;
@@ -23,6 +32,8 @@ mod recovery;
 mod registry;
 mod replication;
 mod resources;
+mod schemathesis;
+mod service;
 mod team;
 mod two_machines;
 mod why;

@@ -66,6 +66,16 @@ impl Cache {
         Self { bytes_max, bytes: 0, entries: BTreeMap::new(), order: BTreeMap::new(), uses: 0 }
     }
 
+    /// Holds at most `bytes_max` bytes from now on; what was used longest ago makes room.
+    pub(crate) fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+        while self.bytes > self.bytes_max
+            && let Some(oldest) = self.order.first_key_value().map(|(_, root)| *root)
+        {
+            self.forget(&oldest);
+        }
+    }
+
     /// Most bytes of a document that is kept.
     pub(crate) const fn entry_bytes_max(&self) -> usize {
         self.bytes_max / ENTRY_PARTS
@@ -193,6 +203,18 @@ mod tests {
         let mut cache = Cache::new(100);
         assert_eq!(put(&mut cache, 1, 26, T0), Kept::TooLarge);
         assert_eq!((cache.len(), cache.entry_bytes_max()), (0, 25));
+    }
+
+    #[test]
+    fn a_smaller_cache_drops_what_was_used_longest_ago() {
+        let mut cache = Cache::new(100);
+        for n in 1..=4 {
+            assert_eq!(put(&mut cache, n, 25, T0), Kept::Yes);
+        }
+        cache.set_bytes_max(60);
+        check(&cache);
+        assert_eq!((cache.len(), cache.bytes()), (2, 50));
+        assert!(cache.get(&root(4), T0).is_some() && cache.get(&root(1), T0).is_none());
     }
 
     #[test]

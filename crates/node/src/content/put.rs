@@ -12,13 +12,13 @@ use antiphon_core::address::Address;
 use antiphon_core::content::{CONTENT_TYPE_BYTES_MAX, NewEntry};
 use antiphon_core::fact::check_label;
 use antiphon_core::trail::{Act, Operation, TrailId};
-use antiphon_store::{Authored, BlobError, Db, Draft, Error as StoreError, Finished};
+use antiphon_store::{Authored, BlobError, Db, Draft, Error as StoreError, Finished, Outcome};
 use antiphon_vault::{document, random};
 use tokio::time::Instant;
 
 use super::policy::{Recipients, Rights, recipients};
 use super::spread::pointer_to;
-use crate::api::{ContentError, ContentPlan, ContentStored, Error, NewContent};
+use crate::api::{ContentError, ContentPlan, ContentStored, Error, LeftOut, NewContent};
 use crate::clock::now;
 use crate::handle::Handle;
 use crate::own_log;
@@ -45,11 +45,29 @@ impl Handle {
         new: NewContent,
         plain: impl Read + Send + 'static,
     ) -> Result<ContentStored, Error> {
+        self.put_content_once(new, plain, None).await
+    }
+
+    /// The same, but nothing where it was done under the same key before; then it gives the version that came of it.
+    ///
+    /// # Errors
+    /// As [`Handle::put_content`].
+    pub async fn put_content_once(
+        &self,
+        new: NewContent,
+        plain: impl Read + Send + 'static,
+        key: Option<String>,
+    ) -> Result<ContentStored, Error> {
+        if let Some(key) = key.clone()
+            && let Some(stored) = self.put_before(key).await?
+        {
+            return Ok(stored);
+        }
         let began = Instant::now();
         let mut act = self.content_act(Operation::Store, &new.address)?;
         act.role = Some(new.role.clone());
         act.content_type = Some(new.content_type.clone());
-        let stored = self.put_noted(new, plain, act.clone()).await;
+        let stored = self.put_noted(new, plain, act.clone(), key).await;
         let stored = self.note_refusal(act, stored).await?;
         self.shared.contents.books().stored(began.elapsed(), now());
         Ok(stored)
@@ -60,8 +78,13 @@ impl Handle {
         new: NewContent,
         plain: impl Read + Send + 'static,
         act: Act,
+        key: Option<String>,
     ) -> Result<ContentStored, Error> {
-        let Recipients { roles, left_out } = plan(&self.team().await?, &new)?;
+        let mut planned = plan(&self.team().await?, &new);
+        if matches!(&planned, Err(Error::Content(why)) if matches!(**why, ContentError::NoKey(_))) {
+            planned = plan(&self.with_key(&new.role).await?, &new);
+        }
+        let Recipients { roles, left_out } = planned?;
         let keys: Vec<String> = roles.iter().map(|recipient| recipient.key.clone()).collect();
         let blobs = self.store().blobs();
         let sealed = Tasks::compute(move || {
@@ -85,32 +108,48 @@ impl Handle {
             hash: finished.hash,
             root: finished.name(),
         };
-        let authored = self.keep(entry, new.provenance, finished, Act { size: Some(size), ..act }).await?;
-        let (id, event) = (address.id(), authored.event);
+        let draft = Draft::PutContent { entry, provenance: new.provenance };
+        let draft = match key {
+            None => draft,
+            Some(key) => Draft::Named { key, draft: Box::new(draft) },
+        };
+        let authored = self.keep(draft, finished, Act { size: Some(size), ..act }).await?;
+        let stored = self.stored(authored, left_out).await?;
+        Ok(stored.ok_or(ContentError::NotFound(address))?)
+    }
+
+    /// What was stored under a key before.
+    async fn put_before(&self, key: String) -> Result<Option<ContentStored>, Error> {
+        match self.store().read(move |reader| reader.named_write(&key, now())).await? {
+            Some(authored) => self.stored(authored, Vec::new()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The version that an event is about.
+    async fn stored(&self, authored: Authored, left_out: Vec<LeftOut>) -> Result<Option<ContentStored>, Error> {
+        let (Some(id), event) = (authored.content, authored.event) else { return Ok(None) };
         let found = self.store().read(move |reader| {
             let view = reader.content_event(&id, &event)?;
             let blob = view.as_ref().map(|view| reader.blob(&view.entry.root)).transpose()?.flatten();
             Ok(view.map(|view| (view, blob)))
         });
-        let found = found.await?.ok_or(ContentError::NotFound(address))?;
+        let Some(found) = found.await? else { return Ok(None) };
         let content = self.content_infos(vec![found]).await?.pop().ok_or(Error::Stopped)?;
-        Ok(ContentStored { content, left_out })
+        Ok(Some(ContentStored { content, left_out }))
     }
 
     /// Makes everything of a document that there is to make, at once.
-    async fn keep(
-        &self,
-        entry: NewEntry,
-        provenance: antiphon_core::event::Provenance,
-        finished: Finished,
-        act: Act,
-    ) -> Result<Authored, Error> {
-        let draft = Draft::PutContent { entry, provenance };
+    async fn keep(&self, draft: Draft, finished: Finished, act: Act) -> Result<Authored, Error> {
         // Until the commit it is this value that keeps the file from being swept.
         let finished = Arc::new(finished);
         let along = self.desk().along();
         let said = along.clone();
         let authored = self.author_noted(draft, move |db, authored| {
+            // The same key came twice at once, and the other one was first.
+            if authored.outcome == Outcome::Existed {
+                return Ok(());
+            }
             db.keep_blob(&finished)?;
             said.hold(db, finished.name())?;
             if let Some(view) = db.reader().content_at(authored.log, authored.seq)? {

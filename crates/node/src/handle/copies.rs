@@ -56,7 +56,7 @@ impl Handle {
     }
 
     fn measure(&self, membership: &Membership) -> Measure {
-        let care = &self.shared.care;
+        let (care, settings) = (&self.shared.care, self.shared.care.settings());
         let presence = care.presence.borrow();
         let others = || membership.members().map(|(node, _)| *node).filter(|node| *node != care.own);
         let here = |node: &NodeId| presence.members.get(node);
@@ -64,8 +64,8 @@ impl Handle {
         Measure {
             members: others().collect(),
             connected: others().filter(|node| here(node).is_some_and(|here| here.connected)).collect(),
-            target: target(care.settings.factor, offering),
-            ttl_ms: care.settings.provider_ttl_ms,
+            target: target(settings.factor, offering),
+            ttl_ms: settings.provider_ttl_ms,
             at: now(),
         }
     }

@@ -173,6 +173,18 @@ impl Handle {
         })
     }
 
+    /// How many items of each level wait.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::Stopped`].
+    pub async fn outbox_by_level(&self) -> Result<[(Level, u64); 2], Error> {
+        let context = self.outbox_context().await?;
+        let rows = self.store().read(|reader| reader.outbox_peers()).await?;
+        let moderate = context.memory().filter(|item| item.state.is_pending()).count() as u64;
+        let critical = rows.iter().map(antiphon_store::OutboxPeer::waiting).fold(0, u64::saturating_add);
+        Ok([(Level::Critical, critical), (Level::Moderate, moderate)])
+    }
+
     /// The outbox in short.
     pub(super) async fn outbox_summary(&self) -> Result<OutboxSummary, Error> {
         let context = self.outbox_context().await?;
@@ -193,7 +205,7 @@ impl Handle {
         let shown: Shown = self.ask(|reply| Command::Outbox(Ask::Show(reply))).await?;
         let names = self.peers().await?.into_iter().map(|peer| (peer.peer_id, peer.name)).collect();
         let own = self.team().await?.own.name;
-        Ok(Context { shown, names, own, levels: self.pen().levels().clone() })
+        Ok(Context { shown, names, own, levels: self.pen().levels() })
     }
 
     /// A page of rows. Each is opened, so that damage shows before its turn comes.

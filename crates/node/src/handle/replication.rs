@@ -167,7 +167,7 @@ impl Handle {
 
     /// By what this node goes when it cares for copies.
     pub fn replication_settings(&self) -> Settings {
-        self.shared.care.settings
+        self.shared.care.settings()
     }
 
     /// With names, and what each is of.

@@ -96,6 +96,10 @@ async fn ask_one(net: &NetHandle, node: NodeId, request: Vec<u8>) -> Result<Answ
     let bytes = answer.map_err(|_| Reason::NetworkTimeout)?.map_err(|error| reasons::of_request(&error))?;
     match Reply::decode(&bytes) {
         Ok(Reply::Resources(answer)) => Ok(answer),
+        Ok(Reply::Recall(_)) => {
+            tracing::debug!(peer = %node, "the answer is one to another question");
+            Err(Reason::InvalidFrontmatter)
+        }
         Err(error) => {
             tracing::debug!(peer = %node, %error, "the answer to a search cannot be read");
             Err(Reason::InvalidFrontmatter)

@@ -98,16 +98,16 @@ impl Answers {
 
     /// Finds out what is held, when the member's allowance says so and it is its turn.
     async fn look(self, between: Between, challenges: Vec<Challenge>) -> Result<Vec<Claim>, Unanswered> {
-        let wait = self.spend(between.peer, &challenges);
+        let roots: Vec<Hash> = challenges.iter().map(|challenge| challenge.root).collect();
+        let view = move |reader: &antiphon_store::Reader<'_>| roots.iter().map(|root| reader.blob(root)).collect();
+        let views: Vec<Option<BlobView>> = self.0.store.read(view).await?;
+        let wait = self.spend(between.peer, &challenges, &views);
         if wait > 0 {
             tracing::debug!(peer = %between.peer, wait, "a member asks for more than its share of reading");
             sleep(Duration::from_millis(wait)).await;
         }
         // Nobody closes it.
         let _turn = self.0.looking.acquire().await;
-        let roots: Vec<Hash> = challenges.iter().map(|challenge| challenge.root).collect();
-        let view = move |reader: &antiphon_store::Reader<'_>| roots.iter().map(|root| reader.blob(root)).collect();
-        let views: Vec<Option<BlobView>> = self.0.store.read(view).await?;
         let blobs = self.0.store.blobs();
         let roots: Vec<Hash> = challenges.iter().map(|challenge| challenge.root).collect();
         let claim = move |(challenge, view): (Challenge, Option<BlobView>)| claim(&blobs, &between, &challenge, view);
@@ -133,10 +133,13 @@ impl Answers {
         claims
     }
 
-    fn spend(&self, peer: NodeId, challenges: &[Challenge]) -> u64 {
+    fn spend(&self, peer: NodeId, challenges: &[Challenge], views: &[Option<BlobView>]) -> u64 {
         let now = clock::now();
+        let length = |view: &Option<BlobView>| view.as_ref().map_or(0, |view| view.length);
+        let costs = challenges.iter().zip(views);
+        let cost = costs.map(|(challenge, view)| Allowance::cost(challenge.blocks.len(), length(view))).sum();
         let mut allowances = self.0.allowances.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = allowances.entry(peer).or_insert_with(|| Allowance::new(now)).spend(challenges, now);
+        let wait = allowances.entry(peer).or_insert_with(|| Allowance::new(now)).spend(cost, now);
         allowances.retain(|_, allowance| !allowance.is_full(now));
         wait
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use antiphon_core::announce::QUOTA_BYTES_MAX;
 use antiphon_core::ids::{Hash, NodeId};
+use antiphon_core::replication::Settings;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::replication::manager::{Input, Manager, Output, Taking};
 use antiphon_protocol::replication::{Answer, Outcome};
@@ -54,6 +55,8 @@ pub(crate) enum News {
     Trimmed { root: Hash, ok: bool },
     /// A person wants copies looked after now.
     Run { root: Option<Hash> },
+    /// A person set something otherwise.
+    Settings(Settings),
     /// Somebody asks.
     With(Look),
     /// The database was asked what changed.
@@ -94,8 +97,8 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn new(care: Care, asker: Asker, news: mpsc::Receiver<News>) -> Self {
-        let manager = Manager::new(care.own, care.settings);
-        let clean_at = Instant::now() + Duration::from_millis(care.settings.cleanup_ms);
+        let manager = Manager::new(care.own, care.settings());
+        let clean_at = Instant::now() + Duration::from_millis(care.settings().cleanup_ms);
         Self {
             care,
             asker,
@@ -181,6 +184,10 @@ impl Keeper {
                 self.look();
             }
             News::Run { root } => self.feed(Input::Run { root }),
+            News::Settings(settings) => {
+                self.clean_at = self.clean_at.min(Instant::now() + Duration::from_millis(settings.cleanup_ms));
+                self.feed(Input::Settings(settings));
+            }
             News::With(look) => look(&mut self.manager, now()),
             News::Changed { keys, more } => {
                 keys.iter().for_each(|key| self.learn(key));
@@ -361,7 +368,7 @@ impl Keeper {
             self.clean_at = at + Duration::from_millis(CLEAN_SOON_MS);
             return;
         }
-        self.clean_at = at + Duration::from_millis(self.care.settings.cleanup_ms);
+        self.clean_at = at + Duration::from_millis(self.care.settings().cleanup_ms);
         self.beside(async move |care| News::Cleaned { busy: garbage::clean(&care).await });
     }
 

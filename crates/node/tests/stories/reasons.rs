@@ -511,6 +511,12 @@ async fn one_bad_event_of_each_kind_is_named_and_stalls_nothing() {
         let why = bob.handle.why(None, "alice").await.unwrap();
         let found = why.findings.iter().any(|finding| finding.code == reason.name());
         assert_eq!(found, bad != Bad::Future, "{bad:?}: {why:?}");
+        let check = if bad == Bad::Future { "clock" } else { "quarantine" };
+        let told = crate::doctor::ailments(&bob, check).await;
+        let named = told
+            .iter()
+            .any(|told| told.what.contains("alice") && (bad == Bad::Future || told.why.contains(reason.name())));
+        assert!(named || bad == Bad::NoPayload, "{bad:?}: {told:?}");
         if bad == Bad::NoPayload {
             assert!(bob.handle.fact(fact).await.unwrap().incomplete);
             // Alice finds the text again, and bob asks for it by himself.
@@ -546,6 +552,8 @@ async fn an_upgrade_applies_what_an_older_version_could_not() {
         // The same home under this version.
         bob.start_again().await;
         assert!(bob.handle.fact(fact).await.is_ok());
+        // The upgrade is what the doctor would have told him to do.
+        assert_eq!(crate::doctor::ailments(&bob, "quarantine").await, []);
         agree(&alice, &bob).await;
         bob.stop().await;
         assert_eq!(open_db(&bob).reader().quarantined(10).unwrap(), []);

@@ -125,6 +125,11 @@ impl Schedule {
         Self { seed, first_ms, peers, trying: 0, missed: false, asked: None, seen: UnixMillis(0) }
     }
 
+    /// Sets the pause after a first failure; whoever waits already goes on to.
+    pub const fn set_pause(&mut self, first_ms: u64) {
+        self.first_ms = if first_ms == 0 { 1 } else { first_ms };
+    }
+
     /// When a peer is tried next; `None` while it is being tried, or nothing waits for it.
     pub fn next_try(&self, peer: &NodeId) -> Option<UnixMillis> {
         match self.peers.get(peer)?.state {

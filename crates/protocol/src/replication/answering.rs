@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use antiphon_core::content::BLOCK_BYTES;
 use antiphon_core::ids::Hash;
 use antiphon_core::possession::{Challenge, Claim, Nonce};
 use antiphon_core::time::UnixMillis;
@@ -289,37 +290,45 @@ impl Answering {
     }
 }
 
-/// How much one peer may have read, over all its streams: so much at once, and then only as fast as it comes back.
+/// How much one peer may have read, over all its streams: so much at once, and then only as fast as it comes back. What is
+/// short costs less than what is long, but never nothing: a block is looked for before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// In thousandths of a block, and below nothing when it was overdrawn.
+    /// Bytes, and below nothing when it was overdrawn.
     left: i64,
     at: UnixMillis,
 }
 
 impl Allowance {
-    /// Blocks that may be read at once: 128 MiB.
-    pub const BLOCKS_MAX: u64 = 512;
-    /// Blocks that come back in a second: 16 MiB.
-    pub const BLOCKS_PER_SECOND: u64 = 64;
-    /// Questions that need no block and weigh as much as one.
-    pub const QUESTIONS_PER_BLOCK: u64 = 64;
+    /// Bytes that may be read at once.
+    pub const BYTES_MAX: u64 = 128 * 1024 * 1024;
+    /// Bytes that come back in a second.
+    pub const BYTES_PER_SECOND: u64 = 16 * 1024 * 1024;
+    /// What a block costs at least, in bytes.
+    pub const BLOCK_COST_MIN: u64 = 8 * 1024;
+    /// What a question costs beside its blocks, in bytes.
+    pub const QUESTION_COST: u64 = 4 * 1024;
 
-    const FULL: i64 = (Self::BLOCKS_MAX * 1_000).cast_signed();
+    const FULL: i64 = Self::BYTES_MAX.cast_signed();
 
     /// All of it is left.
     pub const fn new(now: UnixMillis) -> Self {
         Self { left: Self::FULL, at: now }
     }
 
-    /// Takes what these challenges cost; says how long to wait before they are looked up, in milliseconds.
+    /// What a question costs that names so many blocks of a ciphertext of `length` bytes.
+    pub fn cost(blocks: usize, length: u64) -> u64 {
+        let block = length.clamp(Self::BLOCK_COST_MIN, BLOCK_BYTES);
+        (blocks as u64).saturating_mul(block).saturating_add(Self::QUESTION_COST)
+    }
+
+    /// Takes the cost of what is to be read; says how long to wait before that, in milliseconds.
     #[must_use]
-    pub fn spend(&mut self, challenges: &[Challenge], now: UnixMillis) -> u64 {
+    pub fn spend(&mut self, cost: u64, now: UnixMillis) -> u64 {
         self.refill(now);
-        let blocks: u64 = challenges.iter().map(|challenge| challenge.blocks.len() as u64).sum();
-        let cost = blocks * 1_000 + challenges.len() as u64 * 1_000 / Self::QUESTIONS_PER_BLOCK;
         self.left = self.left.saturating_sub_unsigned(cost);
-        self.left.min(0).unsigned_abs().div_ceil(Self::BLOCKS_PER_SECOND)
+        let missing = self.left.min(0).unsigned_abs();
+        missing.saturating_mul(1_000).div_ceil(Self::BYTES_PER_SECOND)
     }
 
     /// Whether all of it is left, so that it need not be remembered.
@@ -329,8 +338,7 @@ impl Allowance {
     }
 
     fn refill(&mut self, now: UnixMillis) {
-        // A thousandth of a block for each of them in a millisecond.
-        let back = now.since(self.at).saturating_mul(Self::BLOCKS_PER_SECOND);
+        let back = now.since(self.at).saturating_mul(Self::BYTES_PER_SECOND) / 1_000;
         self.left = self.left.saturating_add_unsigned(back).min(Self::FULL);
         self.at = self.at.max(now);
     }

@@ -538,25 +538,26 @@ fn a_stream_that_nobody_uses_is_closed_by_whoever_opened_it() {
 
 #[test]
 fn a_flood_of_questions_costs_a_bounded_rate_of_reading() {
-    let challenges: Vec<Challenge> = (0..4).map(|n| about(n, &[0, 1, 2, 3]).challenge(NONCE)).collect();
-    let (mut allowance, mut at, mut read) = (Allowance::new(NOW), NOW, 0);
-    for _ in 0..10_000 {
-        at = at.after(allowance.spend(&challenges, at));
-        read += 16;
-    }
-    let seconds = at.since(NOW) / 1_000;
-    let rate = (read - Allowance::BLOCKS_MAX) / seconds;
-    assert!((Allowance::BLOCKS_PER_SECOND - 2..=Allowance::BLOCKS_PER_SECOND).contains(&rate), "{rate} in a second");
-
+    // How many questions about `blocks` blocks of `length` bytes are answered in a second, once what was left is gone.
+    let rate = |blocks: usize, length: u64| {
+        let (mut allowance, mut at, cost) = (Allowance::new(NOW), NOW, Allowance::cost(blocks, length));
+        let free = Allowance::BYTES_MAX / cost;
+        for _ in 0..100_000 {
+            at = at.after(allowance.spend(cost, at));
+        }
+        (100_000 - free) * 1_000 / at.since(NOW).max(1)
+    };
+    let long = rate(4, 1 << 40);
+    assert!((14..=16).contains(&long), "{long} questions that read a MiB each");
+    let short = rate(1, 1_024);
+    assert!((1_300..=1_366).contains(&short), "{short} questions about documents of 1 KiB");
     // Questions without blocks are cheap and not free.
-    let plain: Vec<Challenge> = (0..ABOUT_MAX).map(|n| about(n, &[]).challenge(NONCE)).collect();
-    let (mut allowance, mut at) = (Allowance::new(NOW), NOW);
-    for _ in 0..1_000 {
-        at = at.after(allowance.spend(&plain, at));
-    }
-    assert!(at > NOW, "a quarter of a million questions");
-    let mut rested = allowance;
-    assert!(!rested.is_full(at) && rested.is_full(at.after(60_000)));
+    let plain = rate(0, 1 << 40);
+    assert!((4_000..=4_096).contains(&plain), "{plain} questions that read nothing");
+
+    let mut rested = Allowance::new(NOW);
+    assert_eq!(rested.spend(Allowance::cost(4, 1 << 20), NOW), 0);
+    assert!(!rested.is_full(NOW) && rested.is_full(NOW.after(60_000)));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::{Client, ClientError};
 use crate::dto::{
     ActorDto, BatchDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HandshakeDto, HandshakeRequestDto,
-    HistoryDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NewFactDto, PeersDto, RecallDto, RecallRequestDto,
-    StateHashDto, StatusDto, VerifyDto, WrittenDto,
+    HistoryDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NewFactDto, PeersDto, StateHashDto, StatusDto, VerifyDto,
+    WrittenDto,
 };
 
 impl Client {
@@ -84,14 +84,6 @@ impl Client {
     /// [`ClientError`].
     pub async fn history(&self, id: &str) -> Result<HistoryDto, ClientError> {
         self.get(&fact_path(id, "/history")).await
-    }
-
-    /// Finds facts by words.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn recall(&self, request: &RecallRequestDto) -> Result<RecallDto, ClientError> {
-        self.send(Method::POST, "/api/v1/recall", request).await
     }
 
     /// Every peer.

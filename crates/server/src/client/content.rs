@@ -86,7 +86,7 @@ impl Client {
 
     /// Sends a request and reads its answer as a stream, without a bound on how long that takes: while bytes flow it is
     /// well, and a node that is gone closes its socket.
-    async fn stream<B, T>(
+    pub(super) async fn stream<B, T>(
         &self,
         request: Request<B>,
         answer: impl AsyncFnOnce(Response<Incoming>) -> Result<T, ClientError>,

@@ -5,20 +5,14 @@ use antiphon_core::fact::{self, Edit, Field, Level, OnExpire, check_label};
 use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
-use antiphon_node::{Draft, FactFilter, RecallQuery};
+use antiphon_node::{Draft, FactFilter};
 
-use crate::dto::{ActorDto, AnchorDto, Change, EditDto, FactFilterDto, NewFactDto, RecallRequestDto, Scalar};
+use crate::dto::{ActorDto, AnchorDto, Change, EditDto, FactFilterDto, NewFactDto, Scalar};
 use crate::error::Problem;
 use crate::time;
 
 /// Longest name of an agent, a tool, a session or an idempotency key, in bytes.
 const NAME_BYTES_MAX: usize = 256;
-/// Longest question, in bytes.
-const QUERY_BYTES_MAX: usize = 16 * 1024;
-/// Facts that recall gives when nobody says how many.
-const RECALL_FACTS_DEFAULT: usize = 10;
-/// Most facts that one recall gives.
-const RECALL_FACTS_MAX: usize = 200;
 
 /// Who writes; the same for every kind of request.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +42,7 @@ pub(crate) fn provenance_of(actor: Actor) -> Result<Provenance, Problem> {
     Ok(Provenance { agent, tool, session, source: Some(source) })
 }
 
-fn source_of(name: &str) -> Result<SourceKind, Problem> {
+pub(super) fn source_of(name: &str) -> Result<SourceKind, Problem> {
     let kind = SourceKind::ALL.into_iter().find(|kind| kind.name() == name);
     kind.ok_or_else(|| Problem::bad_value("source_kind", name, "use human, agent, tool, web or import"))
 }
@@ -90,6 +84,8 @@ fn edit_of_new(dto: NewFactDto, escape: bool) -> Result<Edit, Problem> {
         derived_from: some(dto.derived_from),
         anchors: if dto.anchors.is_empty() { Change::Keep } else { Change::Set(dto.anchors) },
         private: dto.private.then_some(true),
+        stale: dto.stale.then_some(true),
+        archived: dto.archived.then_some(true),
         source: Change::from_option(dto.source),
         escape,
         ..EditDto::default()
@@ -223,26 +219,6 @@ pub(crate) fn filter_of(dto: &FactFilterDto, author: Option<NodeId>, now: UnixMi
         include_forgotten: dto.forgotten.unwrap_or(false),
         now: Some(now),
     })
-}
-
-/// What to recall; `author` is the node that was named.
-pub(crate) fn query_of(dto: RecallRequestDto, author: Option<NodeId>, now: UnixMillis) -> Result<RecallQuery, Problem> {
-    let RecallRequestDto { query, limit, level, domain, module, tag, author: _, archived, stale } = dto;
-    if query.trim().is_empty() {
-        return Err(Problem::bad_value(
-            "query",
-            &query,
-            "name some words to look for; antiphon facts list shows every fact",
-        ));
-    }
-    if query.len() > QUERY_BYTES_MAX {
-        let hint = format!("ask with at most {QUERY_BYTES_MAX} bytes");
-        return Err(Problem::bad_value("query", &query, hint));
-    }
-    let limit = limit.unwrap_or(RECALL_FACTS_DEFAULT).clamp(1, RECALL_FACTS_MAX);
-    let level = level_filter(level.as_ref().map(|level| level.0.as_str()))?;
-    let (include_archived, include_stale) = (archived.unwrap_or(false), stale.unwrap_or(true));
-    Ok(RecallQuery { text: query, limit, level, domain, module, tag, author, include_archived, include_stale, now })
 }
 
 fn level_filter(level: Option<&str>) -> Result<Option<Level>, Problem> {

@@ -9,16 +9,16 @@ use antiphon_core::log::Stream;
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use antiphon_node::{
-    Authored, EditView, FactView, HandshakeView, Hit, Invitation, Joined, Outcome, PeerView, Recall, Report, Status,
-    Team, Words,
+    Authored, EditView, FactView, HandshakeView, Invitation, Joined, Outcome, PeerView, Report, Status, Team, Words,
 };
 use data_encoding::HEXLOWER;
 use serde_json::{Value as Json, json};
 
 use super::federation::in_words;
+use crate::door::Entrance;
 use crate::dto::{
-    AnchorDto, FactDto, FindingDto, HandshakeDto, HealthCountsDto, HistoryEntryDto, HitDto, InvitationDto, JoinedDto,
-    PeerDto, ProvenanceDto, ReasonDto, RecallDto, StatusDto, TeamDto, VerifyDto, WrittenDto,
+    AnchorDto, FactDto, FindingDto, HandshakeDto, HealthCountsDto, HistoryEntryDto, InvitationDto, JoinedDto, PeerDto,
+    ProvenanceDto, ReasonDto, StatusDto, TeamDto, VerifyDto, WrittenDto,
 };
 use crate::time::rfc3339;
 
@@ -85,7 +85,7 @@ fn names(fields: &[Field]) -> Vec<String> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "it is at most 1000")]
-fn permille(permille: u64) -> f64 {
+pub(super) fn permille(permille: u64) -> f64 {
     permille.min(1_000) as f64 / 1_000.0
 }
 
@@ -100,11 +100,6 @@ pub(super) const fn stream(stream: Stream) -> &'static str {
 pub(super) fn provenance(provenance: Provenance) -> ProvenanceDto {
     let Provenance { agent, tool, session, source } = provenance;
     ProvenanceDto { agent, tool, session, source_kind: source.map(|kind| kind.name().to_owned()) }
-}
-
-pub(crate) fn recall(recall: Recall, seen: Seen) -> RecallDto {
-    let hit = |hit: Hit| HitDto { fact: fact(hit.view, seen), score: hit.score, snippet: hit.snippet, same: hit.same };
-    RecallDto { hits: recall.hits.into_iter().map(hit).collect(), index_behind: recall.index_behind }
 }
 
 pub(crate) fn history(edit: EditView) -> HistoryEntryDto {
@@ -232,7 +227,7 @@ pub(super) fn reason_dto(code: &str) -> ReasonDto {
 }
 
 /// The state of the node, with what the doors add to it.
-pub(crate) fn status(status: Status, now: UnixMillis, http: Option<String>, findings: &[FindingDto]) -> StatusDto {
+pub(crate) fn status(status: Status, now: UnixMillis, entrance: &Entrance, findings: &[FindingDto]) -> StatusDto {
     let finding = |problem: antiphon_node::Problem| FindingDto { what: problem.what, fix: problem.fix };
     StatusDto {
         node_id: status.node_id.to_string(),
@@ -243,7 +238,8 @@ pub(crate) fn status(status: Status, now: UnixMillis, http: Option<String>, find
         steward: status.steward,
         roles: status.roles,
         listen: status.listen,
-        http,
+        http: entrance.url.clone(),
+        http_certificate: entrance.fingerprint(),
         started: rfc3339(status.started),
         mode: status.mode.name().to_owned(),
         facts: status.facts,

@@ -145,10 +145,10 @@ fn upgrade_or_refuse(service: Arc<Service>, tasks: Tasks, request: Request) -> R
             return Problem::bad_value("profile", &name, hint).into_response();
         }
     };
-    let stop = tasks.stop().clone();
+    let doors = tasks.clone();
     tasks.spawn(async move {
         match upgrade::on(request).await {
-            Ok(stream) => mcp::stream(service, profile, TokioIo::new(stream), stop).await,
+            Ok(stream) => mcp::stream(service, profile, TokioIo::new(stream), doors).await,
             Err(error) => tracing::debug!(%error, "an upgrade broke off"),
         }
     });

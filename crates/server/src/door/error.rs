@@ -1,7 +1,6 @@
 //! Why a door cannot be opened.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::error::{Code, Problem};
@@ -23,11 +22,13 @@ pub enum Error {
         /// What was given.
         address: String,
     },
-    /// Others could reach the HTTP address.
-    #[error("{address} can be reached from other machines, and this door has no encryption")]
-    NotLoopback {
-        /// What was given.
-        address: SocketAddr,
+    /// The certificate of the HTTP door, or its key, cannot be used.
+    #[error("cannot use {} for the HTTP door: {reason}", path.display())]
+    Certificate {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The node did not answer, or its token cannot be read.
     #[error(transparent)]
@@ -52,8 +53,9 @@ impl From<Error> for Problem {
             Error::Address { .. } => {
                 Self::new(Code::Invalid, what).hint("write it as 127.0.0.1:7411; port 0 picks one")
             }
-            Error::NotLoopback { .. } => Self::new(Code::Refused, what)
-                .hint("listen at 127.0.0.1 and reach it through ssh -L 7411:127.0.0.1:7411"),
+            Error::Certificate { .. } => Self::new(Code::Failed, what)
+                .why("an address that other machines can reach is served with encryption only")
+                .hint("antiphon config set http.tls_cert FILE, and http.tls_key, then antiphon down and antiphon up"),
             Error::Node(error) => error.into(),
         }
     }

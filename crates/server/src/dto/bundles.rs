@@ -37,6 +37,9 @@ pub struct BundleTakeDto {
     /// Whether what nobody signed is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unsigned: Option<bool>,
+    /// An import only says what it would bring; nothing is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
 }
 
 /// How much of each log a node holds.
@@ -144,6 +147,9 @@ pub struct ImportedDto {
     pub name: String,
     /// Whether the sender signed it.
     pub signed: bool,
+    /// Nothing was taken: the counts say what would be new, as far as that shows before it is verified.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Events that are new here.
     pub events: u64,
     /// Facts that are new here, or edits of facts.

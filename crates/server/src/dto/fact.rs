@@ -90,6 +90,12 @@ pub struct NewFactDto {
     /// The role that alone may read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// Marked as out of date from the beginning, as an imported fact may be.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stale: bool,
+    /// Out of recall from the beginning, as an imported fact may be.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub archived: bool,
     /// Where it was taken from: a file, an address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,

@@ -7,13 +7,18 @@
 mod arg;
 mod bundles;
 mod content;
+mod context;
 mod custody;
+mod dashboard;
 mod dht;
 mod divergence;
+mod doctor;
 mod erasure;
+mod export;
 mod fact;
 mod federation;
 mod gene;
+mod history;
 mod incident;
 mod members;
 mod message;
@@ -24,6 +29,7 @@ mod recovery;
 mod replication;
 mod resource;
 mod restored;
+mod settings;
 mod team;
 mod trail;
 mod trust;
@@ -37,10 +43,12 @@ pub use content::{
     ContentPlanDto, ContentProviderDto, ContentProvidersDto, ContentRemoveDto, ContentRemovedDto, ContentStatusDto,
     ContentStoredDto, ContentVersionsDto, ContentsDto, LeftOutDto, NewContentDto, RoleKeyAskDto, RoleKeyDto,
 };
+pub use context::{ContextAskDto, ContextDto, ContextItemDto};
 pub use custody::{
     FactHoldingDto, FactReceiptsDto, MemberReceiptDto, ReceiptsAskedDto, ReceiptsDto, StuckDto, WipeCheckDto,
     WipeDocumentsDto, WipeItemDto,
 };
+pub use dashboard::{ChangedTopicsDto, DashboardLinkDto};
 pub use dht::{
     DhtAnnounceDto, DhtBackendDto, DhtCardDto, DhtChoiceDto, DhtEnteredDto, DhtKeyDto, DhtOperationDto, DhtPeerDto,
     DhtPeerFilterDto, DhtPeersDto, DhtPointerDto, DhtProvideDto, DhtProvidedDto, DhtProviderDto, DhtProvidersDto,
@@ -50,7 +58,12 @@ pub use divergence::{
     BeforeDto, DivergedFieldDto, DivergenceDto, DivergenceFilterDto, DivergencesDto, ResolveDto, ResolvedDto,
     ResolvedFieldDto, SideDto,
 };
+pub use doctor::{DoctorCheckDto, DoctorDto, DoctorFindingDto, DoctorMendDto};
 pub use erasure::{ErasedAtDto, ErasureDto};
+pub use export::{
+    EXPORT_VERSION, ExportAskDto, ExportBeginDto, ExportEndDto, ExportLineDto, ExportedFactDto, KnownAskDto, KnownDto,
+    RecordedDto,
+};
 pub use fact::{
     ActorDto, AnchorDto, BatchDto, BatchItemDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HistoryDto,
     HistoryEntryDto, NewFactDto, ProvenanceDto, WrittenDto,
@@ -60,6 +73,7 @@ pub use federation::{
     WhyDto, WhyFindingDto,
 };
 pub use gene::{CheckProofDto, GeneAddedDto, GeneDto, GenesDto, GenomeReportDto, NewGeneDto, ProofDto, ProvenDto};
+pub use history::{FigureDto, FigureLineDto, FigurePointDto, FiguresAskDto, FiguresDto};
 pub use incident::{IncidentDto, IncidentEditDto, IncidentFilterDto, IncidentsDto, NewIncidentDto};
 pub use members::{
     AdoptDto, AdoptedDto, ApproveDto, ChangedDto, FormerDto, GrantedDto, MemberDto, MembersDto, RenewDto, RevokeDto,
@@ -77,7 +91,9 @@ pub use outbox::{
     OutboxBoundsDto, OutboxCountersDto, OutboxDto, OutboxFilterDto, OutboxItemDto, OutboxItemsDto, OutboxLevelDto,
     OutboxLevelsDto, OutboxPeerDto, OutboxRestoredDto, OutboxRetriedDto, OutboxRetryDto, OutboxStatsDto, OutboxWaitDto,
 };
-pub use recall::{HitDto, RecallDto, RecallRequestDto};
+pub use recall::{
+    AskedMemberDto, ExplanationDto, FoldedDto, HitDto, RecallDto, RecallRequestDto, ShownDto, ToldByDto, WordPartDto,
+};
 pub use recovery::{
     CopyGapDto, DamagedPartDto, ExpectedLogDto, FormerPlaceDto, FormerPlaceRequestDto, HolderDto, KeptForDto,
     RecoverDto, RecoveryDto, RecoveryRequestDto, SealDto, SealResultDto, SealedDto, SealedToDto, UnaskedDto,
@@ -94,6 +110,7 @@ pub use resource::{
     ResourceToldDto, ResourceVerifiedDto, ResourcesDto, SearchedPeerDto, WindowDto,
 };
 pub use restored::RestoredDto;
+pub use settings::{NextSettingDto, ReloadedDto, SettingDto, SettingsDto};
 pub use team::{InvitationDto, InviteDto, JoinDto, JoinedDto};
 pub use trail::{TrailCheckDto, TrailDto, TrailFilterDto, TrailLineDto, TrailVerdictDto};
 pub use trust::{

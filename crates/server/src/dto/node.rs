@@ -165,6 +165,9 @@ pub struct StatusDto {
     pub listen: Vec<String>,
     /// Where the HTTP door is; null when it is closed.
     pub http: Option<String>,
+    /// SHA-256 of the HTTP door's certificate, as browsers show it, where it speaks TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_certificate: Option<String>,
     /// When it was started.
     pub started: String,
     /// Whether it sends and takes: `sync`, `publish` or `subscribe`.

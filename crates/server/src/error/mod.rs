@@ -40,6 +40,8 @@ pub enum Code {
     Unreachable,
     /// It took too long.
     TimedOut,
+    /// Too often in a short time.
+    TooMany,
     /// The node is stopping, or has too much to do.
     Busy,
     /// The disk is full.
@@ -51,13 +53,14 @@ pub enum Code {
 
 impl Code {
     /// Every code, by its HTTP status.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Invalid,
         Self::Unauthorized,
         Self::Refused,
         Self::NotFound,
         Self::Undecided,
         Self::TooLarge,
+        Self::TooMany,
         Self::Failed,
         Self::Unreachable,
         Self::Busy,
@@ -72,7 +75,7 @@ impl Code {
             Self::Invalid | Self::Undecided | Self::TooLarge => 2,
             Self::NotFound => 3,
             Self::Refused | Self::Unauthorized => 4,
-            Self::Unreachable | Self::Busy => 5,
+            Self::Unreachable | Self::Busy | Self::TooMany => 5,
         }
     }
 
@@ -85,6 +88,7 @@ impl Code {
             Self::NotFound => 404,
             Self::Undecided => 409,
             Self::TooLarge => 413,
+            Self::TooMany => 429,
             Self::Failed => 500,
             Self::Unreachable => 502,
             Self::Busy => 503,
@@ -104,6 +108,7 @@ impl Code {
             Self::TooLarge => "too_large",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
+            Self::TooMany => "too_many",
             Self::Busy => "busy",
             Self::Full => "full",
             Self::Failed => "failed",

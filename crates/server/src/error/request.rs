@@ -46,7 +46,14 @@ impl Problem {
     pub(crate) fn foreign(header: &str, got: &str) -> Self {
         let got: String = got.chars().take(80).collect();
         Self::new(Code::Refused, format!("{header} {got:?} is not allowed"))
-            .why("only programs and pages of this machine may use this door")
-            .hint("use http://127.0.0.1 with the door's port")
+            .why("this door answers under its own names only, to programs and pages of these names")
+            .hint("use the address that antiphon status shows, or allow the name: antiphon config set http.hosts NAME")
+    }
+
+    /// Something that an address did too often.
+    pub(crate) fn too_many(what: &str, seconds: u64) -> Self {
+        Self::new(Code::TooMany, format!("too many {what} from this address"))
+            .why(format!("the next one is looked at in {seconds} seconds"))
+            .hint("wait, and look which program it is")
     }
 }

@@ -5,25 +5,51 @@ use std::collections::HashMap;
 use antiphon_core::ids::Hash;
 use antiphon_core::time::UnixMillis;
 
+use super::front::Front;
 use super::sections::{Section, blocks, sections};
 use super::{facts_of, tag_of};
 use crate::dto::{NewFactDto, Scalar};
 use crate::text::cut;
 
-const NAMESPACE: &str = "markdown";
 /// Longest part of a section that becomes one fact, in bytes; a block of code or a paragraph that is longer stays
 /// whole.
 const FACT_BYTES_MAX: usize = 8 * 1024;
 /// Longest source, in bytes.
 const SOURCE_BYTES_MAX: usize = 1_000;
-/// Most tags that are taken from a file.
-const TAGS_MAX: usize = 16;
 
-/// Cuts a file into facts, one per section, each under the titles of its headings. `path` is the file's path inside
-/// the imported directory.
+/// Where a text comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note<'a> {
+    /// Whose notes they are: the tool that its facts name, and what keeps their ids apart from others.
+    pub kind: &'static str,
+    /// The file's path inside what is imported.
+    pub path: &'a str,
+    /// The module that its facts belong to.
+    pub module: Option<String>,
+    /// Whether its facts stay on the node.
+    pub private: bool,
+    /// When it was last changed.
+    pub modified: UnixMillis,
+}
+
+/// Cuts a file of notes into facts. `path` is the file's path inside the imported directory.
 pub fn markdown(path: &str, text: &str, modified: UnixMillis) -> Vec<NewFactDto> {
-    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let (front, body) = Front::split(text);
+    note(&Note { kind: "markdown", path, module: None, private: false, modified }, text)
+}
+
+/// Cuts a file into facts, one per section, each under the titles of its headings.
+pub fn note(note: &Note<'_>, text: &str) -> Vec<NewFactDto> {
+    let (front, body) = Front::split(without_mark(text));
+    sectioned(note, &front, body)
+}
+
+/// The text without the mark of its encoding.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{FEFF}').unwrap_or(text)
+}
+
+/// The facts of a file whose head was read.
+pub(super) fn sectioned(note: &Note<'_>, front: &Front, body: &str) -> Vec<NewFactDto> {
     let mut parts = sections(body);
     if !front.rest.trim().is_empty() {
         parts.insert(0, Section { trail: Vec::new(), body: &front.rest });
@@ -31,19 +57,20 @@ pub fn markdown(path: &str, text: &str, modified: UnixMillis) -> Vec<NewFactDto>
     let mut seen = HashMap::new();
     let mut facts = Vec::new();
     for Section { trail, body } in parts {
-        let trail: Vec<String> = front.title.iter().cloned().chain(trail).collect();
+        // A note often has its title as its first heading, too.
+        let title = front.title.iter().filter(|title| note.kind == "markdown" || trail.first() != Some(title));
+        let trail: Vec<String> = title.cloned().chain(trail.iter().cloned()).collect();
         for block in blocks(body, FACT_BYTES_MAX) {
-            facts.extend(fact(path, &trail, block, modified, &front.tags, &mut seen));
+            facts.extend(fact(note, &trail, block, &front.tags, &mut seen));
         }
     }
     facts
 }
 
 fn fact(
-    path: &str,
+    note: &Note<'_>,
     trail: &[String],
     block: &str,
-    modified: UnixMillis,
     tags: &[String],
     seen: &mut HashMap<String, usize>,
 ) -> Vec<NewFactDto> {
@@ -52,20 +79,25 @@ fn fact(
     let text = if title.is_empty() { body.to_owned() } else { format!("{title}\n\n{body}") };
     // A position in the file would change with every section that is put in front, and double all that follow. So
     // the id counts only repetitions of the very same text in the same place.
-    let mut key = format!("{path}\0{}\0{}", trail.join("\0"), Hash::of(body.as_bytes()));
+    let mut key = format!("{}\0{}\0{}", note.path, trail.join("\0"), Hash::of(body.as_bytes()));
     let again = seen.entry(key.clone()).or_default();
     key = format!("{key}\0{again}");
     *again += 1;
-    let fact = NewFactDto {
-        tags: tags.to_vec(),
-        source: Some(source(path, trail)),
-        created_at: Some(Scalar(modified.0.to_string())),
-        tool: Some(NAMESPACE.to_owned()),
+    facts_of(note.kind, &key, &text, &NewFactDto { tags: tags.to_vec(), ..template(note, trail) })
+}
+
+/// What all facts of a place in a file share.
+pub(super) fn template(note: &Note<'_>, trail: &[String]) -> NewFactDto {
+    NewFactDto {
+        module: note.module.as_deref().and_then(tag_of),
+        private: note.private,
+        source: Some(source(note.path, trail)),
+        created_at: Some(Scalar(note.modified.0.to_string())),
+        tool: Some(note.kind.to_owned()),
         source_kind: Some("import".to_owned()),
         escape: true,
         ..NewFactDto::default()
-    };
-    facts_of(NAMESPACE, &key, &text, &fact)
+    }
 }
 
 fn source(path: &str, trail: &[String]) -> String {
@@ -77,55 +109,6 @@ fn source(path: &str, trail: &[String]) -> String {
     source = source.split_whitespace().collect::<Vec<_>>().join(" ");
     cut(&mut source, SOURCE_BYTES_MAX);
     source
-}
-
-/// What stands between `---` lines at the head of a file: title and tags are understood, the rest stays text.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Front {
-    title: Option<String>,
-    tags: Vec<String>,
-    rest: String,
-}
-
-impl Front {
-    fn split(text: &str) -> (Self, &str) {
-        let mut lines = text.split_inclusive('\n');
-        let Some(first) = lines.next().filter(|line| line.trim_end() == "---") else { return (Self::default(), text) };
-        let mut at = first.len();
-        let mut front = Self::default();
-        let mut in_tags = false;
-        for line in lines {
-            at += line.len();
-            if line.trim_end() == "---" {
-                front.tags.truncate(TAGS_MAX);
-                return (front, &text[at..]);
-            }
-            in_tags = front.take(line, in_tags);
-        }
-        // The second line of dashes is missing: the first was a rule, and all is text.
-        (Self::default(), text)
-    }
-
-    /// Reads one line; whether the lines of a tag list may follow.
-    fn take(&mut self, line: &str, in_tags: bool) -> bool {
-        let plain = |text: &str| text.trim().trim_matches(['"', '\'']).trim().to_owned();
-        if let Some(item) = line.trim_start().strip_prefix("- ").filter(|_| in_tags) {
-            self.tags.extend(tag_of(&plain(item)));
-            return true;
-        }
-        match line.split_once(':') {
-            Some(("title", title)) if self.title.is_none() && !plain(title).is_empty() => {
-                self.title = Some(plain(title));
-            }
-            Some(("tags", list)) => {
-                let list = list.trim().trim_start_matches('[').trim_end_matches(']');
-                self.tags.extend(list.split(',').filter_map(|tag| tag_of(&plain(tag))));
-                return list.is_empty();
-            }
-            _ => self.rest.push_str(line),
-        }
-        false
-    }
 }
 
 #[cfg(test)]
@@ -170,10 +153,23 @@ mod tests {
     }
 
     #[test]
-    fn front_matter_of_other_forms_loses_nothing() {
-        let (front, body) = Front::split("---\ntags:\n  - a\n  - 'b c'\nother:\n  - x\n---\nbody");
-        assert_eq!((front.tags.join("|"), front.rest.as_str(), body), ("a|b c".into(), "other:\n  - x\n", "body"));
-        assert_eq!(Front::split("---\nno end"), (Front::default(), "---\nno end"));
+    fn a_text_without_words_gives_no_fact() {
         assert_eq!(read("").len(), 0);
+        assert_eq!(read("# Only\n## headings\n").len(), 0);
+    }
+
+    #[test]
+    fn the_same_notes_of_two_tools_are_two_facts() {
+        let read = |kind| {
+            let note =
+                Note { kind, path: "a.md", module: Some("crates/core".into()), private: true, modified: UnixMillis(5) };
+            super::note(&note, "# A\ntext\n").remove(0)
+        };
+        let (one, two) = (read("claude"), read("agents-md"));
+        assert_ne!(one.id, two.id);
+        assert_eq!(
+            (one.module.as_deref(), one.private, one.tool.as_deref()),
+            (Some("crates/core"), true, Some("claude"))
+        );
     }
 }

@@ -3,15 +3,24 @@
 //! People import a file again when it has grown, or because they are not sure whether they did. So every fact has an
 //! id that follows from what it says and where it stands, and the node writes an id only once.
 
+mod basic_memory;
+mod claude;
+mod front;
+mod json_lines;
 mod markdown;
 mod memory_server;
 mod sections;
 
-pub use markdown::markdown;
+pub use basic_memory::basic_memory;
+pub use claude::claude_imports;
+pub use json_lines::{JsonLine, json_line};
+pub use markdown::{Note, markdown, note};
 pub use memory_server::{BadLine, Parsed, memory_server};
 
 use antiphon_core::fact::{CONTENT_BYTES_MAX, escape};
 use antiphon_core::ids::FactId;
+
+pub(crate) use json_lines::ready as imported;
 
 use crate::dto::NewFactDto;
 use crate::text::{cut, split};
@@ -27,7 +36,7 @@ fn id_of(namespace: &str, key: &str) -> String {
 }
 
 /// A name as a tag: on one line, visible and short. `None` when nothing is left.
-fn tag_of(name: &str) -> Option<String> {
+pub(crate) fn tag_of(name: &str) -> Option<String> {
     let mut tag = escape(&name.split_whitespace().collect::<Vec<_>>().join(" "));
     cut(&mut tag, TAG_BYTES_MAX);
     (!tag.trim().is_empty()).then_some(tag)

@@ -15,11 +15,11 @@ type Fence = (char, usize);
 
 /// Follows code fences from line to line; in code a `#` is no heading.
 #[derive(Default)]
-struct Fences(Option<Fence>);
+pub(super) struct Fences(Option<Fence>);
 
 impl Fences {
     /// Takes the next line; whether it belongs to code.
-    fn is_code(&mut self, line: &str) -> bool {
+    pub(super) fn is_code(&mut self, line: &str) -> bool {
         let (before, mark) = (self.0, fence_of(line));
         match (before, mark) {
             (None, Some((fence, _))) => self.0 = Some(fence),

@@ -149,6 +149,7 @@ const RECALL_FACTS_MAX: usize = 50;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Recall {
+    #[serde(default)]
     query: String,
     limit: Option<usize>,
     level: Option<Scalar>,
@@ -156,15 +157,41 @@ pub(super) struct Recall {
     module: Option<String>,
     tag: Option<String>,
     author: Option<String>,
+    since: Option<Scalar>,
+    until: Option<Scalar>,
+    as_of: Option<Scalar>,
     archived: Option<bool>,
+    peers: Option<bool>,
 }
 
 impl Recall {
     pub(super) fn into_request(self) -> RecallRequestDto {
-        let Self { query, limit, level, domain, module, tag, author, archived } = self;
-        let limit = limit.map(|limit| limit.min(RECALL_FACTS_MAX));
-        RecallRequestDto { query, limit, level, domain, module, tag, author, archived, stale: None }
+        let Self { query, level, domain, module, tag, author, since, until, as_of, archived, peers, .. } = self;
+        let limit = self.limit.map(|limit| limit.min(RECALL_FACTS_MAX));
+        RecallRequestDto {
+            query,
+            limit,
+            level,
+            domain,
+            module,
+            tag,
+            author,
+            since,
+            until,
+            as_of,
+            archived,
+            peers,
+            ..RecallRequestDto::default()
+        }
     }
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Status {
+    pub(super) why: Option<String>,
+    pub(super) peer: Option<String>,
 }
 
 /// Arguments of a tool that takes none.

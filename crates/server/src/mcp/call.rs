@@ -5,15 +5,15 @@ use std::time::Duration;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject};
 use serde_json::{Value, json};
 
-use super::args::{self, Forget, Get, Nothing, Recall, Remember, Update};
+use super::args::{self, Forget, Get, Recall, Remember, Status, Update};
 use super::more::{self, More};
 use super::render::{self, Rendered};
-use super::{message, share};
-use crate::error::Problem;
+use super::{context, message, share};
+use crate::error::{Code, Problem};
 use crate::service::Service;
 
 /// Longest time for a call, in seconds.
-const SECONDS_MAX: u64 = 60;
+pub(super) const SECONDS_MAX: u64 = 60;
 
 /// Who calls.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +32,7 @@ pub(super) enum Tool {
     Get,
     Update,
     Forget,
+    Context,
     Share,
     Message,
     Status,
@@ -47,6 +48,7 @@ impl Tool {
             "get" => Self::Get,
             "update" => Self::Update,
             "forget" => Self::Forget,
+            "context" => Self::Context,
             "share" => Self::Share,
             "message" => Self::Message,
             "status" => Self::Status,
@@ -57,7 +59,7 @@ impl Tool {
     /// Whether it changes nothing.
     pub(super) const fn only_reads(self) -> bool {
         match self {
-            Self::Recall | Self::Get | Self::Status => true,
+            Self::Recall | Self::Get | Self::Context | Self::Status => true,
             Self::Remember | Self::Update | Self::Forget | Self::Share | Self::Message => false,
             Self::More(more) => more.only_reads(),
         }
@@ -100,13 +102,22 @@ async fn answer(service: &Service, tool: Tool, arguments: JsonObject, caller: Ca
         Tool::Get => get(service, args::read(arguments)?).await,
         Tool::Update => update(service, args::read(arguments)?, caller).await,
         Tool::Forget => forget(service, args::read(arguments)?, caller).await,
-        Tool::Status => {
-            let Nothing {} = args::read(arguments)?;
-            render::status(service.status().await?)
-        }
+        Tool::Context => context::run(service, arguments).await,
+        Tool::Status => status(service, args::read(arguments)?).await,
         Tool::Share => share::run(service, arguments, caller).await,
         Tool::Message => message::run(service, arguments, caller).await,
         Tool::More(tool) => more::run(service, tool, arguments, caller).await,
+    }
+}
+
+/// The state of the node, or what stands between an item, or this node, and a peer.
+async fn status(service: &Service, Status { why, peer }: Status) -> Result<Rendered, Problem> {
+    match (why, peer) {
+        (item, Some(peer)) => more::why(&service.why(item.as_deref(), &peer).await?),
+        (None, None) => render::status(service.status().await?),
+        (Some(_), None) => {
+            Err(Problem::new(Code::Invalid, "why needs a peer").hint("name the peer that lacks it; status lists them"))
+        }
     }
 }
 
@@ -118,12 +129,10 @@ async fn get(service: &Service, Get { id, history }: Get) -> Result<Rendered, Pr
 
 async fn update(service: &Service, mut update: Update, caller: Caller) -> Result<Rendered, Problem> {
     let (id, key) = (update.id.clone(), update.idempotency_key.take());
-    let edit = update.into_edit(caller);
-    render::written("updated", service.once("update", &id, key, service.edit(&id, edit)).await?)
+    render::written("updated", service.edit_once(&id, update.into_edit(caller), key).await?)
 }
 
 async fn forget(service: &Service, forget: Forget, caller: Caller) -> Result<Rendered, Problem> {
     let Forget { id, idempotency_key } = forget;
-    let forgotten = service.forget(&id, args::actor(caller));
-    render::written("forgot", service.once("forget", &id, idempotency_key, forgotten).await?)
+    render::written("forgot", service.forget_once(&id, args::actor(caller), idempotency_key).await?)
 }

@@ -16,15 +16,17 @@ pub enum ToolProfile {
     Full,
     /// Everything that changes nothing.
     ReadOnly,
+    /// The tools of the official MCP memory server, instead of any of these.
+    MemoryServer,
 }
 
 impl ToolProfile {
     /// Names of all profiles.
-    pub const NAMES: [&'static str; 3] = ["core", "full", "read-only"];
+    pub const NAMES: [&'static str; 4] = ["core", "full", "read-only", "memory-server"];
 
     /// The profile of a name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Core, Self::Full, Self::ReadOnly].into_iter().find(|profile| profile.name() == name)
+        [Self::Core, Self::Full, Self::ReadOnly, Self::MemoryServer].into_iter().find(|profile| profile.name() == name)
     }
 
     /// Its name.
@@ -33,6 +35,7 @@ impl ToolProfile {
             Self::Core => "core",
             Self::Full => "full",
             Self::ReadOnly => "read-only",
+            Self::MemoryServer => "memory-server",
         }
     }
 
@@ -54,6 +57,7 @@ impl ToolProfile {
             Self::Core => !matches!(tool, Tool::More(_)),
             Self::Full => true,
             Self::ReadOnly => tool.only_reads(),
+            Self::MemoryServer => false,
         }
     }
 }

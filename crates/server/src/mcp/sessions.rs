@@ -1,13 +1,20 @@
 //! Keeps the number of HTTP sessions bounded.
 //!
 //! A client that goes away without a goodbye, as most do, leaves its session behind. The library keeps every one
-//! until it was silent for long, so a client in a loop could fill the memory. When there are as many as may be, the
-//! one that was silent for longest makes place; its client begins a new one when it comes back.
+//! until it was silent for long, so a client in a loop could fill the memory. So an address may begin only so many in
+//! a minute, and when there are as many as may be, one makes place; its client begins a new one when it comes back.
+//!
+//! Which one decides whether a broken client can throw out those that work. A session that was begun and never used
+//! goes first, however young: a flood of these displaces nothing but itself. Then goes the one that was silent for
+//! longest, and last those that wait for an answer or listen to a stream at this moment.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
@@ -15,67 +22,172 @@ use axum::response::Response;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager};
 
+use crate::door::{Limiter, Link, Rate};
+
 /// Most sessions of the HTTP door.
 pub(super) const SESSIONS_MAX: usize = 64;
 /// Where a request names its session.
-const HEADER: &str = "mcp-session-id";
+const SESSION_HEADER: &str = "mcp-session-id";
+/// Where a request of the revisions without sessions names what it asks for.
+const METHOD_HEADER: &str = "mcp-method";
+/// Messages that every client sends to begin: the greeting, and that it was understood.
+const GREETING_MESSAGES: u64 = 2;
+/// Longest time between these two, in seconds. Whoever says nothing for longer has gone; the next request of anybody
+/// frees what it left.
+const GREETING_SECONDS_MAX: u64 = 20;
 
-/// The sessions and when each was last used.
+/// How a session was used.
+#[derive(Debug, Clone, Copy)]
+struct Use {
+    last: Instant,
+    messages: u64,
+    /// Answers and streams that are under way.
+    open: usize,
+}
+
+impl Use {
+    fn fresh() -> Self {
+        Self { last: Instant::now(), messages: 0, open: 0 }
+    }
+
+    /// Whoever is least in this order makes place first.
+    fn rank(&self) -> (bool, bool, Instant) {
+        (self.open > 0, self.messages > GREETING_MESSAGES, self.last)
+    }
+
+    /// Whether its client went away before it had said that it understood the greeting.
+    fn is_abandoned(&self, now: Instant) -> bool {
+        let silent = now.saturating_duration_since(self.last).as_secs() > GREETING_SECONDS_MAX;
+        self.open == 0 && self.messages < GREETING_MESSAGES && silent
+    }
+}
+
+/// The sessions, and how they are used.
 pub(super) struct Sessions {
     manager: Arc<LocalSessionManager>,
-    used: Mutex<HashMap<String, Instant>>,
+    used: Mutex<HashMap<String, Use>>,
+    begun: Limiter,
 }
 
 impl Sessions {
-    pub(super) fn new(manager: Arc<LocalSessionManager>) -> Self {
-        Self { manager, used: Mutex::new(HashMap::new()) }
+    pub(super) fn new(manager: Arc<LocalSessionManager>, rate: Rate) -> Self {
+        Self { manager, used: Mutex::new(HashMap::new()), begun: Limiter::new(rate) }
     }
 
-    fn touch(&self, session: &str) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        // Only sessions that exist get in here, see `bounded`.
-        used.insert(session.to_owned(), Instant::now());
+    fn used(&self) -> MutexGuard<'_, HashMap<String, Use>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the sessions that were silent for longest, until there is place for one more. Of many that come at once
-    /// some may find the same place; the next one then ends as many more.
-    async fn make_place(&self) {
+    /// Ends sessions until there are no more than may be, `fresh` not among them.
+    async fn make_place(&self, fresh: Option<&str>) {
         let live: Vec<_> = self.manager.sessions.read().await.keys().cloned().collect();
-        for session in self.too_many(live) {
+        for session in self.too_many(live, fresh) {
             if let Err(error) = self.manager.close_session(&session).await {
                 tracing::warn!(%error, "a silent session could not be closed");
             }
         }
     }
 
-    fn too_many(&self, mut live: Vec<SessionId>) -> Vec<SessionId> {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+    fn too_many(&self, mut live: Vec<SessionId>, fresh: Option<&str>) -> Vec<SessionId> {
+        let mut used = self.used();
         used.retain(|session, _| live.iter().any(|id| **id == **session));
-        live.sort_by_key(|id| used.get(&**id).copied());
-        live.truncate((live.len() + 1).saturating_sub(SESSIONS_MAX));
+        // One whose client was gone before it had an answer is in the library's list alone.
+        for id in &live {
+            used.entry(id.to_string()).or_insert_with(Use::fresh);
+        }
+        let now = Instant::now();
+        let abandoned = used.values().filter(|one| one.is_abandoned(now)).count();
+        let surplus = live.len().saturating_sub(SESSIONS_MAX);
+        live.retain(|id| fresh != Some(&**id));
+        let order = |id: &SessionId| used.get(&**id).map(|one| (!one.is_abandoned(now), one.rank()));
+        live.sort_by_key(order);
+        live.truncate(surplus.max(abandoned));
         live
+    }
+
+    /// Counts a message, and that its answer is under way.
+    fn open(self: &Arc<Self>, session: &str, message: bool) -> Open {
+        let mut used = self.used();
+        let one = used.entry(session.to_owned()).or_insert_with(Use::fresh);
+        one.last = Instant::now();
+        one.messages += u64::from(message);
+        one.open += 1;
+        Open { sessions: self.clone(), session: session.to_owned() }
     }
 }
 
-/// Notes which sessions are used, and makes place before a new one may begin.
+/// An answer that is under way.
+struct Open {
+    sessions: Arc<Sessions>,
+    session: String,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(one) = self.sessions.used().get_mut(&self.session) {
+            one.open = one.open.saturating_sub(1);
+            one.last = Instant::now();
+        }
+    }
+}
+
+/// Counts how sessions are used, and makes place for new ones.
 pub(super) async fn bounded(State(sessions): State<Arc<Sessions>>, request: Request, next: Next) -> Response {
-    let named = request.headers().get(HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
-    match named {
-        Some(id) => {
-            let known = sessions.manager.sessions.read().await.contains_key(id.as_str());
-            if known {
-                sessions.touch(&id);
-            }
-            next.run(request).await
-        }
-        None if request.method() == Method::POST => {
-            sessions.make_place().await;
-            let response = next.run(request).await;
-            if let Some(id) = response.headers().get(HEADER).and_then(|id| id.to_str().ok()) {
-                sessions.touch(id);
-            }
-            response
-        }
-        None => next.run(request).await,
+    let headers = request.headers();
+    let named = headers.get(SESSION_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    if let Some(id) = named {
+        sessions.make_place(None).await;
+        // Only sessions that exist are counted: names cost their senders nothing.
+        let known = sessions.manager.sessions.read().await.contains_key(id.as_str());
+        let open = known.then(|| sessions.open(&id, request.method() == Method::POST));
+        return until_sent(next.run(request).await, open);
+    }
+    let may_begin = request.method() == Method::POST && !headers.contains_key(METHOD_HEADER);
+    if !may_begin {
+        return next.run(request).await;
+    }
+    if let Err(wait) = sessions.begun.take(Link::carrying(&request).peer, Instant::now()) {
+        return wait.response("new sessions");
+    }
+    // Before, for those that went away while they were begun, and after, for this one.
+    sessions.make_place(None).await;
+    let response = next.run(request).await;
+    let begun = response.headers().get(SESSION_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let Some(id) = begun else { return response };
+    let open = sessions.open(&id, true);
+    sessions.make_place(Some(&id)).await;
+    until_sent(response, Some(open))
+}
+
+/// The same answer, which counts as under way until its last byte is sent or its client is gone.
+fn until_sent(response: Response, open: Option<Open>) -> Response {
+    match open {
+        Some(open) => response.map(|body| Body::new(Counted { body, _open: open })),
+        None => response,
+    }
+}
+
+struct Counted {
+    body: Body,
+    _open: Open,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
     }
 }

@@ -12,12 +12,31 @@ use prometheus_client::registry::Unit;
 pub(super) type Labels = Vec<(&'static str, String)>;
 
 /// The value of a sample.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     /// A whole number.
     Whole(u64),
     /// Any number.
     Real(f64),
+    /// How values are distributed.
+    Spread(Histogram),
+}
+
+/// How values are distributed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Histogram {
+    /// Upper bounds in ascending order, the last one infinite, and how many lie at most there and above the one before.
+    pub(super) buckets: Vec<(f64, u64)>,
+    /// How many there are.
+    pub(super) count: u64,
+    /// Their sum.
+    pub(super) sum: f64,
+}
+
+impl From<Histogram> for Value {
+    fn from(value: Histogram) -> Self {
+        Self::Spread(value)
+    }
 }
 
 impl From<u64> for Value {
@@ -97,6 +116,11 @@ impl Family {
         Self::new(MetricType::Info, name, help)
     }
 
+    /// How values that were seen while the node runs are distributed.
+    pub(super) fn histogram(name: &'static str, help: &'static str) -> Self {
+        Self::new(MetricType::Histogram, name, help)
+    }
+
     /// The same, in bytes: the unit is put behind its name.
     pub(super) fn bytes(mut self) -> Self {
         self.unit = Some(Unit::Bytes);
@@ -140,20 +164,23 @@ impl Family {
         for (labels, value) in &self.samples {
             match self.kind {
                 MetricType::Info => metric.encode_info(labels)?,
-                _ if labels.is_empty() => encode_value(&mut metric, self.kind, *value)?,
-                _ => encode_value(&mut metric.encode_family(labels)?, self.kind, *value)?,
+                _ if labels.is_empty() => encode_value(&mut metric, self.kind, value)?,
+                _ => encode_value(&mut metric.encode_family(labels)?, self.kind, value)?,
             }
         }
         Ok(())
     }
 }
 
-fn encode_value(metric: &mut MetricEncoder<'_>, kind: MetricType, value: Value) -> fmt::Result {
+fn encode_value(metric: &mut MetricEncoder<'_>, kind: MetricType, value: &Value) -> fmt::Result {
     match (kind, value) {
-        (MetricType::Counter, Value::Whole(value)) => metric.encode_counter::<NoLabelSet, _, u64>(&value, None),
-        (MetricType::Counter, Value::Real(value)) => metric.encode_counter::<NoLabelSet, _, u64>(&value, None),
-        (_, Value::Whole(value)) => metric.encode_gauge(&value),
-        (_, Value::Real(value)) => metric.encode_gauge(&value),
+        (MetricType::Counter, Value::Whole(value)) => metric.encode_counter::<NoLabelSet, _, u64>(value, None),
+        (MetricType::Counter, Value::Real(value)) => metric.encode_counter::<NoLabelSet, _, u64>(value, None),
+        (_, Value::Whole(value)) => metric.encode_gauge(value),
+        (_, Value::Real(value)) => metric.encode_gauge(value),
+        (_, Value::Spread(Histogram { buckets, count, sum })) => {
+            metric.encode_histogram::<NoLabelSet>(*sum, *count, buckets, None)
+        }
     }
 }
 
@@ -182,6 +209,11 @@ mod tests {
             Family::counter("sent", "Bytes sent.").bytes().of(5_u64),
             Family::gauge("seen", "When.").seconds().with(eve, 1.5),
             Family::gauge("nothing", "Not known.").maybe(None::<u64>),
+            Family::histogram("took", "Time.").seconds().of(Histogram {
+                buckets: vec![(0.5, 2), (f64::INFINITY, 1)],
+                count: 3,
+                sum: 7.5,
+            }),
         ];
         let mut registry = Registry::with_prefix("x");
         registry.register_collector(Box::new(Families(families)));
@@ -191,7 +223,10 @@ mod tests {
                     # HELP x_sent_bytes Bytes sent.\n# TYPE x_sent_bytes counter\n# UNIT x_sent_bytes bytes\n\
                     x_sent_bytes_total 5\n\
                     # HELP x_seen_seconds When.\n# TYPE x_seen_seconds gauge\n# UNIT x_seen_seconds seconds\n\
-                    x_seen_seconds{peer=\"eve \\\"\\\\\\n\"} 1.5\n# EOF\n";
+                    x_seen_seconds{peer=\"eve \\\"\\\\\\n\"} 1.5\n\
+                    # HELP x_took_seconds Time.\n# TYPE x_took_seconds histogram\n# UNIT x_took_seconds seconds\n\
+                    x_took_seconds_sum 7.5\nx_took_seconds_count 3\nx_took_seconds_bucket{le=\"0.5\"} 2\n\
+                    x_took_seconds_bucket{le=\"+Inf\"} 3\n# EOF\n";
         assert_eq!(text, want);
     }
 }

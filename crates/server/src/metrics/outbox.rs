@@ -1,5 +1,6 @@
 //! What waits for peers.
 
+use antiphon_core::outbox::Level;
 use antiphon_node::{OutboxLevelView, OutboxStats};
 
 use super::family::{Family, Labels};
@@ -10,6 +11,13 @@ pub(super) fn families(stats: &OutboxStats, levels: &[OutboxLevelView]) -> Vec<F
     let levels = levels.iter().map(|level| (kind(level), 1_u64));
     families.push(Family::info("outbox_level", "Which kind of request matters how much on this node.").each(levels));
     families
+}
+
+/// How many items of each level wait.
+pub(super) fn by_level(levels: &[(Level, u64)]) -> Family {
+    let one = |(level, items): &(Level, u64)| (vec![("level", level.name().to_owned())], *items);
+    Family::gauge("outbox_pending", "Items that wait, by how much it matters that they arrive.")
+        .each(levels.iter().map(one))
 }
 
 fn kind(level: &OutboxLevelView) -> Labels {

@@ -18,8 +18,8 @@ pub(super) fn families(started: UnixMillis) -> Vec<Family> {
     ]
 }
 
-/// Reading from `/proc` does not wait for a disk.
-fn resident_bytes() -> Option<u64> {
+/// Memory that the process takes. Reading from `/proc` does not wait for a disk.
+pub(crate) fn resident_bytes() -> Option<u64> {
     resident_of(&fs::read_to_string("/proc/self/status").ok()?)
 }
 

@@ -70,6 +70,11 @@ impl Draft {
         self.gives(200, "The answer.", json!({ "content": content }));
     }
 
+    /// The schema of something within an answer of a form of its own.
+    pub(crate) fn schema_of<T: JsonSchema>(&mut self) -> Value {
+        self.schemas.answer::<T>()
+    }
+
     /// The handler answers in a form of its own: what of an OpenAPI response object is beyond the description.
     pub(crate) fn gives(&mut self, status: u16, description: &str, mut response: Value) {
         response["description"] = description.into();

@@ -17,9 +17,9 @@ use serde_json::json;
 use super::input::{Body, Query};
 use crate::convert;
 use crate::dto::{
-    ContentAnnouncedDto, ContentAskDto, ContentCleanedDto, ContentFilterDto, ContentMetricsDto, ContentPlanDto,
-    ContentProvidersDto, ContentRemoveDto, ContentRemovedDto, ContentStatusDto, ContentStoredDto, ContentVersionsDto,
-    ContentsDto, NewContentDto, RoleKeyAskDto, RoleKeyDto,
+    ContentAnnouncedDto, ContentAskDto, ContentCleanedDto, ContentDto, ContentFilterDto, ContentMetricsDto,
+    ContentPlanDto, ContentProvidersDto, ContentRemoveDto, ContentRemovedDto, ContentStatusDto, ContentStoredDto,
+    ContentVersionsDto, ContentsDto, NewContentDto, RoleKeyAskDto, RoleKeyDto,
 };
 use crate::error::{Code, Problem};
 use crate::openapi::{Draft, Output, Routes, get, post, put};
@@ -68,10 +68,19 @@ pub(super) fn owner() -> Routes {
 }
 
 async fn store(service: Node, Query(new): Query<NewContentDto>, body: HttpBody) -> Answer<ContentStoredDto> {
+    store_body(&service, new, body).await.map(Json)
+}
+
+/// Stores what a request carries, as it comes.
+pub(crate) async fn store_body(
+    service: &Service,
+    new: NewContentDto,
+    body: HttpBody,
+) -> Result<ContentStoredDto, Problem> {
     let (feed, plain) = intake();
     let kind = if new.agent.is_some() { "agent" } else { "human" };
     let (stored, ()) = tokio::join!(service.put_content(new, kind, plain), pump(body, feed));
-    stored.map(Json)
+    stored
 }
 
 /// Hands the body over as it comes. What nobody takes any more is thrown away, so that whoever sends it reads why.
@@ -107,18 +116,24 @@ async fn pump(mut body: HttpBody, feed: Feed) {
 }
 
 async fn read(service: Node, Query(ask): Query<ContentAskDto>) -> Result<Document, Problem> {
-    let mut open = service.open_content(ask).await?;
-    let content = convert::open_content(&open);
+    let (content, body) = document_of(&service, ask).await?;
     let shown = serde_json::to_string(&content).map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
-    // A failure before the first byte is an answer of its own; later the connection can only break.
-    let first = open.next().await.transpose()?;
     let shown =
         HeaderValue::from_bytes(shown.as_bytes()).map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
     let octets = HeaderValue::from_static("application/octet-stream");
-    let mut response = body_of(first, open).into_response();
+    let mut response = body.into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, octets);
     response.headers_mut().insert(CONTENT_HEADER, shown);
     Ok(Document(response))
+}
+
+/// A document, and its bytes as they come.
+pub(crate) async fn document_of(service: &Service, ask: ContentAskDto) -> Result<(ContentDto, HttpBody), Problem> {
+    let mut open = service.open_content(ask).await?;
+    let content = convert::open_content(&open);
+    // A failure before the first byte is an answer of its own; later the connection can only break.
+    let first = open.next().await.transpose()?;
+    Ok((content, body_of(first, open)))
 }
 
 /// A document as an answer.

@@ -10,8 +10,7 @@ use serde_json::Value;
 
 use super::input::{Body, Query};
 use crate::dto::{
-    ActorDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HistoryDto, NewFactDto, RecallDto,
-    RecallRequestDto, WrittenDto,
+    ActorDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HistoryDto, NewFactDto, WrittenDto,
 };
 use crate::error::{Code, Problem};
 use crate::service::{BATCH_FACTS_MAX, Service};
@@ -74,8 +73,4 @@ pub(super) async fn restore(
 
 pub(super) async fn history(service: State<Arc<Service>>, Path(id): Path<String>) -> Answer<HistoryDto> {
     service.history(&id).await.map(Json)
-}
-
-pub(super) async fn recall(service: State<Arc<Service>>, Body(request): Body<RecallRequestDto>) -> Answer<RecallDto> {
-    service.recall(request).await.map(Json)
 }

@@ -23,6 +23,6 @@ pub(crate) fn metrics(service: Arc<Service>) -> Router {
 }
 
 async fn show(service: State<Arc<Service>>) -> Result<Response, Problem> {
-    let text = scrape(service.handle()).await?;
+    let text = scrape(service.handle(), service.call_times()).await?;
     Ok(([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response())
 }

@@ -3,13 +3,18 @@
 mod bundles;
 mod content;
 mod custody;
+mod dashboard;
 mod described;
 mod dht;
 mod divergences;
+mod doctor;
 mod erasure;
+mod events;
+mod export;
 mod facts;
 mod federation;
 mod health;
+mod history;
 mod incidents;
 mod input;
 mod messages;
@@ -18,9 +23,11 @@ mod node;
 mod openapi;
 mod outbox;
 mod problem;
+mod recall;
 mod recovery;
 mod replication;
 mod resources;
+mod settings;
 mod team;
 mod trail;
 mod trust;
@@ -34,7 +41,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use tower::limit::GlobalConcurrencyLimitLayer;
 
-pub(crate) use content::CONTENT_HEADER;
+pub(crate) use content::{CONTENT_HEADER, document_of, store_body};
 pub(crate) use health::health;
 pub(crate) use metrics::metrics;
 
@@ -82,7 +89,12 @@ fn both_doors() -> Routes {
         .merge(bounded(writes(), WRITE_BYTES_MAX, WRITES_MAX, SECONDS_MAX))
         .merge(bounded(long(), ASK_BYTES_MAX, LONG_MAX, LONG_SECONDS_MAX))
         .merge(bounded(bundles::routes(), bundles::FILE_BYTES_MAX, FILES_MAX, LONG_SECONDS_MAX))
-        .merge(content::streams().wrapped(|router| router.layer(GlobalConcurrencyLimitLayer::new(STREAMS_MAX))))
+        .merge(streams().wrapped(|router| router.layer(GlobalConcurrencyLimitLayer::new(STREAMS_MAX))))
+}
+
+/// Those that carry as much as there is.
+fn streams() -> Routes {
+    content::streams().merge(export::streams())
 }
 
 /// Those that ask.
@@ -112,10 +124,12 @@ fn asks() -> Routes {
             get("Lists divergences: facts and incidents that were edited in two places at once.", divergences::list),
         )
         .route("/api/v1/divergences/{id}", get("Shows the sides of a divergence.", divergences::show))
-        .route("/api/v1/recall", post("Searches facts, best first.", facts::recall))
         .merge(openapi::routes())
+        .merge(history::routes())
+        .merge(recall::routes())
         .merge(trust::routes())
         .merge(custody::routes())
+        .merge(export::short())
         .merge(messages::routes())
         .merge(federation::routes())
         .merge(outbox::routes())
@@ -124,6 +138,8 @@ fn asks() -> Routes {
         .merge(replication::short())
         .merge(dht::short())
         .merge(team::short())
+        .merge(settings::routes())
+        .merge(events::routes())
 }
 
 /// Those that write.
@@ -162,10 +178,12 @@ fn long() -> Routes {
         .merge(replication::long())
         .merge(dht::long())
         .merge(recovery::routes())
+        .merge(doctor::long())
 }
 
 fn control_only() -> Routes {
-    let keys = bounded(content::owner(), ASK_BYTES_MAX, ASKS_MAX, SECONDS_MAX);
+    let keys = content::owner().merge(settings::owner()).merge(dashboard::owner());
+    let keys = bounded(keys, ASK_BYTES_MAX, ASKS_MAX, SECONDS_MAX);
     Routes::new().route("/api/v1/shutdown", post("Stops the node.", node::shutdown)).merge(keys)
 }
 

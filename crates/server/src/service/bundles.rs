@@ -1,9 +1,9 @@
 //! What is carried by hand: making documents, and taking them.
 
-use antiphon_core::ids::NodeId;
+use antiphon_core::ids::{FactId, IncidentId, NodeId};
 use antiphon_core::log::NodeClock;
 use antiphon_node::bundles::{BUNDLE, CarriedHandshake, CarryError, Export, RequestView, ResponseView, Take};
-use antiphon_node::{PeerView, Trust};
+use antiphon_node::{Error as NodeError, PeerView, Trust};
 use data_encoding::BASE64;
 
 use super::Service;
@@ -89,6 +89,10 @@ impl Service {
         let Opened { document, signed_by } = opened;
         let needed = document.need(bundle::Kind::Facts);
         self.taken(signed_by, needed).await?;
+        if take.dry_run == Some(true) && (signed_by.is_some() || take.unsigned == Some(true)) {
+            let would = self.would_import(document, signed_by).await;
+            return self.taken(signed_by, would).await;
+        }
         match signed_by {
             Some(from) => {
                 let imported = self.import(&document, from).await;
@@ -152,6 +156,53 @@ impl Service {
             name: document.from_node.clone().unwrap_or_default(),
             ..convert::imported(imported)
         })
+    }
+
+    /// What taking a document in would bring: what of it is not held here. Whether it would be believed shows when it is
+    /// taken.
+    async fn would_import(&self, document: Document, from: Option<NodeId>) -> Result<ImportedDto, Error> {
+        let held = self.handle.own_clock().await?;
+        let mut would = ImportedDto {
+            peer_id: document.from_peer_id.clone(),
+            name: document.from_node.clone().unwrap_or_default(),
+            signed: from.is_some(),
+            dry_run: true,
+            cursor: convert::cursor(self.own, &held),
+            ..ImportedDto::default()
+        };
+        let Some(from) = from.filter(|_| !document.events.is_empty()) else {
+            let plain = bundle::plain(document);
+            would.skipped_genes = plain.genes;
+            for incident in plain.incidents {
+                let id = incident.id.and_then(|id| id.parse::<IncidentId>().ok());
+                let known = match id {
+                    Some(id) => !matches!(self.handle.incident(id).await, Err(NodeError::IncidentNotFound(_))),
+                    None => false,
+                };
+                if known { would.known += 1 } else { would.incidents += 1 }
+            }
+            for fact in plain.facts {
+                let id = fact.id.and_then(|id| id.parse::<FactId>().ok());
+                let known = match id {
+                    Some(id) => !matches!(self.handle.fact(id).await, Err(NodeError::FactNotFound(_))),
+                    None => false,
+                };
+                if known { would.known += 1 } else { would.facts += 1 }
+            }
+            return Ok(would);
+        };
+        for log in document.carried(from)?.logs {
+            let until = held.get(&log.log).map_or(0, |head| head.seq);
+            for header in log.events.iter().map(|event| event.header()) {
+                if header.seq <= until {
+                    would.known += 1;
+                } else {
+                    would.events += 1;
+                    would.facts += u64::from(header.subject.fact().is_some());
+                }
+            }
+        }
+        Ok(would)
     }
 
     async fn with_cursor(&self, imported: ImportedDto) -> Result<ImportedDto, Problem> {

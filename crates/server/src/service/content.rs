@@ -6,7 +6,7 @@ use antiphon_core::address::{Address, Selector};
 use antiphon_node::{ContentForm, OpenContent};
 use zeroize::Zeroizing;
 
-use super::Service;
+use super::{Service, name_of};
 use crate::convert::{self, Actor};
 use crate::dto::{
     ContentAnnouncedDto, ContentAskDto, ContentCleanedDto, ContentDto, ContentFilterDto, ContentMetricsDto,
@@ -28,8 +28,20 @@ impl Service {
         source_kind: &str,
         plain: impl Read + Send + 'static,
     ) -> Result<ContentStoredDto, Problem> {
+        self.put_content_once(new, source_kind, plain, None).await
+    }
+
+    /// The same, but nothing where it was done under the same key before.
+    pub(crate) async fn put_content_once(
+        &self,
+        new: NewContentDto,
+        source_kind: &str,
+        plain: impl Read + Send + 'static,
+        key: Option<String>,
+    ) -> Result<ContentStoredDto, Problem> {
         let new = convert::new_content_of(new, source_kind)?;
-        Ok(convert::content_stored(self.handle.put_content(new, plain).await?))
+        let key = key.map(|key| name_of("content", &new.address.to_string(), &key));
+        Ok(convert::content_stored(self.handle.put_content_once(new, plain, key).await?))
     }
 
     pub(crate) async fn content_plan(&self, new: NewContentDto) -> Result<ContentPlanDto, Problem> {

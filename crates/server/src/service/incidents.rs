@@ -1,6 +1,6 @@
 //! Incidents: reporting, updating and showing them.
 
-use super::Service;
+use super::{Service, named};
 use crate::convert;
 use crate::dto::{
     HistoryDto, IncidentDto, IncidentEditDto, IncidentFilterDto, IncidentsDto, NewIncidentDto, WrittenDto,
@@ -16,14 +16,14 @@ impl Service {
     pub(crate) async fn report_incident(&self, mut incident: NewIncidentDto) -> Result<WrittenDto, Problem> {
         let key = incident.idempotency_key.take();
         let draft = convert::report_of(incident)?;
-        self.once("incident", "", key, self.write(draft)).await
+        self.write(named("incident", "", key, draft)).await
     }
 
     pub(crate) async fn update_incident(&self, id: &str, mut edit: IncidentEditDto) -> Result<WrittenDto, Problem> {
         let key = edit.idempotency_key.take();
         let incident = self.handle.resolve_incident(id).await?;
         let draft = convert::update_of(incident, edit)?;
-        self.once("incident", &incident.to_string(), key, self.write(draft)).await
+        self.write(named("incident", &incident.to_string(), key, draft)).await
     }
 
     pub(crate) async fn incident(&self, id: &str) -> Result<IncidentDto, Problem> {

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use antiphon_node::Error;
+use antiphon_node::{DiskSpace, Error};
 
 use super::Service;
+use crate::dto::FindingDto;
 
 /// Longest wait for the database and the event loop, in milliseconds.
 const ANSWER_MS_MAX: u64 = 5_000;
@@ -17,6 +18,8 @@ pub(crate) enum Obstacle {
     Stopped,
     /// Nothing can be written.
     Database,
+    /// There is less free space on the disk than should stay free, or nothing can be written to it.
+    Disk,
     /// A check found something in the database that is not sound.
     Integrity,
     /// There is no address at which members could reach it.
@@ -31,6 +34,7 @@ impl Obstacle {
         match self {
             Self::Stopped => "stopped",
             Self::Database => "database",
+            Self::Disk => "disk",
             Self::Integrity => "integrity",
             Self::Listening => "listening",
             Self::Charter => "charter",
@@ -48,6 +52,13 @@ impl Soundness {
         self.0.store(!sound, Ordering::Relaxed);
     }
 
+    /// A look at a part of it came to this. What such a look does not find may be there all the same.
+    pub(super) fn looked(&self, sound: bool) {
+        if !sound {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Something failed; remembers it if the database is to blame.
     fn failed(&self, error: &Error) {
         if matches!(error, Error::Store(error) if error.is_damaged()) {
@@ -63,19 +74,37 @@ impl Soundness {
 impl Service {
     /// What keeps the node from its work; nothing when it is ready.
     pub(crate) async fn obstacles(&self) -> Vec<Obstacle> {
-        let look = tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), self.look());
+        let look = tokio::time::timeout(Duration::from_millis(ANSWER_MS_MAX), self.obstacles_now());
         match look.await {
             Ok(obstacles) => obstacles,
             Err(_) => vec![Obstacle::Stopped],
         }
     }
 
-    async fn look(&self) -> Vec<Obstacle> {
+    /// Free space tells of a disk that is nearly full, and a small file of one that is full for this user alone.
+    fn has_room(&self) -> bool {
+        let suffices = |space: DiskSpace| space.suffices(self.handle.reserve_bytes());
+        self.handle.disk_space().is_ok_and(suffices) && self.handle.can_write()
+    }
+
+    /// That the disk is nearly full, if it is: nobody should learn it from a write that fails.
+    pub(super) fn disk_finding(&self) -> Option<FindingDto> {
+        let (space, reserve) = (self.handle.disk_space().ok()?, self.handle.reserve_bytes());
+        (!space.suffices(reserve)).then(|| FindingDto {
+            what: "the disk of this node is full, or will be soon".to_owned(),
+            fix: "antiphon doctor (it says how much is left, and what frees some)".to_owned(),
+        })
+    }
+
+    async fn obstacles_now(&self) -> Vec<Obstacle> {
         let mut obstacles = Vec::new();
         // An empty batch opens a transaction for writing, and writes nothing.
         if let Err(error) = self.handle.author(Vec::new()).await {
             self.soundness.failed(&error);
             obstacles.push(Obstacle::Database);
+        }
+        if !self.has_room() {
+            obstacles.push(Obstacle::Disk);
         }
         match self.handle.members().await {
             Ok(team) if team.critical.is_some() => obstacles.push(Obstacle::Charter),

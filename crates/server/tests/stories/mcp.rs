@@ -76,8 +76,8 @@ async fn the_tool_list_is_small_and_the_same_for_everybody() {
     let mut agent = Agent::connect(&alice).await;
     let list = agent.ask("tools/list", json!({})).await["result"]["tools"].clone();
     let names: Vec<&str> = list.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["remember", "recall", "get", "update", "forget", "share", "message", "status"]);
-    assert!(list.to_string().len() <= 5_500, "{}", list.to_string().len());
+    assert_eq!(names, ["remember", "recall", "get", "update", "forget", "context", "share", "message", "status"]);
+    assert!(list.to_string().len() <= 6_500, "{}", list.to_string().len());
     agent.leave().await;
     alice.stop().await;
 }

@@ -21,7 +21,10 @@ async fn good(agent: &mut Agent, tool: &str, arguments: Value) -> Value {
 async fn each_profile_has_its_tools_and_no_others() {
     let alice = Alice::start().await;
     let mut core = Agent::with(&alice, ToolProfile::Core).await;
-    assert_eq!(names(&mut core).await, ["remember", "recall", "get", "update", "forget", "share", "message", "status"]);
+    assert_eq!(
+        names(&mut core).await,
+        ["remember", "recall", "get", "update", "forget", "context", "share", "message", "status"]
+    );
     let refused = core.ask("tools/call", json!({"name": "team_members", "arguments": {}})).await;
     assert_eq!(refused["error"]["code"], -32602, "{refused}");
     core.leave().await;

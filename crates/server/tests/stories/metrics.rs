@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::agent::Agent;
 use crate::common::Alice;
 use crate::two::{Two, until};
+use serde_json::json;
 
 /// The samples of a scrape: name and labels as they are written, and the value.
 fn samples(text: &str) -> BTreeMap<&str, f64> {
@@ -37,6 +39,9 @@ fn check_form(text: &str) {
                 let family = kinds.iter().any(|(family, kind)| match *kind {
                     "counter" => name.strip_suffix("_total") == Some(family),
                     "info" => name.strip_suffix("_info") == Some(family),
+                    "histogram" => {
+                        ["_bucket", "_sum", "_count"].map(|end| name.strip_suffix(end)).contains(&Some(family))
+                    }
                     _ => name == *family,
                 });
                 assert!(family, "{name} is of no family");
@@ -56,6 +61,10 @@ async fn the_node_is_told_in_numbers() {
     assert_eq!(found["antiphon_members"], 1.0);
     assert_eq!(found["antiphon_outbox_items{state=\"pending\"}"], 0.0);
     assert_eq!(found["antiphon_charter_stopped"], 0.0);
+    assert_eq!(found["antiphon_divergences{kind=\"fact\"}"], 0.0);
+    assert_eq!(found["antiphon_quarantined_events"], 0.0);
+    assert_eq!(found["antiphon_outbox_pending{level=\"critical\"}"], 0.0);
+    assert!(found["antiphon_disk_free_bytes"] > found["antiphon_disk_reserve_bytes"]);
     assert_eq!(found["antiphon_replication_keys{health=\"critical\"}"], 0.0);
     assert!(found["antiphon_replication_factor"] >= 1.0 && found["antiphon_storage_offered_bytes"] > 0.0);
     assert!(found["antiphon_events"] > 1.0);
@@ -114,4 +123,21 @@ async fn whoever_watches_learns_a_word_without_a_token() {
     assert!(unready.starts_with("unready ") && unready.contains("stopped"), "{unready}");
     assert_eq!(ask("/healthz").await.status, 200);
     alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_agents_calls_is_told_by_tool() {
+    let alice = Alice::start().await;
+    let mut agent = Agent::connect(&alice).await;
+    for _ in 0..3 {
+        agent.call("recall", json!({"query": "anything"})).await;
+    }
+    agent.ask("tools/call", json!({"name": "no_such_tool", "arguments": {}})).await;
+    let text = scrape(&alice).await;
+    check_form(&text);
+    let found = samples(&text);
+    assert_eq!(found["antiphon_mcp_call_duration_seconds_count{tool=\"recall\"}"], 3.0);
+    assert_eq!(found["antiphon_mcp_call_duration_seconds_bucket{le=\"+Inf\",tool=\"recall\"}"], 3.0);
+    assert!(found["antiphon_mcp_call_duration_seconds_sum{tool=\"recall\"}"] > 0.0);
+    assert!(!text.contains("no_such_tool"), "names that strangers chose are no labels");
 }

@@ -4,18 +4,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use antiphon_core::fact::{Field, OnExpire};
+use antiphon_core::fact::Field;
 use antiphon_core::ids::{FactId, Hash};
 use antiphon_core::value::Value;
 use rusqlite::{Connection, Row};
 
+use super::answer::{Explanation, FoundBy, WordPart};
+use super::filter::{Facet, Filter};
 use super::indexer::Cursor;
 use super::sides::others;
 use super::words;
 use crate::error::Error;
-use crate::project::{flag, read_rest};
-use crate::row::{self, sql};
-use crate::view::RecallQuery;
+use crate::project::read_rest;
+use crate::row;
 
 /// How fast repeating a word stops helping.
 const K1: f64 = 1.2;
@@ -35,24 +36,27 @@ pub(crate) struct Term {
 
 /// A fact that fits, before it is known how much that is worth.
 pub(crate) struct Counted {
-    id: FactId,
-    text: Hash,
+    pub(crate) id: FactId,
+    /// Names its text.
+    pub(crate) text: Hash,
     /// How often it has each word of the question.
     counts: Vec<u32>,
     /// How many words it has.
     length: u64,
+    /// Why it was looked at.
+    found_by: FoundBy,
 }
 
 /// A fact that fits.
 pub(crate) struct Scored {
-    /// The fact.
-    pub(crate) id: FactId,
+    /// The fact, with its words.
+    pub(crate) counted: Counted,
     /// How well it fits.
     pub(crate) score: f64,
-    /// Names its text.
-    pub(crate) text: Hash,
     /// Facts with this text.
     pub(crate) same: usize,
+    /// Some of those facts, without this one.
+    pub(crate) folded: Vec<FactId>,
 }
 
 /// What having a word is worth, when `count` of `docs` facts have it.
@@ -83,7 +87,7 @@ impl<'a> Words<'a> {
     }
 
     /// How often texts have each word, and how many words they have.
-    fn count<'t>(&self, texts: impl Iterator<Item = &'t str>) -> (Vec<u32>, u64) {
+    pub(crate) fn count<'t>(&self, texts: impl Iterator<Item = &'t str>) -> (Vec<u32>, u64) {
         let mut counts = vec![0_u32; self.places.len()];
         let mut length = 0;
         for text in texts {
@@ -99,112 +103,127 @@ impl<'a> Words<'a> {
 }
 
 /// What words are worth, and how long facts are (BM25).
-pub(crate) struct Scorer {
+pub(crate) struct Scorer<'a> {
+    terms: &'a [Term],
+    /// How many facts have each word.
+    facts: Vec<u64>,
     weights: Vec<f64>,
     average: f64,
 }
 
-impl Scorer {
+impl<'a> Scorer<'a> {
     /// Knows the facts of the index, and those of the tail that have a word of the question: the index may be empty yet.
-    pub(crate) fn new(terms: &[Term], cursor: &Cursor, tail: &[Counted]) -> Self {
+    pub(crate) fn new(terms: &'a [Term], cursor: &Cursor, tail: &[Counted]) -> Self {
         let more = tail.len() as u64;
         let docs = cursor.docs.max(0).cast_unsigned() + more;
         let words = cursor.words.max(0).cast_unsigned() + tail.iter().map(|counted| counted.length).sum::<u64>();
         let in_tail = |place: usize| tail.iter().filter(|counted| counted.counts[place] > 0).count() as u64;
-        let weigh = |(place, term): (usize, &Term)| weight(docs, term.count + in_tail(place));
+        let facts: Vec<u64> = terms.iter().enumerate().map(|(place, term)| term.count + in_tail(place)).collect();
         let average = (float(words) / float(docs.max(1))).max(1.0);
-        Self { weights: terms.iter().enumerate().map(weigh).collect(), average }
+        Self { terms, weights: facts.iter().map(|count| weight(docs, *count)).collect(), facts, average }
     }
 
     /// How well a fact fits.
     pub(crate) fn score(&self, counted: Counted) -> Scored {
-        let norm = K1 * (1.0 - B + B * float(counted.length) / self.average);
-        let part = |(weight, count): (&f64, &u32)| {
-            let part = f64::from(*count) * (K1 + 1.0) / (f64::from(*count) + norm);
-            weight * part.max(PART_MIN)
+        let score = self.worth(&counted.counts, counted.length);
+        Scored { counted, score, same: 1, folded: Vec::new() }
+    }
+
+    /// What a text is worth that has each word so often, and so many words.
+    pub(crate) fn worth(&self, counts: &[u32], length: u64) -> f64 {
+        let parts = self.weights.iter().zip(counts).filter(|(_, count)| **count > 0);
+        parts.map(|(weight, count)| weight * self.share(*count, length)).sum()
+    }
+
+    /// How much of a word's worth counts in a text that has it so often, and so many words.
+    fn share(&self, count: u32, length: u64) -> f64 {
+        let norm = K1 * (1.0 - B + B * float(length) / self.average);
+        (f64::from(count) * (K1 + 1.0) / (f64::from(count) + norm)).max(PART_MIN)
+    }
+
+    /// How the score of a fact comes about.
+    pub(crate) fn explain(&self, counted: &Counted) -> Explanation {
+        let part = |(place, times): (usize, &u32)| {
+            let (weight, share) = (self.weights[place], self.share(*times, counted.length));
+            let (word, facts) = (self.terms[place].word.clone(), self.facts[place]);
+            WordPart { word, times: *times, facts, weight, share, part: weight * share }
         };
-        let score = self.weights.iter().zip(&counted.counts).filter(|(_, count)| **count > 0).map(part).sum();
-        Scored { id: counted.id, score, text: counted.text, same: 1 }
+        let had = counted.counts.iter().enumerate().filter(|(_, times)| **times > 0);
+        let words = had.map(part).collect();
+        Explanation { found: counted.found_by, words, length: counted.length, average: self.average }
     }
 }
 
-/// The filters of a question, in the terms of the columns.
-pub(crate) struct Filter<'a> {
-    query: &'a RecallQuery,
-    level: Option<i64>,
-    logs: Option<Vec<i64>>,
-    hidden: i64,
-}
-
-impl<'a> Filter<'a> {
-    /// The filters of `query`.
-    pub(crate) fn new(main: &Connection, query: &'a RecallQuery) -> Result<Self, Error> {
-        let logs = match query.author {
-            None => None,
-            Some(node) => {
-                let mut logs = main.prepare_cached("SELECT id FROM logs WHERE node = ?1")?;
-                let logs = logs.query_map([node.0.as_slice()], |row| row.get(0))?;
-                Some(logs.collect::<Result<_, _>>()?)
-            }
-        };
-        let hidden = [(query.include_stale, flag::STALE), (query.include_archived, flag::ARCHIVED)];
-        let hidden = hidden.into_iter().filter(|(shown, _)| !shown).fold(0, |bits, (_, bit)| bits | bit);
-        Ok(Self { query, level: query.level.map(|level| sql(level.number())), logs, hidden })
-    }
-
-    fn passes(&self, found: &Row<'_>) -> Result<bool, Error> {
-        let (flags, level, log): (i64, i64, i64) = (found.get(3)?, found.get(4)?, found.get(5)?);
-        let expired = row::maybe_uint(found, 6)?.is_some_and(|at| self.query.now.0 > at);
-        let expired = if expired { OnExpire::ALL.get(row::index(found, 7)?) } else { None };
-        Ok(flags & self.hidden == 0
-            && match expired {
-                None => true,
-                Some(OnExpire::MarkStale) => self.query.include_stale,
-                Some(OnExpire::Archive) => self.query.include_archived,
-                Some(OnExpire::Delete) => false,
-            }
-            && self.level.is_none_or(|want| want == level)
-            && self.logs.as_ref().is_none_or(|logs| logs.contains(&log)))
-    }
-}
-
-/// Reads a fact and counts its words; `None` when it does not fit.
+/// Reads a fact and counts its words; `None` when it does not fit. A question without words takes whatever passes.
 pub(crate) fn read(
     main: &Connection,
     n: i64,
     words: &Words<'_>,
     filter: &Filter<'_>,
+    found_by: FoundBy,
 ) -> Result<Option<Counted>, Error> {
     let mut fact = main.prepare_cached(
-        "SELECT id, content, rest, flags, level, log, expires_at, on_expire, domain, module, stream, diverged
+        "SELECT id, content, rest, flags, level, log, expires_at, on_expire, domain, module, stream, diverged,
+             updated_at, source_kind, role
          FROM facts WHERE n = ?1",
     )?;
     let mut rows = fact.query([n])?;
     let Some(found) = rows.next()? else { return Ok(None) };
     let text = |column| found.get_ref(column)?.as_str_or_null().map_err(|error| Error::damaged(error.to_string()));
-    let content = text(1)?;
-    if !filter.passes(found)? {
-        return Ok(None);
-    }
-    let (domain, module) = (text(8)?, text(9)?);
-    let same = |want: &Option<String>, have: Option<&str>| want.is_none() || want.as_deref() == have;
-    if !same(&filter.query.domain, domain) || !same(&filter.query.module, module) {
+    let (content, domain, module) = (text(1)?, text(8)?, text(9)?);
+    let facet = Facet {
+        id: row::fact(found, 0)?,
+        stream: row::stream(found, 10)?,
+        flags: found.get(3)?,
+        level: found.get(4)?,
+        log: found.get(5)?,
+        expires_at: row::maybe_uint(found, 6)?,
+        on_expire: row::index(found, 7)?,
+        domain,
+        module,
+        role: text(14)?,
+        updated_at: row::uint(found, 12)?,
+        source: found.get(13)?,
+        diverged: row::uint(found, 11)?,
+    };
+    // What was changed since then is looked at as it was.
+    if filter.query.as_of.is_some_and(|at| facet.updated_at > at.0) || !filter.passes(&facet) {
         return Ok(None);
     }
     let (labels, tags) = labels(found)?;
     if filter.query.tag.as_ref().is_some_and(|tag| !tags.contains(tag)) {
         return Ok(None);
     }
-    let id = row::fact(found, 0)?;
-    let others = others(main, id, row::stream(found, 10)?, row::uint(found, 11)?)?;
-    if content.is_none() && others.is_empty() {
-        return Ok(None);
+    let others = others(main, facet.id, facet.stream, facet.diverged)?;
+    let texts = Texts { content, labels: &labels, tags: &tags, others: &others };
+    let counted = count(&facet, &texts, words, found_by);
+    match counted {
+        Some(_) if !filter.comes_from(main, facet.id)? => Ok(None),
+        counted => Ok(counted),
     }
-    let texts = [content, domain, module].into_iter().flatten().chain(others.iter().map(String::as_str));
-    let (counts, length) = words.count(texts.chain(labels.iter().chain(&tags).map(String::as_str)));
+}
+
+/// What of a fact is searched.
+pub(crate) struct Texts<'a> {
+    pub(crate) content: Option<&'a str>,
+    pub(crate) labels: &'a [String],
+    pub(crate) tags: &'a [String],
+    /// What other sides say the text is.
+    pub(crate) others: &'a [String],
+}
+
+/// Counts the words of the question in a fact; `None` when it has none of them, or nothing to show.
+pub(crate) fn count(facet: &Facet<'_>, texts: &Texts<'_>, words: &Words<'_>, found_by: FoundBy) -> Option<Counted> {
+    let Texts { content, labels, tags, others } = texts;
+    if content.is_none() && others.is_empty() {
+        return None;
+    }
+    let said = [*content, facet.domain, facet.module].into_iter().flatten().chain(others.iter().map(String::as_str));
+    let (counts, length) = words.count(said.chain(labels.iter().chain(*tags).map(String::as_str)));
     // A fact with sides is not folded into one that says the same as the side that is shown.
-    let text = if others.is_empty() { Hash::of(content.unwrap_or_default().as_bytes()) } else { Hash::of(&id.0) };
-    Ok(counts.iter().any(|count| *count > 0).then_some(Counted { id, text, counts, length }))
+    let text = if others.is_empty() { Hash::of(content.unwrap_or_default().as_bytes()) } else { Hash::of(&facet.id.0) };
+    let fits = counts.is_empty() || counts.iter().any(|count| *count > 0);
+    fits.then_some(Counted { id: facet.id, text, counts, length, found_by })
 }
 
 /// The other texts of a fact that are indexed, and its tags.
@@ -213,7 +232,12 @@ fn labels(found: &Row<'_>) -> Result<(Vec<String>, Vec<String>), Error> {
     let Some(rest) = rest else { return Ok((Vec::new(), Vec::new())) };
     let mut values = BTreeMap::new();
     read_rest(rest, &mut values)?;
+    Ok(labels_of(&values))
+}
+
+/// As [`labels`], of values.
+pub(crate) fn labels_of(values: &BTreeMap<Field, Value>) -> (Vec<String>, Vec<String>) {
     let text = |field| values.get(&field).and_then(Value::as_text).map(str::to_owned);
     let labels = [Field::CodeRef, Field::Source].into_iter().filter_map(text).collect();
-    Ok((labels, values.get(&Field::Tags).and_then(Value::as_texts).unwrap_or_default()))
+    (labels, values.get(&Field::Tags).and_then(Value::as_texts).unwrap_or_default())
 }

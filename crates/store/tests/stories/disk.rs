@@ -33,7 +33,11 @@ fn a_database_of_a_newer_version_is_left_as_it_is() {
     let before = Hash::of(&std::fs::read(&path).unwrap());
     let error = Db::open(alice.home.path(), Options::default(), None).unwrap_err();
     assert!(error.is_newer_schema());
-    assert_eq!(error.to_string(), format!("database {} has schema 999, this version knows 10", path.display()));
+    let migrations = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
+    let of_search = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("search");
+    let known = migrations.filter(|entry| !of_search(&entry.as_ref().unwrap().file_name())).count();
+    let want = format!("database {} has schema 999, this version knows {known}", path.display());
+    assert_eq!(error.to_string(), want);
     assert_eq!(Hash::of(&std::fs::read(&path).unwrap()), before);
 }
 

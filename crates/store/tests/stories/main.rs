@@ -9,6 +9,7 @@
     clippy::print_stdout
 )]
 
+mod as_of;
 mod branches;
 mod common;
 mod content_index;
@@ -17,17 +18,20 @@ mod custody;
 mod dht;
 mod disk;
 mod divergences;
+mod domains;
 mod erase;
 mod flaws;
 mod incidents;
 mod laws;
 mod memory;
 mod messages;
+mod named;
 mod outbox;
 mod outbox_crashes;
 mod outbox_damage;
 mod outbox_schedules;
 mod recall;
+mod recall_filters;
 mod replication;
 mod resources;
 mod restored;

@@ -1,78 +1,41 @@
-//! What may wait for peers: flags and environment before the file in the home, that before the defaults.
+//! Flags for what may wait for peers.
 
-use antiphon_node::{Levels, OutboxConfig};
 use clap::Args;
-
-use crate::config_file::{self, ITEMS_MAX};
-use crate::outcome::{Code, Problem};
 
 /// Settings of the outbox.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Outbox options, which go before antiphon.toml in the home")]
 pub(crate) struct OutboxSettings {
     /// Most requests that wait for one peer [default: 10000]
-    #[arg(long, env = "ANTIPHON_OUTBOX_ITEMS_PER_PEER", value_name = "COUNT", value_parser = items)]
-    outbox_items_per_peer: Option<u64>,
+    #[arg(long, value_name = "COUNT")]
+    outbox_items_per_peer: Option<String>,
     /// Most bytes of requests that wait for one peer [default: 64MiB]
-    #[arg(long, env = "ANTIPHON_OUTBOX_BYTES_PER_PEER", value_name = "SIZE", value_parser = config_file::bytes)]
-    outbox_bytes_per_peer: Option<u64>,
+    #[arg(long, value_name = "SIZE")]
+    outbox_bytes_per_peer: Option<String>,
     /// Most bytes of requests that wait in all [default: 512MiB]
-    #[arg(long, env = "ANTIPHON_OUTBOX_BYTES_IN_ALL", value_name = "SIZE", value_parser = config_file::bytes)]
-    outbox_bytes_in_all: Option<u64>,
+    #[arg(long, value_name = "SIZE")]
+    outbox_bytes_in_all: Option<String>,
     /// Pause after a first failure; further ones double it, up to 10m [default: 15s]
-    #[arg(long, env = "ANTIPHON_OUTBOX_RETRY", value_name = "DURATION", value_parser = config_file::retry_ms)]
-    outbox_retry: Option<u64>,
+    #[arg(long, value_name = "DURATION")]
+    outbox_retry: Option<String>,
     /// How much a kind of request matters: critical, moderate or none; repeatable
-    #[arg(long, env = "ANTIPHON_OUTBOX_LEVELS", value_name = "KIND=LEVEL", value_delimiter = ',', value_parser = level)]
+    #[arg(long, value_name = "KIND=LEVEL", value_delimiter = ',')]
     outbox_level: Vec<String>,
 }
 
 impl OutboxSettings {
-    /// The settings that hold, over those of the file.
-    ///
-    /// # Errors
-    /// A problem when one makes no sense.
-    pub(crate) fn over(&self, file: OutboxConfig) -> Result<OutboxConfig, Problem> {
-        let mut config = file;
-        let bounds = &mut config.bounds;
-        bounds.items_per_peer = self.outbox_items_per_peer.unwrap_or(bounds.items_per_peer);
-        bounds.bytes_per_peer = self.outbox_bytes_per_peer.unwrap_or(bounds.bytes_per_peer);
-        bounds.bytes_in_all = self.outbox_bytes_in_all.unwrap_or(bounds.bytes_in_all);
-        config.retry_ms = self.outbox_retry.unwrap_or(config.retry_ms);
-        for given in &self.outbox_level {
-            // Each was checked when it was read.
-            set(&mut config.levels, given).map_err(|said| Problem::new(Code::Invalid, said))?;
-        }
-        Ok(config)
-    }
-
-    /// The same settings as arguments of another `up`.
-    pub(super) fn to_args(&self) -> Vec<String> {
-        let numbers = [
-            ("--outbox-items-per-peer", self.outbox_items_per_peer),
-            ("--outbox-bytes-per-peer", self.outbox_bytes_per_peer),
-            ("--outbox-bytes-in-all", self.outbox_bytes_in_all),
-            ("--outbox-retry", self.outbox_retry),
+    /// What was given: the setting, the flag, and the text.
+    pub(super) fn texts(&self) -> Vec<(&'static str, &'static str, String)> {
+        let levels = (!self.outbox_level.is_empty()).then(|| self.outbox_level.join(","));
+        let named = [
+            ("outbox.items_per_peer", "--outbox-items-per-peer", self.outbox_items_per_peer.clone()),
+            ("outbox.bytes_per_peer", "--outbox-bytes-per-peer", self.outbox_bytes_per_peer.clone()),
+            ("outbox.bytes_in_all", "--outbox-bytes-in-all", self.outbox_bytes_in_all.clone()),
+            ("outbox.retry", "--outbox-retry", self.outbox_retry.clone()),
+            ("outbox.levels", "--outbox-level", levels),
         ];
-        let numbers = numbers.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?.to_string()]));
-        let levels = self.outbox_level.iter().map(|level| ["--outbox-level".to_owned(), level.clone()]);
-        numbers.chain(levels).flatten().collect()
+        named.into_iter().filter_map(|(name, flag, text)| Some((name, flag, text?))).collect()
     }
-}
-
-fn items(text: &str) -> Result<u64, String> {
-    let items = text.parse().ok().filter(|items| (1..=ITEMS_MAX).contains(items));
-    items.ok_or_else(|| format!("write a whole number from 1 to {ITEMS_MAX}"))
-}
-
-fn level(text: &str) -> Result<String, String> {
-    set(&mut Levels::default(), text).map(|()| text.to_owned())
-}
-
-fn set(levels: &mut Levels, text: &str) -> Result<(), String> {
-    let (kind, level) = text.split_once('=').ok_or("write it as message=moderate")?;
-    let set = levels.set(kind.trim(), level.trim());
-    set.map_err(|error| format!("{error}; {}", config_file::level_hint(&error)))
 }
 
 #[cfg(test)]
@@ -80,44 +43,57 @@ mod tests {
     use antiphon_core::outbox::{Level, Protocol};
     use clap::Parser;
 
-    use super::*;
+    use crate::commands::up::Settings;
+    use crate::config_file::{Environment, NAME, Resolved};
+    use crate::outcome::Problem;
 
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        settings: OutboxSettings,
+        settings: Settings,
     }
 
-    fn read(args: &[&str]) -> Result<OutboxSettings, clap::Error> {
-        Line::try_parse_from([&["up"], args].concat()).map(|line| line.settings)
+    fn read(args: &[&str]) -> Settings {
+        Line::try_parse_from([&["up"], args].concat()).map(|line| line.settings).unwrap()
+    }
+
+    fn resolved(home: &std::path::Path, settings: &Settings) -> Result<Resolved, Problem> {
+        Resolved::read(home, &Environment::default(), &settings.given()?)
     }
 
     #[test]
     fn flags_go_before_the_file_and_reach_the_node_in_the_background() {
         let home = tempfile::tempdir().unwrap();
-        let file = "[outbox]\nitems_per_peer = 5\nretry = \"1m\"\nlevels.planner = \"none\"\n";
-        std::fs::write(home.path().join(config_file::NAME), file).unwrap();
-        let args = ["--outbox-items-per-peer", "7", "--outbox-bytes-per-peer", "1MiB", "--outbox-level"];
-        let settings = read(&[&args[..], &["message=moderate"]].concat()).unwrap();
-        let config = settings.over(config_file::read(home.path()).unwrap().outbox).unwrap();
+        let file = "[outbox]\nitems_per_peer = 5\nretry = \"1m\"\nlevels.planner = \"none\"\n[node]\nmdns = true\n";
+        std::fs::write(home.path().join(NAME), file).unwrap();
+        let args = ["--outbox-items-per-peer", "7", "--outbox-bytes-per-peer", "1MiB", "--no-mdns", "--no-http"];
+        let more = ["--outbox-level", "message=moderate", "--set", "content.cache=1MiB", "--listen"];
+        let settings = read(&[&args[..], &more[..], &["/ip4/127.0.0.1/tcp/0"]].concat());
+        let held = resolved(home.path(), &settings).unwrap();
+        let config = &held.wanted.outbox;
         assert_eq!((config.bounds.items_per_peer, config.bounds.bytes_per_peer), (7, 1 << 20));
         assert_eq!(config.retry_ms, 60_000, "what no flag names stands in the file");
         assert_eq!(config.levels.of(Protocol::PLANNER), Level::None);
         assert_eq!(config.levels.of(Protocol::MESSAGE), Level::Moderate);
+        assert!(!held.wanted.node.mdns && !held.wanted.http.enabled);
+        assert_eq!((held.wanted.content_cache_bytes, held.wanted.node.listen.len()), (1 << 20, 1));
         let args = settings.to_args();
-        let again = read(&args.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
-        assert_eq!(again.over(config_file::read(home.path()).unwrap().outbox).unwrap(), config);
+        let again = read(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(resolved(home.path(), &again).unwrap(), held);
     }
 
     #[test]
     fn what_makes_no_sense_is_refused_before_anything_is_started() {
         let check = |args: &[&str], word: &str| {
-            let error = read(args).map(drop).unwrap_err().to_string();
-            assert!(error.contains(word), "{error}");
+            let problem = resolved(std::path::Path::new("/nowhere"), &read(args)).unwrap_err().to_string();
+            assert!(problem.contains(word), "{problem}");
         };
         check(&["--outbox-level", "mesage=none"], "did you mean message?");
         check(&["--outbox-level", "message"], "message=moderate");
         check(&["--outbox-retry", "soon"], "15s");
         check(&["--outbox-items-per-peer", "0"], "from 1");
+        check(&["--set", "outbox.retrys=5s"], "did you mean outbox.retry?");
+        check(&["--set", "outbox.retry"], "--set");
+        check(&["--http", "7411"], "127.0.0.1:7411");
     }
 }

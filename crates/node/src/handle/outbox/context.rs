@@ -16,7 +16,7 @@ pub(super) struct Context {
     pub(super) names: BTreeMap<NodeId, String>,
     /// Name of this node.
     pub(super) own: String,
-    pub(super) levels: Levels,
+    pub(super) levels: std::sync::Arc<Levels>,
 }
 
 /// Rows with their ranks among what goes to the same peer; what does not wait has none. Rows of one peer are handed in
@@ -264,7 +264,7 @@ mod tests {
         };
         let shown = Shown { peers: [(BOB, standing)].into(), memory, ..Shown::default() };
         let names = [(BOB, "bob".to_owned())].into();
-        Context { shown, names, own: "alice".to_owned(), levels: Levels::default() }
+        Context { shown, names, own: "alice".to_owned(), levels: Levels::default().into() }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use super::{Evidence, Manager, Output, PROOFS_PER_ASK_MAX, ROOTS_PER_ASK_MAX};
 use crate::replication::{Answer, Depth};
 
 /// Who says within this time after it said that it holds a copy that it does not is not offered it again soon, in
-/// milliseconds.
+/// milliseconds. Who gave up a copy that was one too many kept it for as long as its last proof is believed
+/// ([`Manager::vouch`]), so where proofs are believed for less, this is less too.
 const FICKLE_MS: u64 = 60_000;
 
 impl Manager {
@@ -135,7 +136,8 @@ impl Manager {
 
     fn missing(&self, no: KeyNo, node: NodeNo, now: UnixMillis) -> Shown {
         let record = self.keys.get(no).and_then(|key| key.record(node));
-        let fickle = record.is_some_and(|record| record.holds() && now.since(record.at.millis()) < FICKLE_MS);
+        let soon = FICKLE_MS.min(self.settings.proof_ms);
+        let fickle = record.is_some_and(|record| record.holds() && now.since(record.at.millis()) < soon);
         if fickle { Shown::Refused } else { Shown::Missing }
     }
 

@@ -19,11 +19,17 @@ use rmcp::model::JsonObject;
 use super::args::{Nothing, read};
 use super::call::Caller;
 use super::render::{Rendered, written};
-use crate::dto::{AuditFilterDto, BundleAskDto, BundleTakeDto, CheckProofDto, DivergenceFilterDto};
+use crate::dto::{AuditFilterDto, BundleAskDto, BundleTakeDto, CheckProofDto, DivergenceDto, DivergenceFilterDto};
 use crate::error::{Code, Problem};
 use crate::service::Service;
 use args::{Address, Answer, ById, Document, Facts, Handshake, Incidents, Lines, Peer, Report, UpdateIncident};
 pub(super) use list::all;
+pub(super) use show::why;
+
+/// The sides of a divergence as a tool shows them.
+pub(super) fn divergence_text(divergence: &DivergenceDto) -> Result<String, Problem> {
+    Ok(show::divergence(divergence)?.text)
+}
 
 /// Longest document that an agent is handed, in bytes: more would fill its memory with what it cannot use.
 const DOCUMENT_BYTES_MAX: u64 = 256 * 1024;

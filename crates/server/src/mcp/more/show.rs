@@ -131,7 +131,7 @@ pub(super) fn roles(roles: &RolesDto) -> Answer {
     answer(text, roles)
 }
 
-pub(super) fn why(why: &WhyDto) -> Answer {
+pub(in crate::mcp) fn why(why: &WhyDto) -> Answer {
     let item = why.fact.as_deref().or(why.address.as_deref()).unwrap_or("what this node holds");
     let does = if why.held { "holds" } else { "does not hold, as far as is known," };
     let heading = format!("{} {does} {item}.", quoted(&why.name));

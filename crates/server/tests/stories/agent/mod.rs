@@ -23,12 +23,7 @@ impl Agent {
     }
 
     pub(crate) async fn with(alice: &Alice, profile: ToolProfile) -> Self {
-        let (ours, theirs) = duplex(1 << 20);
-        let (read, write) = split(theirs);
-        let client = Client::new(alice.home.socket());
-        let pipe = tokio::spawn(async move { client.mcp_stdio(profile, read, write).await.unwrap() });
-        let (from, to) = split(ours);
-        let mut agent = Self { to, from: BufReader::new(from).lines(), pipe, next: 0 };
+        let mut agent = Self::silent(alice, profile);
         let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {},
             "clientInfo": {"name": "claude-code", "version": "2.1"}});
         let hello = agent.ask("initialize", hello).await;
@@ -36,6 +31,22 @@ impl Agent {
         assert!(hello["result"]["instructions"].as_str().unwrap().len() < 600);
         agent.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
         agent
+    }
+
+    /// One that has said nothing yet.
+    pub(crate) fn silent(alice: &Alice, profile: ToolProfile) -> Self {
+        let (ours, theirs) = duplex(1 << 20);
+        let (read, write) = split(theirs);
+        let client = Client::new(alice.home.socket());
+        let pipe = tokio::spawn(async move { client.mcp_stdio(profile, read, write).await.unwrap() });
+        let (from, to) = split(ours);
+        Self { to, from: BufReader::new(from).lines(), pipe, next: 0 }
+    }
+
+    /// The next thing the node says.
+    pub(crate) async fn hear(&mut self) -> Value {
+        let line = self.from.next_line().await.unwrap().expect("the node closed");
+        serde_json::from_str(&line).unwrap()
     }
 
     pub(crate) async fn send(&mut self, message: &Value) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use antiphon_node::{Config, Handle, Home, Node};
 use antiphon_server::client::Client;
-use antiphon_server::door::{DoorOptions, Running, serve};
+use antiphon_server::door::{DoorOptions, HttpSettings, Running, serve};
 use antiphon_server::dto::NewFactDto;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -38,6 +38,11 @@ pub(crate) struct Alice {
 
 impl Alice {
     pub(crate) async fn start() -> Self {
+        Self::start_at("127.0.0.1:0", HttpSettings::default()).await
+    }
+
+    /// With an HTTP door of this kind.
+    pub(crate) async fn start_at(http: &str, http_settings: HttpSettings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::new(dir.path().join("home"));
         let mut config = Config::new(home.clone());
@@ -48,7 +53,7 @@ impl Alice {
         let node = Node::start(config).await.unwrap();
         let handle = node.handle();
         let (close, closed) = oneshot::channel::<()>();
-        let options = DoorOptions { home: home.clone(), http: Some("127.0.0.1:0".into()) };
+        let options = DoorOptions { http_settings, ..DoorOptions::new(home.clone(), Some(http.into())) };
         let shutdown = async {
             let _ = closed.await;
         };
@@ -96,7 +101,12 @@ impl Alice {
     }
 
     pub(crate) fn authority(&self) -> &str {
-        self.url.strip_prefix("http://").unwrap()
+        self.url.strip_prefix("http://").or_else(|| self.url.strip_prefix("https://")).unwrap()
+    }
+
+    /// SHA-256 of its HTTP door's certificate.
+    pub(crate) fn certificate(&self) -> Option<String> {
+        self.running.http_certificate.clone()
     }
 
     pub(crate) fn bearer(&self) -> String {
