@@ -259,8 +259,10 @@ impl Driver {
             }
             SwarmEvent::NewListenAddr { address, .. } => self.reachable_at(address, Event::Listening),
             SwarmEvent::ExternalAddrConfirmed { address } => self.reachable_at(address, Event::Reachable),
-            SwarmEvent::ExpiredListenAddr { address, .. } => self.listening.retain(|other| *other != address),
-            SwarmEvent::ExternalAddrExpired { address } => self.unreachable_at(vec![address]),
+            // The machine has lost an address: a cable was pulled, or a router gave it another one.
+            SwarmEvent::ExpiredListenAddr { address, .. } | SwarmEvent::ExternalAddrExpired { address } => {
+                self.unreachable_at(vec![address]);
+            }
             SwarmEvent::ListenerClosed { addresses, listener_id, .. } => {
                 self.reaching.closed(listener_id);
                 self.unreachable_at(addresses);

@@ -234,18 +234,22 @@ impl Reaching {
 /// The address of a relay that others most likely can dial: one that leads off its own machine comes first.
 fn best_address(listens: &[Multiaddr]) -> Option<Multiaddr> {
     let direct = |address: &&Multiaddr| !is_relayed(address);
-    let here = |address: &Multiaddr| match address.iter().next() {
-        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
-        Some(Protocol::Ip6(ip)) => ip.is_loopback(),
-        _ => false,
-    };
     let mut best: Option<&Multiaddr> = None;
     for address in listens.iter().filter(direct) {
-        if best.is_none_or(|best| here(best) && !here(address)) {
+        if best.is_none_or(|best| is_here(best) && !is_here(address)) {
             best = Some(address);
         }
     }
     best.map(|address| without_peer(address.clone()))
+}
+
+/// Whether an address leads to whatever machine it is used on.
+pub(crate) fn is_here(address: &Multiaddr) -> bool {
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
+        Some(Protocol::Ip6(ip)) => ip.is_loopback(),
+        _ => false,
+    }
 }
 
 /// Whether an address leads through a relay.

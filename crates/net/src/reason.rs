@@ -10,7 +10,7 @@ use libp2p::core::upgrade::{NegotiationError, ProtocolError};
 use libp2p::swarm::DialError;
 use libp2p::{dns, noise, quic};
 
-use crate::transport;
+use crate::{reach, transport};
 
 /// Most links of an error's chain of causes that are looked at.
 const CHAIN_MAX: usize = 32;
@@ -75,8 +75,12 @@ impl fmt::Display for NetworkReason {
 fn of_dial(error: &DialError) -> NetworkReason {
     match error {
         DialError::Transport(attempts) => {
+            // A peer on another machine names its loopback addresses too. Tried here they lead to this machine, and what
+            // happens there says nothing about the peer.
+            let elsewhere = attempts.iter().any(|(address, _)| !reach::is_here(address));
+            let telling = attempts.iter().filter(|(address, _)| !elsewhere || !reach::is_here(address));
             // The order of the enum is how far an attempt came.
-            attempts.iter().map(|(_, error)| of_transport(error)).max().unwrap_or(NetworkReason::Other)
+            telling.map(|(_, error)| of_transport(error)).max().unwrap_or(NetworkReason::Other)
         }
         // The channel proved a key, but not the expected one.
         DialError::WrongPeerId { .. } => NetworkReason::Tls,
@@ -209,6 +213,17 @@ mod tests {
         };
         let attempts = vec![failed(io::ErrorKind::TimedOut), failed(io::ErrorKind::ConnectionRefused)];
         assert_eq!(NetworkReason::classify(&DialError::Transport(attempts)), NetworkReason::Refused);
+    }
+
+    #[test]
+    fn an_attempt_that_leads_to_this_very_machine_says_nothing_of_a_peer_elsewhere() {
+        let failed = |address: &str, kind: io::ErrorKind| {
+            (address.parse().unwrap(), TransportError::Other(io::Error::other(io::Error::from(kind))))
+        };
+        let here = || failed("/ip4/127.0.0.1/tcp/1", io::ErrorKind::ConnectionRefused);
+        let there = failed("/ip4/10.0.0.7/tcp/1", io::ErrorKind::TimedOut);
+        assert_eq!(NetworkReason::classify(&DialError::Transport(vec![here(), there])), NetworkReason::Timeout);
+        assert_eq!(NetworkReason::classify(&DialError::Transport(vec![here()])), NetworkReason::Refused);
         assert_eq!(NetworkReason::classify(&DialError::NoAddresses), NetworkReason::Other);
     }
 

@@ -47,7 +47,7 @@ pub enum BuildError {
     #[error("cannot make the transport's keys")]
     Keys(#[from] noise::Error),
     /// An address cannot be listened on.
-    #[error("cannot listen on {address}")]
+    #[error("cannot listen on {address}: {}", said(source))]
     Listen {
         /// Which.
         address: Multiaddr,
@@ -57,6 +57,14 @@ pub enum BuildError {
     /// Multicast DNS cannot start.
     #[error("cannot start multicast DNS")]
     Mdns(#[source] io::Error),
+}
+
+/// What the system says of an address that cannot be listened at; libp2p's own words leave that out.
+fn said(error: &TransportError<io::Error>) -> String {
+    match error {
+        TransportError::MultiaddrNotSupported(_) => "it is an address of neither TCP nor QUIC".to_owned(),
+        TransportError::Other(error) => error.to_string(),
+    }
 }
 
 pub(crate) type Ask = request_response::Behaviour<BytesCodec>;

@@ -9,10 +9,12 @@ use std::time::Duration;
 use either::Either;
 use futures::{AsyncRead, AsyncWrite};
 use hickory_resolver::config::{ResolverConfig, ResolverOpts};
+use libp2p::core::ConnectedPoint;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::transport::timeout::{TransportTimeout, TransportTimeoutError};
 use libp2p::core::upgrade::Version;
+use libp2p::multiaddr::Protocol;
 use libp2p::{PeerId, Transport, dns, identity, noise, quic, relay, tcp, yamux};
 
 use crate::reason::NetworkReason;
@@ -43,6 +45,11 @@ impl Failure {
     fn new<E: std::error::Error + 'static>(error: &E) -> Self {
         Self { reason: NetworkReason::classify(error), text: error.to_string() }
     }
+
+    /// The channel proved a key, but not the expected one.
+    fn somebody_else(wanted: &PeerId, found: &PeerId) -> Self {
+        Self { reason: NetworkReason::Tls, text: format!("{found} answers where {wanted} should be") }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -69,9 +76,26 @@ pub(crate) fn build(
     // Circuits first: their addresses begin like those of TCP.
     let direct = tcp.or_transport(quic).map(|either, _| either.into_inner()).map_err(Either::into_inner);
     let either = circuits.or_transport(direct).map(|either, _| either.into_inner()).map_err(Either::into_inner);
+    let either = either.and_then(whom_it_should_be).map_err(Either::into_inner);
     let (names, options) = resolver();
     let named = dns::tokio::Transport::custom(either, names, options);
     Ok(TransportTimeout::new(named, timeout).boxed())
+}
+
+/// Whoever answers at an address must be whom the address names; otherwise the attempt at this address has failed, and the
+/// peer's other addresses are tried as after any failure.
+///
+/// The swarm checks this as well, but only after it has let go of the other addresses. That would cost the peer each time
+/// somebody else is quicker to answer at one of them: every member names its loopback addresses too, and on a machine
+/// whose nodes listen at the same port those lead to whoever dials.
+async fn whom_it_should_be((peer, muxer): Secured, at: ConnectedPoint) -> Result<Secured, Failure> {
+    match at {
+        ConnectedPoint::Dialer { address, .. } => match address.iter().last() {
+            Some(Protocol::P2p(wanted)) if wanted != peer => Err(Failure::somebody_else(&wanted, &peer)),
+            _ => Ok((peer, muxer)),
+        },
+        ConnectedPoint::Listener { .. } => Ok((peer, muxer)),
+    }
 }
 
 /// Noise and yamux over a transport of bytes.

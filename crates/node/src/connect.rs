@@ -40,6 +40,7 @@ impl Engine {
             Event::ListenerClosed(addresses) => {
                 let gone: Vec<String> = addresses.iter().map(|address| self.with_peer_id(address)).collect();
                 self.listen.retain(|address| !gone.contains(address));
+                self.refresh_local();
             }
             Event::Discovered { peer, addresses } => self.discovered(peer, &addresses),
             Event::Connected { peer, address, outbound } => self.connected(peer, &address, outbound),

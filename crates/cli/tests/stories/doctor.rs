@@ -4,13 +4,13 @@ use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::common::{ANTIPHON, Machine, finish, isolate, kill_holder, team_of_two, until};
+use crate::common::{ANTIPHON, Machine, SmallDisk, finish, isolate, kill_holder, skipped, team_of_two, until};
 
 /// What the doctor finds; the exit code must agree.
 #[track_caller]
@@ -192,35 +192,17 @@ fn a_disk_that_is_nearly_full_is_told_and_the_node_says_that_it_is_not_ready() {
     assert_eq!(ready(&alice), "ready\n");
 }
 
-/// A small disk of its own; only root can make one.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn make(at: &Path) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let made = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m,nr_inodes=4k", "tmpfs"]).arg(at).output();
-        made.is_ok_and(|made| made.status.success()).then(|| Self(at.to_owned()))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk_is_told_and_the_node_goes_on_when_there_is_room_again() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::make(&dir.path().join("disk")) else {
-        eprintln!("not run: this user may not mount a disk of its own");
-        return;
+    let Some(disk) = SmallDisk::make(&dir.path().join("disk"), "24m") else {
+        return skipped("a full disk", "this user may not mount a disk of its own");
     };
-    let alice = Machine::at("alice", disk.0.join("h"));
+    let alice = Machine::at("alice", disk.path().join("h"));
     alice.run(&["config", "set", "storage.reserve", "1MiB"]).good();
     alice.remember("there is room");
     is_well(&alice, "disk");
-    let ballast = disk.0.join("ballast");
+    let ballast = disk.path().join("ballast");
     let mut file = File::create(&ballast).unwrap();
     while file.write_all(&[7; 1 << 16]).is_ok() {}
     finding(&alice, "disk", &["error", "antiphon content gc"]);
@@ -231,15 +213,17 @@ fn a_full_disk_is_told_and_the_node_goes_on_when_there_is_room_again() {
     is_well(&alice, "disk");
     assert_eq!(ready(&alice), "ready\n");
     for n in 0..4_000 {
-        if File::create(disk.0.join(format!("small-{n}"))).is_err() {
+        if File::create(disk.path().join(format!("small-{n}"))).is_err() {
             break;
         }
     }
     finding(&alice, "disk", &["inodes", "df -i"]);
     assert!(ready(&alice).contains("disk"));
-    fs::read_dir(&disk.0).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).for_each(|path| {
-        fs::remove_file(path).unwrap();
-    });
+    fs::read_dir(disk.path()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).for_each(
+        |path| {
+            fs::remove_file(path).unwrap();
+        },
+    );
     is_well(&alice, "disk");
     alice.remember("and there is room again");
     drop(alice);

@@ -24,6 +24,7 @@ mod incidents;
 mod mcp_clients;
 mod mcp_install;
 mod messages;
+mod namespaces;
 mod outbox;
 mod outbox_kill;
 mod qr;

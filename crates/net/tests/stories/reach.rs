@@ -1,6 +1,6 @@
 //! Members that no address leads to.
 
-use crate::common::{Node, TCP, befriend, config, id_of, patiently, stream_between};
+use crate::common::{Node, QUIC, TCP, befriend, config, id_of, patiently, stream_between};
 use antiphon_core::ids::NodeId;
 use antiphon_net::{Config, Event, Multiaddr, NetHandle, Protocol, ReachConfig};
 
@@ -92,4 +92,16 @@ async fn whoever_met_through_a_relay_goes_on_without_it() {
     let ((_, mut out), (mut into, _)) = (ours.split(), theirs.split());
     out.send(b"directly").await.unwrap();
     assert_eq!(patiently("words", into.next()).await.unwrap().unwrap(), b"directly");
+}
+
+#[tokio::test]
+async fn an_address_at_which_somebody_else_answers_is_passed_over() {
+    let (mut alice, eve) = (Node::start(1, TCP).await, Node::start(9, TCP).await);
+    // TCP goes before QUIC, so whoever has the first address answers before bob or carol is tried. Her own is among those
+    // of everybody who listens at the same port of all addresses, as it is loopback that it names.
+    for (seed, wrong) in [(2, eve.addresses[0].clone()), (3, alice.addresses[0].clone())] {
+        let mut friend = Node::start(seed, QUIC).await;
+        friend.addresses.insert(0, wrong);
+        befriend(&mut alice, &mut friend).await;
+    }
 }

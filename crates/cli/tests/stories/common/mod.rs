@@ -53,6 +53,10 @@ impl Run {
 pub(crate) struct Machine {
     name: String,
     home: PathBuf,
+    /// What stands before the program's name, such as what runs it in a network of its own.
+    within: Vec<String>,
+    /// Variables of this machine alone; `None` takes one away.
+    env: Vec<(String, Option<String>)>,
     _dir: Option<tempfile::TempDir>,
 }
 
@@ -60,12 +64,32 @@ impl Machine {
     /// A fresh machine; nothing runs on it yet.
     pub(crate) fn new(name: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { name: name.to_owned(), home: dir.path().join("h"), _dir: Some(dir) }
+        let mut machine = Self::at(name, dir.path().join("h"));
+        machine._dir = Some(dir);
+        machine
     }
 
     /// A machine whose home is a directory of the caller.
     pub(crate) fn at(name: &str, home: PathBuf) -> Self {
-        Self { name: name.to_owned(), home, _dir: None }
+        Self { name: name.to_owned(), home, within: Vec::new(), env: Vec::new(), _dir: None }
+    }
+
+    /// The same machine, whose programs are started by this command.
+    pub(crate) fn within(mut self, command: &[&str]) -> Self {
+        self.within = command.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// The same machine with a variable of its own.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), Some(value.to_owned())));
+        self
+    }
+
+    /// The same machine without a variable that tests set.
+    pub(crate) fn without_env(mut self, name: &str) -> Self {
+        self.env.push((name.to_owned(), None));
+        self
     }
 
     /// Its home.
@@ -75,9 +99,16 @@ impl Machine {
 
     /// A command on this machine, not started yet.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(ANTIPHON);
+        let mut words = self.within.iter().map(String::as_str).chain([ANTIPHON]);
+        let mut command = Command::new(words.next().unwrap_or(ANTIPHON));
         isolate(&mut command);
-        command.args(args).env("ANTIPHON_HOME", &self.home).env("ANTIPHON_NAME", &self.name);
+        command.args(words).args(args).env("ANTIPHON_HOME", &self.home).env("ANTIPHON_NAME", &self.name);
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         command
     }
 
@@ -222,3 +253,48 @@ pub(crate) fn invite(steward: &Machine) -> String {
 
 /// A role every team has.
 pub(crate) const ROLE: &str = "backend_developer";
+
+/// Whether a program that a test needs can be run here. Where it cannot the test is not run and says so; with
+/// `ANTIPHON_TEST_MUST` set, that is a failure.
+#[track_caller]
+pub(crate) fn can_run(what: &str, program: &str, args: &[&str]) -> bool {
+    let tried = Command::new(program).args(args).stdin(Stdio::null()).output();
+    let why = match tried {
+        Ok(out) if out.status.success() => return true,
+        Ok(out) => format!("{program} {}: {}", args.join(" "), String::from_utf8_lossy(&out.stderr).trim()),
+        Err(error) => format!("{program}: {error}"),
+    };
+    skipped(what, &why);
+    false
+}
+
+/// Says that a test was not run, and why; a failure where it must be.
+#[track_caller]
+pub(crate) fn skipped(what: &str, why: &str) {
+    assert!(std::env::var_os("ANTIPHON_TEST_MUST").is_none(), "{what} must be tested here, and cannot: {why}");
+    eprintln!("skipped: {what}: {why}");
+}
+
+/// A small disk of its own, which goes with the value; only root can make one.
+pub(crate) struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// A disk of this size, such as `24m`, at a directory that is made; `None` where it may not be mounted.
+    pub(crate) fn make(at: &Path, size: &str) -> Option<Self> {
+        std::fs::create_dir_all(at).unwrap();
+        let options = format!("size={size},nr_inodes=4k");
+        let made = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
+        made.is_ok_and(|made| made.status.success()).then(|| Self(at.to_owned()))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
