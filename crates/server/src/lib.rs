@@ -37,6 +37,8 @@ mod mcp;
 mod metrics;
 mod named;
 mod openapi;
+#[doc(hidden)]
+pub mod outside;
 pub mod proof;
 mod routes;
 mod service;

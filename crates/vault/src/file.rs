@@ -110,8 +110,15 @@ pub fn create(path: &Path, key: &NodeKey) -> Result<(), Error> {
 /// When there is none ([`Error::is_not_found`]), others may read it ([`Error::hint`] says how to mend that), or it
 /// is not a whole key file.
 pub fn load(path: &Path) -> Result<NodeKey, Error> {
-    let content = PrivateFile { what: WHAT, path }.read()?;
-    let (root, stated) = parse(path, &content)?;
+    from_bytes(path, &PrivateFile { what: WHAT, path }.read()?)
+}
+
+/// Reads the key from what a key file at `path` holds; the path is for what errors say.
+///
+/// # Errors
+/// As [`load`], of a file that could be read.
+pub fn from_bytes(path: &Path, content: &[u8]) -> Result<NodeKey, Error> {
+    let (root, stated) = parse(path, content)?;
     let key = NodeKey::from_root(&root)?;
     let derived = key.node_id();
     if derived != stated {

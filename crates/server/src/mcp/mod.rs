@@ -20,6 +20,7 @@ mod memory;
 mod message;
 mod more;
 mod news;
+pub(crate) mod outside;
 mod profile;
 mod progress;
 mod prompts;

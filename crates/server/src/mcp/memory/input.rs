@@ -12,7 +12,7 @@ use crate::graph::{Additions, Deletion, Entity, Relation};
 
 /// A call with its arguments.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Input {
+pub(in crate::mcp) enum Input {
     CreateEntities(Vec<Entity>),
     CreateRelations(Vec<Relation>),
     AddObservations(Vec<Additions>),
@@ -44,7 +44,7 @@ impl Input {
     ///
     /// # Errors
     /// What is wrong with them, in the words of the original.
-    pub(super) fn read(tool: &str, mut arguments: JsonObject) -> Result<Self, String> {
+    pub(in crate::mcp) fn read(tool: &str, mut arguments: JsonObject) -> Result<Self, String> {
         let mut read = |key, shape| checked(tool, key, shape, arguments.remove(key));
         Ok(match tool {
             "create_entities" => Self::CreateEntities(parse(tool, read("entities", &ENTITIES)?)?),

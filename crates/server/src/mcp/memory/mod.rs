@@ -4,7 +4,7 @@
 //! a recorded session shows (`tests/data/memory_session.json`). So results are not framed as elsewhere; they are the JSON
 //! that its clients read. What differs: characters that deceive come back in their visible form, and names have a limit.
 
-mod input;
+pub(super) mod input;
 mod tools;
 
 use std::time::Duration;
