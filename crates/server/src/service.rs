@@ -15,6 +15,7 @@ mod genes;
 mod graph;
 mod history;
 mod incidents;
+pub(crate) mod lookout;
 mod messages;
 mod outbox;
 mod readiness;
@@ -124,6 +125,7 @@ impl Service {
         let mut findings = self.findings.clone();
         findings.extend(self.config.iter().flat_map(|config| config.findings()));
         findings.extend(self.disk_finding());
+        findings.extend(self.integrity_finding());
         let status = convert::status(self.handle.status().await?, self.now(), &self.entrance, &findings);
         self.with_copies(status).await
     }

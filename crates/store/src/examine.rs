@@ -19,12 +19,14 @@ use crate::rebuild::EPOCH;
 use crate::schema::{self, MAIN_FILE, SEARCH_FILE};
 use crate::search::Cursor;
 use crate::view::LogView;
-use crate::{PROBLEMS_MAX, charter, query, row};
+use crate::{PROBLEMS_MAX, charter, project, query, row};
 
 /// Events in each window that is followed.
 const WINDOW_EVENTS: u64 = 64;
 /// Most events that are looked at in all.
 const SAMPLE_EVENTS_MAX: u64 = 20_000;
+/// Most facts that are held against the log.
+const SAMPLE_FACTS_MAX: i64 = 10_000;
 
 /// What a look at the files found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -132,6 +134,7 @@ fn check_main(main: &Connection, seed: u64, found: &mut Checkup) -> Result<(), E
     found.pages = told(|lines| quick_check(main, lines))?;
     found.genes = told(|lines| check_genes(main, lines))?;
     found.log = told(|lines| check_logs(main, seed, found, lines))?;
+    found.log.extend(told(|lines| check_facts(main, seed, lines))?);
     // Where the file is damaged that was told above.
     found.newest = newest(main).unwrap_or_default();
     Ok(())
@@ -171,6 +174,25 @@ fn check_logs(main: &Connection, seed: u64, found: &mut Checkup, lines: &mut Vec
                 return Ok(());
             }
             found.sampled += follow(main, &own.team, view, start, lines)?;
+        }
+    }
+    Ok(())
+}
+
+/// Holds facts against the log, from one that the seed names on.
+fn check_facts(main: &Connection, seed: u64, lines: &mut Vec<String>) -> Result<(), Error> {
+    if cache::own(main)?.is_none() {
+        return Ok(());
+    }
+    let last: i64 = main.query_row("SELECT coalesce(max(n), 0) FROM facts", [], |row| row.get(0))?;
+    let all: i64 = main.query_row("SELECT count(*) FROM facts", [], |row| row.get(0))?;
+    let from = if all <= SAMPLE_FACTS_MAX { 0 } else { (seed % last.max(1).cast_unsigned()).cast_signed() };
+    let mut query = main.prepare("SELECT id FROM facts WHERE n >= ?1 ORDER BY n LIMIT ?2")?;
+    let mut rows = query.query([from, SAMPLE_FACTS_MAX])?;
+    while let Some(found) = rows.next()? {
+        let id = row::fact(found, 0)?;
+        if !project::row_is_true(main, id)? {
+            add(lines, format!("fact {id} is not shown as the log says"));
         }
     }
     Ok(())

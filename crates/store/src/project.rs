@@ -186,6 +186,31 @@ pub(crate) fn refresh(conn: &Connection, fact: FactId) -> Result<(), Error> {
     write_row(conn, fact, Stream::Shared, &shared, span)
 }
 
+/// Whether the row of a fact says what its edits amount to. Whoever cannot open a sealed text cannot tell, and takes the
+/// row's word.
+pub(crate) fn row_is_true(conn: &Connection, id: FactId) -> Result<bool, Error> {
+    let shared = standing(conn, id, Stream::Shared)?;
+    let stream = if shared.is_empty() { Stream::Local } else { Stream::Shared };
+    let edits = if shared.is_empty() { standing(conn, id, Stream::Local)? } else { shared };
+    let erased = erase::is_erased(conn, &Subject::Fact(id))?;
+    let merged = if erased { nothing_left(&edits) } else { merge_kept(conn, id, stream, &edits)? };
+    if merged.closed {
+        return Ok(true);
+    }
+    let fact = Fact::from_values(id, &merged.values);
+    let mut query =
+        conn.prepare_cached("SELECT stream, content, level, domain, module, diverged, rest FROM facts WHERE id = ?1")?;
+    let said = query.query_row([id.0.as_slice()], |row| {
+        let words =
+            (row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(3)?, row.get::<_, Option<String>>(4)?);
+        let numbers = (row.get::<_, i64>(0)?, row.get::<_, i64>(2)?, row.get::<_, i64>(5)?);
+        Ok((words, numbers, row.get::<_, Option<Vec<u8>>>(6)?))
+    })?;
+    let words = (fact.content, fact.domain, fact.module);
+    let numbers = (i64::from(stream.number()), sql(fact.level.number()), sql(merged.diverged));
+    Ok(said == (words, numbers, rest(&merged.values)))
+}
+
 /// What an erased fact says: nothing, whatever stands.
 fn nothing_left(edits: &[Stored]) -> Merged {
     let merged = merge(edits);

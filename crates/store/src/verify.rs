@@ -14,7 +14,7 @@ use crate::PROBLEMS_MAX;
 use crate::error::Error;
 use crate::row;
 use crate::view::{LogView, Report};
-use crate::{cache, charter, edits, query};
+use crate::{cache, charter, edits, project, query};
 
 impl Report {
     /// Whether nothing is wrong.
@@ -54,6 +54,7 @@ pub(crate) fn verify(conn: &Connection) -> Result<Report, Error> {
     }
     check_projection(conn, &mut report)?;
     check_frontiers(conn, &mut report)?;
+    check_rows(conn, &mut report)?;
     Ok(report)
 }
 
@@ -185,6 +186,19 @@ fn check_frontiers(conn: &Connection, report: &mut Report) -> Result<(), Error> 
         let wrong = wrong.count();
         if wrong > 0 {
             report.add(format!("{}: {wrong} edits do not stand as the log says", name(&subject)));
+        }
+    }
+    Ok(())
+}
+
+/// Every fact must say what its edits amount to: a row whose bytes were damaged is as readable as any.
+fn check_rows(conn: &Connection, report: &mut Report) -> Result<(), Error> {
+    let mut query = conn.prepare("SELECT id FROM facts ORDER BY n")?;
+    let mut rows = query.query([])?;
+    while let Some(found) = rows.next()? {
+        let id = row::fact(found, 0)?;
+        if !project::row_is_true(conn, id)? {
+            report.add(format!("fact {id} is not shown as the log says"));
         }
     }
     Ok(())

@@ -28,7 +28,8 @@ pub(crate) struct RecoverArgs {
     /// A ticket of the team, an old one too, or the address of a member
     #[arg(value_name = "TICKET|PEER")]
     pub(crate) peer: String,
-    /// File with the 24 words of the recovery phrase [default: asked for, or read from stdin]
+    /// File with the 24 words of the recovery phrase [default: asked for, or read from stdin; none are needed where the
+    /// key of the node is in the home still]
     #[arg(long, value_name = "FILE")]
     pub(crate) phrase_file: Option<PathBuf>,
     /// Id of the team, as antiphon status shows it on a member
@@ -51,9 +52,16 @@ struct Recovered<'a> {
 
 /// Runs the command.
 pub(crate) async fn run(args: RecoverArgs, session: &Session) -> Outcome {
-    let asked = "The 24 words of the recovery phrase (they are not shown): ";
-    let phrase = secret_input::read(asked, args.phrase_file.as_deref()).await?;
-    make_home(&phrase, session).await?;
+    let has_key = session.home.key().exists();
+    let or_key = if has_key { "; none, to be the node whose key is in the home" } else { "" };
+    let asked = format!("The 24 words of the recovery phrase (they are not shown{or_key}): ");
+    let phrase = secret_input::read(&asked, args.phrase_file.as_deref()).await?;
+    // Whoever lost the database alone has the key still, and may have lost the paper.
+    if has_key && args.phrase_file.is_none() && phrase.trim().is_empty() {
+        session.output.note("No words were given; the key that is in the home is used.");
+    } else {
+        make_home(&phrase, session).await?;
+    }
     drop(phrase);
     start::in_background(session, &[]).await?;
     let node = session.node().await?;

@@ -27,6 +27,7 @@ mod messages;
 mod namespaces;
 mod outbox;
 mod outbox_kill;
+mod processes;
 mod qr;
 mod reasons;
 mod recovery;

@@ -43,7 +43,7 @@ use crate::error::Problem;
 use crate::history;
 use crate::mcp;
 use crate::routes;
-use crate::service::Service;
+use crate::service::{Service, lookout};
 use crate::settings::Settings;
 use accept::Reception;
 use guard::Guard;
@@ -172,6 +172,7 @@ pub async fn serve_configured(
     let tasks = Tasks::new(shutdown);
     let service = Arc::new(Service::new(handle, own, entrance, findings.clone()).configured(config));
     tasks.spawn(history::run(service.clone(), tasks.stop().clone()));
+    tasks.spawn(lookout::run(service.clone(), tasks.stop().clone()));
     let head = Duration::from_millis(options.http_settings.head_ms);
     if let (Some((listener, _)), Some(token)) = (http, token) {
         let guard = Arc::new(Guard::new(token, Hosts::new(options.http_settings.hosts.clone()), tls.as_deref()));

@@ -13,10 +13,7 @@ impl Service {
     pub(crate) async fn doctor(&self) -> Result<DoctorDto, Problem> {
         let stuck_ms = self.config.as_ref().map_or(STUCK_MS, |config| config.stuck_ms());
         let mut found = convert::doctor(self.handle.examine(stuck_ms).await?, true);
-        let database = found
-            .checks
-            .iter()
-            .any(|check| matches!(check.check.as_str(), "database" | "log" | "genome") && check.state == "error");
+        let database = found.checks.iter().any(is_about_the_database);
         self.soundness.looked(!database);
         found.checks.push(doors(&self.findings));
         if let Some(config) = &self.config {
@@ -25,6 +22,11 @@ impl Service {
         found.ok = found.checks.iter().all(|check| check.findings.is_empty());
         Ok(found)
     }
+}
+
+/// Whether a check says that the database is not what was written.
+pub(super) fn is_about_the_database(check: &DoctorCheckDto) -> bool {
+    matches!(check.check.as_str(), "database" | "log" | "genome") && check.state == "error"
 }
 
 /// Doors that could not be opened.

@@ -96,6 +96,14 @@ impl Service {
         })
     }
 
+    /// That a check found the database unsound, if one did.
+    pub(super) fn integrity_finding(&self) -> Option<FindingDto> {
+        self.soundness.is_broken().then(|| FindingDto {
+            what: "the database of this node is damaged: what it shows may be wrong".to_owned(),
+            fix: "antiphon doctor (it says what is wrong, and how members give back what was there)".to_owned(),
+        })
+    }
+
     async fn obstacles_now(&self) -> Vec<Obstacle> {
         let mut obstacles = Vec::new();
         // An empty batch opens a transaction for writing, and writes nothing.
