@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use antiphon_core::ids::FactId;
 use serde::{Deserialize, Serialize};
 
-use super::{Element, Entity, Graph, Relation};
+use super::{Copies, Element, Entity, Graph, Relation};
 use crate::dto::NewFactDto;
 use crate::error::{Code, Problem};
 
@@ -96,8 +96,8 @@ impl Graph {
     /// [`Problem`] when names are too long.
     pub(crate) fn create_relations(&self, relations: Vec<Relation>) -> Result<(Vec<Relation>, Changes), Problem> {
         let mut changes = Changes::default();
-        let known: HashSet<[&str; 3]> = self.edges.iter().map(|edge| parts(&edge.relation)).collect();
-        let new: Vec<Relation> = relations.into_iter().filter(|relation| !known.contains(&parts(relation))).collect();
+        let new: Vec<Relation> =
+            relations.into_iter().filter(|relation| !self.related.contains_key(relation)).collect();
         let mut slots = Slots::default();
         for relation in &new {
             let Relation { from, to, relation_type: kind } = relation;
@@ -116,7 +116,7 @@ impl Graph {
         let mut before: HashSet<(usize, String)> = HashSet::new();
         for Additions { entity_name, contents } in all {
             let missing = || Problem::new(Code::NotFound, format!("Entity with name {entity_name} not found"));
-            let at = *self.named.get(&entity_name).ok_or_else(missing)?;
+            let at = self.first_of(&entity_name).ok_or_else(missing)?;
             let node = self.nodes.get(at).ok_or_else(missing)?;
             let is_new = |text: &String| !node.observes(text) && !before.contains(&(at, text.clone()));
             let new: Vec<String> = contents.into_iter().filter(is_new).collect();
@@ -133,14 +133,13 @@ impl Graph {
 
     /// Takes entities out, with every relation that touches one.
     pub(crate) fn delete_entities(&self, names: &[String]) -> Changes {
-        let names: HashSet<&str> = names.iter().map(String::as_str).collect();
-        let gone = self.nodes.iter().filter(|node| names.contains(node.name.as_str()));
-        let of_node = gone.flat_map(|node| {
+        let of_name = self.of_names(names);
+        let of_node = of_name.iter().filter_map(|at| self.nodes.get(*at)).flat_map(|node| {
             let observed = node.observations.iter().flat_map(|observation| &observation.facts);
             node.facts.iter().chain(observed).copied()
         });
-        let touches = |relation: &Relation| names.contains(&*relation.from) || names.contains(&*relation.to);
-        let of_edge = self.edges.iter().filter(|edge| touches(&edge.relation)).flat_map(|edge| &edge.facts).copied();
+        let edges = self.touching(names.iter().map(String::as_str));
+        let of_edge = edges.iter().filter_map(|at| self.edges.get(*at)).flat_map(|edge| &edge.facts).copied();
         Changes { forget: of_node.chain(of_edge).collect(), ..Changes::default() }
     }
 
@@ -151,7 +150,7 @@ impl Graph {
     pub(crate) fn delete_observations(&self, deletions: &[Deletion]) -> Result<Changes, Problem> {
         let mut changes = Changes::default();
         for Deletion { entity_name, observations } in deletions {
-            let Some(node) = self.named.get(entity_name).and_then(|at| self.nodes.get(*at)) else { continue };
+            let Some(node) = self.first_of(entity_name).and_then(|at| self.nodes.get(at)) else { continue };
             let gone: HashSet<&str> = observations.iter().map(String::as_str).collect();
             let gone = node.observations.iter().filter(|observation| gone.contains(observation.text.as_str()));
             let facts: Vec<FactId> = gone.flat_map(|observation| &observation.facts).copied().collect();
@@ -168,9 +167,13 @@ impl Graph {
 
     /// Takes relations out.
     pub(crate) fn delete_relations(&self, relations: &[Relation]) -> Changes {
-        let gone: HashSet<[&str; 3]> = relations.iter().map(parts).collect();
-        let gone = self.edges.iter().filter(|edge| gone.contains(&parts(&edge.relation)));
-        Changes { forget: gone.flat_map(|edge| &edge.facts).copied().collect(), ..Changes::default() }
+        let gone = relations.iter().filter_map(|relation| self.related.get(relation)).flat_map(Copies::all);
+        let gone = gone.filter_map(|at| self.edges.get(at)).flat_map(|edge| &edge.facts).copied();
+        let mut forget: Vec<FactId> = gone.collect();
+        // Who names one twice means it once.
+        forget.sort_unstable();
+        forget.dedup();
+        Changes { forget, ..Changes::default() }
     }
 }
 

@@ -11,10 +11,13 @@
 
 mod change;
 mod element;
+mod index;
 mod kept;
 mod search;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 use antiphon_core::ids::FactId;
 use antiphon_node::DomainFact;
@@ -23,13 +26,14 @@ use serde::{Deserialize, Serialize};
 pub(crate) use change::{Additions, Changes, Deletion};
 pub(crate) use element::Element;
 use element::{Place, observed};
+use index::Index;
 pub(crate) use kept::KeptGraph;
 use search::{Searched, Sought};
 
 /// The domain whose facts make up the graph.
 pub(crate) const DOMAIN: &str = "memory-server";
 /// Most facts of a graph: it is kept in memory while it is used.
-pub(crate) const GRAPH_FACTS_MAX: usize = 100_000;
+pub(crate) const GRAPH_FACTS_MAX: usize = 250_000;
 
 /// An entity, as the memory server shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +45,7 @@ pub(crate) struct Entity {
 }
 
 /// A relation, as the memory server shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Relation {
     pub(crate) from: String,
@@ -61,18 +65,30 @@ pub(crate) struct Shown {
 pub(crate) struct Graph {
     nodes: Vec<Node>,
     edges: Vec<Edge>,
-    /// The first node of each name.
-    named: HashMap<String, usize>,
-    /// Every node.
-    slots: HashMap<(String, u32), usize>,
-    /// Every edge.
-    related: HashMap<(String, String, String, u32), usize>,
-    /// Every observation, by its node, its slot and its text.
-    observed: HashMap<(usize, u32, String), usize>,
+    /// The nodes of each name.
+    named: HashMap<String, Copies>,
+    /// The edges that say the same.
+    related: HashMap<Relation, Copies>,
+    /// Every edge, by each of its ends.
+    touching: HashMap<String, Vec<usize>>,
+    /// Every observation, by its node, its slot and the hash of its text: a copy of the texts would cost as much as they do.
+    observed: HashMap<(usize, u32, u64), usize>,
+    /// What makes those hashes.
+    hasher: RandomState,
+    /// Which nodes may hold a text.
+    index: Index,
     /// The facts that were read.
     facts: HashSet<FactId>,
     /// Whether an observation was read whose own entity was not there.
     orphans: bool,
+}
+
+/// Where elements stand that differ in their slots alone: nearly always one.
+#[derive(Debug)]
+struct Copies {
+    /// The one that came first, with its slot.
+    first: (u32, usize),
+    more: BTreeMap<u32, usize>,
 }
 
 #[derive(Debug)]
@@ -89,6 +105,7 @@ struct Node {
 #[derive(Debug)]
 struct Observation {
     text: String,
+    slot: u32,
     facts: Vec<FactId>,
 }
 
@@ -150,37 +167,39 @@ impl Graph {
             match source.as_deref().and_then(Place::of_source) {
                 None => {}
                 Some(Place::Entity { name, kind, slot }) => {
-                    let known = self.slots.get(&(name.clone(), slot)).copied();
-                    let at = known.unwrap_or_else(|| self.begin(name, &kind, slot));
+                    let at = self.of_slot(&name, slot).unwrap_or_else(|| self.begin(name, &kind, slot));
                     self.stands_for(at, id, kind);
                 }
                 Some(Place::Observation { name, kind, of, slot }) => {
                     let text = observed(&name, &kind, &content);
                     loose.push(Loose { name, kind, of, slot, text, fact: id });
                 }
-                Some(Place::Relation { from, kind, to, slot }) => self.relate(from, kind, to, slot, id),
+                Some(Place::Relation { from, kind, to, slot }) => {
+                    self.relate(Relation { from, to, relation_type: kind }, slot, id);
+                }
             }
         }
         self.attach(loose);
     }
 
-    fn relate(&mut self, from: String, kind: String, to: String, slot: u32, fact: FactId) {
-        let key = (from.clone(), kind.clone(), to.clone(), slot);
-        let at = *self.related.entry(key).or_insert_with(|| {
-            let relation = Relation { from, to, relation_type: kind };
+    fn relate(&mut self, relation: Relation, slot: u32, fact: FactId) {
+        let next = self.edges.len();
+        let at = Copies::place(self.related.entry(relation.clone()), slot, next);
+        if at == next {
+            for end in [&relation.from, &relation.to] {
+                self.touching.entry(end.clone()).or_default().push(at);
+            }
             self.edges.push(Edge { relation, facts: Vec::new() });
-            self.edges.len() - 1
-        });
+        }
         if let Some(edge) = self.edges.get_mut(at) {
-            edge.facts.push(fact);
+            push(&mut edge.facts, fact);
         }
     }
 
     fn begin(&mut self, name: String, kind: &str, slot: u32) -> usize {
         let at = self.nodes.len();
-        self.named.entry(name.clone()).or_insert(at);
-        self.slots.insert((name.clone(), slot), at);
-        let searched = Searched::new(&name, kind);
+        Copies::place(self.named.entry(name.clone()), slot, at);
+        let searched = Searched::new(&name, kind, &mut self.index, at);
         let (kind, facts, observations) = (kind.to_owned(), Vec::new(), Vec::new());
         self.nodes.push(Node { name, kind, slot, searched, facts, observations });
         at
@@ -191,29 +210,47 @@ impl Graph {
     fn stands_for(&mut self, at: usize, fact: FactId, kind: String) {
         let Some(node) = self.nodes.get_mut(at) else { return };
         if node.facts.iter().all(|other| fact < *other) {
-            node.searched.set_kind(&kind);
+            node.searched.set_kind(&kind, &mut self.index, at);
             node.kind = kind;
         }
-        node.facts.push(fact);
+        push(&mut node.facts, fact);
     }
 
     /// Gives observations to their entities. One whose entity was deleted on another machine, while it was added on
     /// this one, brings it back.
     fn attach(&mut self, loose: Vec<Loose>) {
         for Loose { name, kind, of, slot, text, fact } in loose {
-            let own = self.slots.get(&(name.clone(), of)).copied().filter(|at| !self.is_brought_back(*at));
+            let own = self.of_slot(&name, of).filter(|at| !self.is_brought_back(*at));
             self.orphans |= own.is_none();
-            let at = own.or_else(|| self.named.get(&name).copied()).unwrap_or_else(|| self.begin(name, &kind, of));
+            let at = own.or_else(|| self.first_of(&name)).unwrap_or_else(|| self.begin(name, &kind, of));
             let Some(node) = self.nodes.get_mut(at) else { continue };
-            let observation = *self.observed.entry((at, slot, text.clone())).or_insert_with(|| {
-                node.searched.add(&text);
-                node.observations.push(Observation { text, facts: Vec::new() });
-                node.observations.len() - 1
-            });
-            if let Some(observation) = node.observations.get_mut(observation) {
-                observation.facts.push(fact);
+            let next = node.observations.len();
+            let found = *self.observed.entry((at, slot, self.hasher.hash_one(&text))).or_insert(next);
+            let is_it = |observation: &Observation| observation.slot == slot && observation.text == text;
+            let known = match node.observations.get(found) {
+                None => None,
+                Some(observation) if is_it(observation) => Some(found),
+                // Should two texts ever have one hash, it has to be looked for.
+                Some(_) => node.observations.iter().position(is_it),
+            };
+            match known.and_then(|known| node.observations.get_mut(known)) {
+                Some(observation) => observation.facts.push(fact),
+                None => {
+                    node.searched.add(&text, &mut self.index, at);
+                    push(&mut node.observations, Observation { text, slot, facts: vec![fact] });
+                }
             }
         }
+    }
+
+    /// The node of a name and a slot.
+    fn of_slot(&self, name: &str, slot: u32) -> Option<usize> {
+        self.named.get(name).and_then(|copies| copies.of_slot(slot))
+    }
+
+    /// The node of a name that came first.
+    fn first_of(&self, name: &str) -> Option<usize> {
+        self.named.get(name).map(|copies| copies.first.1)
     }
 
     /// Whether no fact says that a node exists, but observations do.
@@ -230,21 +267,66 @@ impl Graph {
     /// Entities that hold a text anywhere, in any case, with every relation that touches one of them.
     pub(crate) fn search(&self, query: &str) -> Shown {
         let query = query.to_lowercase();
-        Sought::new(&query).map_or_else(Shown::default, |query| self.part(|node| node.searched.has(&query)))
+        let Some(sought) = Sought::new(&query) else { return Shown::default() };
+        let mut wanted = self.index.may_hold(&query).unwrap_or_else(|| (0..self.nodes.len()).collect());
+        wanted.retain(|at| self.nodes.get(*at).is_some_and(|node| node.searched.has(&sought)));
+        self.part(&wanted)
     }
 
     /// Entities of these names, with every relation that touches one of them.
     pub(crate) fn open(&self, names: &[String]) -> Shown {
-        let names: HashSet<&str> = names.iter().map(String::as_str).collect();
-        self.part(|node| names.contains(node.name.as_str()))
+        self.part(&self.of_names(names))
     }
 
-    fn part(&self, wanted: impl Fn(&Node) -> bool) -> Shown {
-        let nodes: Vec<&Node> = self.nodes.iter().filter(|node| wanted(node)).collect();
-        let names: HashSet<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
-        let touches = |relation: &&Relation| names.contains(&*relation.from) || names.contains(&*relation.to);
-        let relations = self.edges.iter().map(|edge| &edge.relation).filter(touches).cloned().collect();
+    /// The nodes of these names, in the order in which they came.
+    fn of_names(&self, names: &[String]) -> Vec<usize> {
+        in_order(names.iter().filter_map(|name| self.named.get(name)).flat_map(Copies::all))
+    }
+
+    /// The edges that touch one of these names, in the order in which they came.
+    fn touching<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<usize> {
+        in_order(names.into_iter().filter_map(|name| self.touching.get(name)).flatten().copied())
+    }
+
+    fn part(&self, wanted: &[usize]) -> Shown {
+        let nodes: Vec<&Node> = wanted.iter().filter_map(|at| self.nodes.get(*at)).collect();
+        let edges = self.touching(nodes.iter().map(|node| node.name.as_str()));
+        let relations = edges.iter().filter_map(|at| self.edges.get(*at)).map(|edge| edge.relation.clone()).collect();
         Shown { entities: nodes.into_iter().map(Node::shown).collect(), relations }
+    }
+}
+
+/// Most elements have one fact and many entities one observation, so the first takes no more room than it needs.
+fn push<T>(list: &mut Vec<T>, item: T) {
+    if list.is_empty() {
+        list.reserve_exact(1);
+    }
+    list.push(item);
+}
+
+fn in_order(places: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut places: Vec<usize> = places.collect();
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+impl Copies {
+    /// Where the one of a slot stands; it is noted at `next` if it is new.
+    fn place<K>(entry: Entry<'_, K, Self>, slot: u32, next: usize) -> usize {
+        let copies = match entry {
+            Entry::Vacant(entry) => entry.insert(Self { first: (slot, next), more: BTreeMap::new() }),
+            Entry::Occupied(entry) => entry.into_mut(),
+        };
+        if copies.first.0 == slot { copies.first.1 } else { *copies.more.entry(slot).or_insert(next) }
+    }
+
+    fn of_slot(&self, slot: u32) -> Option<usize> {
+        if self.first.0 == slot { Some(self.first.1) } else { self.more.get(&slot).copied() }
+    }
+
+    fn all(&self) -> impl Iterator<Item = usize> {
+        std::iter::once(self.first.1).chain(self.more.values().copied())
     }
 }
 
@@ -320,7 +402,9 @@ mod tests {
             assert_eq!(graph.extend(all[cut..].to_vec()), Ok(()), "{cut}");
             let whole = Graph::of_facts(all.clone());
             assert_eq!((graph.shown(), graph.facts()), (whole.shown(), whole.facts()), "{cut}");
-            assert_eq!(graph.search("TEA"), whole.search("TEA"));
+            for query in ["TEA", "a", "knows", "riga", ""] {
+                assert_eq!(graph.search(query), whole.search(query), "{query}");
+            }
             let forgotten = |graph: &Graph| graph.delete_entities(&["alice".to_owned()]).forget.len();
             assert_eq!(forgotten(&graph), forgotten(&whole), "{cut}");
         }
@@ -332,6 +416,41 @@ mod tests {
         let mut graph = Graph::of_facts(all[..1].to_vec());
         assert_eq!(graph.extend(all[1..].to_vec()), Err(Unsettled));
         assert_eq!(graph.extend(Vec::new()), Ok(()));
+    }
+
+    #[test]
+    fn a_part_has_what_touches_it_in_the_order_of_the_whole() {
+        let entity = |name, slot| Element::Entity { name, kind: "person", slot };
+        let knows = |from, to, slot| Element::Relation { from, kind: "knows", to, slot };
+        let elements = [
+            knows("bob", "eve", 1),
+            entity("bob", 1),
+            entity("alice", 1),
+            knows("alice", "alice", 1),
+            entity("bob", 2),
+            knows("eve", "bob", 1),
+            knows("bob", "eve", 2),
+        ];
+        let graph = Graph::of_facts(facts(&elements));
+        let names = |shown: &Shown| shown.entities.iter().map(|entity| entity.name.clone()).collect::<Vec<_>>();
+        let ends = |shown: &Shown| {
+            let ends = |relation: &Relation| format!("{} {}", relation.from, relation.to);
+            shown.relations.iter().map(ends).collect::<Vec<_>>()
+        };
+        let both = graph.open(&["bob".into(), "nobody".into(), "bob".into()]);
+        assert_eq!(
+            (names(&both), ends(&both)),
+            (vec!["bob".into(); 2], vec!["bob eve".into(), "eve bob".into(), "bob eve".into()])
+        );
+        assert_eq!(graph.search("BOB"), both);
+        let alice = graph.search("lic");
+        assert_eq!((names(&alice), ends(&alice)), (vec!["alice".into()], vec!["alice alice".into()]));
+        // Who is only at the end of a relation is no entity.
+        assert_eq!(graph.search("eve"), Shown::default());
+        assert_eq!(graph.search("e").entities.len(), 3, "the type has one");
+        let eve = Relation { from: "bob".into(), to: "eve".into(), relation_type: "knows".into() };
+        assert_eq!(graph.delete_relations(&[eve]).forget.len(), 2);
+        assert_eq!(graph.delete_entities(&["bob".into()]).forget.len(), 5);
     }
 
     #[test]
