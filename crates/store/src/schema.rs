@@ -47,6 +47,7 @@ const MAIN: &[&str] = &[
     include_str!("../migrations/0010_replication.sql"),
     include_str!("../migrations/0011_domains.sql"),
     include_str!("../migrations/0012_named.sql"),
+    include_str!("../migrations/0013_hidden.sql"),
 ];
 /// Migrations of the search index.
 const SEARCH: &[&str] = &[include_str!("../migrations/search_0001.sql")];

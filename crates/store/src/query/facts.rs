@@ -44,10 +44,12 @@ pub(crate) fn list(
     limit: usize,
     after: Option<FactId>,
 ) -> Result<Vec<FactView>, Error> {
+    // Said outright it is an index of its own: the few among very many are found without looking at the others.
+    let diverged = if filter.diverged { "AND f.diverged <> 0" } else { "" };
     let mut query = conn.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM {TABLES}
          WHERE f.id < ?1 AND f.flags & ?2 = 0 AND (?3 IS NULL OR f.level = ?3) AND (?4 IS NULL OR f.domain = ?4)
-             AND (?5 IS NULL OR f.module = ?5) AND (?6 IS NULL OR l.node = ?6) AND (?7 = 0 OR f.diverged <> 0)
+             AND (?5 IS NULL OR f.module = ?5) AND (?6 IS NULL OR l.node = ?6) {diverged}
          ORDER BY f.id DESC"
     ))?;
     // ULIDs begin with 0 to 7, so no id is above all ones.
@@ -56,8 +58,7 @@ pub(crate) fn list(
     let hidden = hidden.into_iter().filter(|(shown, _)| !shown).fold(flag::CLOSED, |bits, (_, bit)| bits | bit);
     let level = filter.level.map(|level| sql(level.number()));
     let author = filter.author.map(|node| node.0);
-    let mut rows =
-        query.query(params![before, hidden, level, filter.domain, filter.module, author, filter.diverged])?;
+    let mut rows = query.query(params![before, hidden, level, filter.domain, filter.module, author])?;
     let mut found = Vec::new();
     while found.len() < limit {
         let Some(next) = rows.next()? else { break };
