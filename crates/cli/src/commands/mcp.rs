@@ -48,7 +48,7 @@ pub(crate) async fn run(McpArgs { command, tools }: McpArgs, session: &Session) 
         return install::run(args, session);
     }
     let node = session.node().await?;
-    node.mcp_stdio(tools, tokio::io::stdin(), tokio::io::stdout()).await?;
+    node.mcp_stdio(tools, std::io::stdin(), std::io::stdout()).await?;
     Ok(())
 }
 

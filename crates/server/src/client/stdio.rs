@@ -1,14 +1,20 @@
 //! MCP over standard input and output: a byte pipe to the node, so that several agents share one node.
+//!
+//! Every call of an agent goes through it twice. A thread that waits for bytes and passes them on is woken once for them;
+//! a runtime, which reads and writes pipes of other programs by threads anyway, would wake three one after the other.
 
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::upgrade::{self, Upgraded};
+use hyper::upgrade::{self, Parts, Upgraded};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, split};
 
 use super::{Client, ClientError, read};
 use crate::door::MCP_PROTOCOL;
@@ -16,20 +22,23 @@ use crate::mcp::ToolProfile;
 
 /// Most bytes of a refusal that are read.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+/// Most bytes that are carried at once: what a pipe holds.
+const CARRIED_BYTES_MAX: usize = 64 * 1024;
 
 impl Client {
     /// Carries bytes between an agent and the node until the agent closes its end and the last answer came, or the
-    /// node closes.
+    /// node closes. Then a thread may still wait for `stdin`, and ends with it or with the process.
     ///
     /// # Errors
     /// [`ClientError`] when the node cannot be reached or a pipe breaks.
     pub async fn mcp_stdio<R, W>(&self, profile: ToolProfile, stdin: R, stdout: W) -> Result<(), ClientError>
     where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
+        R: Read + Send + 'static,
+        W: Write + Send + 'static,
     {
-        let upgraded = self.upgrade(profile).await?;
-        pipe(TokioIo::new(upgraded), stdin, stdout).await.map_err(|source| ClientError::Io { source })
+        let (node, first) = into_std(self.upgrade(profile).await?)?;
+        let carried = tokio::task::spawn_blocking(move || carry(node, &first, stdin, stdout)).await;
+        carried.map_err(io::Error::from).flatten().map_err(|source| ClientError::Io { source })
     }
 
     async fn upgrade(&self, profile: ToolProfile) -> Result<Upgraded, ClientError> {
@@ -63,34 +72,60 @@ async fn negotiate(
     }
 }
 
-/// The end of the agent's input is passed on as the end of ours; what the node still has to say is carried out
-/// before this returns. When the node closes first, nothing more can be answered, so the agent's input is left.
-async fn pipe<R, W>(node: TokioIo<Upgraded>, mut stdin: R, mut stdout: W) -> io::Result<()>
-where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
-{
-    let (mut from_node, mut to_node) = split(node);
-    let up = async {
-        copy(&mut stdin, &mut to_node).await?;
-        to_node.shutdown().await
-    };
-    let down = async {
-        copy(&mut from_node, &mut stdout).await?;
-        stdout.flush().await
-    };
-    tokio::pin!(up, down);
-    let ended = tokio::select! {
-        ended = &mut down => ended,
-        ended = &mut up => match ended {
-            Ok(()) => down.await,
-            Err(error) => Err(error),
-        },
-    };
-    // A side that is gone has closed its end, be it with bytes unread.
-    ended.or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
+/// The socket beneath, which waits, and what was read from it already.
+fn into_std(upgraded: Upgraded) -> Result<(UnixStream, Bytes), ClientError> {
+    let other = |_| io::Error::other("the connection to the node is no socket");
+    let stream = upgraded.downcast::<TokioIo<tokio::net::UnixStream>>().map_err(other);
+    let waiting = stream.and_then(|Parts { io, read_buf, .. }| {
+        let stream = io.into_inner().into_std()?;
+        stream.set_nonblocking(false)?;
+        Ok((stream, read_buf))
+    });
+    waiting.map_err(|source| ClientError::Io { source })
 }
 
+/// The end of the agent's input is passed on as the end of ours; what the node still has to say is carried out
+/// before this returns. When the node closes first, nothing more can be answered, so the agent's input is left.
+fn carry<R, W>(mut node: UnixStream, first: &[u8], stdin: R, mut stdout: W) -> io::Result<()>
+where
+    R: Read + Send + 'static,
+    W: Write,
+{
+    let upward = upward(node.try_clone()?, stdin)?;
+    let down = stdout.write_all(first).and_then(|()| copy(&mut node, &mut stdout));
+    // It is there before the node's end came, if it is why that came.
+    down.and(upward.try_recv().unwrap_or(Ok(()))).or_else(|error| if is_gone(&error) { Ok(()) } else { Err(error) })
+}
+
+/// Carries the agent's input to the node, beside. What it came to is told before the node's end is closed.
+fn upward<R: Read + Send + 'static>(mut node: UnixStream, mut stdin: R) -> io::Result<Receiver<io::Result<()>>> {
+    let (ended, upward) = channel();
+    thread::Builder::new().name("agent's input".to_owned()).spawn(move || {
+        let carried = copy(&mut stdin, &mut node);
+        let end = if carried.is_ok() { Shutdown::Write } else { Shutdown::Both };
+        // Nobody listens where the node has closed before, and then there is nothing to be closed either.
+        let _ = ended.send(carried);
+        let _ = node.shutdown(end);
+    })?;
+    Ok(upward)
+}
+
+/// Passes on what comes as it comes, until there is no more.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; CARRIED_BYTES_MAX];
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        to.write_all(buffer.get(..read).unwrap_or_default())?;
+        to.flush()?;
+    }
+}
+
+/// A side that is gone has closed its end, be it with bytes unread.
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }

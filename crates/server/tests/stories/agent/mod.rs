@@ -1,20 +1,45 @@
 //! An agent, spoken for in plain JSON-RPC.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
+use std::io::{self, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream as Blocking;
+
 use antiphon_server::ToolProfile;
 use antiphon_server::client::Client;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf, duplex, split};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, ReadHalf, WriteHalf, split};
+use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
 use crate::common::Alice;
 
 /// An agent that talks over standard input and output, as `antiphon mcp` carries it.
 pub(crate) struct Agent {
-    to: WriteHalf<DuplexStream>,
-    pub(crate) from: Lines<BufReader<ReadHalf<DuplexStream>>>,
+    to: WriteHalf<UnixStream>,
+    pub(crate) from: Lines<BufReader<ReadHalf<UnixStream>>>,
     pub(crate) pipe: JoinHandle<()>,
     next: u64,
+}
+
+/// What the program writes to. When the program ends, both pipes are closed.
+struct Stdout(Blocking);
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Drop for Stdout {
+    fn drop(&mut self) {
+        // The agent may be gone.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
 }
 
 impl Agent {
@@ -35,11 +60,12 @@ impl Agent {
 
     /// One that has said nothing yet.
     pub(crate) fn silent(alice: &Alice, profile: ToolProfile) -> Self {
-        let (ours, theirs) = duplex(1 << 20);
-        let (read, write) = split(theirs);
+        let (ours, theirs) = Blocking::pair().unwrap();
+        let (read, write) = (theirs.try_clone().unwrap(), Stdout(theirs));
         let client = Client::new(alice.home.socket());
         let pipe = tokio::spawn(async move { client.mcp_stdio(profile, read, write).await.unwrap() });
-        let (from, to) = split(ours);
+        ours.set_nonblocking(true).unwrap();
+        let (from, to) = split(UnixStream::from_std(ours).unwrap());
         Self { to, from: BufReader::new(from).lines(), pipe, next: 0 }
     }
 
