@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::dto::{FactDto, HistoryDto, RecallDto, SideDto, StatusDto, WrittenDto};
+use crate::dto::{ExplanationDto, FactDto, HistoryDto, RecallDto, SideDto, StatusDto, WordPartDto, WrittenDto};
 use crate::error::{Code, Problem};
 use crate::text::cut;
 use crate::time::{age, parse};
@@ -61,12 +61,20 @@ pub(super) fn recall(recall: RecallDto, now: UnixMillis) -> Result<Rendered, Pro
             // Writing into a String cannot fail.
             let _ = writeln!(text, "(cut; get {} gives the whole)", fact.id);
         }
+        if let Some(explanation) = &hit.explanation {
+            let _ = writeln!(text, "({})", explained(hit.score, explanation));
+        }
         if let Some(by) = &hit.told_by {
             let _ = writeln!(text, "(told by {} when asked; not held here, not signed)", quoted(&by.name));
         }
         let mut shown = shown(&fact, now)?;
         shown["score"] = json!(hit.score);
-        for (key, value) in [("folded", to_json(&hit.folded)?), ("told_by", to_json(&hit.told_by)?)] {
+        let more = [
+            ("folded", to_json(&hit.folded)?),
+            ("told_by", to_json(&hit.told_by)?),
+            ("explanation", to_json(&hit.explanation)?),
+        ];
+        for (key, value) in more {
             if !value.is_null() && value != json!([]) {
                 shown[key] = value;
             }
@@ -95,6 +103,17 @@ pub(super) fn recall(recall: RecallDto, now: UnixMillis) -> Result<Rendered, Pro
         structured["asked"] = to_json(&recall.asked)?;
     }
     Ok(Rendered { text, structured })
+}
+
+/// How a score came about, on one line. The words are those of the question.
+fn explained(score: f64, explanation: &ExplanationDto) -> String {
+    let ExplanationDto { found_by, words, length, average_length } = explanation;
+    let part = |part: &WordPartDto| {
+        let WordPartDto { word, times, facts, weight, share, part } = part;
+        format!("; {} {part:.2} = {weight:.2} × {share:.2}, {times} here, in {facts} facts", quoted(word))
+    };
+    let words: String = words.iter().map(part).collect();
+    format!("score {score:.2}, found by {found_by}{words}; {length} words, {average_length:.0} on average")
 }
 
 /// One fact in full.

@@ -56,6 +56,8 @@ async fn what_goes_wrong_is_a_result_that_an_agent_can_act_on() {
         ("remember", json!({}), "invalid", "content"),
         ("remember", json!({"content": "a\u{0}"}), "invalid", "escape"),
         ("recall", json!({"query": ""}), "invalid", "query"),
+        ("recall", json!({"query": "x", "limit": "many"}), "invalid", "limit: invalid type: string \"many\""),
+        ("update", json!({"id": "01ZZZ", "tags": "x", "stale": "yes"}), "invalid", "; tags: invalid type"),
         ("forget", json!({"id": "01ZZZ", "hard": true}), "invalid", "hard"),
     ];
     for (tool, arguments, code, word) in cases {

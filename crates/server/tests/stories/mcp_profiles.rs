@@ -176,3 +176,38 @@ async fn no_agent_of_any_profile_forgets_for_good() {
     agent.leave().await;
     alice.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_of_the_full_profile_asks_recall_for_more() {
+    let alice = Alice::start().await;
+    let web =
+        antiphon_server::dto::NewFactDto { source_kind: Some("web".into()), ..crate::common::fact("ports on a page") };
+    let web = alice.client.remember(&web).await.unwrap().id;
+    alice.remember("ports are numbers").await;
+    let mut agent = Agent::with(&alice, ToolProfile::Full).await;
+    let list = agent.ask("tools/list", json!({})).await["result"]["tools"].clone();
+    let recall = list.as_array().unwrap().iter().find(|tool| tool["name"] == "recall").unwrap().clone();
+    for key in ["origin", "source_kind", "diverged", "explain"] {
+        assert!(recall["inputSchema"]["properties"][key].is_object(), "{key} is missing in {recall}");
+    }
+    let kind = agent.call("recall", json!({"query": "ports", "source_kind": "web", "explain": true})).await;
+    let facts = kind["structuredContent"]["facts"].as_array().unwrap();
+    assert_eq!((facts.len(), &facts[0]["id"]), (1, &json!(web)), "{kind}");
+    let words = &facts[0]["explanation"]["words"];
+    assert_eq!((&words[0]["word"], &words[0]["times"]), (&json!("port"), &json!(1)), "{kind}");
+    assert!(text(&kind).contains("(score ") && text(&kind).contains("; \"port\" "), "{}", text(&kind));
+    for (arguments, many) in [
+        (json!({"query": "ports", "origin": "alice"}), 2),
+        (json!({"query": "ports", "source_kind": "import"}), 0),
+        (json!({"query": "ports", "diverged": true}), 0),
+    ] {
+        let found = good(&mut agent, "recall", arguments.clone()).await;
+        let facts = found["facts"].as_array().unwrap();
+        assert_eq!(facts.len(), many, "{arguments}");
+        assert!(facts.iter().all(|fact| fact["explanation"].is_null()), "nobody asked for it: {found}");
+    }
+    let nobody = agent.call("recall", json!({"query": "ports", "origin": "nobody"})).await;
+    assert_eq!(nobody["isError"], true, "{nobody}");
+    agent.leave().await;
+    alice.stop().await;
+}
