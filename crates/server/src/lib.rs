@@ -16,9 +16,10 @@
 //! | [`proof`] | checking a gene with nothing but the genome's root |
 //! | [`settings`] | what the program that runs the node tells of its settings |
 //! | [`time`] | times and durations as people write them |
+//! | [`words`] | what changed in a text, word by word |
 //!
-//! Limits: the HTTP port is loopback only. Whoever can read the node's token file, or open its control socket, is the
-//! node's owner; the doors tell nobody apart beyond that.
+//! Limits: whoever can read the node's token file, or open its control socket, is the node's owner; the doors tell nobody
+//! apart beyond that.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod bundle;
@@ -46,6 +47,7 @@ pub mod settings;
 mod text;
 pub mod time;
 mod tokens;
+pub mod words;
 
 pub use mcp::ToolProfile;
 /// The HTTP transport of MCP, for the test that runs the official suite against it.

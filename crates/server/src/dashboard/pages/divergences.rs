@@ -6,13 +6,14 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use super::words::{self, Part};
+use super::words;
 use crate::dashboard::Dash;
 use crate::dashboard::flash::{Done, Flash};
 use crate::dashboard::page::{Form, Page, Query, Sent, Shown, Tab, given};
 use crate::dashboard::session::Visitor;
 use crate::dashboard::show;
 use crate::dto::{DivergedFieldDto, DivergenceDto, DivergenceFilterDto, ResolveDto, ResolvedDto, SideDto};
+use crate::words::{Kind, Part, diff};
 
 /// Divergences on a page.
 const PAGE_MAX: usize = 50;
@@ -154,8 +155,8 @@ fn of_field(field: &DivergedFieldDto, now_ms: u64) -> Field {
         let text = words::value(&side.value, side.deleted, side.missing);
         // Against what all sides began with one sees what each of them did.
         let parts = match before.as_deref().filter(|_| side.value.is_string()) {
-            Some(before) => words::diff(before, &text),
-            None => vec![Part { kind: "same", text }],
+            Some(before) => diff(before, &text),
+            None => vec![Part { kind: Kind::Same, text }],
         };
         let who =
             side.agent.as_ref().map_or_else(|| side.author.clone(), |agent| format!("{agent} on {}", side.author));

@@ -6,9 +6,10 @@ use axum::extract::{Path, State};
 use crate::dashboard::Dash;
 use crate::dashboard::page::{Page, Shown, Tab};
 use crate::dashboard::pages::card;
-use crate::dashboard::pages::words::{self, Part};
+use crate::dashboard::pages::words;
 use crate::dashboard::show;
 use crate::dto::HistoryEntryDto;
+use crate::words::{Part, diff};
 
 #[derive(Template)]
 #[template(path = "fact_history.html")]
@@ -44,7 +45,7 @@ pub(super) async fn show(State(dash): State<Dash>, Path(id): Path<String>) -> Sh
 fn of_entry(entry: &HistoryEntryDto, before: &mut String, now_ms: u64) -> Entry {
     let text = entry.fields.get("content").map(|value| {
         let after = value.as_str().unwrap_or_default().to_owned();
-        let parts = words::diff(before, &after);
+        let parts = diff(before, &after);
         *before = after;
         parts
     });
