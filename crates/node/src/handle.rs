@@ -207,11 +207,7 @@ impl Handle {
     /// [`Error::FactNotFound`], and [`AuthorError::Closed`] for one that is sealed to a role whose key is not here.
     pub async fn fact(&self, id: FactId) -> Result<FactView, Error> {
         let found = self.store().read(move |reader| reader.fact(id)).await?;
-        let found = found.ok_or_else(|| Error::FactNotFound(id.to_string()))?;
-        match &found.fact.role {
-            Some(role) if found.closed => Err(AuthorError::Closed { fact: id, role: role.clone() }.into()),
-            _ => Ok(found),
-        }
+        opened(found.ok_or_else(|| Error::FactNotFound(id.to_string()))?)
     }
 
     /// Facts in the order of their ids: at most `limit` of those after `after`.
@@ -400,6 +396,14 @@ impl Handle {
         if self.tell(Command::Stop).await.is_err() {
             tracing::debug!("the node has stopped already");
         }
+    }
+}
+
+/// A fact whose text may be read here.
+fn opened(view: FactView) -> Result<FactView, Error> {
+    match &view.fact.role {
+        Some(role) if view.closed => Err(AuthorError::Closed { fact: view.fact.id, role: role.clone() }.into()),
+        _ => Ok(view),
     }
 }
 

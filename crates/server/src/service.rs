@@ -40,7 +40,7 @@ use crate::convert::{self, Actor, Seen};
 use crate::dashboard::Desk;
 use crate::door::Entrance;
 use crate::dto::{
-    ActorDto, BatchItemDto, BatchResultDto, Change, EditDto, FactDto, FactFilterDto, FactsDto, FindingDto,
+    ActorDto, BatchItemDto, BatchResultDto, Change, EditDto, FactAskDto, FactDto, FactFilterDto, FactsDto, FindingDto,
     HandshakeDto, HistoryDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NewFactDto, PeersDto, Scalar, StateHashDto,
     StatusDto, VerifyDto, WrittenDto,
 };
@@ -50,6 +50,7 @@ use crate::history::{Counts, History};
 use crate::mcp::CallTimes;
 use crate::named::Named;
 use crate::settings::Settings;
+use crate::time::rfc3339;
 use divergences::{SIDE_BYTES_MAX, SIDE_OF_MANY_BYTES_MAX};
 pub(crate) use export::Export;
 use readiness::Soundness;
@@ -176,10 +177,12 @@ impl Service {
         for id in fact.parent.iter_mut().chain(&mut fact.supersedes).chain(&mut fact.derived_from) {
             self.complete(id).await?;
         }
-        if let Some(role) = &fact.role {
+        let draft = convert::remember_of(fact)?;
+        // Last, because a steward's node makes the key that a role lacks: not for a fact that can never be written.
+        if let Draft::RememberSealed { role, .. } = &draft {
             self.handle.check_role(role).await?;
         }
-        convert::remember_of(fact)
+        Ok(draft)
     }
 
     /// Replaces the beginning of an id by the whole id. A whole one may name a fact that is not here yet.
@@ -255,6 +258,20 @@ impl Service {
         let provenance = convert::provenance_of(Actor::from(actor))?;
         let fact = self.handle.resolve_fact(id).await?;
         self.write(Draft::Restore { fact, provenance }).await
+    }
+
+    /// A fact as it is, or what it said at a time.
+    pub(crate) async fn fact_asked(&self, id: &str, ask: &FactAskDto) -> Result<FactDto, Problem> {
+        let seen = self.seen();
+        let Some(at) = &ask.as_of else { return self.fact(id).await };
+        let at = convert::moment_of("as_of", at, seen.now)?;
+        let id = self.handle.resolve_fact(id).await?;
+        // Whether its time is over is as of then, too.
+        let then = self.handle.fact_at(id, at).await.map_err(|error| match error {
+            antiphon_node::Error::FactNotFound(_) => not_then(id, at),
+            other => other.into(),
+        })?;
+        Ok(convert::fact(then, Seen { now: at, ..seen }))
     }
 
     pub(crate) async fn fact(&self, id: &str) -> Result<FactDto, Problem> {
@@ -383,6 +400,13 @@ impl Service {
         let nodes: Vec<(NodeId, String)> = std::iter::once((status.node_id, status.name)).chain(peers).collect();
         convert::node_named(&nodes, name).map(Some)
     }
+}
+
+/// A fact that is known, and was not there at a time.
+fn not_then(id: FactId, at: UnixMillis) -> Problem {
+    Problem::new(Code::NotFound, format!("the fact {id} was not there at {}", rfc3339(at)))
+        .why("its first edit came later, or it was forgotten for good since")
+        .hint(format!("antiphon facts history {id} shows when it was edited"))
 }
 
 /// A write that is done once under its key. Keys come from others, who may choose long ones, and what is written to one

@@ -69,10 +69,11 @@ impl Handle {
     /// What a fact said at a time, by the clocks of its authors.
     ///
     /// # Errors
-    /// [`Error::FactNotFound`] when it was not there then, or was forgotten for good since.
+    /// [`Error::FactNotFound`] when it was not there then, or was forgotten for good since; an error when it is for a role
+    /// that this node cannot open.
     pub async fn fact_at(&self, id: FactId, at: UnixMillis) -> Result<FactView, Error> {
         let found = self.store().read(move |reader| reader.fact_at(id, at)).await?;
-        found.ok_or_else(|| Error::FactNotFound(id.to_string()))
+        super::opened(found.ok_or_else(|| Error::FactNotFound(id.to_string()))?)
     }
 
     /// Down to which level facts that are not shared are shown to members who ask; `None` when nothing is.

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::{Client, ClientError};
 use crate::dto::{
-    ActorDto, BatchDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HandshakeDto, HandshakeRequestDto,
-    HistoryDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NewFactDto, PeersDto, StateHashDto, StatusDto, VerifyDto,
-    WrittenDto,
+    ActorDto, BatchDto, BatchResultDto, EditDto, FactAskDto, FactDto, FactFilterDto, FactsDto, HandshakeDto,
+    HandshakeRequestDto, HistoryDto, InvitationDto, InviteDto, JoinDto, JoinedDto, NewFactDto, PeersDto, StateHashDto,
+    StatusDto, VerifyDto, WrittenDto,
 };
 
 impl Client {
@@ -52,6 +52,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn fact(&self, id: &str) -> Result<FactDto, ClientError> {
         self.get(&fact_path(id, "")).await
+    }
+
+    /// What a fact said at a time, by the clocks of its authors: a time, or how long ago, as in `7d`.
+    ///
+    /// # Errors
+    /// [`ClientError`], also where the fact was not there then.
+    pub async fn fact_at(&self, id: &str, at: &str) -> Result<FactDto, ClientError> {
+        self.get(&with_query(&fact_path(id, ""), &FactAskDto { as_of: Some(at.into()) })).await
     }
 
     /// Changes a fact.

@@ -44,7 +44,7 @@ pub(crate) use incident::{
 pub(crate) use message::{inbox_of, message, message_of, messages};
 pub(crate) use outbox::{outbox_item, outbox_items, outbox_levels, outbox_retried, outbox_stats};
 pub(crate) use page::{node_named, page};
-pub(crate) use recall::{add_told, query_of, recall, shown, shown_of};
+pub(crate) use recall::{add_told, moment_of, query_of, recall, shown, shown_of};
 pub(crate) use recovery::{expected_of, former_place, recovery, sealed, sealed_to};
 pub(crate) use replication::{
     garbage, health_counts, health_of, holder, priority_of, replica, replication_cursor, replication_cursor_of,

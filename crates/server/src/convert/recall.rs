@@ -88,7 +88,7 @@ fn narrows(query: &RecallQuery) -> bool {
 }
 
 /// A time, or how long ago it was.
-fn moment_of(key: &str, text: &Scalar, now: UnixMillis) -> Result<UnixMillis, Problem> {
+pub(crate) fn moment_of(key: &str, text: &Scalar, now: UnixMillis) -> Result<UnixMillis, Problem> {
     let ago = || parse_duration_ms(&text.0).map(|ms| UnixMillis(now.0.saturating_sub(ms)));
     let hint = "write it as 2026-01-31T10:30:00Z, as 2026-01-31, in Unix milliseconds, or how long ago it was: 7d, 2h";
     parse(&text.0).or_else(ago).ok_or_else(|| Problem::bad_value(key, &text.0, hint))

@@ -224,6 +224,16 @@ pub struct ActorDto {
     pub source_kind: Option<String>,
 }
 
+/// Which state of a fact is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FactAskDto {
+    /// What it said at this time, by the clocks of its authors: a time, or how long ago, as in `7d`; without it, what it
+    /// says now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Scalar>,
+}
+
 /// What a write came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct WrittenDto {

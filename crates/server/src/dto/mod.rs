@@ -65,8 +65,8 @@ pub use export::{
     RecordedDto,
 };
 pub use fact::{
-    ActorDto, AnchorDto, BatchDto, BatchItemDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HistoryDto,
-    HistoryEntryDto, NewFactDto, ProvenanceDto, WrittenDto,
+    ActorDto, AnchorDto, BatchDto, BatchItemDto, BatchResultDto, EditDto, FactAskDto, FactDto, FactFilterDto, FactsDto,
+    HistoryDto, HistoryEntryDto, NewFactDto, ProvenanceDto, WrittenDto,
 };
 pub use federation::{
     CursorsDto, FederationDto, ForkDto, ModeDto, PeerSettingsDto, PeerStandingDto, ShareDto, UncountedDto, WhyAskDto,

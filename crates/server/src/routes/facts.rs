@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::input::{Body, Query};
 use crate::dto::{
-    ActorDto, BatchResultDto, EditDto, FactDto, FactFilterDto, FactsDto, HistoryDto, NewFactDto, WrittenDto,
+    ActorDto, BatchResultDto, EditDto, FactAskDto, FactDto, FactFilterDto, FactsDto, HistoryDto, NewFactDto, WrittenDto,
 };
 use crate::error::{Code, Problem};
 use crate::service::{BATCH_FACTS_MAX, Service};
@@ -43,8 +43,12 @@ pub(super) async fn remember_all(service: State<Arc<Service>>, Body(batch): Body
     service.remember_all(batch.facts.into_iter().map(read).collect()).await.map(Json)
 }
 
-pub(super) async fn show(service: State<Arc<Service>>, Path(id): Path<String>) -> Answer<FactDto> {
-    service.fact(&id).await.map(Json)
+pub(super) async fn show(
+    service: State<Arc<Service>>,
+    Path(id): Path<String>,
+    Query(ask): Query<FactAskDto>,
+) -> Answer<FactDto> {
+    service.fact_asked(&id, &ask).await.map(Json)
 }
 
 pub(super) async fn edit(

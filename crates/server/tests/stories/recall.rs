@@ -65,6 +65,11 @@ async fn what_a_fact_said_then_is_told_with_why_it_was_found() {
     let answer = alice.client.recall(&past).await.unwrap();
     assert_eq!((texts(&answer), answer.as_of.as_deref()), (vec!["the port is 5432"], Some(then.as_str())));
     assert_eq!(answer.hits[0].explanation.as_ref().unwrap().found_by, "changed_since");
+    let shown = alice.client.fact_at(&id, &then).await.unwrap();
+    assert_eq!((shown.content.as_deref(), &shown.updated_at), (Some("the port is 5432"), &then));
+    assert_eq!(alice.client.fact_at(&id, "0s").await.unwrap().content.as_deref(), Some("the port is 5433"));
+    let unborn = alice.control("GET", &format!("/api/v1/facts/{id}?as_of=1d"), "").await;
+    assert!(unborn.status.as_u16() == 404 && unborn.text.contains("was not there at"), "{}", unborn.text);
     let now = RecallRequestDto { explain: Some(true), ..ask("port") };
     let answer = alice.client.recall(&now).await.unwrap();
     assert_eq!(texts(&answer), ["the port is 5433"]);

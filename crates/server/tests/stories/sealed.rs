@@ -21,6 +21,9 @@ async fn a_stewards_node_makes_the_key_that_a_role_lacks() {
     let unknown = agent.call("remember", json!({"content": "for a king", "role": "king"})).await;
     assert!(text(&unknown).contains("king"), "{}", text(&unknown));
     agent.leave().await;
+    // What can never be written brings no key into being.
+    let refused = alice.client.remember(&NewFactDto { content: String::new(), ..sealed("", "observer") }).await;
+    assert!(refused.is_err());
     assert_eq!(alice.client.status().await.unwrap().facts, 2);
     let keys = alice.client.roles().await.unwrap().roles.into_iter().filter(|role| role.epoch.is_some());
     let mut names: Vec<String> = keys.map(|role| role.name).collect();
