@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use antiphon_core::time::UnixMillis;
 use antiphon_server::export::{self, Found};
 use antiphon_server::import::{self, Note};
 
@@ -17,18 +18,26 @@ const AGENTS: [&str; 3] = ["AGENTS.md", "AGENTS.override.md", "AGENT.md"];
 /// # Errors
 /// A problem when it cannot be read; files below that cannot be are part of the result.
 pub(crate) fn from_markdown(path: &Path, private: bool) -> Result<Items, Problem> {
+    each_note(path, move |name, text, modified| {
+        if export::is_export(&text) {
+            return exported(name, &text);
+        }
+        let note = Note { kind: "markdown", path: name, module: None, private, modified };
+        facts(name, import::note(&note, &text))
+    })
+}
+
+/// Reads a Markdown file, or those below a directory that belong to no tool. `read` is given the name and the text of each.
+pub(super) fn each_note(
+    path: &Path,
+    read: impl Fn(&str, String, UnixMillis) -> Vec<Item> + 'static,
+) -> Result<Items, Problem> {
     let (root, file) = root_of(path)?;
     let rules = Rules { enter: |dir| !is_of_a_tool(dir), take: is_markdown, follow: false };
     let (files, before) = chosen(&root, file, rules)?;
     let each = files.into_iter().flat_map(move |inside| {
         let name = inside.to_string_lossy().into_owned();
-        of_file(&root.join(&inside), &name, |text, modified| {
-            if export::is_export(&text) {
-                return exported(&name, &text);
-            }
-            let note = Note { kind: "markdown", path: &name, module: None, private, modified };
-            facts(&name, import::note(&note, &text))
-        })
+        of_file(&root.join(&inside), &name, |text, modified| read(&name, text, modified))
     });
     Ok(Box::new(before.into_iter().chain(each)))
 }
@@ -67,11 +76,7 @@ pub(super) fn chosen(root: &Path, file: Option<PathBuf>, rules: Rules) -> Result
 }
 
 /// What one file holds, or why it is not read.
-pub(super) fn of_file(
-    path: &Path,
-    name: &str,
-    read: impl FnOnce(String, antiphon_core::time::UnixMillis) -> Vec<Item>,
-) -> Vec<Item> {
+pub(super) fn of_file(path: &Path, name: &str, read: impl FnOnce(String, UnixMillis) -> Vec<Item>) -> Vec<Item> {
     match read_note(path) {
         Ok((text, modified)) => read(text, modified),
         Err((kind, why)) => vec![Item::Bad(Place::file(name).bad(kind, why))],
