@@ -124,9 +124,14 @@ impl Running {
     /// Waits for a signal or for `antiphon down`, then stops in order: the doors give their last answers, the node
     /// puts everything away.
     pub(crate) async fn until_stopped(self) {
+        self.until_stopped_or(std::future::pending()).await;
+    }
+
+    /// The same, and stops as well when something else has happened.
+    pub(crate) async fn until_stopped_or(self, else_when: impl Future<Output = ()>) {
         let Self { handle, node, doors, close_doors, live, mut signals, .. } = self;
         let stopped = node.stopped();
-        tokio::pin!(stopped);
+        tokio::pin!(stopped, else_when);
         loop {
             tokio::select! {
                 () = &mut stopped => {
@@ -134,6 +139,7 @@ impl Running {
                     doors.finished().await;
                     return;
                 }
+                () = &mut else_when => break,
                 told = signals.told() => match told {
                     Told::End => break,
                     // What came of it is in the log, and in the status.

@@ -17,9 +17,6 @@ use outbox::OutboxSettings;
 /// Options of `up`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct UpArgs {
-    /// Settings of the node.
-    #[command(flatten)]
-    pub(crate) settings: Settings,
     /// Return as soon as the node answers; it goes on in the background
     #[arg(long)]
     pub(crate) detach: bool,
@@ -29,6 +26,12 @@ pub(crate) struct UpArgs {
     /// Report the start on stdout in one line, for the command that started this.
     #[arg(long, hide = true)]
     pub(crate) background: bool,
+    /// Stop when stdin ends, so that the node cannot outlive the program that started it.
+    #[arg(long, hide = true)]
+    pub(crate) while_stdin: bool,
+    /// Settings of the node.
+    #[command(flatten)]
+    pub(crate) settings: Settings,
 }
 
 /// Settings of the node. Each stands in the table of settings, which knows what values it takes.
@@ -136,8 +139,19 @@ async fn foreground(args: &UpArgs, session: &Session) -> Outcome {
     }
     // The memory of the phrase is wiped here, not when the node ends in a month.
     drop(phrase);
-    node.until_stopped().await;
+    if args.while_stdin {
+        node.until_stopped_or(stdin_ended()).await;
+    } else {
+        node.until_stopped().await;
+    }
     Ok(())
+}
+
+/// Waits until nobody holds the other end of stdin any more.
+async fn stdin_ended() {
+    let mut rest = tokio::io::sink();
+    // An end that cannot be read is one, too.
+    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut rest).await;
 }
 
 fn say(node: &Running, phrase: Option<&str>, session: &Session) -> Outcome {
@@ -170,7 +184,13 @@ async fn detach(args: &UpArgs, session: &Session) -> Outcome {
     let out = UpOut { status: &status, phrase: phrase.as_ref().map(|phrase| phrase.as_str()) };
     let state = if was_running { "was running already" } else { "runs in the background" };
     let last = format!("The node {state}. Stop it with: antiphon down");
-    session.output.result(&out, |out| words(out, session, &last))
+    session.output.result(&out, |out| words(out, session, &last))?;
+    if was_running && !args.settings.texts().is_empty() {
+        session
+            .output
+            .note("note: it goes by the settings that it was started with; antiphon down, then the same again");
+    }
+    Ok(())
 }
 
 /// The node that another command started: it leaves that command's terminal and reports once.

@@ -65,10 +65,11 @@ impl Node {
             command.env_remove(name);
         }
         command.arg("--home").arg(self.home.path());
-        command.args(["up", "--no-recovery", "--no-mdns", "--no-http", "--name", self.name]);
+        command.args(["up", "--no-recovery", "--no-mdns", "--no-http", "--while-stdin", "--name", self.name]);
         command.arg("--listen").arg(format!("/ip4/127.0.0.1/tcp/{}", self.port));
         let log: File = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.log).map_err(cannot)?;
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        // The demo holds the other end and writes nothing: however it ends, its nodes read the end, and stop.
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         // An interrupt is for the demo, which then stops its nodes in order.
         command.process_group(0);
         self.process = Some(command.spawn().map_err(cannot)?);

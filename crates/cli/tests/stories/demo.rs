@@ -77,6 +77,15 @@ fn an_interrupted_demo_leaves_nothing_behind() {
 }
 
 #[test]
+fn the_nodes_of_a_demo_that_is_killed_end_with_it() {
+    let dir = tempfile::Builder::new().prefix("d").tempdir().unwrap();
+    let mut child = under_way(dir.path());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("its nodes have ended", || processes(dir.path()) == 0);
+}
+
+#[test]
 fn a_node_that_dies_is_a_failed_step_with_a_name() {
     let dir = tempfile::Builder::new().prefix("d").tempdir().unwrap();
     let mut command = demo(dir.path(), &["--json"]);
