@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     audit, backup, bundle, config, content, context, custody, demo, dht, divergences, doctor, export, facts,
-    federation, gene, import, inbox, incidents, init, man, mcp, members, open, outbox, peers, recall, recover,
+    federation, gene, import, inbox, incidents, init, man, mcp, members, metrics, open, outbox, peers, recall, recover,
     remember, replication, resources, send, service, shell, team, up, verify, why,
 };
 
@@ -75,7 +75,7 @@ pub(crate) enum Command {
     Recall(recall::RecallArgs),
     /// Show what matters now, within a number of tokens
     Context(context::ContextArgs),
-    /// List, show, edit, forget and restore facts
+    /// List, show, edit, archive, forget and restore facts
     #[command(subcommand)]
     Facts(facts::FactsCommand),
     /// List, show and settle what was changed on several machines at once
@@ -106,7 +106,7 @@ pub(crate) enum Command {
     /// Show how many copies of documents there are, and have them repaired now
     #[command(subcommand)]
     Replication(replication::ReplicationCommand),
-    /// Say why a fact or a document is not on another node, or what stands between this node and that
+    /// Say why a fact or a document is not on another node, or how things stand with it
     Why(why::WhyArgs),
     /// Show and set what is shared with the team
     #[command(subcommand)]
@@ -134,9 +134,11 @@ pub(crate) enum Command {
     Receipts(custody::ReceiptsArgs),
     /// Say whether this machine can be wiped, and what would be lost
     WipeCheck,
+    /// Show a few figures of this node over time
+    Metrics(metrics::MetricsArgs),
     /// Check the log, the signatures and everything derived from them
     Verify(verify::VerifyArgs),
-    /// Speak the Model Context Protocol on stdin and stdout
+    /// Connect agents: write it into a client's configuration, or speak MCP on stdin and stdout
     Mcp(mcp::McpArgs),
     /// Show the whole story with five nodes on this machine, in under a minute
     Demo(demo::DemoArgs),
@@ -145,6 +147,6 @@ pub(crate) enum Command {
     Service(service::ServiceCommand),
     /// Write the manual, a page for each command
     Man(man::ManArgs),
-    /// Print completions for a shell
+    /// Print completions for bash, zsh, fish and others
     Completions(shell::CompletionsArgs),
 }

@@ -9,6 +9,7 @@ mod demo;
 mod document;
 mod export;
 mod founding;
+mod help;
 mod import;
 mod listen;
 mod locate;

@@ -17,6 +17,7 @@ pub(crate) mod genes;
 pub(crate) mod import;
 pub(crate) mod incidents;
 pub(crate) mod messages;
+pub(crate) mod metrics;
 pub(crate) mod node;
 pub(crate) mod outbox;
 pub(crate) mod qr;

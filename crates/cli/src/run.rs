@@ -2,18 +2,18 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Cli, Command};
 use crate::commands::{
     audit, backup, bundle, config, content, context, custody, demo, dht, divergences, doctor, down, export, facts,
-    federation, gene, import, inbox, incidents, init, man, mcp, members, open, outbox, peers, recall, recover,
+    federation, gene, import, inbox, incidents, init, man, mcp, members, metrics, open, outbox, peers, recall, recover,
     remember, replication, resources, send, service, shell, status, team, up, verify, why,
 };
 use crate::config_file;
 use crate::daemon::Session;
+use crate::help;
 use crate::locate::{self, Environment};
 use crate::logging::{self, Role};
 use crate::outcome::{Code, Outcome, Problem, Stop};
@@ -23,7 +23,7 @@ use crate::output::Output;
 pub(crate) fn run(args: Vec<OsString>) -> u8 {
     let args = mcp::spelled(args);
     let json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
-    let cli = match Cli::try_parse_from(&args) {
+    let cli = match help::parse(&args) {
         Ok(cli) => cli,
         Err(error) => return misused(&error, Output { json }),
     };
@@ -145,6 +145,7 @@ async fn dispatch(command: Command, session: &Session) -> Outcome {
         Command::Man(args) => man::run(&args, session.output),
         Command::Receipts(args) => custody::receipts(args, session).await,
         Command::WipeCheck => custody::wipe_check(session).await,
+        Command::Metrics(args) => metrics::run(args, session).await,
         Command::Verify(args) => verify::run(args, session).await,
         Command::Mcp(args) => mcp::run(args, session).await,
         Command::Completions(args) => shell::completions(&args, session.output),

@@ -73,7 +73,7 @@ pub(crate) fn show_phrase(phrase: Option<&str>, session: &Session) {
 /// The phrase is shown to a person only: whatever else reads stderr may keep it.
 fn founding_note(session: &Session, founded: &Initialized) -> String {
     let home = session.home.path().display();
-    let new = format!("A new node was made in {home}: {} in the team {}.", founded.name, founded.team.name);
+    let new = format!("A new node was made in {home}: {}, in a team of its own.", founded.name);
     if std::io::stderr().is_terminal() {
         return format!("{}\n\n{}\n", render::safe(&new), render::node::phrase(&founded.phrase));
     }

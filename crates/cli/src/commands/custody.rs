@@ -9,10 +9,10 @@ use crate::render;
 /// Options of `receipts`.
 #[derive(Debug, Args)]
 pub(crate) struct ReceiptsArgs {
-    /// A fact: its id, or the beginning of it
-    #[arg(required_unless_present_any = ["all", "ask"], conflicts_with = "all")]
+    /// A fact: its id, or the beginning of it; without it all that is here
+    #[arg(conflicts_with = "all")]
     pub(crate) fact: Option<String>,
-    /// Everything that is here
+    /// Everything that is here; the same as naming no fact
     #[arg(long)]
     pub(crate) all: bool,
     /// Ask every member to sign anew; who is away is asked when it is back

@@ -1,16 +1,13 @@
 //! `antiphon divergences`: what was changed on several machines at once, and what of it is right.
 
-use antiphon_server::client::{Client, ClientError};
-use antiphon_server::dto::{DivergenceDto, DivergenceFilterDto, ResolveDto};
+use antiphon_server::dto::{DivergenceFilterDto, ResolveDto};
 use clap::{Args, Subcommand};
 
+use super::pages::up_to;
 use crate::daemon::Session;
 use crate::outcome::Outcome;
 use crate::render;
 use crate::render::time::now_ms;
-
-/// Most divergences that are asked for at once.
-const PAGE_MAX: usize = 200;
 
 /// Commands of `divergences`. An id may be shortened as long as it is unique.
 #[derive(Debug, Subcommand)]
@@ -68,27 +65,16 @@ pub(crate) async fn run(command: DivergencesCommand, session: &Session) -> Outco
 }
 
 async fn list(limit: usize, session: &Session) -> Outcome {
-    let (divergences, more) = collect(&session.node().await?, limit).await?;
+    let node = session.node().await?;
+    let page = async |after, limit| {
+        let page = node.divergences(&DivergenceFilterDto { after, limit: Some(limit), ..Default::default() }).await?;
+        Ok((page.divergences, page.next))
+    };
+    let (divergences, more) = up_to(limit, page).await?;
     session.output.result(&divergences, |all| render::divergences::list(all, now_ms()))?;
     if more {
         let shown = render::count(divergences.len(), "divergence");
         session.output.note(&format!("There are more than {shown}; --limit N shows more."));
     }
     Ok(())
-}
-
-/// Up to `limit` divergences, and whether there are more.
-async fn collect(node: &Client, limit: usize) -> Result<(Vec<DivergenceDto>, bool), ClientError> {
-    let (mut all, mut filter) = (Vec::new(), DivergenceFilterDto::default());
-    loop {
-        filter.limit = Some(limit.saturating_sub(all.len()).clamp(1, PAGE_MAX));
-        let page = node.divergences(&filter).await?;
-        all.extend(page.divergences);
-        filter.after = page.next;
-        if filter.after.is_none() || all.len() >= limit {
-            let more = filter.after.is_some() || all.len() > limit;
-            all.truncate(limit);
-            return Ok((all, more));
-        }
-    }
 }

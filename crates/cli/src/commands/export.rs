@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::which::About;
 use crate::daemon::Session;
 use crate::document::{STREAM, interrupted};
 use crate::export::Export;
@@ -39,21 +40,9 @@ pub(crate) struct ExportArgs {
     /// Where to write them instead of stdout: a file, or for Markdown also a new directory
     #[arg(long, short, value_name = "PATH")]
     pub(crate) output: Option<PathBuf>,
-    /// Only facts of this level: 0-3, project, domain, module, snippet
-    #[arg(long)]
-    pub(crate) level: Option<String>,
-    /// Only facts of this domain
-    #[arg(long)]
-    pub(crate) domain: Option<String>,
-    /// Only facts of this module
-    #[arg(long)]
-    pub(crate) module: Option<String>,
-    /// Only facts with this tag
-    #[arg(long)]
-    pub(crate) tag: Option<String>,
-    /// Archived facts too
-    #[arg(long)]
-    pub(crate) archived: bool,
+    /// Which facts.
+    #[command(flatten)]
+    pub(crate) about: About,
     /// Private facts too
     #[arg(long)]
     pub(crate) private: bool,
@@ -113,12 +102,13 @@ pub(crate) async fn run(args: ExportArgs, session: &Session) -> Outcome {
 }
 
 fn ask_of(args: &ExportArgs) -> ExportAskDto {
+    let About { level, domain, module, tag, archived } = args.about.clone();
     ExportAskDto {
-        level: args.level.clone(),
-        domain: args.domain.clone(),
-        module: args.module.clone(),
-        tag: args.tag.clone(),
-        archived: args.archived.then_some(true),
+        level,
+        domain,
+        module,
+        tag,
+        archived: archived.then_some(true),
         private: args.private.then_some(true),
         sealed: args.sealed.then_some(true),
     }

@@ -1,31 +1,36 @@
 //! `antiphon facts`: facts one by one.
 
+use antiphon_core::fact::{self, check_content, escape};
 use antiphon_server::client::{Client, ClientError};
 use antiphon_server::dto::{ActorDto, Change, EditDto, FactDto, FactFilterDto};
 use clap::{Args, Subcommand};
 
+use super::edits::{replaced, set_or_clear};
 use super::erase::{self, ForgetArgs};
-use super::which::Which;
+use super::pages::up_to;
+use super::remember;
+use super::which::{About, Which};
 use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem};
 use crate::render;
 use crate::render::time::now_ms;
-
-/// Most facts that are asked for at once.
-pub(crate) const PAGE_FACTS_MAX: usize = 256;
 
 /// Commands of `facts`. An id may be shortened as long as it is unique.
 #[derive(Debug, Subcommand)]
 pub(crate) enum FactsCommand {
     /// List facts
     List(ListArgs),
-    /// Show one fact with everything known about it
-    Show {
+    /// Show one fact with everything known about it, also as it was
+    Show(ShowArgs),
+    /// Change a fact
+    Edit(EditArgs),
+    /// Add a line to the text of a fact
+    Append(AppendArgs),
+    /// Take a fact out of recall, and keep it
+    Archive {
         /// Id of the fact, or the beginning of it
         id: String,
     },
-    /// Change a fact
-    Edit(EditArgs),
     /// Forget a fact
     Forget(ForgetArgs),
     /// Bring back a forgotten fact as it was
@@ -49,6 +54,28 @@ pub(crate) struct ListArgs {
     /// Which facts
     #[command(flatten)]
     pub(crate) which: Which,
+}
+
+/// Options of `facts show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Id of the fact, or the beginning of it
+    pub(crate) id: String,
+    /// What it said at this time, by the clocks of its authors: 2026-01-31, 2026-01-31T10:30:00Z, or how long ago, as in 7d
+    #[arg(long, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+}
+
+/// Options of `facts append`.
+#[derive(Debug, Args)]
+pub(crate) struct AppendArgs {
+    /// Id of the fact, or the beginning of it
+    pub(crate) id: String,
+    /// The text to add, or `-` to read it from stdin
+    pub(crate) text: String,
+    /// Write control and bidirectional characters visibly instead of refusing them
+    #[arg(long)]
+    pub(crate) escape: bool,
 }
 
 /// Options of `facts edit`: what is not named stays as it is, and an empty text clears domain, module or source.
@@ -98,11 +125,22 @@ pub(crate) struct EditArgs {
 pub(crate) async fn run(command: FactsCommand, session: &Session) -> Outcome {
     match command {
         FactsCommand::List(args) => list(args, session).await,
-        FactsCommand::Show { id } => {
-            let fact = session.node().await?.fact(&id).await?;
-            session.output.result(&fact, render::facts::fact)
-        }
+        FactsCommand::Show(args) => show(args, session).await,
         FactsCommand::Edit(args) => edit(args, session).await,
+        FactsCommand::Append(args) => append(args, session).await,
+        FactsCommand::Archive { id } => {
+            let edit = EditDto { archived: Some(true), ..EditDto::default() };
+            let written = session.node().await?.edit(&id, &edit).await?;
+            session.output.result(&written, |written| match written.outcome.as_str() {
+                "written" => {
+                    format!(
+                        "Archived {}. To have it recalled again: antiphon facts edit {0} --archived false",
+                        written.id
+                    )
+                }
+                _ => format!("{} was archived before.", written.id),
+            })
+        }
         FactsCommand::Forget(args) if args.hard => erase::run(args, session).await,
         FactsCommand::Forget(ForgetArgs { id, .. }) => {
             let written = session.node().await?.forget(&id, &ActorDto::default()).await?;
@@ -125,14 +163,37 @@ pub(crate) async fn run(command: FactsCommand, session: &Session) -> Outcome {
     }
 }
 
+async fn show(args: ShowArgs, session: &Session) -> Outcome {
+    let node = session.node().await?;
+    let fact = match &args.as_of {
+        Some(at) => node.fact_at(&args.id, at).await?,
+        None => node.fact(&args.id).await?,
+    };
+    session.output.result(&fact, render::facts::fact)?;
+    if args.as_of.is_some() {
+        session.output.note("This is what it said then. What became of it: antiphon facts history ID");
+    }
+    Ok(())
+}
+
+async fn append(args: AppendArgs, session: &Session) -> Outcome {
+    let text = if args.text == "-" { remember::read_text(std::io::stdin().lock())? } else { args.text };
+    let text = if args.escape { escape(&text) } else { text };
+    check_content(&text).map_err(|error| Problem::from(fact::Error::from(error)))?;
+    let edit = EditDto { append: Some(text), escape: args.escape, ..EditDto::default() };
+    let written = session.node().await?.edit(&args.id, &edit).await?;
+    session.output.result(&written, |written| format!("Added to {}.", written.id))
+}
+
 async fn list(args: ListArgs, session: &Session) -> Outcome {
+    let About { level, domain, module, tag, archived } = args.which.about;
     let filter = FactFilterDto {
-        level: args.which.level,
-        domain: args.which.domain,
-        module: args.which.module,
-        tag: args.which.tag,
+        level,
+        domain,
+        module,
+        tag,
         author: args.which.author,
-        archived: args.which.archived.then_some(true),
+        archived: archived.then_some(true),
         ..FactFilterDto::default()
     };
     let (facts, more) = collect(&session.node().await?, filter, args.limit).await?;
@@ -151,21 +212,14 @@ async fn list(args: ListArgs, session: &Session) -> Outcome {
 /// What the node refuses.
 pub(crate) async fn collect(
     node: &Client,
-    mut filter: FactFilterDto,
+    filter: FactFilterDto,
     limit: usize,
 ) -> Result<(Vec<FactDto>, bool), ClientError> {
-    let mut facts = Vec::new();
-    loop {
-        filter.limit = Some(limit.saturating_sub(facts.len()).clamp(1, PAGE_FACTS_MAX));
-        let page = node.facts(&filter).await?;
-        facts.extend(page.facts);
-        filter.after = page.next;
-        if filter.after.is_none() || facts.len() >= limit {
-            let more = filter.after.is_some() || facts.len() > limit;
-            facts.truncate(limit);
-            return Ok((facts, more));
-        }
-    }
+    let page = async |after, limit| {
+        let page = node.facts(&FactFilterDto { after, limit: Some(limit), ..filter.clone() }).await?;
+        Ok((page.facts, page.next))
+    };
+    up_to(limit, page).await
 }
 
 async fn edit(args: EditArgs, session: &Session) -> Outcome {
@@ -185,14 +239,12 @@ async fn edit(args: EditArgs, session: &Session) -> Outcome {
 }
 
 fn edit_of(args: EditArgs) -> EditDto {
-    let tags =
-        if args.no_tags { Change::Clear } else { Change::from_option(Some(args.tags).filter(|t| !t.is_empty())) };
     EditDto {
         content: args.content,
         level: args.level.map(Into::into),
         domain: set_or_clear(args.domain),
         module: set_or_clear(args.module),
-        tags,
+        tags: replaced(args.tags, args.no_tags),
         confidence: Change::from_option(args.confidence),
         source: set_or_clear(args.source),
         private: args.private,
@@ -200,13 +252,5 @@ fn edit_of(args: EditArgs) -> EditDto {
         archived: args.archived,
         escape: args.escape,
         ..EditDto::default()
-    }
-}
-
-fn set_or_clear(text: Option<String>) -> Change<String> {
-    match text {
-        None => Change::Keep,
-        Some(text) if text.is_empty() => Change::Clear,
-        Some(text) => Change::Set(text),
     }
 }

@@ -1,16 +1,14 @@
 //! `antiphon incidents`: what went wrong, and how far it has been dealt with.
 
-use antiphon_server::client::{Client, ClientError};
-use antiphon_server::dto::{Change, IncidentDto, IncidentEditDto, IncidentFilterDto, NewIncidentDto};
+use antiphon_server::dto::{IncidentEditDto, IncidentFilterDto, NewIncidentDto};
 use clap::{Args, Subcommand};
 
+use super::edits::{replaced, set_or_clear};
+use super::pages::up_to;
 use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem};
 use crate::render;
 use crate::render::time::now_ms;
-
-/// Most incidents that are asked for at once.
-const PAGE_INCIDENTS_MAX: usize = 256;
 
 /// Commands of `incidents`. An id may be shortened as long as it is unique.
 #[derive(Debug, Subcommand)]
@@ -171,10 +169,6 @@ async fn update(args: UpdateArgs, session: &Session) -> Outcome {
 }
 
 fn edit_of(args: UpdateArgs) -> IncidentEditDto {
-    let techniques = match args.techniques {
-        _ if args.no_techniques => Change::Clear,
-        techniques => Change::from_option(Some(techniques).filter(|techniques| !techniques.is_empty())),
-    };
     IncidentEditDto {
         title: args.title,
         status: args.status,
@@ -183,17 +177,9 @@ fn edit_of(args: UpdateArgs) -> IncidentEditDto {
         event_count: args.event_count,
         correlation_rule: set_or_clear(args.rule),
         kill_chain_phase: set_or_clear(args.phase),
-        mitre_mapping: techniques,
+        mitre_mapping: replaced(args.techniques, args.no_techniques),
         escape: args.escape,
         ..IncidentEditDto::default()
-    }
-}
-
-fn set_or_clear(text: Option<String>) -> Change<String> {
-    match text {
-        None => Change::Keep,
-        Some(text) if text.is_empty() => Change::Clear,
-        Some(text) => Change::Set(text),
     }
 }
 
@@ -204,7 +190,12 @@ async fn list(args: ListArgs, session: &Session) -> Outcome {
         diverged: args.diverged.then_some(true),
         ..IncidentFilterDto::default()
     };
-    let (incidents, more) = collect(&session.node().await?, filter, args.limit).await?;
+    let node = session.node().await?;
+    let page = async |after, limit| {
+        let page = node.incidents(&IncidentFilterDto { after, limit: Some(limit), ..filter.clone() }).await?;
+        Ok((page.incidents, page.next))
+    };
+    let (incidents, more) = up_to(args.limit, page).await?;
     session.output.result(&incidents, |incidents| render::incidents::list(incidents, now_ms()))?;
     if more {
         let shown = render::count(incidents.len(), "incident");
@@ -213,28 +204,10 @@ async fn list(args: ListArgs, session: &Session) -> Outcome {
     Ok(())
 }
 
-/// Up to `limit` incidents, and whether there are more.
-async fn collect(
-    node: &Client,
-    mut filter: IncidentFilterDto,
-    limit: usize,
-) -> Result<(Vec<IncidentDto>, bool), ClientError> {
-    let mut incidents = Vec::new();
-    loop {
-        filter.limit = Some(limit.saturating_sub(incidents.len()).clamp(1, PAGE_INCIDENTS_MAX));
-        let page = node.incidents(&filter).await?;
-        incidents.extend(page.incidents);
-        filter.after = page.next;
-        if filter.after.is_none() || incidents.len() >= limit {
-            let more = filter.after.is_some() || incidents.len() > limit;
-            incidents.truncate(limit);
-            return Ok((incidents, more));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use antiphon_server::dto::Change;
+
     use super::*;
 
     #[test]

@@ -3,20 +3,15 @@
 use antiphon_server::dto::{AskedMemberDto, RecallRequestDto};
 use clap::Args;
 
-use super::which::Which;
+use super::which::{About, Which};
 use crate::daemon::Session;
-use crate::outcome::Outcome;
+use crate::outcome::{Code, Outcome, Problem};
 use crate::render;
-
-/// The options of which one is enough where no words are given.
-const FILTERS: [&str; 11] =
-    ["level", "domain", "module", "tag", "author", "origin", "since", "until", "source_kind", "diverged", "as_of"];
 
 /// Options of `recall`.
 #[derive(Debug, Args)]
 pub(crate) struct RecallArgs {
     /// Words to look for; without any the newest facts that pass the filters are shown
-    #[arg(required_unless_present_any = FILTERS)]
     pub(crate) query: Option<String>,
     /// Most facts to show
     #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
@@ -53,22 +48,39 @@ pub(crate) struct RecallArgs {
     pub(crate) peers: bool,
 }
 
+impl RecallArgs {
+    /// Whether there is anything to look for: words, or a filter that is enough without any.
+    fn asks(&self) -> bool {
+        let about = &self.which.about;
+        let filters = [&self.query, &about.level, &about.domain, &about.module, &about.tag, &self.which.author];
+        let others = [&self.origin, &self.since, &self.until, &self.source_kind, &self.as_of];
+        self.diverged || filters.into_iter().chain(others).any(Option::is_some)
+    }
+}
+
 /// Runs the command.
 pub(crate) async fn run(args: RecallArgs, session: &Session) -> Outcome {
+    if !args.asks() {
+        return Err(Problem::new(Code::Invalid, "nothing was asked")
+            .why("there are neither words to look for nor a filter")
+            .hint("antiphon recall WORDS, or a filter: antiphon recall --tag TAG")
+            .into());
+    }
+    let About { level, domain, module, tag, archived } = args.which.about;
     let request = RecallRequestDto {
         query: args.query.unwrap_or_default(),
         limit: Some(args.limit),
-        level: args.which.level.map(Into::into),
-        domain: args.which.domain,
-        module: args.which.module,
-        tag: args.which.tag,
+        level: level.map(Into::into),
+        domain,
+        module,
+        tag,
         author: args.which.author,
         origin: args.origin,
         since: args.since.map(Into::into),
         until: args.until.map(Into::into),
         source_kind: args.source_kind,
         diverged: args.diverged.then_some(true),
-        archived: args.which.archived.then_some(true),
+        archived: archived.then_some(true),
         stale: args.fresh.then_some(false),
         as_of: args.as_of.map(Into::into),
         explain: args.explain.then_some(true),

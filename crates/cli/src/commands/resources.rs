@@ -1,10 +1,11 @@
 //! `antiphon resources`: what this machine offers to the team, and what the others offer.
 
 use antiphon_server::dto::{
-    Change, NewConsiderDto, NewResourceDto, ResourceEditDto, ResourceFilterDto, ResourcePlanDto, Scalar, WindowDto,
+    NewConsiderDto, NewResourceDto, ResourceEditDto, ResourceFilterDto, ResourcePlanDto, Scalar, WindowDto,
 };
 use clap::{Args, Subcommand};
 
+use super::edits::{replaced, set_or_clear};
 use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem, Stop};
 use crate::render;
@@ -230,21 +231,13 @@ async fn update(args: UpdateArgs, session: &Session) -> Outcome {
 }
 
 fn edit_of(args: UpdateArgs) -> ResourceEditDto {
-    let text = |text: Option<String>| match text {
-        Some(text) if text.is_empty() => Change::Clear,
-        text => Change::from_option(text),
-    };
-    let labels = |none: bool, labels: Vec<String>| match none {
-        true => Change::Clear,
-        false => Change::from_option(Some(labels).filter(|labels| !labels.is_empty())),
-    };
     ResourceEditDto {
         kind: args.kind,
         name: args.name,
-        description: text(args.description),
-        address: text(args.address),
-        capabilities: labels(args.no_capabilities, args.capabilities),
-        tags: labels(args.no_tags, args.tags),
+        description: set_or_clear(args.description),
+        address: set_or_clear(args.address),
+        capabilities: replaced(args.capabilities, args.no_capabilities),
+        tags: replaced(args.tags, args.no_tags),
     }
 }
 

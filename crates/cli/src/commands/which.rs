@@ -1,10 +1,10 @@
-//! Options that say which facts are meant, for every command that lists some.
+//! Options that say which facts are meant, for every command that takes some of them.
 
 use clap::Args;
 
-/// A filter; without options it lets every fact pass that is not archived.
-#[derive(Debug, Args)]
-pub(crate) struct Which {
+/// What facts are about; without options every fact passes that is not archived.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct About {
     /// Only this level: 0-3, project, domain, module, snippet
     #[arg(long)]
     pub(crate) level: Option<String>,
@@ -17,10 +17,18 @@ pub(crate) struct Which {
     /// Only with this tag
     #[arg(long)]
     pub(crate) tag: Option<String>,
-    /// Only written on this node: a name, a peer id or the beginning of one
-    #[arg(long, value_name = "PEER")]
-    pub(crate) author: Option<String>,
     /// Archived facts too
     #[arg(long)]
     pub(crate) archived: bool,
+}
+
+/// The same, and who wrote them.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// What they are about.
+    #[command(flatten)]
+    pub(crate) about: About,
+    /// Only written on this node: a name, a peer id or the beginning of one
+    #[arg(long, value_name = "PEER")]
+    pub(crate) author: Option<String>,
 }

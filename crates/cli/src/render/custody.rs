@@ -63,7 +63,7 @@ pub(crate) fn asked(asked: &ReceiptsAskedDto) -> String {
         return "This machine is the team's only member.\n".to_owned();
     }
     let names: Vec<String> = asked.members.iter().map(|name| safe(name)).collect();
-    format!("Asked {}; who is away is asked when it is back. See antiphon receipts --all.\n", names.join(", "))
+    format!("Asked {}; who is away is asked when it is back. See antiphon receipts.\n", names.join(", "))
 }
 
 fn lacks(member: &MemberReceiptDto) -> String {

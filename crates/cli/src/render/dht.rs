@@ -47,7 +47,7 @@ pub(crate) fn status(status: &DhtStatusDto) -> String {
 }
 
 fn queue(status: &DhtStatusDto) -> String {
-    let all = count(status.queue.items, "record or key");
+    let all = count(status.queue.items, "record");
     match status.queue.waiting {
         0 => all,
         waiting => format!("{all}, {}", styled(WARNING, &format!("{waiting} wait to be told to members"))),

@@ -1,5 +1,7 @@
 //! One peer, the registry, gene backups and refusals, as they are shown.
 
+use std::collections::BTreeSet;
+
 use antiphon_server::dto::{AuditLineDto, BackupDto, PeerDto, PeerStatsDto};
 
 use super::node::{lines, roles};
@@ -46,10 +48,20 @@ pub(crate) fn peer(peer: &PeerDto) -> String {
     if let Some(shares) = &peer.shares {
         out.push_str(&lines(&[("it shares", super::federation::shares(shares))]));
     }
-    for address in &peer.addresses {
-        out.push_str(&lines(&[("address", safe(address))]));
+    for address in addresses(peer) {
+        out.push_str(&lines(&[("address", safe(&address))]));
     }
     out
+}
+
+/// Its addresses, each once: whoever dials names the peer, whether it was learnt with its name or without.
+fn addresses(peer: &PeerDto) -> BTreeSet<String> {
+    let name = format!("/p2p/{}", peer.peer_id);
+    let named = |address: &String| match address.contains("/p2p/") {
+        true => address.clone(),
+        false => format!("{address}{name}"),
+    };
+    peer.addresses.iter().map(named).collect()
 }
 
 /// The registry in numbers.

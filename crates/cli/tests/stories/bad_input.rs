@@ -66,10 +66,11 @@ fn ids_that_name_nothing_are_not_found() {
 #[test]
 fn usage_errors_are_json_too() {
     let alice = Machine::new("alice");
-    let run = alice.run(&["--json", "recall"]);
+    let run = alice.run(&["--json", "facts", "show"]);
     assert_eq!((run.code, run.json()["error"]["code"].as_str()), (2, Some("invalid")), "{run:#?}");
     let run = alice.run(&["--json", "--no-start", "status"]);
     assert_eq!((run.code, run.json()["error"]["exit"].as_u64()), (5, Some(5)), "{run:#?}");
+    alice.run(&["--json", "recall"]).refused(2, &["nothing was asked", "--tag"]);
     let run = alice.run(&["remembr", "x"]);
     assert!(run.code == 2 && run.stderr.contains("remember"), "{run:#?}");
 }
