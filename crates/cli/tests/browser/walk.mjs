@@ -1,8 +1,9 @@
 // A person at the dashboard: signs in by the one-time link, looks at every page in both colours and on both screens, and
 // does what people do there. Whatever a browser complains about ends the walk with its words.
 //
-// The task comes as JSON on stdin: { modules, browser, profile, program, home, link, pages, fact, divergence, peer, member,
-// file, address, shots }. The report goes to stdout as JSON: { complaints, seen, done }.
+// The task comes as JSON on stdin: { modules, browser, profile, program, home, link, lead, pages, fact, divergence, peer, member,
+// file, address, deeds, shots, headline }: without deeds it only looks, and a headline is waited for before a picture is taken.
+// The report goes to stdout as JSON: { complaints, seen, done }.
 import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -86,6 +87,7 @@ async function look(path, colours, screen) {
 
 async function shoot(name) {
   if (!task.shots) return;
+  if (new URL(page.url()).pathname === "/") await page.locator("h1", { hasText: task.headline }).waitFor();
   const path = join(task.shots, `${name}.png`);
   await page.screenshot({ path });
   if (statSync(path).size > SHOT_BYTES_MAX) complain(name, `the picture has ${statSync(path).size} bytes`);
@@ -112,9 +114,9 @@ async function act(what, deed) {
   }
 }
 
-// The link works once; the page behind it goes on by itself.
-await page.goto(task.link);
-await page.waitForURL((url) => url.pathname === "/");
+// The link works once; the page behind it goes on by itself. A file may lead to it.
+await page.goto(task.lead ? `file://${task.lead}` : task.link);
+await page.waitForURL((url) => url.protocol !== "file:" && url.pathname === "/");
 done.push("sign in");
 
 const SHOTS = { "/": ["overview", "light wide", "light narrow", "dark wide", "dark narrow"], "/facts": ["facts", "light wide"], "/peers": ["peers", "dark wide"], "/content": ["content", "light wide"], "/charter": ["charter", "dark narrow"] };
@@ -133,6 +135,7 @@ for (const colours of ["light", "dark"]) {
     }
   }
 }
+if (!task.deeds) await report();
 await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
 await page.setViewportSize(WIDE);
 
@@ -208,5 +211,10 @@ await act("sign out", async () => {
   done.push("sign out");
 });
 
-await context.close();
-process.stdout.write(JSON.stringify({ complaints, seen, done }));
+await report();
+
+async function report() {
+  await context.close();
+  process.stdout.write(JSON.stringify({ complaints, seen, done }), () => process.exit(0));
+  await new Promise(() => {});
+}

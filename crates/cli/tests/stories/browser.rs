@@ -2,9 +2,10 @@
 //!
 //! `ANTIPHON_TEST_BROWSER` names a directory with the packages of `tests/browser/package.json`; Chromium is Debian's. The
 //! script signs in by the one-time link, looks at every page on two screens in two colours, and does what people do there;
-//! whatever the browser or the accessibility checker complains about fails the test. With `ANTIPHON_BLESS=1` it takes the
-//! pictures of the documentation.
+//! whatever the browser or the accessibility checker complains about fails the test. With `ANTIPHON_BLESS=1` it first takes
+//! the pictures of the documentation, of a team at its usual work.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -44,9 +45,99 @@ fn diverge(alice: &Machine, bob: &Machine) -> String {
     fact
 }
 
+fn address(name: &str) -> String {
+    format!("ucxl://planner:{ROLE}@choir:release/{name}.md")
+}
+
 fn id_of(list: &Value, key: &str, value: &str, id: &str) -> String {
     let found = list.as_array().unwrap().iter().find(|one| one[key] == value);
     found.unwrap_or_else(|| panic!("{value} is not in {list}"))[id].as_str().unwrap().to_owned()
+}
+
+/// What a team at its usual work has written.
+fn usual_work(alice: &Machine, bob: &Machine, work: &Path) {
+    for name in ["architecture", "runbook"] {
+        let file = work.join(name);
+        std::fs::write(&file, format!("The {name} of release 2\n").repeat(400)).unwrap();
+        bob.run(&["content", "put", &address(name), file.to_str().unwrap(), "--as", ROLE]).good();
+    }
+    let domains = [
+        (bob, "build", "The build cache lives on the second disk of the workstation"),
+        (alice, "api", "Retries back off up to one minute, then the caller is told"),
+        (bob, "api", "Feature flags are read once, when the service starts"),
+        (alice, "staging", "Staging is Postgres 16 on port 6543"),
+    ];
+    for (machine, domain, text) in domains {
+        machine.run(&["remember", text, "--domain", domain]).good();
+    }
+    let call = |id: u64, method: &str, params: Value| {
+        format!("{}\n", json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
+    };
+    let agent = json!({"name": "claude-code", "version": "2.1"});
+    let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": agent});
+    let fact = "login_timeout is flaky while the mail queue is full; run it alone";
+    let said = json!({"name": "remember", "arguments": {"content": fact, "domain": "tests"}});
+    let session = call(1, "initialize", hello)
+        + "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n"
+        + &call(2, "tools/call", said);
+    assert!(finish(alice.command(&["mcp"]), session.as_bytes()).good().stdout.contains("remembered"));
+    alice.run(&["remember", "Deploys go out on Thursdays, never on Fridays", "--level", "project"]).good();
+    // All of it is somewhere else, too, and both say so.
+    until("bob holds it", || alice.json(&["receipts"])["members"].to_string().contains("\"holding\":\"whole\""));
+}
+
+/// Takes the pictures.
+fn pictures(alice: &Machine, bob: &Machine, work: &Path, modules: &str) {
+    usual_work(alice, bob, work);
+    let report = walk(&json!({
+        "modules": modules, "browser": CHROMIUM, "profile": work.join("pictures"), "program": ANTIPHON,
+        "home": alice.home(), "pages": ["/", "/facts", "/peers", "/content", "/charter"],
+        "shots": root().join("docs/images"), "headline": "memory is on",
+        "link": alice.json(&["open", "--print"])["url"],
+    }));
+    assert_eq!(report["complaints"], json!([]));
+}
+
+/// Has a browser opened that only writes down what it was given: the link, and the file that leads to it.
+fn opened(alice: &Machine, work: &Path) -> (String, PathBuf) {
+    let (program, given) = (work.join("xdg-open"), work.join("given"));
+    std::fs::write(
+        &program,
+        format!("#!/bin/sh\nprintf '%s\\n' \"$@\" > {}.part && mv {0}.part {0}\n", given.display()),
+    )
+    .unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", work.display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = alice.command(&["--json", "open"]);
+    command.env("PATH", path).env("DISPLAY", ":99");
+    let answer = finish(command, b"").good().json();
+    assert_eq!(answer["opened"], true, "{answer}");
+    until("the browser was started", || given.exists());
+    let arguments = std::fs::read_to_string(&given).unwrap();
+    std::fs::remove_file(&given).unwrap();
+    let [file] = arguments.lines().collect::<Vec<_>>()[..] else { panic!("{arguments}") };
+    (answer["url"].as_str().unwrap().to_owned(), PathBuf::from(file))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn nobody_else_sees_the_link_that_a_browser_is_given() {
+    let (alice, work) = (Machine::new("alice"), tempfile::tempdir().unwrap());
+    alice.run(&["up", "--detach", "--no-recovery", "--http", "127.0.0.1:0"]).good();
+    for _ in 0..2 {
+        let (link, file) = opened(&alice, work.path());
+        assert!(link.contains("token=") && !file.to_string_lossy().contains("token"), "{link} {}", file.display());
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(std::fs::read_to_string(&file).unwrap().contains(&format!("0; url={link}\"")));
+    }
+    assert_eq!(alice.run(&["doctor"]).code, 0, "{:#?}", alice.run(&["doctor"]));
+}
+
+/// What the script reports.
+fn walk(task: &Value) -> Value {
+    let mut command = Command::new("node");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/walk.mjs"));
+    finish(command, task.to_string().as_bytes()).good().json()
 }
 
 /// What stands on the pages, and what the script is to do with it.
@@ -62,8 +153,8 @@ fn task(alice: &Machine, bob: &Machine, divergence: &str, work: &Path, modules: 
     std::fs::write(work.join("sent.md"), "sent by a browser").unwrap();
     let plan = work.join("plan.md");
     std::fs::write(&plan, "the plan").unwrap();
-    let address = |name: &str| format!("ucxl://planner:{ROLE}@choir:release/{name}.md");
     bob.run(&["content", "put", &address("plan"), plan.to_str().unwrap(), "--as", ROLE]).good();
+    let (link, lead) = opened(alice, work);
     let peer = id_of(&alice.json(&["peers", "list"]), "name", "bob", "peer_id");
     let mut pages: Vec<String> = [
         "/",
@@ -89,13 +180,12 @@ fn task(alice: &Machine, bob: &Machine, divergence: &str, work: &Path, modules: 
         pages.push(format!("/facts/{fact}{rest}"));
     }
     pages.extend([format!("/divergences/{divergence}"), format!("/peers/{peer}"), format!("/incidents/{incident}")]);
-    let bless = std::env::var_os("ANTIPHON_BLESS").is_some();
     json!({
         "modules": modules, "browser": CHROMIUM, "profile": work.join("profile"), "program": ANTIPHON,
         "home": alice.home(), "pages": pages, "fact": fact, "divergence": divergence, "peer": peer,
         "file": work.join("sent.md"), "address": "ucxl://planner:admin@choir:release/sent.md",
-        "shots": bless.then(|| root().join("docs/images")),
-        "link": alice.json(&["open", "--print"])["url"],
+        "deeds": true,
+        "link": link, "lead": lead,
     })
 }
 
@@ -113,10 +203,11 @@ fn a_person_finds_every_page_in_order_and_can_do_what_it_offers() {
     carol.run(&["down"]).good();
     alice.run(&["send", "carol", "waits for you"]).good();
     let work = tempfile::tempdir().unwrap();
+    if std::env::var_os("ANTIPHON_BLESS").is_some() {
+        pictures(&alice, &bob, work.path(), &modules);
+    }
     let task = task(&alice, &bob, &divergence, work.path(), &modules);
-    let mut command = Command::new("node");
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/walk.mjs"));
-    let report = finish(command, task.to_string().as_bytes()).good().json();
+    let report = walk(&task);
     let complaints: Vec<&str> = report["complaints"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
     assert_eq!(report["done"], json!(DEEDS));
