@@ -185,6 +185,7 @@ pages! {
     doctor = "doctor.md",
     first_steps = "first-steps.md",
     forgetting = "forgetting.md",
+    http = "http.md",
     import = "import.md",
     mcp = "mcp.md",
     messages = "messages.md",
