@@ -138,7 +138,7 @@ pub(crate) enum Command {
     Metrics(metrics::MetricsArgs),
     /// Check the log, the signatures and everything derived from them
     Verify(verify::VerifyArgs),
-    /// Connect agents: write it into a client's configuration, or speak MCP on stdin and stdout
+    /// Connect an agent: write its client's configuration, or speak MCP on stdin and stdout
     Mcp(mcp::McpArgs),
     /// Show the whole story with five nodes on this machine, in under a minute
     Demo(demo::DemoArgs),
