@@ -9,9 +9,11 @@
 mod entry;
 mod field;
 mod manifest;
+mod recipients;
 
 pub use entry::{
     CONTENT_TYPE_BYTES_MAX, ENCRYPTED_FOR_MAX, Entry, Error as EntryError, NewEntry, STORED_BYTES_MAX, VERSION_MAX,
 };
 pub use field::{FIELDS_KNOWN, Field};
 pub use manifest::{BLOCK_BYTES, Error as ManifestError, MANIFEST_BYTES_MAX, MANIFEST_CHILDREN_MAX, Manifest, Shape};
+pub use recipients::{LeftOut, LeftOutWhy, Recipient, Recipients, recipients};

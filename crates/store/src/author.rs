@@ -166,6 +166,25 @@ impl Db {
         })
     }
 
+    /// The same, and whatever `with` writes stands or falls with it. `with` learns what became of the drafts, and must
+    /// touch no log.
+    ///
+    /// # Errors
+    /// As [`Self::author`], and what `with` returns.
+    pub fn author_with(
+        &mut self,
+        drafts: &[Draft],
+        now: UnixMillis,
+        random: [u8; 32],
+        with: impl FnOnce(&mut Self, &[Result<Authored, AuthorError>]) -> Result<(), Error>,
+    ) -> Result<Vec<Result<Authored, AuthorError>>, Error> {
+        self.transaction(|db| {
+            let written = db.author(drafts, now, random)?;
+            with(db, &written)?;
+            Ok(written)
+        })
+    }
+
     pub(crate) fn author_one(
         &mut self,
         draft: &Draft,

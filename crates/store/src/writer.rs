@@ -219,11 +219,7 @@ fn run(db: &mut Db, write: Write) -> Done {
 
 fn author(db: &mut Db, drafts: &[Draft], now: UnixMillis, random: [u8; 32], with: Option<With>) -> Written {
     let Some(with) = with else { return db.author(drafts, now, random) };
-    db.transaction(|db| {
-        let written = db.author(drafts, now, random)?;
-        with(db, &written)?;
-        Ok(written)
-    })
+    db.author_with(drafts, now, random, with)
 }
 
 fn refuse(write: Write, error: &Error) {

@@ -1,6 +1,7 @@
 //! What is shown of documents, and why something about one was not done.
 
 use antiphon_core::address::{self, Address, Selector};
+pub use antiphon_core::content::{LeftOut, LeftOutWhy};
 use antiphon_core::event::Provenance;
 use antiphon_core::ids::{EventId, Hash, NodeId};
 use antiphon_core::replication::Health;
@@ -270,26 +271,6 @@ pub struct ContentMetrics {
     pub blobs: u64,
     /// Their bytes.
     pub blob_bytes: u64,
-}
-
-/// Why a role that may read a document is not among those it is encrypted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeftOutWhy {
-    /// Nobody holds it, so nobody ever needed a key of it.
-    NoMembers,
-    /// Whoever holds it was given the key of the creator role itself, and reads it with that.
-    CreatorKey,
-    /// Somebody holds it who has neither.
-    NoKey,
-}
-
-/// A role that may read a document and that it is not encrypted for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Its name.
-    pub role: String,
-    /// Why.
-    pub why: LeftOutWhy,
 }
 
 /// Why something about a document was not done.

@@ -4,10 +4,11 @@
 //! and in words: before anything is encrypted, and before a byte of a ciphertext is fetched.
 
 use antiphon_core::charter::Membership;
-use antiphon_core::ids::{Hash, NodeId};
+use antiphon_core::content::Recipients;
+use antiphon_core::ids::NodeId;
 use antiphon_core::roles::{Authority, Roles};
 
-use crate::api::{ContentError, Error, LeftOut, LeftOutWhy};
+use crate::api::{ContentError, Error};
 use crate::team::TeamState;
 
 /// What the acting node is in its team.
@@ -19,26 +20,6 @@ pub(crate) struct Rights<'a> {
     held: &'a [String],
     /// Whether it is a steward: stewards hold every key.
     steward: bool,
-}
-
-/// One role that a document is encrypted for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Recipient {
-    /// Its name.
-    pub(crate) role: String,
-    /// Which of its keys.
-    pub(crate) epoch: Hash,
-    /// The public half of it.
-    pub(crate) key: String,
-}
-
-/// For whom a document is encrypted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Recipients {
-    /// The creator role first, then the others by name.
-    pub(crate) roles: Vec<Recipient>,
-    /// Roles that may read it and have no key to encrypt with.
-    pub(crate) left_out: Vec<LeftOut>,
 }
 
 impl<'a> Rights<'a> {
@@ -101,38 +82,8 @@ impl<'a> Rights<'a> {
 /// # Errors
 /// [`ContentError::NoKey`] when the role itself has no key that may be used.
 pub(crate) fn recipients(roles: &Roles, membership: &Membership, role: &str) -> Result<Recipients, Error> {
-    let key_of = |name: &str| {
-        membership.role_key(name).map(|key| Recipient {
-            role: name.to_owned(),
-            epoch: key.epoch,
-            key: key.recipient.clone(),
-        })
-    };
-    let own = key_of(role).ok_or_else(|| ContentError::NoKey(role.to_owned()))?;
-    let holders = membership.role_key(role).map(|key| &key.wraps);
-    let holds = |node: &NodeId| holders.is_some_and(|wraps| wraps.contains_key(node));
-    let (mut found, mut left_out) = (vec![own], Vec::new());
-    let readers = roles.names().filter(|name| *name != role && roles.may_read(&[(*name).to_owned()], role));
-    for name in readers {
-        match key_of(name) {
-            Some(recipient) => found.push(recipient),
-            None => left_out.push(LeftOut { role: name.to_owned(), why: why_left_out(membership, name, holds) }),
-        }
-    }
-    Ok(Recipients { roles: found, left_out })
-}
-
-/// `holds` says who was given the key of the creator role.
-fn why_left_out(membership: &Membership, role: &str, holds: impl Fn(&NodeId) -> bool) -> LeftOutWhy {
-    let has = |held: &[String]| held.iter().any(|held| held == role);
-    let mut members = membership.members().filter(|(_, member)| has(&member.grant.roles)).peekable();
-    if members.peek().is_none() {
-        LeftOutWhy::NoMembers
-    } else if members.all(|(node, _)| holds(node)) {
-        LeftOutWhy::CreatorKey
-    } else {
-        LeftOutWhy::NoKey
-    }
+    let found = antiphon_core::content::recipients(roles, membership, role);
+    found.ok_or_else(|| ContentError::NoKey(role.to_owned()).into())
 }
 
 #[cfg(test)]

@@ -9,14 +9,14 @@ use std::io::Read;
 use std::sync::Arc;
 
 use antiphon_core::address::Address;
-use antiphon_core::content::{CONTENT_TYPE_BYTES_MAX, NewEntry};
+use antiphon_core::content::{CONTENT_TYPE_BYTES_MAX, NewEntry, Recipients};
 use antiphon_core::fact::check_label;
 use antiphon_core::trail::{Act, Operation, TrailId};
 use antiphon_store::{Authored, BlobError, Db, Draft, Error as StoreError, Finished, Outcome};
 use antiphon_vault::{document, random};
 use tokio::time::Instant;
 
-use super::policy::{Recipients, Rights, recipients};
+use super::policy::{Rights, recipients};
 use super::spread::pointer_to;
 use crate::api::{ContentError, ContentPlan, ContentStored, Error, LeftOut, NewContent};
 use crate::clock::now;
