@@ -16,6 +16,8 @@
 //! Limits: a holder can lose or withhold what it keeps, and claim to hold what it does not; that shows only when it is
 //! asked for. Whoever wants to be safe asks several.
 
+mod parts;
+
 use std::fmt;
 
 use antiphon_core::cbor::{self, Error};
@@ -23,6 +25,8 @@ use antiphon_core::ids::StoreId;
 use minicbor::Decoder;
 
 use crate::wire::{Fields, Out, read_fields, required};
+
+pub use parts::{Offer, Offers, SMALL_PART_BYTES, are_held, reach};
 
 /// Longest message, in bytes.
 pub const BACKUP_MESSAGE_BYTES_MAX: usize = 1024 * 1024;

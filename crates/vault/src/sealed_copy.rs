@@ -14,8 +14,9 @@
 //! much there is and when it grew.
 
 use antiphon_core::cbor;
-use antiphon_core::event::{HEADER_BYTES_MAX, PAYLOAD_BYTES_MAX};
-use antiphon_core::ids::StoreId;
+use antiphon_core::event::{Event, HEADER_BYTES_MAX, PAYLOAD_BYTES_MAX, Run, verify_run};
+use antiphon_core::ids::{StoreId, TeamId};
+use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::sign::Signature;
 use minicbor::{Decoder, Encoder};
 use zeroize::Zeroizing;
@@ -69,6 +70,12 @@ pub enum Error {
     /// It is not made as a part is.
     #[error("malformed sealed copy: {0}")]
     Malformed(#[from] cbor::Error),
+    /// It was asked for as the part of another range.
+    #[error("it is of another range than it was kept under")]
+    OtherRange,
+    /// An event in it cannot be read.
+    #[error("malformed event in the sealed copy: {0}")]
+    Event(antiphon_core::event::HeaderError),
     /// It cannot be compressed.
     #[error("the copy cannot be compressed: {0}")]
     Compress(std::io::Error),
@@ -211,6 +218,29 @@ pub fn seal(part: &Part, recipient: &str) -> Result<Vec<u8>, Error> {
 pub fn open(key: &NodeKey, sealed: &[u8]) -> Result<Part, Error> {
     check_size("sealed part of a copy", sealed.len(), SEALED_PART_BYTES_MAX)?;
     decode(&key.open_sealed(sealed)?)
+}
+
+/// Opens the part of the local log of `store` that was kept as beginning at `first`, and verifies those of its events
+/// that follow `head`: nothing that a holder says counts by itself.
+///
+/// # Errors
+/// [`Error`] with what is wrong with the part as a whole; what is wrong with its events stands in the run.
+pub fn follow(
+    key: &NodeKey,
+    team: &TeamId,
+    (store, head): (StoreId, Head),
+    first: u64,
+    sealed: &[u8],
+) -> Result<Run, Error> {
+    let part = open(key, sealed)?;
+    if part.store() != store || part.first_seq() != first {
+        return Err(Error::OtherRange);
+    }
+    let held = usize::try_from(head.seq.saturating_sub(first.saturating_sub(1))).unwrap_or(usize::MAX);
+    let parse = |raw: RawEvent| Event::parse(raw.header, raw.payload, raw.signature);
+    let events = part.into_events().into_iter().skip(held).map(parse).collect::<Result<Vec<_>, _>>();
+    let log = LogId::new(store, Stream::Local);
+    Ok(verify_run(team, log, &key.node_id(), head, events.map_err(Error::Event)?))
 }
 
 fn check_size(what: &'static str, got: usize, limit: usize) -> Result<(), Error> {
