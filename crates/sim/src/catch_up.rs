@@ -115,6 +115,9 @@ impl World {
         let same = team(node).is_some() && team(node) == team(peer) && !self.restored;
         let apart = same && rejected.by == By::Us && rejected.reason == Reason::GenomeMismatch;
         need(!apart, Law::NoFalseAlarm, || format!("n{node} and n{peer} hold equal charters and other genomes"))?;
+        if rejected.by == By::Us && rejected.reason == Reason::IdentityMismatch {
+            self.reset_pin(node, peer)?;
+        }
         if rejected.removal.is_some() {
             self.tally.shown_removals += 1;
             let out = self.plan.trust.is_out(node);

@@ -97,6 +97,32 @@ pub enum Class {
     KilledTaking,
     /// A process that was killed in one of these three.
     KillPoint,
+    /// A member that was removed while a partition kept it from hearing of that.
+    RemovedApart,
+    /// A sealed part that a holder said it keeps.
+    PartKept,
+    /// A part for which there was no room within a quota.
+    PartFull,
+    /// A part for which there was no room on a disk.
+    PartDiskFull,
+    /// A part that a holder gave.
+    PartGiven,
+    /// A part that a holder gave as something else.
+    PartSpoiled,
+    /// A part that was refused, and named.
+    DamageNamed,
+    /// A removed member that asked for its parts in vain.
+    FormerRefused,
+    /// A former member whose parts were dropped.
+    PartsDropped,
+    /// A disk that was lost with all that was on it.
+    DiskLost,
+    /// A member that came back by its words.
+    CameBack,
+    /// A member that a person had to take for the same one.
+    PinReset,
+    /// A private event that came back.
+    PrivateBack,
     /// A version that was stored in a world of copies.
     CopyPut,
     /// A version that took the place of another one there.
@@ -175,7 +201,7 @@ pub enum Class {
 
 impl Class {
     /// Every one.
-    pub const ALL: [Self; 83] = [
+    pub const ALL: [Self; 96] = [
         Self::OneWay,
         Self::TwoWay,
         Self::NoLink,
@@ -222,6 +248,19 @@ impl Class {
         Self::KilledDelivering,
         Self::KilledTaking,
         Self::KillPoint,
+        Self::RemovedApart,
+        Self::PartKept,
+        Self::PartFull,
+        Self::PartDiskFull,
+        Self::PartGiven,
+        Self::PartSpoiled,
+        Self::DamageNamed,
+        Self::FormerRefused,
+        Self::PartsDropped,
+        Self::DiskLost,
+        Self::CameBack,
+        Self::PinReset,
+        Self::PrivateBack,
         Self::CopyPut,
         Self::CopyReplaced,
         Self::CopyTakenAway,
@@ -260,6 +299,11 @@ impl Class {
         Self::CopyHealthy,
         Self::CopyDestroyed,
     ];
+
+    /// Whether it happens only where features are drawn.
+    pub fn is_of_swarms(self) -> bool {
+        (Self::RemovedApart..=Self::PrivateBack).contains(&self)
+    }
 
     /// Whether it happens in worlds of copies, and in no others.
     pub fn is_of_copies(self) -> bool {
@@ -360,6 +404,19 @@ impl fmt::Display for Class {
             Self::KilledDelivering => "processes killed while they delivered items",
             Self::KilledTaking => "processes killed while they took items",
             Self::KillPoint => "kill points of outboxes",
+            Self::RemovedApart => "members removed behind a partition",
+            Self::PartKept => "sealed parts kept for others",
+            Self::PartFull => "parts for which a quota had no room",
+            Self::PartDiskFull => "parts for which a disk had no room",
+            Self::PartGiven => "parts that holders gave back",
+            Self::PartSpoiled => "parts that holders gave damaged, swapped, old or overlong",
+            Self::DamageNamed => "parts that were refused and named",
+            Self::FormerRefused => "removed members that asked for their parts in vain",
+            Self::PartsDropped => "former members whose parts were dropped",
+            Self::DiskLost => "disks lost with all that was on them",
+            Self::CameBack => "members back in the team by their words",
+            Self::PinReset => "members that a person had to take for the same ones",
+            Self::PrivateBack => "private events that came back",
             copies => copies.of_copies(),
         })
     }
@@ -397,7 +454,15 @@ impl Exercised {
 
     /// What never happened of what should in federations.
     pub fn missing(&self) -> Vec<Class> {
-        Class::ALL.into_iter().filter(|class| !class.is_of_copies() && self.count(*class) == 0).collect()
+        let due = |class: &Class| !class.is_of_copies() && !class.is_of_swarms();
+        Class::ALL.into_iter().filter(|class| due(class) && self.count(*class) == 0).collect()
+    }
+
+    /// What never happened of what should only where features are drawn.
+    pub fn missing_of_swarms(&self) -> Vec<Class> {
+        // One takes a member that was lost before most had heard of it, the other a disk that is full at the very moment.
+        let due = |class: &Class| class.is_of_swarms() && !matches!(class, Class::PinReset | Class::PartDiskFull);
+        Class::ALL.into_iter().filter(|class| due(class) && self.count(*class) == 0).collect()
     }
 
     /// What never happened of what should in worlds of copies.

@@ -85,6 +85,14 @@ pub enum Law {
     QuotaHolds,
     /// What nobody needs any more is cleared away everywhere.
     RemovedIsFreed,
+    /// What was left with an honest holder within reach comes back to whoever lost its disk.
+    BackedUpComesBack,
+    /// Holders cannot read what they keep.
+    PrivateIsSealed,
+    /// Whoever is no member gets nothing of what is kept.
+    FormerGetNothing,
+    /// A part that is not what was left is named, and never taken.
+    DamageIsNamed,
     /// The database does what it is asked.
     StoreWorks,
 }
@@ -132,6 +140,10 @@ impl fmt::Display for Law {
             Self::OffersAreFew => "few copies are made at once",
             Self::QuotaHolds => "quotas hold",
             Self::RemovedIsFreed => "what was taken away is freed everywhere",
+            Self::BackedUpComesBack => "what an honest member keeps comes back",
+            Self::PrivateIsSealed => "holders cannot read what they keep",
+            Self::FormerGetNothing => "former members get nothing of what is kept",
+            Self::DamageIsNamed => "a damaged part is named and not taken",
             Self::StoreWorks => "the database works",
         })
     }

@@ -28,7 +28,7 @@ const PAGES_UNLIMITED: u32 = u32::MAX - 2;
 
 impl World {
     pub(crate) fn fault(&mut self, fault: Fault) -> Step {
-        if self.calm && !matches!(fault, Fault::Restart(_) | Fault::FreeDisk(_)) {
+        if self.calm && !matches!(fault, Fault::Restart(_) | Fault::FreeDisk(_) | Fault::Return(_)) {
             return Ok(());
         }
         if let Fault::Crash { node, crash, down_ms, looks } = fault
@@ -45,12 +45,15 @@ impl World {
             Fault::Block(from, to) => {
                 self.network.block(from, to);
                 self.outbox.lanes.block(from, to);
+                self.backups.lanes.block(from, to);
             }
             Fault::Unblock(from, to) => {
                 let sent = self.network.unblock(self.at, from, to);
                 self.deliver(sent);
                 let sent = self.outbox.lanes.unblock(self.at, from, to);
                 self.deliver_items(sent);
+                let sent = self.backups.lanes.unblock(self.at, from, to);
+                self.deliver_backups(sent);
             }
             Fault::Cut(a, b) => {
                 self.network.between(a, b).into_iter().for_each(|stream| self.cut(stream, &[(a, b), (b, a)]));
@@ -72,12 +75,15 @@ impl World {
             Fault::FreeDisk(node) => self.free_disk(node)?,
             Fault::Snapshot(node) => self.snapshot(node)?,
             Fault::RollBack(node) => self.restore(node)?,
+            Fault::LoseDisk { node, down_ms } => self.lose_disk(node, down_ms)?,
+            Fault::Return(node) => self.begin_anew(node)?,
             Fault::SetMode(node, mode) => self.set_mode(node, mode)?,
             Fault::Pause(node, peer, pauses) => self.pause(node, peer, pauses)?,
             Fault::Share(node, peer, policy) => self.share(node, peer, policy)?,
             Fault::Line(members) => {
                 self.network.stand_in_line(members);
                 self.outbox.lanes.stand_in_line(members);
+                self.backups.lanes.stand_in_line(members);
             }
             Fault::Leave(node, peer) => {
                 let sessions = self.nodes[node].up.as_ref().map(|up| &up.sessions);
@@ -128,7 +134,7 @@ impl World {
         Ok(())
     }
 
-    fn crash(&mut self, node: usize, crash: Crash) -> Step {
+    pub(crate) fn crash(&mut self, node: usize, crash: Crash) -> Step {
         let life = self.nodes[node].life;
         let next = self.nodes[node].dir.with_file_name(format!("n{node}-{}", life + 1));
         if self.nodes[node].up.is_none() {
@@ -172,7 +178,7 @@ impl World {
 
     /// A node comes back with what its disk has.
     pub(crate) fn restart(&mut self, node: usize) -> Step {
-        if self.nodes[node].up.is_some() || self.nodes[node].life == 0 {
+        if self.nodes[node].up.is_some() || self.nodes[node].life == 0 || self.is_diskless(node) {
             return Ok(());
         }
         self.nodes[node].life += 1;
@@ -233,6 +239,7 @@ impl World {
         let somewhere = self.somewhere(node, &up)?;
         self.model.rolled_back(node, &id, &logs, &somewhere);
         self.outbox_rolled_back(node, &up)?;
+        self.forget_kept(node);
         self.restored = true;
         self.nodes[node].lost_at = Some(self.at);
         self.tally.exercised.add(Class::OlderDisk, 1);
@@ -280,9 +287,12 @@ impl World {
     pub(crate) fn heal(&mut self) -> Step {
         self.calm = true;
         self.note(0, "calm", &[], String::new);
+        (0..self.plan.nodes).try_for_each(|node| self.begin_anew(node))?;
         let sent = self.network.heal(self.at);
         self.deliver(sent);
         self.heal_outboxes()?;
+        let sent = self.backups.lanes.heal(self.at);
+        self.deliver_backups(sent);
         for node in 0..self.plan.nodes {
             self.free_disk(node)?;
             self.restart(node)?;

@@ -33,23 +33,17 @@ impl Plan {
         let calm_at = random.between(60_000, 200_000);
         let hostile = Hostile { lose: random.below(150), double: random.below(150), reorder: random.below(150) };
         let mut plan = Self {
-            nodes: NODES,
             stranger: random.chance(250),
             loss: if random.chance(300) { 0 } else { random.between(1, 250) },
             delay_max_ms: random.between(1, 400),
             hostile: random.chance(250).then_some(hostile),
-            skews: vec![0; NODES],
-            movers: vec![false; NODES],
             starts: (0..NODES).map(|_| random.below(calm_at / 8)).collect(),
-            faults: Vec::new(),
             writes: (0..random.between(15, 50)).map(|_| random.below(calm_at)).collect(),
             lowers: random.chance(100),
             domains: true,
+            erases: true,
             burst: random.chance(20).then(|| random.below(calm_at)),
-            trust: TrustPlan::simple(None),
-            restored: None,
-            equivocator: None,
-            calm_at,
+            ..Self::quiet(NODES, calm_at)
         };
         // Who plays which part.
         let mut parts: Vec<usize> = (1..NODES).collect();
@@ -83,14 +77,14 @@ impl Plan {
         plan
     }
 
-    fn draw_copy(&mut self, random: &mut Random, node: usize) {
+    pub(crate) fn draw_copy(&mut self, random: &mut Random, node: usize) {
         let copied = random.between(self.calm_at / 4, self.calm_at);
         self.restored = Some(node);
         self.faults.push((copied, Fault::Snapshot(node)));
         self.faults.push((random.between(copied, self.calm_at), Fault::RollBack(node)));
     }
 
-    fn draw_equivocator(&mut self, random: &mut Random, node: usize) {
+    pub(crate) fn draw_equivocator(&mut self, random: &mut Random, node: usize) {
         let begins = random.between(self.calm_at / 5, self.calm_at / 2);
         let again = (0..random.below(3)).map(|_| random.between(begins, self.calm_at));
         let at = std::iter::once(begins).chain(again).collect();
@@ -130,6 +124,13 @@ impl Plan {
     fn draw_wild_clocks(&mut self, random: &mut Random) {
         let first = random.index(NODES);
         let (ahead, back, off) = (first, (first + 1) % NODES, (first + 2) % NODES);
+        self.draw_jumps(random, ahead, back);
+        let by = i64::try_from(random.below(2 * DECADE_MS.unsigned_abs())).unwrap_or(0) - DECADE_MS;
+        self.skews[off] = by;
+    }
+
+    /// One clock in the year 2100, for good or for a while; another one that is set back.
+    pub(crate) fn draw_jumps(&mut self, random: &mut Random, ahead: usize, back: usize) {
         let comes = random.below(self.calm_at / 2);
         self.faults.push((comes, Fault::SetClock(ahead, TO_2100_MS)));
         if random.chance(500) {
@@ -137,8 +138,6 @@ impl Plan {
         }
         let by = random.pick(&[-DECADE_MS, -3_600_000, -5_000, TO_1970_MS]).unwrap_or(-DECADE_MS);
         self.faults.push((random.between(self.calm_at / 4, self.calm_at * 3 / 4), Fault::SetClock(back, by)));
-        let by = i64::try_from(random.below(2 * DECADE_MS.unsigned_abs())).unwrap_or(0) - DECADE_MS;
-        self.skews[off] = by;
     }
 
     fn draw_live_modes(&mut self, random: &mut Random, liar: usize) {

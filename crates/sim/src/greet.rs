@@ -164,7 +164,8 @@ impl World {
         (known.store, known.trust, known.gate) = (Some(store), Trust::Verified, true);
         known.out_of_step = false;
         known.reached(at);
-        let renewed = from.is_some_and(|from| self.restored && self.plan.restored == Some(from));
+        let renewed =
+            from.is_some_and(|from| (self.restored && self.plan.restored == Some(from)) || self.lost_its_disk(from));
         need(!moved || renewed, Law::NoFalseAlarm, || format!("n{node} moves the pin of {peer}"))?;
         self.note(node, "verified", &peer.0, || peer.to_string());
         self.tally.handshakes += 1;

@@ -121,7 +121,10 @@ impl World {
         let steward = self.is_steward(node) || self.membership(node).is_some_and(|held| held.is_steward(&id));
         let own = |fact: &FactId| steward || fact.is_by(&id);
         let facts: Vec<FactId> = self.model.shared_facts().filter(own).collect();
-        let Some(fact) = self.random.pick(&facts).filter(|_| self.team(node).is_some()) else { return Ok(()) };
+        let Some(fact) = self.random.pick(&facts).filter(|_| self.team(node).is_some() && !self.comes_back(node))
+        else {
+            return Ok(());
+        };
         let provenance = workload::provenance(&mut self.random);
         self.model.to_erase.insert(fact);
         self.give(node, Job::Author(vec![Draft::Erase { fact, provenance }]));

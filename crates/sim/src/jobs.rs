@@ -276,8 +276,13 @@ impl World {
 
     fn adopt(&mut self, node: usize, joined: Joined) -> Step {
         let (now, random, nonce) = (self.nodes[node].clock(self.at), self.random.bytes(), self.random.bytes());
-        let identity =
-            Identity { node: self.nodes[node].id, name: self.nodes[node].name.clone(), nonce, previous: None };
+        let back = self.comes_back(node);
+        let former: Vec<StoreId> = joined.stores.iter().map(|former| former.store).collect();
+        let previous = joined
+            .stores
+            .first()
+            .map(|former| (former.store, former.heads.iter().map(|(log, head)| (*log, *head)).collect()));
+        let identity = Identity { node: self.nodes[node].id, name: self.nodes[node].name.clone(), nonce, previous };
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let run = |log: antiphon_protocol::join::CharterLog| LogRun {
             log: LogId::new(log.store, Stream::Charter),
@@ -287,13 +292,22 @@ impl World {
         let charter: Vec<LogRun> = joined.charter.into_iter().map(run).collect();
         let moves = up.db.own().is_some();
         let done = if moves {
-            up.db.move_to_team(&identity, &joined.genome, charter, Bring::Shared, now, random)
+            let bring = if back { Bring::None } else { Bring::Shared };
+            up.db.move_to_team(&identity, &joined.genome, charter, bring, now, random)
         } else {
             up.db.adopt_team(&identity, &joined.genome, charter, now, random)
         };
         match done {
             Ok(_) => {
-                self.model.moved(node);
+                if back {
+                    self.came_back(node, former.into_iter());
+                } else {
+                    self.model.moved(node);
+                }
+                if moves {
+                    // What was set for peers was set in the other team.
+                    self.nodes[node].shares.clear();
+                }
                 self.committed(node)?;
                 self.tell(node, Inside::Done(Done::Adopted));
             }
@@ -364,7 +378,7 @@ fn grant_by(
 }
 
 /// Every charter event that is held, log by log.
-fn charter(reader: &Reader<'_>) -> Result<Vec<Event>, antiphon_store::Error> {
+pub(crate) fn charter(reader: &Reader<'_>) -> Result<Vec<Event>, antiphon_store::Error> {
     let mut events = Vec::new();
     for log in reader.logs()?.into_iter().filter(|log| log.log.stream == Stream::Charter) {
         let mut after = 0;

@@ -145,6 +145,9 @@ impl World {
         if self.team(node).is_some_and(|team| team.own.team == ticket.team) {
             return Ok(());
         }
+        if self.lost_its_disk(node) {
+            return if self.comes_back(node) { self.ask_for_place(node) } else { Ok(()) };
+        }
         let again = self.at + crate::greet::REQUEST_TIMEOUT_MS + self.random.below(JOIN_AGAIN_MS);
         self.agenda.put(again, Event::Join(node));
         let (steward, nonce, request) = (ticket.steward, self.random.bytes(), self.network.name());
@@ -223,8 +226,10 @@ impl World {
                     let grant = Grant { roles, wraps, ..self.grant_for(node, joiner, recipient, name) };
                     self.give(node, Job::Grant { request: id, invite, grant });
                 }
-                // Nobody loses a disk and keeps its key in this world.
-                StewardOutput::Gather(_) => {}
+                StewardOutput::Gather(_) => {
+                    let gathered = self.gather(node, from)?;
+                    return self.drive_join(node, id, gathered);
+                }
                 StewardOutput::Send(bytes) => {
                     self.send(Packet { from: node, to: from, body: Body::Response { id, bytes } });
                 }
@@ -239,7 +244,10 @@ impl World {
     fn refused_to_join(&mut self, node: usize, from: usize, refusal: Refusal) -> Step {
         self.note(node, "refuses", &[], || format!("n{from}: {refusal}"));
         let dismissed = self.plan.trust.rich && refusal == Refusal::NotASteward;
-        let fit = !self.is_member(from) || !refusal.is_permanent() || refusal == Refusal::Revoked || dismissed;
+        // Whoever does not know of its grant yet tells a member that comes back no more than a stranger.
+        let unknown = self.lost_its_disk(from) && refusal == Refusal::UnknownTicket;
+        let fit =
+            unknown || !self.is_member(from) || !refusal.is_permanent() || refusal == Refusal::Revoked || dismissed;
         need(fit, Law::NoFalseAlarm, || format!("n{node} refuses n{from}: {refusal}"))
     }
 }

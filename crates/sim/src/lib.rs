@@ -16,6 +16,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod agenda;
+mod backups;
 mod catch_up;
 mod custody;
 mod disk;
@@ -25,6 +26,7 @@ mod exercised;
 mod failure;
 mod faults;
 mod federation_plan;
+mod fresh;
 mod greet;
 mod holdings;
 mod jobs;
@@ -36,6 +38,7 @@ mod node;
 mod options;
 mod outbox;
 mod plan;
+mod plan_trim;
 mod random;
 mod rejoin;
 mod replication;
@@ -43,10 +46,14 @@ mod sabotage;
 mod seal;
 mod sessions;
 mod sharing;
+mod shrink;
 mod stewards;
 mod stranger;
+mod swarm;
+mod swarm_plan;
 mod thief;
 mod trace;
+mod trim;
 mod trust_plan;
 mod trust_verdict;
 mod verdict;
@@ -56,5 +63,8 @@ mod world;
 
 pub use exercised::{Class, Exercised};
 pub use failure::{Failure, Law};
-pub use options::{Options, Sabotage, Worlds};
+pub use options::{Drawing, Options, Sabotage, Worlds};
+pub use shrink::{Bounds, NothingBreaks, Shrunk, Size, shrink, size};
+pub use swarm::{Coverage, FEATURES_WORLDS, Feature, MEETINGS_WORLDS, Swarm};
+pub use trim::{Dropped, Kind, Trim};
 pub use world::{Summary, run};

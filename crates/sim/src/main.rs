@@ -4,9 +4,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use antiphon_sim::{Class, Failure, Options, Sabotage, Summary, Worlds, run};
+use antiphon_sim::{
+    Bounds, Class, Coverage, Drawing, Failure, Feature, Options, Sabotage, Size, Summary, Swarm, Trim, Worlds, run,
+    shrink,
+};
 use clap::{Parser, ValueEnum};
 
 /// Worlds between two lines of progress.
@@ -43,9 +46,37 @@ struct Args {
     /// Go on after a world that failed.
     #[arg(long)]
     keep_going: bool,
-    /// Write every step to standard error.
+    /// Write every step to standard error, and which features were drawn.
     #[arg(long)]
     verbose: bool,
+    /// How seeds draw their worlds: 1 a little of everything, as seeds that were kept do; 2 some features and not others.
+    /// Mixed worlds draw 2 and all others 1 unless it is said.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=2))]
+    drawing: Option<u8>,
+    /// Features that are off, with commas between them; an unknown name lists all.
+    #[arg(long, value_parser = Swarm::parse)]
+    without: Option<Swarm>,
+    /// What is left out of the plan of a seed, as `--shrink` says it.
+    #[arg(long, value_parser = dropped)]
+    drop: Option<Trim>,
+    /// Members at most.
+    #[arg(long)]
+    nodes: Option<usize>,
+    /// When everything heals at the latest, in milliseconds.
+    #[arg(long)]
+    calm: Option<u64>,
+    /// Changes what happens by chance while a world runs.
+    #[arg(long, default_value_t = 0)]
+    salt: u64,
+    /// Make the first world that fails as small as can be found, print what replays it, and its steps.
+    #[arg(long)]
+    shrink: bool,
+    /// Longest time that is spent on that, in seconds.
+    #[arg(long, default_value_t = 120)]
+    shrink_seconds: u64,
+    /// Most worlds that are tried for that.
+    #[arg(long, default_value_t = 1_000)]
+    shrink_attempts: u64,
 }
 
 /// Which worlds the seeds mean.
@@ -71,21 +102,47 @@ impl Args {
             Kind::Free => Worlds::Free,
             Kind::Replication => Worlds::Replication,
         };
-        Options { seed, verbose: self.verbose, worlds, forks: self.forks, sabotage: self.sabotage }
-    }
-
-    /// What else makes the same worlds of the same seeds.
-    fn flags(&self) -> String {
-        let worlds = match self.options(0).worlds {
-            Worlds::Mixed => "",
-            Worlds::Federation => " --worlds federation",
-            Worlds::Free => " --worlds free",
-            Worlds::Replication => " --worlds replication",
+        let mixed = worlds == Worlds::Mixed && !self.forks;
+        let drawing = match self.drawing {
+            Some(2) => Drawing::Swarm,
+            None if mixed => Drawing::Swarm,
+            _ => Drawing::Full,
         };
-        let forks = if self.forks { " --forks" } else { "" };
-        let sabotage = self.sabotage.map(|sabotage| format!(" --sabotage {sabotage:?}")).unwrap_or_default();
-        format!("{worlds}{forks}{sabotage}")
+        let trim = Trim {
+            off: self.without.unwrap_or_default(),
+            nodes: self.nodes.unwrap_or(0),
+            calm_ms: self.calm.unwrap_or(0),
+            salt: self.salt,
+            ..self.drop.unwrap_or_default()
+        };
+        let (verbose, forks, sabotage) = (self.verbose, self.forks, self.sabotage);
+        Options { seed, verbose, worlds, forks, sabotage, drawing, trim }
     }
+}
+
+/// The command that replays a world.
+fn replay(options: &Options) -> String {
+    let worlds = match options.worlds {
+        Worlds::Mixed => "",
+        Worlds::Federation => " --worlds federation",
+        Worlds::Free => " --worlds free",
+        Worlds::Replication => " --worlds replication",
+    };
+    let drawing = match options.drawing {
+        Drawing::Full => 1,
+        Drawing::Swarm => 2,
+    };
+    let forks = if options.forks { " --forks" } else { "" };
+    let sabotage = options.sabotage.map(|sabotage| format!(" --sabotage {sabotage:?}")).unwrap_or_default();
+    let (seed, trim) = (options.seed, options.trim);
+    format!(
+        "cargo run -p antiphon-sim --release -- --seeds 1 --from {seed}{worlds} --drawing {drawing}{forks}{sabotage}{trim}"
+    )
+}
+
+fn dropped(text: &str) -> Result<Trim, String> {
+    let mut trim = Trim::default();
+    trim.drop_all(text).map(|()| trim)
 }
 
 fn sabotage(name: &str) -> Result<Sabotage, String> {
@@ -96,6 +153,7 @@ fn sabotage(name: &str) -> Result<Sabotage, String> {
 #[derive(Default)]
 struct Results {
     total: Summary,
+    coverage: Coverage,
     failures: Vec<Failure>,
 }
 
@@ -124,7 +182,10 @@ fn simulate(args: &Args) -> io::Result<bool> {
                     let result = run(args.options(seed));
                     let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     match result {
-                        Ok(summary) => results.total = add(&results.total, &summary),
+                        Ok(summary) => {
+                            results.coverage.add(&summary);
+                            results.total = add(&results.total, &summary);
+                        }
                         Err(failure) => {
                             stop.store(!args.keep_going, Ordering::Relaxed);
                             results.failures.push(failure);
@@ -142,20 +203,18 @@ fn simulate(args: &Args) -> io::Result<bool> {
     let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     results.failures.sort_by_key(|failure| failure.seed);
     report(args, &results, begun.elapsed().as_secs_f64())?;
-    let idle = report_classes(args, &results.total)?;
+    let idle = report_classes(args, &results.total)? | report_features(args, &results.coverage)?;
+    if let Some(failure) = results.failures.first().filter(|_| args.shrink) {
+        make_smaller(args, args.options(failure.seed))?;
+    }
     Ok(results.failures.is_empty() && !idle)
 }
 
 fn report(args: &Args, results: &Results, seconds: f64) -> io::Result<()> {
     let (mut out, total) = (io::stdout().lock(), &results.total);
-    let flags = args.flags();
     for failure in &results.failures {
         writeln!(out, "seed {} FAILED {failure}", failure.seed)?;
-        writeln!(
-            out,
-            "  replay: cargo run -p antiphon-sim --release -- --seeds 1 --from {}{flags} --verbose",
-            failure.seed
-        )?;
+        writeln!(out, "  replay: {} --verbose", replay(&args.options(failure.seed)))?;
     }
     let worlds = total.worlds;
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -207,6 +266,7 @@ fn report_classes(args: &Args, total: &Summary) -> io::Result<bool> {
     }
     let enough = |worlds: u64| worlds > 0 && total.worlds >= CLASSES_SEEDS;
     let mut idle = if enough(worlds) { total.exercised.missing() } else { Vec::new() };
+    idle.extend(if enough(total.swarms) { total.exercised.missing_of_swarms() } else { Vec::new() });
     idle.extend(if enough(copies) { total.exercised.missing_of_copies() } else { Vec::new() });
     for class in &idle {
         writeln!(out, "NEVER HAPPENED in {} worlds, so nothing is proved about it: {class}", args.seeds)?;
@@ -217,6 +277,52 @@ fn report_classes(args: &Args, total: &Summary) -> io::Result<bool> {
         writeln!(out, "ONLY {killed} processes were killed in the middle of an outbox, {wanted} must be")?;
     }
     Ok(!idle.is_empty() || spared)
+}
+
+/// Says which features were drawn and met. Returns whether one never did that should have.
+fn report_features(args: &Args, coverage: &Coverage) -> io::Result<bool> {
+    let mut out = io::stdout().lock();
+    if coverage.worlds() == 0 {
+        return Ok(false);
+    }
+    writeln!(
+        out,
+        "  {} worlds with some features and not others; drawn, and met somebody, in so many",
+        coverage.worlds()
+    )?;
+    for feature in Feature::ALL {
+        let (drawn, met) = coverage.count(feature);
+        writeln!(out, "  {drawn:>9} {met:>7} {feature}")?;
+    }
+    if let Some((one, other, worlds)) = coverage.rarest() {
+        writeln!(out, "  of {} pairs {one} and {other} met least, in {worlds} worlds", coverage.pairs())?;
+    }
+    let missing = coverage.missing();
+    for what in &missing {
+        writeln!(out, "NEVER HAPPENED in {} worlds, so nothing is proved about it: {what}", args.seeds)?;
+    }
+    Ok(!missing.is_empty())
+}
+
+/// Makes a failing world smaller, and shows its steps.
+fn make_smaller(args: &Args, options: Options) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let bounds =
+        Bounds { attempts: args.shrink_attempts, time: Duration::from_secs(args.shrink_seconds), ..Bounds::default() };
+    let shrunk = match shrink(options, bounds) {
+        Ok(shrunk) => shrunk,
+        Err(nothing) => return writeln!(out, "  {nothing}"),
+    };
+    let words = |size: &Size| {
+        let Size { nodes, features, things, calm_ms } = size;
+        format!("{nodes} members, {features} features, {things} faults and acts, {calm_ms} ms")
+    };
+    writeln!(out, "  made smaller in {} worlds: {}", shrunk.attempts, shrunk.failure)?;
+    writeln!(out, "  from {} to {}", words(&shrunk.before), words(&shrunk.after))?;
+    writeln!(out, "  replay: {} --verbose", replay(&shrunk.options))?;
+    // Its steps go to standard error, as those of any world do.
+    let _failed_again = run(Options { verbose: true, ..shrunk.options });
+    Ok(())
 }
 
 fn add(a: &Summary, b: &Summary) -> Summary {
@@ -247,6 +353,8 @@ fn add(a: &Summary, b: &Summary) -> Summary {
         shown_removals: a.shown_removals + b.shown_removals,
         federations: a.federations + b.federations,
         copies: a.copies + b.copies,
+        swarms: a.swarms + b.swarms,
+        swarm: None,
         missing_bytes: a.missing_bytes + b.missing_bytes,
         moved_bytes: a.moved_bytes + b.moved_bytes,
         exercised: a.exercised.and(&b.exercised),

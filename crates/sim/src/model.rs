@@ -220,6 +220,18 @@ impl Model {
         self.committed.remove(&node);
     }
 
+    /// A node's disk is gone: of what it wrote it is owed what stands `somewhere`, and the events that others have heard.
+    pub(crate) fn disk_lost(&mut self, node: usize, somewhere: &BTreeMap<FactId, Stream>, heard: &BTreeSet<EventId>) {
+        self.receipts.remove(&node);
+        self.acknowledged.retain(|write| write.node != node || heard.contains(&write.event));
+        self.remembered.retain(|(of, _), fact| *of != node || somewhere.contains_key(fact));
+        self.shared.retain(|fact| somewhere.get(fact) != Some(&Stream::Local));
+        self.erased_by.remove(&node);
+        self.wanted.retain(|(of, _)| *of != node);
+        self.local.retain(|_, local| local.node != node || local.stays);
+        self.committed.remove(&node);
+    }
+
     /// A node is thrown away with all it held.
     pub(crate) fn forget(&mut self, node: usize) {
         self.committed.remove(&node);

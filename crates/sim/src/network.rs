@@ -14,6 +14,7 @@ use crate::random::Random;
 pub(crate) enum Protocol {
     Handshake,
     Join,
+    Backup,
 }
 
 /// What a message is.
@@ -170,6 +171,11 @@ impl Network {
 
     fn is_cut(&self, from: usize, to: usize) -> bool {
         self.blocked.get(&(from, to)).is_some_and(|times| *times > 0)
+    }
+
+    /// Whether a partition keeps what the one says from the other.
+    pub(crate) fn is_apart(&self, from: usize, to: usize) -> bool {
+        self.is_cut(from, to)
     }
 
     fn is_blocked(&self, from: usize, to: usize) -> bool {

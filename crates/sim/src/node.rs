@@ -19,6 +19,7 @@ use antiphon_protocol::ticket::Ticket;
 use antiphon_store::{Db, Options, Own, Reader};
 use antiphon_vault::NodeKey;
 
+use crate::backups::Backing;
 use crate::failure::Step;
 use crate::outbox::Outbox;
 use crate::plan::Policy;
@@ -84,6 +85,8 @@ pub(crate) struct Up {
     pub(crate) rechecks: BTreeSet<usize>,
     /// What waits for other members, and comes from them.
     pub(crate) outbox: Option<Box<Outbox>>,
+    /// What it leaves with others, and takes back.
+    pub(crate) backing: Backing,
 }
 
 /// A request of ours that waits.
@@ -230,6 +233,7 @@ fn charter_of(clock: &NodeClock) -> NodeClock {
 impl Up {
     /// Opens the database of a directory and forgets everything else.
     pub(crate) fn start(dir: &Path, key: &Arc<NodeKey>) -> Step<Self> {
+        crate::fresh::begin(dir)?;
         let signer: Arc<dyn Signer> = key.clone();
         let db = Db::open(dir, Options { durable: false }, Some(signer))?;
         let mut up = Self {
@@ -248,6 +252,7 @@ impl Up {
             rejoin: Rejoin::default(),
             rechecks: BTreeSet::new(),
             outbox: None,
+            backing: Backing::default(),
         };
         up.read_all()?;
         up.rejoin = Rejoin::new(up.db.reader().own_log()?);

@@ -1,5 +1,7 @@
 //! How to run a world.
 
+use crate::trim::Trim;
+
 /// How to run a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
@@ -13,6 +15,20 @@ pub struct Options {
     pub forks: bool,
     /// What is broken on purpose, to see that it is noticed.
     pub sabotage: Option<Sabotage>,
+    /// How a seed draws its world.
+    pub drawing: Drawing,
+    /// What is left out of the world that the seed says.
+    pub trim: Trim,
+}
+
+/// How a seed draws its world. A seed that was kept keeps the drawing with which it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Drawing {
+    /// Every world has a little of everything.
+    #[default]
+    Full,
+    /// Every world has some features, and not others.
+    Swarm,
 }
 
 /// Which worlds a seed may mean.
@@ -47,7 +63,7 @@ impl Options {
     }
 
     /// Whether this seed means a world of copies.
-    pub(crate) fn is_replication(&self) -> bool {
+    pub fn is_replication(&self) -> bool {
         match self.worlds {
             Worlds::Mixed => !self.forks && self.seed % SEEDS == REPLICATION,
             Worlds::Replication => true,
@@ -135,13 +151,27 @@ pub enum Sabotage {
     IgnoreQuota,
     /// What nobody needs is not cleared away.
     KeepUnneeded,
+    /// Parts are left with holders as they are.
+    LeaveOpen,
+    /// Parts are sealed to their holders.
+    SealToHolder,
+    /// Holders say that they keep a part, and do not.
+    ForgetParts,
+    /// Holders serve whoever asks.
+    ServeFormer,
+    /// Holders keep more than their quotas.
+    KeepTooMuch,
+    /// Nobody says that a part was damaged.
+    HideDamage,
+    /// Who did not answer once is not asked again what it keeps.
+    AskOnce,
     /// Something happens at a time that the seed does not decide.
     OutsideChance,
 }
 
 impl Sabotage {
     /// Every one.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 46] = [
         Self::LoseWrites,
         Self::RollBack,
         Self::SpoilPages,
@@ -180,6 +210,13 @@ impl Sabotage {
         Self::OfferMore,
         Self::IgnoreQuota,
         Self::KeepUnneeded,
+        Self::LeaveOpen,
+        Self::SealToHolder,
+        Self::ForgetParts,
+        Self::ServeFormer,
+        Self::KeepTooMuch,
+        Self::HideDamage,
+        Self::AskOnce,
         Self::OutsideChance,
     ];
 }

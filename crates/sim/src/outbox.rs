@@ -43,6 +43,7 @@ use crate::options::Sabotage;
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::trace::Trace;
+use crate::trim::Kind;
 use crate::world::World;
 
 pub(crate) use hand::Hand;
@@ -138,7 +139,7 @@ impl Outboxes {
 impl World {
     /// Whether a node puts things down for others and takes what they put down.
     fn has_outbox(&self, node: usize) -> bool {
-        node < self.plan.nodes && !self.is_equivocator(node)
+        self.plan.outbox && node < self.plan.nodes && !self.is_equivocator(node)
     }
 
     /// What a node is in the team that all of them come to.
@@ -162,7 +163,12 @@ impl World {
     /// Schedules everything that is known before the world begins.
     pub(crate) fn schedule_outbox(&mut self) {
         let hands = hand::draw(&mut self.outbox.random, &self.plan);
-        hands.into_iter().for_each(|(at, hand)| self.agenda.put(at, Event::Outbox(Happening::Hand(hand))));
+        let (plan, trim) = (self.plan.outbox, self.options.trim);
+        let hands = hands
+            .into_iter()
+            .enumerate()
+            .filter(|(place, (_, hand))| plan && (hand.last || !trim.drops(Kind::Hand, *place)));
+        hands.map(|(_, hand)| hand).for_each(|(at, hand)| self.agenda.put(at, Event::Outbox(Happening::Hand(hand))));
     }
 
     pub(crate) fn outbox_happens(&mut self, happening: Happening) -> Step {

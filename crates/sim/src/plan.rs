@@ -2,8 +2,10 @@
 
 use antiphon_protocol::sync::Mode;
 
+use crate::backups::BackupPlan;
 use crate::federation_plan::Equivocator;
 use crate::random::Random;
+use crate::swarm::Swarm;
 use crate::trust_plan::TrustPlan;
 
 /// Fewest and most nodes of the team.
@@ -57,6 +59,10 @@ pub(crate) enum Fault {
     Snapshot(usize),
     /// A node goes down and comes back with the copy: it has forgotten what it signed since then.
     RollBack(usize),
+    /// A node's disk is lost with all that was on it; so many milliseconds later its owner begins anew with its words.
+    LoseDisk { node: usize, down_ms: u64 },
+    /// That time has come.
+    Return(usize),
     /// A node sends and takes shared events, or does not.
     SetMode(usize, Mode),
     /// A node says goodbye to another one.
@@ -113,26 +119,66 @@ pub(crate) struct Plan {
     pub(crate) lowers: bool,
     /// Whether facts have domains.
     pub(crate) domains: bool,
+    /// Whether facts are forgotten for good.
+    pub(crate) erases: bool,
+    /// Whether documents are stored and taken away.
+    pub(crate) documents: bool,
+    /// Whether members put things down for each other.
+    pub(crate) outbox: bool,
+    /// Who keeps sealed copies for whom.
+    pub(crate) backups: Option<BackupPlan>,
     /// When a batch of several pages is written.
     pub(crate) burst: Option<u64>,
     /// What happens to the charter.
     pub(crate) trust: TrustPlan,
     /// A node whose disk is replaced by an older copy.
     pub(crate) restored: Option<usize>,
+    /// A node whose disk is lost.
+    pub(crate) lost: Option<usize>,
     /// A member that signs two branches of its log.
     pub(crate) equivocator: Option<Equivocator>,
     /// When everything heals.
     pub(crate) calm_at: u64,
+    /// Which features were drawn, where they were.
+    pub(crate) swarm: Option<Swarm>,
 }
 
 impl Plan {
+    /// A world in which nothing happens.
+    pub(crate) fn quiet(nodes: usize, calm_at: u64) -> Self {
+        Self {
+            nodes,
+            stranger: false,
+            loss: 0,
+            delay_max_ms: 20,
+            hostile: None,
+            skews: vec![0; nodes],
+            movers: vec![false; nodes],
+            starts: vec![0; nodes],
+            faults: Vec::new(),
+            writes: Vec::new(),
+            lowers: false,
+            domains: false,
+            erases: false,
+            documents: true,
+            outbox: true,
+            backups: None,
+            burst: None,
+            trust: TrustPlan::simple(None),
+            restored: None,
+            lost: None,
+            equivocator: None,
+            calm_at,
+            swarm: None,
+        }
+    }
+
     /// The plan of a seed.
     pub(crate) fn draw(random: &mut Random, seed: u64, forks: bool) -> Self {
         let count = random.between(NODES.0, NODES.1);
         let nodes = usize::try_from(count).unwrap_or(3);
         let calm_at = random.between(20_000, 240_000);
         let mut plan = Self {
-            nodes,
             stranger: random.chance(400),
             loss: if random.chance(300) { 0 } else { random.between(1, 300) },
             delay_max_ms: random.between(1, 500),
@@ -141,20 +187,14 @@ impl Plan {
                 double: random.below(200),
                 reorder: random.below(200),
             }),
-            skews: vec![0; nodes],
             movers: (0..nodes).map(|node| node > 0 && random.chance(150)).collect(),
             starts: (0..nodes).map(|_| random.below(calm_at / 4)).collect(),
-            faults: Vec::new(),
-            writes: Vec::new(),
             lowers: random.chance(150),
-            domains: false,
             burst: random.chance(30).then(|| random.below(calm_at)),
             trust: TrustPlan::simple(
                 random.chance(300).then(|| (random.between(calm_at / 4, calm_at), 1 + random.index(nodes - 1))),
             ),
-            restored: None,
-            equivocator: None,
-            calm_at,
+            ..Self::quiet(nodes, calm_at)
         };
         plan.writes = (0..random.between(5, 60)).map(|_| random.below(calm_at)).collect();
         plan.draw_clocks(random);

@@ -17,6 +17,8 @@ use crate::random::Random;
 
 /// How human-readable age recipients begin.
 const RECIPIENT_PREFIX: &str = "age";
+/// Bytes of a chunk, each of which is encrypted by itself.
+const CHUNK_BYTES: usize = 64 * 1024;
 /// What stands before the secret in a wrap, as the vault names it.
 pub(crate) const WRAP_KIND: &[u8] = b"antiphon/wrap/1\n";
 /// What stands before the secret of an older key.
@@ -42,6 +44,11 @@ pub(crate) fn seal_secret(kind: &[u8], secret: [u8; 32], to: &str, random: &mut 
     seal(to, &[kind, &secret].concat(), random)
 }
 
+/// Seals any bytes to a recipient.
+pub(crate) fn seal_bytes(to: &str, plaintext: &[u8], random: &mut Random) -> Step<Vec<u8>> {
+    seal(to, plaintext, random)
+}
+
 fn seal(to: &str, plaintext: &[u8], random: &mut Random) -> Step<Vec<u8>> {
     let (_, public) = bech32::decode(to).map_err(broken)?;
     let public: [u8; 32] = public.try_into().map_err(|_| broken("not an age recipient"))?;
@@ -58,10 +65,17 @@ fn seal(to: &str, plaintext: &[u8], random: &mut Random) -> Step<Vec<u8>> {
     );
     let mac = Hmac::<Sha256>::new_from_slice(&derive(&file_key, &[], b"header")?).map_err(broken)?;
     let mac = mac.chain_update(header.as_bytes()).finalize().into_bytes();
-    // One chunk, which is the last.
-    let mut counter = [0; 12];
-    counter[11] = 1;
-    let payload = encrypt(&derive(&file_key, &nonce, b"payload")?, &counter, plaintext)?;
+    let (key, mut payload) = (derive(&file_key, &nonce, b"payload")?, Vec::new());
+    let chunks = plaintext.len().div_ceil(CHUNK_BYTES).max(1);
+    for number in 0..chunks {
+        let from = number * CHUNK_BYTES;
+        let chunk = &plaintext[from..plaintext.len().min(from + CHUNK_BYTES)];
+        // Eleven bytes count the chunks, and one says which is the last.
+        let mut counter = [0; 12];
+        counter[3..11].copy_from_slice(&(number as u64).to_be_bytes());
+        counter[11] = u8::from(number + 1 == chunks);
+        payload.extend(encrypt(&key, &counter, chunk)?);
+    }
     let header = format!("{header} {}\n", BASE64_NOPAD.encode(&mac));
     Ok([header.as_bytes(), &nonce, &payload].concat())
 }
@@ -98,5 +112,9 @@ mod tests {
         let older = opened.open_previous(&previous, &recipient(old).unwrap()).unwrap();
         assert_eq!(older.recipient(), recipient(old).unwrap());
         assert_eq!(wrap.len(), antiphon_vault::role::WRAP_BYTES_MAX);
+        for len in [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES] {
+            let sealed = seal_bytes(&bob.age_recipient(), &vec![7; len], &mut random).unwrap();
+            assert_eq!(bob.open_sealed(&sealed).unwrap().len(), len);
+        }
     }
 }

@@ -13,6 +13,7 @@ use antiphon_core::state::Verdict;
 use antiphon_store::Draft;
 
 use crate::agenda::Event;
+use crate::exercised::Class;
 use crate::failure::Step;
 use crate::jobs::Job;
 use crate::joining::LONG_LIFE_MS;
@@ -219,6 +220,8 @@ impl World {
             let compromised = planned.and_then(|removal| removal.compromised);
             let compromised = compromised.unwrap_or_else(|| self.trust_random.chance(300));
             self.note(by, "revoke", &[], || format!("n{node}"));
+            let apart = self.network.is_apart(by, node);
+            self.tally.exercised.add(Class::RemovedApart, u64::from(apart));
             let draft = self.removal_of(by, id, compromised)?;
             self.write_charter(by, draft.into_iter().collect());
         }

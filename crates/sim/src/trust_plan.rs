@@ -96,6 +96,30 @@ impl TrustPlan {
         Some(plan)
     }
 
+    /// Several stewards, and perhaps a thief among them; who else is removed is said elsewhere.
+    pub(crate) fn swarm(random: &mut Random, nodes: usize, calm_at: u64, thief: bool) -> Self {
+        let founders = if thief && nodes > 3 { 3 } else { 1 + random.index(nodes.min(3)) };
+        let mut plan = Self {
+            founders,
+            threshold: random.chance(250).then(|| 1 + random.index(founders)),
+            anchor: random.index(founders),
+            rich: true,
+            acts: (0..random.between(1, ACTS_MAX)).map(|_| random.below(calm_at)).collect(),
+            seals: (0..random.between(SEALS.0, SEALS.1)).map(|_| random.between(calm_at / 4, calm_at)).collect(),
+            ..Self::simple(None)
+        };
+        if thief && founders == 3 {
+            plan.draw_thief(random, calm_at);
+        }
+        plan
+    }
+
+    /// Somebody is removed as well.
+    pub(crate) fn remove(&mut self, random: &mut Random, at: u64, node: usize, judged: bool) {
+        let compromised = judged.then(|| random.chance(300));
+        self.removals.push(Removal { at, node, compromised });
+    }
+
     fn draw_thief(&mut self, random: &mut Random, calm_at: u64) {
         let others: Vec<usize> = (0..self.founders).filter(|node| *node != self.anchor).collect();
         let Some(node) = random.pick(&others) else { return };

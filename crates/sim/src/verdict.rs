@@ -44,7 +44,8 @@ impl World {
     fn is_settled(&self) -> bool {
         let honest = self.honest();
         let quiet = self.is_even(&honest) && !self.agenda.is_working();
-        quiet && matches!(self.is_rejoining(&honest), Ok(false)) && matches!(self.owed(&honest), Ok(None))
+        let back = matches!(self.has_all_back(), Ok(true));
+        quiet && back && matches!(self.is_rejoining(&honest), Ok(false)) && matches!(self.owed(&honest), Ok(None))
     }
 
     /// Whether somebody has own events that wait to be written again and can be.
@@ -98,6 +99,7 @@ impl World {
     pub(crate) fn unrest(&self) -> Law {
         let honest = self.honest();
         match () {
+            () if !matches!(self.has_all_back(), Ok(true)) => Law::BackedUpComesBack,
             () if !self.is_even(&honest) => Law::Converges,
             () if !matches!(self.is_rejoining(&honest), Ok(false)) => Law::RestoredWrites,
             () if !matches!(self.owed(&honest), Ok(None)) => Law::TextsCome,
@@ -156,8 +158,9 @@ impl World {
         let state = self.check_state(&honest).and_then(|_| self.check_facts(&honest)).err();
         let state = state.map(|broken| broken.1).unwrap_or_default();
         format!(
-            "of {honest:?} {}; {verdicts:?}; {state}; {owed}; members {members:?}{charter}; working {}",
+            "of {honest:?} {}; {verdicts:?}; {state}; {owed}; members {members:?}{charter}{}; working {}",
             apart.join(", "),
+            self.explain_loss(),
             self.agenda.is_working()
         )
     }
@@ -199,7 +202,8 @@ impl World {
         self.check_store(&honest, hash)?;
         // Once more, since one of them has built anew what it derives from its logs.
         self.check_documents(&honest)?;
-        self.check_erased(&honest)
+        self.check_erased(&honest)?;
+        self.judge_backups()
     }
 
     fn check_state(&self, honest: &[usize]) -> Step<Hash> {

@@ -31,7 +31,7 @@ const REPEAT_MS: u64 = 5_000;
 impl World {
     /// Somebody wants something written.
     pub(crate) fn write(&mut self) -> Step {
-        if self.plan.domains && self.random.chance(ERASURES) {
+        if self.plan.erases && self.random.chance(ERASURES) {
             self.erase()?;
         }
         let node = self.random.index(self.plan.nodes);
@@ -60,7 +60,8 @@ impl World {
     }
 
     fn give_drafts(&mut self, node: usize, drafts: Vec<Draft>) {
-        if self.team(node).is_none() {
+        // Whoever waits for its place in the team needs an empty home.
+        if self.team(node).is_none() || self.comes_back(node) {
             return;
         }
         // A client that gets no answer says the same again, under the same key.
@@ -92,7 +93,8 @@ impl World {
                 return draft.clone();
             }
         }
-        if self.random.chance(DOCUMENTS)
+        if self.plan.documents
+            && self.random.chance(DOCUMENTS)
             && let Some(document) = self.document()
         {
             return document;

@@ -1,7 +1,6 @@
 //! A world: the nodes of one seed, their network and their time.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use antiphon_core::ids::NodeId;
@@ -10,6 +9,7 @@ use antiphon_vault::{NodeKey, Phrase};
 use tempfile::TempDir;
 
 use crate::agenda::{Agenda, Event, Inside};
+use crate::backups::Backups;
 use crate::equivocator::Twin;
 use crate::exercised::{Class, Exercised};
 use crate::failure::{Broken, Failure, Law, Step};
@@ -18,20 +18,24 @@ use crate::keyring::Keys;
 use crate::model::Model;
 use crate::network::{Body, Network, Packet, Protocol, Sent};
 use crate::node::{Node, Up};
-use crate::options::{Options, Sabotage};
+use crate::options::{Drawing, Options, Sabotage};
 use crate::outbox::Outboxes;
 use crate::plan::Plan;
 use crate::random::Random;
+use crate::swarm::Swarm;
 use crate::trace::Trace;
 
 /// Names of the nodes; the last one is the stranger's.
-const NAMES: [&str; 8] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"];
+const NAMES: [&str; 12] =
+    ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "niaj"];
 /// Time between two looks whether all is quiet, in milliseconds.
 const LOOK_MS: u64 = 1_000;
 /// Sets the stream of what happens to the charter apart from the others of a seed.
 const TRUST_STREAM: u64 = 0x6b65_7973_2121_2121;
 /// Longest time from the calm until all must be quiet, in milliseconds.
 const HEAL_MS_MAX: u64 = 20 * 60 * 1_000;
+/// Where a salt changes a seed.
+const SALT_BITS: u32 = 40;
 /// Most steps of a world; one that takes more is busy for ever.
 const STEPS_MAX: u64 = 3_000_000;
 
@@ -90,12 +94,16 @@ pub struct Summary {
     pub federations: u64,
     /// Worlds of copies.
     pub copies: u64,
+    /// Worlds with some features and not others.
+    pub swarms: u64,
     /// Bytes that were missing where copies were made.
     pub missing_bytes: u64,
     /// Bytes that moved for them.
     pub moved_bytes: u64,
     /// What faults really happened.
     pub exercised: Exercised,
+    /// Which features were drawn, where they were.
+    pub swarm: Option<Swarm>,
 }
 
 /// See the module.
@@ -128,6 +136,8 @@ pub(crate) struct World {
     pub(crate) marks: BTreeMap<usize, Vec<u64>>,
     /// What waits for members that cannot be reached.
     pub(crate) outbox: Outboxes,
+    /// What members keep for each other.
+    pub(crate) backups: Backups,
     pub(crate) dir: TempDir,
 }
 
@@ -148,22 +158,32 @@ pub fn run(options: Options) -> Result<Summary, Failure> {
     }
 }
 
+/// What the seed of these options plans.
+pub(crate) fn planned(options: Options) -> Plan {
+    plan(options, &mut Random::new(options.seed))
+}
+
+fn plan(options: Options, random: &mut Random) -> Plan {
+    let plan = match options.drawing {
+        Drawing::Swarm => Plan::swarm(options.seed, Swarm::draw(options.seed).minus(options.trim.off)).0,
+        Drawing::Full if options.is_federation() => Plan::federation(options.seed),
+        Drawing::Full => Plan::draw(random, options.seed, options.forks),
+    };
+    let stranger = plan.stranger || options.sabotage == Some(Sabotage::TrustStranger);
+    Plan { stranger, ..plan }.trimmed(&options.trim)
+}
+
 impl World {
     fn new(options: Options) -> Step<Self> {
         let mut random = Random::new(options.seed);
-        let mut plan = if options.is_federation() {
-            Plan::federation(options.seed)
-        } else {
-            Plan::draw(&mut random, options.seed, options.forks)
-        };
-        if options.sabotage == Some(Sabotage::TrustStranger) {
-            plan.stranger = true;
+        let plan = plan(options, &mut random);
+        if options.trim.salt != 0 {
+            random = Random::new(options.seed ^ options.trim.salt.rotate_left(SALT_BITS));
         }
         let network = Network::new(random.fork(), plan.loss, plan.delay_max_ms, plan.hostile);
-        // Memory is where a world belongs that is thrown away after a tenth of a second.
-        let memory = PathBuf::from("/dev/shm");
-        let dir = if memory.is_dir() { TempDir::new_in(memory)? } else { TempDir::new()? };
+        let dir = crate::fresh::dir()?;
         let outbox = Outboxes::new(options.seed, &plan, options.verbose);
+        let backups = Backups::new(options.seed, &plan);
         let mut world = Self {
             options,
             plan,
@@ -184,9 +204,11 @@ impl World {
             twin: Twin::default(),
             marks: BTreeMap::new(),
             outbox,
+            backups,
             dir,
         };
-        world.note(0, "plan", &[], String::new);
+        let swarm = world.plan.swarm;
+        world.note(0, "plan", &[], || swarm.map_or_else(String::new, |swarm| format!("has {swarm}")));
         let all = world.plan.nodes + usize::from(world.plan.stranger);
         (0..all).try_for_each(|node| world.make(node))?;
         world.schedule();
@@ -232,6 +254,7 @@ impl World {
         }
         self.agenda.put(plan.calm_at, Event::Calm);
         self.schedule_outbox();
+        self.schedule_backups();
     }
 
     fn live_through(&mut self) -> Step {
@@ -280,6 +303,7 @@ impl World {
             Event::Equivocate => self.equivocate(),
             Event::Calm => self.heal(),
             Event::Outbox(happening) => self.outbox_happens(happening),
+            Event::Backup(happening) => self.backup_happens(happening),
         }
     }
 
@@ -361,6 +385,7 @@ impl World {
         match packet.body {
             Body::Request { id, protocol: Protocol::Handshake, bytes } => self.answer_handshake(to, from, id, bytes),
             Body::Request { id, protocol: Protocol::Join, bytes } => self.answer_join(to, from, id, bytes),
+            Body::Request { protocol: Protocol::Backup, .. } => Ok(()),
             Body::Response { id, bytes } => self.answered(to, id, Ok(bytes)),
             Body::Open { stream } => self.asked_for_stream(to, from, stream),
             Body::Accept { stream } => self.accepted(to, from, stream),
@@ -434,6 +459,8 @@ impl World {
             hurt: self.network.hurt,
             federations: u64::from(self.plan.equivocator.is_some()),
             exercised: self.exercised(),
+            swarms: u64::from(self.plan.swarm.is_some()),
+            swarm: self.plan.swarm,
             ..self.tally
         }
     }

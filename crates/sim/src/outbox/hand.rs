@@ -38,7 +38,7 @@ pub(crate) struct Hand {
     /// For anybody unless it is said.
     to: Option<usize>,
     /// Whether it is the last one, which must come about, so that every two speak once more.
-    last: bool,
+    pub(super) last: bool,
 }
 
 /// When something is handed in.

@@ -1,8 +1,10 @@
 //! Worlds of many nodes in one process.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod backups;
 mod federation;
 mod forks;
 mod outbox;
 mod replication;
+mod swarm;
 mod worlds;

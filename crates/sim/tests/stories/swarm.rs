@@ -1,0 +1,82 @@
+//! Worlds with some features and not others, and failing ones that are made smaller.
+
+use std::time::Duration;
+
+use antiphon_sim::{
+    Bounds, Coverage, Drawing, Feature, Law, NothingBreaks, Options, Sabotage, Summary, Trim, run, shrink, size,
+};
+
+fn drawn(seed: u64) -> Options {
+    Options { seed, drawing: Drawing::Swarm, ..Options::default() }
+}
+
+fn check(options: Options) -> Summary {
+    match run(options) {
+        Ok(summary) => summary,
+        Err(failure) => panic!("seed {}: {failure}", options.seed),
+    }
+}
+
+#[test]
+fn the_first_worlds_with_some_features_keep_every_law() {
+    let worlds: Vec<Summary> = (0..40).map(|seed| check(drawn(seed))).collect();
+    let mut coverage = Coverage::default();
+    worlds.iter().for_each(|world| coverage.add(world));
+    // One of five is a world of copies, which draws for itself.
+    assert_eq!(coverage.worlds(), 32);
+    let met = Feature::ALL.into_iter().filter(|feature| coverage.count(*feature).1 > 0).count();
+    assert!(met >= 30, "{coverage:?}");
+    assert!(coverage.missing().is_empty(), "so few worlds say nothing about what is missing");
+}
+
+#[test]
+fn a_seed_is_one_swarm_and_one_world() {
+    for seed in [3, 5, 11] {
+        assert_eq!(check(drawn(seed)), check(drawn(seed)), "seed {seed}");
+    }
+    assert_ne!(check(drawn(3)).trace, check(drawn(5)).trace);
+    assert_ne!(check(drawn(3)).swarm, check(drawn(5)).swarm);
+}
+
+#[test]
+fn a_feature_that_is_off_does_not_happen() {
+    let seed = (0..).find(|seed| check(drawn(*seed)).swarm.is_some_and(|swarm| swarm.has(Feature::Outbox))).unwrap();
+    let with = check(drawn(seed));
+    let mut trim = Trim::default();
+    trim.off.insert(Feature::Outbox);
+    let without = check(Options { trim, ..drawn(seed) });
+    let put = |world: &Summary| world.exercised.count(antiphon_sim::Class::ItemPut);
+    assert!(put(&with) > 0 && put(&without) == 0);
+    assert_eq!(without.swarm, with.swarm.map(|swarm| swarm.without(Feature::Outbox)));
+}
+
+/// The first world that a broken node fails so is made smaller, breaks the same law, and is what its options say.
+fn shrinks(sabotage: Sabotage, law: Law) {
+    let broken = (0..30).map(|seed| Options { sabotage: Some(sabotage), ..drawn(seed) });
+    let fails = |options: &Options| !options.is_replication() && run(*options).is_err_and(|failure| failure.law == law);
+    let options = broken.into_iter().find(fails).unwrap();
+    let bounds = Bounds { attempts: 80, time: Duration::from_secs(600), salts: 1 };
+    let shrunk = shrink(options, bounds).unwrap();
+    assert!(shrunk.attempts <= bounds.attempts);
+    assert_eq!(shrunk.failure.law, law);
+    assert_eq!(run(shrunk.options).unwrap_err(), shrunk.failure);
+    assert_eq!((shrunk.before, shrunk.after), (size(options), size(shrunk.options)));
+    let (before, after) = (shrunk.before, shrunk.after);
+    assert!(after.nodes <= before.nodes && after.calm_ms <= before.calm_ms, "{before:?} {after:?}");
+    assert!(after.features * 2 < before.features && after.things * 2 < before.things, "{before:?} {after:?}");
+}
+
+#[test]
+fn a_leak_is_shown_by_few_members_to_whom_little_happens() {
+    shrinks(Sabotage::LeakLocal, Law::LocalStays);
+}
+
+#[test]
+fn an_early_confirmation_is_shown_by_few_members_to_whom_little_happens() {
+    shrinks(Sabotage::ConfirmEarly, Law::OnlyDurableIsConfirmed);
+}
+
+#[test]
+fn a_world_that_keeps_every_law_cannot_be_made_smaller() {
+    assert_eq!(shrink(drawn(0), Bounds::default()).unwrap_err(), NothingBreaks);
+}
