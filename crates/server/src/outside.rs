@@ -9,14 +9,20 @@ use serde_json::Value;
 
 use crate::bundle;
 
-pub use crate::mcp::outside::{memory_tool, mcp_message, tool_arguments};
+pub use crate::mcp::outside::{mcp_message, memory_tool, tool_arguments};
 
 /// Reads a bundle that is not sealed, and all that it brings. Gives it as it would be written, and whether it is signed.
 pub fn bundle(text: &[u8]) -> Option<(Vec<u8>, bool)> {
     let opened = bundle::open(text).ok()?;
     if let Some(from) = opened.signed_by {
         // Each part has errors of its own, which are told to a person.
-        drop((opened.request(from).ok(), opened.answer(from).ok(), opened.carried(from).ok(), opened.logs().ok()));
+        let document = &opened.document;
+        drop((
+            document.request(from).ok(),
+            document.answer(from).ok(),
+            document.carried(from).ok(),
+            document.logs().ok(),
+        ));
     }
     let signed = opened.signed_by.is_some();
     let value = bundle::to_value(&opened.document).ok()?;
