@@ -4,6 +4,7 @@
 mod lock;
 mod sbom;
 mod supply;
+mod threats;
 mod tidy;
 
 use std::fmt::Display;

@@ -1,4 +1,4 @@
-//! The rules of the house that a compiler does not know.
+//! The rules of the house that a compiler does not know; those about the table of attacks are in `threats`.
 //!
 //! Crate edges are the ones ARCHITECTURE.md declares; pure crates do not touch the world; a file or a function that
 //! grows past its bound hides a second concept.
@@ -29,6 +29,9 @@ const EDGES: &[(&str, &[&str])] = &[
 /// What only one crate may name: SQL, libp2p, the MCP library.
 const OWNED: &[(&str, &str)] = &[("rusqlite", "store"), ("libp2p", "net"), ("rmcp", "server"), ("axum", "server")];
 
+/// Whose tests may name what only one crate may: the hostile peer is a program of another kind than ours.
+const FOREIGN: &[(&str, &str)] = &[("node", "libp2p")];
+
 /// Words that touch the world; `core` and `protocol` have none of them outside tests.
 const WORLDLY: &[&str] = &[
     "std::fs",
@@ -45,9 +48,9 @@ const WORLDLY: &[&str] = &[
 /// One broken rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
-    place: PathBuf,
-    line: usize,
-    what: String,
+    pub(crate) place: PathBuf,
+    pub(crate) line: usize,
+    pub(crate) what: String,
 }
 
 impl fmt::Display for Finding {
@@ -58,7 +61,7 @@ impl fmt::Display for Finding {
 
 /// Every broken rule in the project at `root`.
 pub(crate) fn check(root: &Path) -> io::Result<Vec<Finding>> {
-    let mut findings = Vec::new();
+    let mut findings = crate::threats::check(root)?;
     for (name, allowed) in EDGES {
         let dir = root.join("crates").join(name);
         let manifest = dir.join("Cargo.toml");
@@ -76,10 +79,12 @@ pub(crate) fn check(root: &Path) -> io::Result<Vec<Finding>> {
 }
 
 fn check_edges(place: &Path, manifest: &str, name: &str, allowed: &[&str]) -> Vec<Finding> {
+    let tests_begin = manifest.lines().position(|line| line == "[dev-dependencies]").unwrap_or(usize::MAX);
     let dependencies = manifest.lines().enumerate().filter_map(|(at, line)| {
         let dependency = line.split(['.', ' ', '=']).next()?;
         let ours = dependency.strip_prefix("antiphon-").filter(|other| !allowed.contains(other));
-        let owned = OWNED.iter().find(|(part, owner)| *owner != name && dependency.starts_with(part));
+        let foreign = |part: &str| at > tests_begin && FOREIGN.contains(&(name, part));
+        let owned = OWNED.iter().find(|(part, owner)| *owner != name && dependency.starts_with(part) && !foreign(part));
         let what = match (ours, owned) {
             (Some(other), _) => format!("{name} must not use {other}"),
             (None, Some((part, owner))) => format!("only {owner} may use {part}"),
@@ -147,7 +152,7 @@ fn functions(text: &str) -> Vec<(usize, usize)> {
     measured.collect()
 }
 
-fn rust_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn rust_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut open = vec![dir.to_owned()];
     while let Some(dir) = open.pop() {
@@ -205,6 +210,10 @@ mod tests {
         );
         check_one(&check_edges(here, "antiphon-core.workspace = true", "protocol", &["core"]), &[]);
         check_one(&check_edges(here, "rusqlite = \"1\"", "node", &[]), &["only store may use rusqlite"]);
+        let tests = |dependency: &str| format!("[dependencies]\n\n[dev-dependencies]\n{dependency}.workspace = true");
+        check_one(&check_edges(here, &tests("libp2p"), "node", &[]), &[]);
+        check_one(&check_edges(here, &tests("libp2p"), "server", &[]), &["only net may use libp2p"]);
+        check_one(&check_edges(here, "libp2p.workspace = true", "node", &[]), &["only net may use libp2p"]);
         check_one(&check_pure(here, "let now = SystemTime::now();"), &["SystemTime"]);
         check_one(&check_pure(here, "// SystemTime is not read here"), &[]);
         let long = format!("fn long() {{\n{}}}\n", "    step();\n".repeat(FUNCTION_LINES_MAX));

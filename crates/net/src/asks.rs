@@ -16,6 +16,9 @@ use crate::handle::{Reply, Request, RequestError};
 
 /// Most requests of one protocol under way on one connection, those of both sides together.
 pub(crate) const PER_CONNECTION_MAX: usize = 8;
+/// Most requests that a stranger may make on its connections before it is let in; what is beyond gets no answer. An
+/// honest one makes a few: it joins, shakes hands, and is a member.
+pub const STRANGER_REQUESTS_MAX: u32 = 64;
 /// Most requests of one protocol that we have under way with one peer.
 pub(crate) const AT_ONCE_MAX: usize = 3;
 

@@ -1,10 +1,12 @@
 //! Events that the channel cannot take yet.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use antiphon_core::ids::NodeId;
 
 use crate::event::Event;
+use crate::turned_away::{Tally, TurnedAway};
 
 /// Events that are kept while the channel is full and an operation of the caller keeps the network going.
 pub const EVENTS_HELD_MAX: usize = 256;
@@ -18,9 +20,15 @@ pub const AGENT_VERSION_CHARS_MAX: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     events: VecDeque<Event>,
+    /// Where it is counted what was dropped.
+    tally: Arc<Tally>,
 }
 
 impl Backlog {
+    pub(crate) fn new(tally: Arc<Tally>) -> Self {
+        Self { events: VecDeque::new(), tally }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
@@ -38,6 +46,7 @@ impl Backlog {
         if can_be_missed(&event) && self.events.len() >= EVENTS_HELD_MAX {
             // A refused request and a dropped stream are seen by the remote, which tries again.
             tracing::warn!(?event, "events are not read, one is dropped");
+            self.tally.count(TurnedAway::Report);
             return;
         }
         self.events.push_back(event);
@@ -146,5 +155,6 @@ mod tests {
         let names = names(&mut backlog);
         assert_eq!(names.len(), EVENTS_HELD_MAX + 1);
         assert_eq!(names.last().unwrap(), "+1");
+        assert_eq!(backlog.tally.of(TurnedAway::Report), EVENTS_HELD_MAX as u64);
     }
 }

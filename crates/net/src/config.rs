@@ -23,6 +23,14 @@ pub const BACKUP_BYTES_MAX: usize = 1024 * 1024;
 pub const QUERY_REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Most bytes of the answer to such a question.
 pub const QUERY_RESPONSE_BYTES_MAX: usize = 256 * 1024;
+/// Most bytes of a sync frame.
+pub const SYNC_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most bytes of an outbox frame.
+pub const OUTBOX_FRAME_BYTES_MAX: usize = 513 * 1024;
+/// Most bytes of a frame of blocks.
+pub const BLOCKS_FRAME_BYTES_MAX: usize = 257 * 1024;
+/// Most bytes of a frame about copies.
+pub const REPLICATION_FRAME_BYTES_MAX: usize = 33 * 1024;
 /// Most sync streams that a member may hold open towards us on one connection.
 pub const SYNC_STREAMS_MAX: usize = 8;
 /// Most outbox streams that a member may hold open towards us on one connection. It needs one, and a second while we
@@ -56,6 +64,17 @@ impl StreamKind {
             Self::Outbox => "/antiphon/outbox/1",
             Self::Blocks => "/antiphon/blocks/1",
             Self::Replication => "/antiphon/replication/1",
+        }
+    }
+
+    /// Most bytes of one frame of this kind: a little more than its longest message has. So much may lie here of a frame
+    /// that never comes to its end, for each stream of a member.
+    pub const fn frame_bytes_max(self) -> usize {
+        match self {
+            Self::Sync => SYNC_FRAME_BYTES_MAX,
+            Self::Outbox => OUTBOX_FRAME_BYTES_MAX,
+            Self::Blocks => BLOCKS_FRAME_BYTES_MAX,
+            Self::Replication => REPLICATION_FRAME_BYTES_MAX,
         }
     }
 

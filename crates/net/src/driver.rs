@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU8;
+use std::sync::Arc;
 
 use antiphon_core::ids::NodeId;
 use futures::StreamExt as _;
 use libp2p::multiaddr;
 use libp2p::request_response::{self, InboundFailure, InboundRequestId, OutboundFailure, OutboundRequestId};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{DialError, SwarmEvent};
+use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, identify, mdns, ping};
 use tokio::sync::mpsc;
 
-use crate::asks::{Asked, Asks};
+use crate::asks::{Asked, Asks, STRANGER_REQUESTS_MAX};
 use crate::backlog::{ADDRESSES_MAX, AGENT_VERSION_CHARS_MAX, Backlog};
 use crate::config::{Protocol, StreamKind};
 use crate::dht;
@@ -24,6 +25,7 @@ use crate::reason::NetworkReason;
 use crate::stream::MemberStream;
 use crate::streams::{self, OpenFailure, OpenId};
 use crate::swarm::{Behaviour, BehaviourEvent, MembersEvent};
+use crate::turned_away::{Tally, TurnedAway};
 
 /// Most operations that wait for the network at the same time.
 const OPERATIONS_MAX: usize = 1_024;
@@ -60,6 +62,9 @@ pub(crate) struct Driver {
     /// Operations of the hash table.
     dht: dht::Desk,
     reaching: Reaching,
+    /// How many requests each connected peer made while it was a stranger.
+    strangers: HashMap<PeerId, u32>,
+    tally: Arc<Tally>,
 }
 
 impl Driver {
@@ -68,12 +73,13 @@ impl Driver {
         commands: mpsc::Receiver<Command>,
         commands_weak: mpsc::WeakSender<Command>,
         reaching: Reaching,
+        tally: Arc<Tally>,
     ) -> Self {
         Self {
             swarm,
             commands,
             commands_weak,
-            backlog: Backlog::default(),
+            backlog: Backlog::new(tally.clone()),
             listening: Vec::new(),
             asks: Asks::default(),
             answering: HashMap::new(),
@@ -81,6 +87,8 @@ impl Driver {
             opening_streams: HashMap::new(),
             dht: dht::Desk::default(),
             reaching,
+            strangers: HashMap::new(),
+            tally,
         }
     }
 
@@ -281,12 +289,18 @@ impl Driver {
                 tracing::debug!(peer = %peer_id, ?cause, "disconnected");
                 self.reaching.gone(&peer_id);
                 self.gate_is_gone(&peer_id);
+                self.strangers.remove(&peer_id);
                 if let Some(table) = table(&mut self.swarm) {
                     table.disconnected(&peer_id);
                 }
                 if let Some(peer) = node_of(&peer_id) {
                     self.backlog.push(Event::Disconnected { peer });
                 }
+            }
+            SwarmEvent::IncomingConnectionError { error, .. } => {
+                let denied = matches!(error, ListenError::Denied { .. });
+                self.tally.count(if denied { TurnedAway::Connection } else { TurnedAway::Unproven });
+                tracing::debug!(%error, "a connection was not made");
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener has trouble"),
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => self.on_dial_failed(peer_id, &error),
@@ -405,6 +419,9 @@ impl Driver {
         use request_response::{Event as Ask, Message};
         match event {
             Ask::Message { peer, message: Message::Request { request_id, request, channel }, .. } => {
+                if self.is_too_much(&peer) {
+                    return;
+                }
                 // Without a handle there is nobody left who could answer.
                 if let (Some(peer), Some(commands)) = (node_of(&peer), self.commands_weak.upgrade()) {
                     let responder = Responder { protocol, id: request_id, channel, commands };
@@ -428,6 +445,24 @@ impl Driver {
                 self.on_answered(protocol, request_id, Err(error));
             }
         }
+    }
+
+    /// Whether a stranger asks more often than anybody needs to. It is refused, and its deadline ends its connection.
+    fn is_too_much(&mut self, peer: &PeerId) -> bool {
+        if self.swarm.behaviour().gate.is_open(peer) {
+            return false;
+        }
+        // A request can come out of a connection that has just ended; then there is nobody to count.
+        if !self.swarm.is_connected(peer) {
+            return true;
+        }
+        let asked = self.strangers.entry(*peer).or_default();
+        *asked = asked.saturating_add(1);
+        let too_much = *asked > STRANGER_REQUESTS_MAX;
+        if too_much {
+            self.tally.count(TurnedAway::StrangerRequest);
+        }
+        too_much
     }
 
     fn on_asked(&mut self, protocol: Protocol, id: OutboundRequestId, result: Result<Vec<u8>, OutboundFailure>) {
@@ -461,6 +496,7 @@ impl Driver {
         if mdns.as_ref().is_some_and(|mdns| mdns.discovered_nodes().len() > MDNS_NODES_MAX) {
             tracing::warn!(limit = MDNS_NODES_MAX, "the local network is flooded with names, multicast DNS is off now");
             *mdns = None.into();
+            self.tally.count(TurnedAway::Names);
             return;
         }
         let mut by_peer: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();

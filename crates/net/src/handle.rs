@@ -13,6 +13,7 @@ use crate::dht::{self, Dht};
 use crate::reason::NetworkReason;
 use crate::stream::{MemberStream, Meters, Traffic};
 use crate::streams::OpenFailure;
+use crate::turned_away::Tally;
 
 /// Commands that wait before their senders do.
 pub(crate) const COMMANDS_MAX: usize = 64;
@@ -327,6 +328,11 @@ impl NetHandle {
     /// Bytes of the frames of one kind of stream so far.
     pub fn traffic(&self, kind: StreamKind) -> &Traffic {
         self.meters.of(kind)
+    }
+
+    /// How often what was turned away so far.
+    pub fn turned_away(&self) -> &Tally {
+        &self.meters.tally
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {

@@ -28,17 +28,21 @@ mod driver;
 mod event;
 mod gate;
 mod handle;
+mod muxer;
 mod reach;
 mod reason;
 pub mod stream;
 mod streams;
 mod swarm;
 mod transport;
+mod turned_away;
 
+pub use asks::STRANGER_REQUESTS_MAX;
 pub use backlog::{ADDRESSES_MAX, AGENT_VERSION_CHARS_MAX, EVENTS_HELD_MAX};
 pub use config::{
-    BACKUP_BYTES_MAX, BLOCKS_STREAMS_MAX, Config, HANDSHAKE_BYTES_MAX, JOIN_REQUEST_BYTES_MAX, JOIN_RESPONSE_BYTES_MAX,
-    OUTBOX_STREAMS_MAX, Protocol, QUERY_REQUEST_BYTES_MAX, QUERY_RESPONSE_BYTES_MAX, REPLICATION_STREAMS_MAX,
+    BACKUP_BYTES_MAX, BLOCKS_FRAME_BYTES_MAX, BLOCKS_STREAMS_MAX, Config, HANDSHAKE_BYTES_MAX, JOIN_REQUEST_BYTES_MAX,
+    JOIN_RESPONSE_BYTES_MAX, OUTBOX_FRAME_BYTES_MAX, OUTBOX_STREAMS_MAX, Protocol, QUERY_REQUEST_BYTES_MAX,
+    QUERY_RESPONSE_BYTES_MAX, REPLICATION_FRAME_BYTES_MAX, REPLICATION_STREAMS_MAX, SYNC_FRAME_BYTES_MAX,
     SYNC_STREAMS_MAX, StreamKind,
 };
 pub use dht::{Dht, DhtConfig};
@@ -49,3 +53,4 @@ pub use reach::{RELAYS_USED_MAX, ReachConfig};
 pub use reason::NetworkReason;
 pub use stream::{FRAME_BYTES_MAX, MemberReader, MemberStream, MemberWriter, Traffic};
 pub use swarm::{BuildError, new};
+pub use turned_away::{Tally, TurnedAway};

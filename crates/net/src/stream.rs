@@ -14,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::StreamKind;
 use crate::reason::NetworkReason;
+use crate::turned_away::{Tally, TurnedAway};
 
-/// Most bytes of one frame.
-pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most bytes of one frame of any kind, see [`StreamKind::frame_bytes_max`].
+pub const FRAME_BYTES_MAX: usize = StreamKind::Sync.frame_bytes_max();
 
 /// Bytes by which a frame's buffer grows ahead of what has come: a claimed length alone reserves no more.
 const READ_STEP_BYTES: usize = 64 * 1024;
@@ -27,11 +28,13 @@ const JOINED_BYTES_MAX: usize = 16 * 1024;
 /// Why a stream cannot go on. After any error the stream is of no use and should be dropped.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The frame is longer than [`FRAME_BYTES_MAX`].
-    #[error("a frame of {got} bytes, the limit is {FRAME_BYTES_MAX}")]
+    /// The frame is longer than its kind allows.
+    #[error("a frame of {got} bytes, the limit is {max}")]
     TooLong {
         /// Bytes of the frame, or what its sender claims.
         got: usize,
+        /// Bytes allowed, see [`StreamKind::frame_bytes_max`].
+        max: usize,
     },
     /// A frame must have a byte; zero is the end mark.
     #[error("a frame must not be empty")]
@@ -67,6 +70,7 @@ impl Error {
 pub struct Traffic {
     received: AtomicU64,
     sent: AtomicU64,
+    tally: Arc<Tally>,
 }
 
 impl Traffic {
@@ -79,15 +83,30 @@ impl Traffic {
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
+
+    /// Counts something of this kind that is not taken.
+    pub(crate) fn turn_away(&self, what: TurnedAway) {
+        self.tally.count(what);
+    }
 }
 
-/// The traffic of every kind of stream.
-#[derive(Debug, Clone, Default)]
+/// What is counted: the traffic of every kind of stream, and what was turned away.
+#[derive(Debug, Clone)]
 pub(crate) struct Meters {
+    pub(crate) tally: Arc<Tally>,
     sync: Arc<Traffic>,
     outbox: Arc<Traffic>,
     blocks: Arc<Traffic>,
     replication: Arc<Traffic>,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        let tally = Arc::new(Tally::default());
+        let traffic = || Arc::new(Traffic { tally: tally.clone(), ..Traffic::default() });
+        let (sync, outbox, blocks, replication) = (traffic(), traffic(), traffic(), traffic());
+        Self { tally, sync, outbox, blocks, replication }
+    }
 }
 
 impl Meters {
@@ -124,13 +143,15 @@ impl MemberStream {
         peer: NodeId,
         stream: libp2p::Stream,
         ends: &Ends,
-        traffic: &Arc<Traffic>,
+        (kind, traffic): (StreamKind, &Arc<Traffic>),
         slot: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let (read, write) = stream.split();
         let slot = slot.map(Arc::new);
+        let max = kind.frame_bytes_max();
         let reader = MemberReader {
             io: read,
+            max,
             ends: ends.clone(),
             traffic: traffic.clone(),
             length: [0; 4],
@@ -141,7 +162,7 @@ impl MemberStream {
             _slot: slot.clone(),
         };
         let writer =
-            MemberWriter { io: write, ends: ends.clone(), traffic: traffic.clone(), broken: false, _slot: slot };
+            MemberWriter { io: write, max, ends: ends.clone(), traffic: traffic.clone(), broken: false, _slot: slot };
         Self { peer, reader, writer }
     }
 
@@ -168,6 +189,8 @@ enum Reading {
 #[derive(Debug)]
 pub struct MemberReader {
     io: ReadHalf<libp2p::Stream>,
+    /// Most bytes of a frame.
+    max: usize,
     ends: Ends,
     traffic: Arc<Traffic>,
     /// The length of the frame that is being read, as far as it has come.
@@ -218,8 +241,9 @@ impl MemberReader {
         if length == 0 {
             return Ok(None);
         }
-        if length > FRAME_BYTES_MAX {
-            return Err(Error::TooLong { got: length });
+        if length > self.max {
+            self.traffic.turn_away(TurnedAway::Frame);
+            return Err(Error::TooLong { got: length, max: self.max });
         }
         while self.body_filled < length {
             self.body.resize(length.min(self.body_filled + READ_STEP_BYTES), 0);
@@ -244,6 +268,8 @@ impl MemberReader {
 #[derive(Debug)]
 pub struct MemberWriter {
     io: WriteHalf<libp2p::Stream>,
+    /// Most bytes of a frame.
+    max: usize,
     ends: Ends,
     traffic: Arc<Traffic>,
     /// A frame may have gone out in part.
@@ -262,8 +288,8 @@ impl MemberWriter {
         if frame.is_empty() {
             return Err(Error::Empty);
         }
-        if frame.len() > FRAME_BYTES_MAX {
-            return Err(Error::TooLong { got: frame.len() });
+        if frame.len() > self.max {
+            return Err(Error::TooLong { got: frame.len(), max: self.max });
         }
         self.write(frame).await
     }
@@ -296,7 +322,8 @@ impl MemberWriter {
     }
 
     async fn write_frame(&mut self, frame: &[u8]) -> Result<(), Error> {
-        let length = u32::try_from(frame.len()).map_err(|_| Error::TooLong { got: frame.len() })?.to_be_bytes();
+        let length =
+            u32::try_from(frame.len()).map_err(|_| Error::TooLong { got: frame.len(), max: self.max })?.to_be_bytes();
         if frame.len() <= JOINED_BYTES_MAX {
             self.io.write_all(&[&length[..], frame].concat()).await?;
         } else {

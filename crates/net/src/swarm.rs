@@ -122,7 +122,7 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    fn new(config: &Config, key: &identity::Keypair, members: Members) -> io::Result<Self> {
+    fn new(config: &Config, key: &identity::Keypair, members: Members, meters: &Meters) -> io::Result<Self> {
         let limits = ConnectionLimits::default()
             .with_max_pending_incoming(Some(config.pending_incoming_max))
             .with_max_pending_outgoing(Some(PENDING_OUTGOING_MAX))
@@ -137,7 +137,7 @@ impl Behaviour {
         let mdns = config.mdns.then(|| mdns::tokio::Behaviour::new(mdns::Config::default(), local)).transpose()?;
         Ok(Self {
             limits: connection_limits::Behaviour::new(limits),
-            gate: Gate::new(members, config.stranger_deadline, config.strangers_max),
+            gate: Gate::new(members, config.stranger_deadline, config.strangers_max).counting(meters.tally.clone()),
             handshake: ask(Protocol::Handshake, config),
             join: ask(Protocol::Join, config),
             identify: identify::Behaviour::new(identify),
@@ -170,7 +170,7 @@ fn build(config: &Config, meters: &Meters) -> Result<Swarm<Behaviour>, BuildErro
     let (dialled_through, circuits) = relay::client::new(key.public().to_peer_id());
     let transport = transport::build(&key, config.connect_timeout, dialled_through)?;
     let members = Members::new(config, key.public().to_peer_id(), meters, Reach::new(&config.reach, &key, circuits));
-    let behaviour = Behaviour::new(config, &key, members).map_err(BuildError::Mdns)?;
+    let behaviour = Behaviour::new(config, &key, members, meters).map_err(BuildError::Mdns)?;
     // Above the deadline, so that it is the deadline that ends a stranger's connection, also in the logs.
     let idle = config.stranger_deadline + Duration::from_secs(1);
     let settings = swarm::Config::with_tokio_executor()
@@ -220,7 +220,7 @@ pub fn new(
     let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
     let (events_out, events) = mpsc::channel(config.event_capacity.max(1));
     let reaching = Reaching::new(&config.reach);
-    let driver = Driver::new(swarm, commands_in, commands.downgrade(), reaching);
+    let driver = Driver::new(swarm, commands_in, commands.downgrade(), reaching, meters.tally.clone());
     let handle = NetHandle { commands, meters, open_stream_timeout: config.open_stream_timeout };
     Ok((handle, events, driver.run(events_out)))
 }

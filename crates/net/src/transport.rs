@@ -15,13 +15,11 @@ use libp2p::core::transport::Boxed;
 use libp2p::core::transport::timeout::{TransportTimeout, TransportTimeoutError};
 use libp2p::core::upgrade::Version;
 use libp2p::multiaddr::Protocol;
-use libp2p::{PeerId, Transport, dns, identity, noise, quic, relay, tcp, yamux};
+use libp2p::{PeerId, Transport, dns, identity, noise, quic, relay, tcp};
 
+use crate::muxer::{STREAMS_PER_CONNECTION_MAX, Yamux};
 use crate::reason::NetworkReason;
 
-/// Most streams on one connection, in both directions; one more ends the connection. The hash table alone has up to 16
-/// in each direction, see `dht`.
-const STREAMS_PER_CONNECTION_MAX: u16 = 64;
 /// Most bytes that a QUIC peer may send ahead on one stream.
 const QUIC_STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// Most bytes that a QUIC peer may send ahead on one connection.
@@ -113,7 +111,7 @@ where
     bytes
         .upgrade(Version::V1Lazy)
         .authenticate(noise)
-        .multiplex(yamux_config())
+        .multiplex(Yamux::default())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
         .map_err(|error| match error {
             Either::Left(Either::Left(socket)) => Failure::new(&socket),
@@ -122,16 +120,10 @@ where
         })
 }
 
-fn yamux_config() -> yamux::Config {
-    let mut config = yamux::Config::default();
-    config.set_max_num_streams(usize::from(STREAMS_PER_CONNECTION_MAX));
-    config
-}
-
 fn quic_config(key: &identity::Keypair, handshake_timeout: Duration) -> quic::Config {
     let mut config = quic::Config::new(key);
     config.handshake_timeout = handshake_timeout;
-    config.max_concurrent_stream_limit = u32::from(STREAMS_PER_CONNECTION_MAX);
+    config.max_concurrent_stream_limit = u32::try_from(STREAMS_PER_CONNECTION_MAX).unwrap_or(u32::MAX);
     config.max_stream_data = QUIC_STREAM_WINDOW_BYTES;
     config.max_connection_data = QUIC_CONNECTION_WINDOW_BYTES;
     config

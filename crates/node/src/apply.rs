@@ -12,10 +12,11 @@ use antiphon_core::ids::{EventId, NodeId, StoreId};
 use antiphon_core::log::{LogId, NodeClock};
 use antiphon_net::{MemberStream, StreamKind};
 use antiphon_protocol::reason::Reason;
-use antiphon_protocol::sync::{Authors, Branching, Check, Input as Heard, Opened, Output, Session};
+use antiphon_protocol::sync::{Authors, Branching, Check, Closed, Input as Heard, Opened, Output, Session};
 use antiphon_store::{Applied, Store};
 use antiphon_vault::random;
 
+use crate::audit;
 use crate::clock::now;
 use crate::connect::reason_of;
 use crate::custody::{self, News};
@@ -154,6 +155,9 @@ impl Engine {
             }
             Output::Close(closed) => {
                 tracing::debug!(%peer, %closed, "sync session closed");
+                if let Closed::Violation(rule) = closed {
+                    self.refused(audit::broke_a_rule(audit::SYNC, peer, rule));
+                }
                 self.session_ended(peer, epoch, closed.reason());
             }
         }

@@ -41,6 +41,23 @@ pub(crate) const ANSWER: &str = "answer";
 /// Something that waits, or came, and was refused.
 pub(crate) const OUTBOX: &str = "outbox";
 
+/// A sync session that a peer lost because it broke a rule.
+pub(crate) const SYNC: &str = "sync";
+/// A stream of blocks that a peer lost because it broke a rule.
+pub(crate) const BLOCKS: &str = "blocks";
+/// A stream about copies that a peer lost because it broke a rule.
+pub(crate) const COPIES: &str = "copies";
+
+/// Why somebody who does the right thing too often is refused.
+pub(crate) const TOO_OFTEN: &str = "too_often";
+/// Why somebody loses a stream who does not speak as members do.
+const BROKE_A_RULE: &str = "broke_a_rule";
+
+/// A member lost a stream because it broke a rule.
+pub(crate) fn broke_a_rule(kind: &'static str, peer: NodeId, rule: &'static str) -> Refused {
+    Refused { kind, node: Some(peer), reason: BROKE_A_RULE, detail: rule.to_owned() }
+}
+
 /// Something that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {

@@ -4,6 +4,7 @@ use antiphon_core::charter::Refusal;
 use antiphon_core::ids::NodeId;
 use antiphon_net::{Event, Multiaddr, Protocol, Responder, StreamKind};
 use antiphon_protocol::handshake::{By, Known, Rejected, Verified};
+use antiphon_protocol::query::rates::Rated;
 use antiphon_protocol::reason::Reason;
 use antiphon_vault::random;
 use tokio::sync::oneshot;
@@ -57,6 +58,10 @@ impl Engine {
                 self.identified(peer, agent_version, &listen_addresses);
             }
             Event::Request { peer, protocol: Protocol::Handshake, bytes, responder } => {
+                // The network counts the requests of those who are not let in.
+                if self.is_in(&peer) && self.greetings.ask(peer, now()) == Rated::TooOften {
+                    return self.refused(refusal_of(audit::HANDSHAKE, peer, audit::TOO_OFTEN, ""));
+                }
                 self.answer_handshake(peer, bytes, responder);
             }
             Event::Request { peer, protocol: Protocol::Join, bytes, responder } => {
@@ -80,7 +85,13 @@ impl Engine {
             Event::Request { peer, protocol: Protocol::Query, bytes, responder } => {
                 self.answer_query(peer, &bytes, responder);
             }
-            Event::StreamOpened { peer, kind: StreamKind::Sync, stream } => self.on_stream(peer, Ok(stream)),
+            Event::StreamOpened { peer, kind: StreamKind::Sync, stream } => {
+                // Each begins with all of our clock, which costs more than to ask for it.
+                if self.openings.ask(peer, now()) == Rated::TooOften {
+                    return self.refused(refusal_of(audit::SYNC, peer, audit::TOO_OFTEN, ""));
+                }
+                self.on_stream(peer, Ok(stream));
+            }
             Event::StreamOpened { peer, kind: StreamKind::Outbox, stream } => self.on_offer(peer, stream),
             Event::StreamOpened { peer, kind: StreamKind::Blocks, stream } => self.on_blocks(peer, stream),
             Event::StreamOpened { peer, kind: StreamKind::Replication, stream } => self.on_replication(peer, stream),

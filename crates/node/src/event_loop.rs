@@ -87,6 +87,10 @@ pub(crate) struct Engine {
     pub(crate) presence: crate::replication::presence::Shown,
     /// How often members asked for what is kept here.
     pub(crate) rates: antiphon_protocol::query::rates::Rates,
+    /// How often those who are let in asked for a handshake.
+    pub(crate) greetings: antiphon_protocol::query::rates::Rates,
+    /// How often members opened a sync stream.
+    pub(crate) openings: antiphon_protocol::query::rates::Rates,
     /// How long a verified peer may be silent, in milliseconds.
     pub(crate) peer_timeout_ms: u64,
     /// When strangers that were not seen for long are forgotten next.

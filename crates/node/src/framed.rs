@@ -5,11 +5,13 @@
 //! are bounded: a reader waits until the loop has room, and a peer that takes nothing for so long that
 //! [`FRAMES_WAITING_MAX`] frames pile up loses its stream, because no machine has that many under way.
 
-use antiphon_net::{MemberReader, MemberStream, MemberWriter};
-use antiphon_protocol::frame;
+use antiphon_core::ids::NodeId;
+use antiphon_net::{MemberReader, MemberStream, MemberWriter, StreamKind};
 use antiphon_protocol::reason::Reason;
-use tokio::sync::mpsc;
+use antiphon_protocol::{blocks, frame, outbox, replication};
+use tokio::sync::{mpsc, oneshot};
 
+use crate::audit;
 use crate::inputs::Input;
 use crate::reasons;
 use crate::tasks::Tasks;
@@ -17,10 +19,23 @@ use crate::tasks::Tasks;
 /// Most frames that wait to be written to one peer.
 const FRAMES_WAITING_MAX: usize = 64;
 
+// What the protocols let a frame have fits into what the network does, and not much more does.
+const _: () = {
+    assert!(StreamKind::Sync.frame_bytes_max() == frame::FRAME_BYTES_MAX);
+    assert!(StreamKind::Outbox.frame_bytes_max() > outbox::MESSAGE_BYTES_MAX);
+    assert!(StreamKind::Blocks.frame_bytes_max() > blocks::MESSAGE_BYTES_MAX);
+    assert!(StreamKind::Replication.frame_bytes_max() > replication::MESSAGE_BYTES_MAX);
+};
+
 /// A stream of one kind: how its messages look in frames, and how the loop hears of them.
 pub(crate) trait Framed: Send + 'static {
     /// What travels.
     type Message: Send + 'static;
+    /// What the audit calls it.
+    const KIND: &'static str;
+
+    /// The other end.
+    fn peer(&self) -> NodeId;
 
     /// The frame of a message.
     fn encode(message: &Self::Message) -> Vec<u8>;
@@ -34,7 +49,11 @@ pub(crate) trait Framed: Send + 'static {
 
 /// The way out of a stream.
 #[derive(Debug)]
-pub(crate) struct Frames<M>(mpsc::Sender<M>);
+pub(crate) struct Frames<M> {
+    waiting: mpsc::Sender<M>,
+    /// Ends the reading task when it is dropped: whoever lost its stream is not read on.
+    _open: oneshot::Sender<()>,
+}
 
 /// The peer takes nothing any more.
 #[derive(Debug)]
@@ -51,8 +70,9 @@ impl<M: Send + 'static> Frames<M> {
         let (reader, writer) = stream.split();
         let (frames, waiting) = mpsc::channel(FRAMES_WAITING_MAX);
         tasks.spawn(write::<F>(writer, waiting));
-        tasks.spawn(read(reader, kind, inputs));
-        Self(frames)
+        let (open, over) = oneshot::channel();
+        tasks.spawn(read(reader, kind, inputs, over));
+        Self { waiting: frames, _open: open }
     }
 
     /// Hands a message to the writing task.
@@ -60,7 +80,7 @@ impl<M: Send + 'static> Frames<M> {
     /// # Errors
     /// When the peer takes nothing any more.
     pub(crate) fn send(&self, message: M) -> Result<(), Stuck> {
-        self.0.try_send(message).map_err(|_| Stuck)
+        self.waiting.try_send(message).map_err(|_| Stuck)
     }
 }
 
@@ -77,9 +97,19 @@ async fn write<F: Framed>(mut writer: MemberWriter, mut waiting: mpsc::Receiver<
     }
 }
 
-async fn read<F: Framed>(mut reader: MemberReader, kind: F, inputs: mpsc::Sender<Input>) {
+async fn read<F: Framed>(
+    mut reader: MemberReader,
+    kind: F,
+    inputs: mpsc::Sender<Input>,
+    mut over: oneshot::Receiver<()>,
+) {
     let reason = loop {
-        let message = match reader.next().await {
+        let frame = tokio::select! {
+            biased;
+            _ = &mut over => return,
+            frame = reader.next() => frame,
+        };
+        let message = match frame {
             Ok(Some(bytes)) => F::decode(&bytes),
             Ok(None) => break None,
             Err(error) => break Some(reasons::of_network(error.reason())),
@@ -88,6 +118,10 @@ async fn read<F: Framed>(mut reader: MemberReader, kind: F, inputs: mpsc::Sender
             Ok(message) => kind.came(message),
             Err(error) => {
                 tracing::warn!(%error, "a frame that cannot be read");
+                let refused = audit::broke_a_rule(F::KIND, kind.peer(), "a frame that cannot be read");
+                if inputs.send(Input::Refused(refused)).await.is_err() {
+                    return;
+                }
                 break Some(Reason::Other);
             }
         };

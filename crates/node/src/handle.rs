@@ -391,6 +391,12 @@ impl Handle {
         (traffic.sent(), traffic.received())
     }
 
+    /// What the network turned away since the node started, and how often.
+    pub fn turned_away(&self) -> Vec<(&'static str, u64)> {
+        let tally = self.shared.net.turned_away();
+        antiphon_net::TurnedAway::ALL.into_iter().map(|what| (what.name(), tally.of(what))).collect()
+    }
+
     /// Begins to stop the node; [`crate::Node::stopped`] tells when it has.
     pub async fn shutdown(&self) {
         if self.tell(Command::Stop).await.is_err() {

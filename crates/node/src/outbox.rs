@@ -36,6 +36,7 @@ use antiphon_vault::random;
 use tokio::sync::Mutex;
 
 use crate::api::Error;
+use crate::audit;
 use crate::framed::Framed;
 use crate::inputs::Input;
 use crate::session::Epoch;
@@ -156,6 +157,11 @@ struct OutboxFrames {
 
 impl Framed for OutboxFrames {
     type Message = Message;
+    const KIND: &'static str = audit::OUTBOX;
+
+    fn peer(&self) -> NodeId {
+        self.peer
+    }
 
     fn encode(message: &Message) -> Vec<u8> {
         message.to_frame()

@@ -5,16 +5,13 @@ use antiphon_core::ids::NodeId;
 use antiphon_core::time::{HLC_MILLIS_MAX, UnixMillis};
 use antiphon_net::Responder;
 use antiphon_protocol::query::Reply;
-use antiphon_protocol::query::rates::Rated;
 use antiphon_protocol::query::recall::{ANSWER_BYTES_MAX, Answer, Question, Told};
 use antiphon_store::{Audience, Domains, Error as StoreError, FactView, Hit, PeerMode, Reader, RecallQuery};
 
-use crate::audit::{self, Refused};
 use crate::clock::now;
 use crate::event_loop::Engine;
 
 /// Why a question was not answered that came too soon after others.
-const TOO_OFTEN: &str = "too_often";
 
 /// Who asks, and what it may have.
 struct Asking {
@@ -30,10 +27,6 @@ struct Asking {
 impl Engine {
     /// A member asks. Dropping the responder refuses it.
     pub(crate) fn answer_recall(&mut self, peer: NodeId, question: Question, responder: Responder) {
-        if self.rates.ask(peer, now()) == Rated::TooOften {
-            let (kind, node, reason) = (audit::QUESTION, Some(peer), TOO_OFTEN);
-            return self.refused(Refused { kind, node, reason, detail: String::new() });
-        }
         let Some(member) = self.team.membership.member(&peer) else { return };
         let held = &member.grant.roles;
         let reads = |role: &&str| member.steward || self.team.roles.may_read(held, role);

@@ -7,6 +7,7 @@ use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{Message, Session};
 use tokio::sync::mpsc;
 
+use crate::audit;
 use crate::framed::{Framed, Frames, Stuck};
 use crate::inputs::Input;
 use crate::tasks::Tasks;
@@ -56,6 +57,11 @@ struct Sync {
 
 impl Framed for Sync {
     type Message = Message;
+    const KIND: &'static str = audit::SYNC;
+
+    fn peer(&self) -> NodeId {
+        self.peer
+    }
 
     fn encode(message: &Message) -> Vec<u8> {
         frame::encode(message)

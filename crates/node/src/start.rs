@@ -331,6 +331,8 @@ impl Parts {
             answers: self.answers,
             presence: self.presence,
             rates: antiphon_protocol::query::rates::Rates::default(),
+            greetings: antiphon_protocol::query::rates::Rates::default(),
+            openings: antiphon_protocol::query::rates::Rates::default(),
             peer_timeout_ms: config.peer_timeout_ms,
             sweep_at: UnixMillis(0),
             agent_version: config.agent_version.clone(),

@@ -30,6 +30,7 @@ mod message;
 mod outbox;
 mod parts;
 mod session;
+mod talk;
 mod timer;
 mod wants;
 
@@ -47,6 +48,7 @@ pub use custody::{
 };
 pub use message::{Clock, Message, Page};
 pub use session::Session;
+pub use talk::{TALKS_EVERY_MS, TALKS_MAX};
 pub use wants::{Item, MISSING_READ_MAX, WANTED_MAX, WANTS_ANSWERED_MAX, WANTS_PER_PERIOD_MAX};
 
 use crate::reason::{About, Reason};

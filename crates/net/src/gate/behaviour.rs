@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::time::{Instant, Sleep};
 
 use super::handler::{Epoch, Handler, In, Out};
+use crate::turned_away::{Tally, TurnedAway};
 
 /// Most addresses at which somebody claims to see us that are told to the members' behaviour.
 const CANDIDATES_MAX: usize = 64;
@@ -110,6 +112,8 @@ pub(crate) struct Gate<B: NetworkBehaviour> {
     actions: VecDeque<Action<B>>,
     /// Addresses at which somebody claims to see us.
     candidates: Candidates,
+    /// Where it is counted whose connection was ended.
+    tally: Arc<Tally>,
 }
 
 impl<B: NetworkBehaviour> Gate<B> {
@@ -125,7 +129,13 @@ impl<B: NetworkBehaviour> Gate<B> {
             alarm: None,
             actions: VecDeque::new(),
             candidates: Candidates::default(),
+            tally: Arc::default(),
         }
+    }
+
+    /// Counts there whose connection is ended.
+    pub(crate) fn counting(self, tally: Arc<Tally>) -> Self {
+        Self { tally, ..self }
     }
 
     /// The members' behaviour.
@@ -260,6 +270,7 @@ impl<B: NetworkBehaviour> Gate<B> {
         let strangers: Vec<_> = self.deadlines.iter().filter(|(_, _, id)| inbound(id)).collect();
         if let (Some(&&(_, peer_id, id)), true) = (strangers.first(), strangers.len() > self.strangers_max) {
             tracing::debug!(peer = %peer_id, limit = self.strangers_max, "too many strangers, the oldest goes");
+            self.tally.count(TurnedAway::CrowdedStranger);
             self.forget_deadline(id);
             self.actions.push_back(ToSwarm::CloseConnection { peer_id, connection: CloseConnection::One(id) });
         }
@@ -321,6 +332,7 @@ impl<B: NetworkBehaviour> Gate<B> {
             if at <= Instant::now() {
                 self.deadlines.pop_front();
                 tracing::debug!(%peer, "a stranger's time is up");
+                self.tally.count(TurnedAway::LateStranger);
                 let connection = CloseConnection::One(id);
                 return Poll::Ready(ToSwarm::CloseConnection { peer_id: peer, connection });
             }

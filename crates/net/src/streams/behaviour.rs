@@ -19,6 +19,7 @@ use super::handler::{Handler, OpenFailure, Out};
 use crate::config::StreamKind;
 use crate::reason::NetworkReason;
 use crate::stream::{Ends, MemberStream, Traffic};
+use crate::turned_away::TurnedAway;
 
 /// A request to open a stream.
 pub(crate) type OpenId = u64;
@@ -104,6 +105,7 @@ impl Behaviour {
         let Ok(slot) = link.slots.clone().try_acquire_owned() else {
             let (kind, limit) = (self.kind.name(), self.kind.inbound_max());
             tracing::debug!(%peer, kind, limit, "a member has too many streams open, one is dropped");
+            self.traffic.turn_away(TurnedAway::Stream);
             return;
         };
         if let Some(stream) = self.wrap(peer, link, stream, Some(slot)) {
@@ -131,7 +133,7 @@ impl Behaviour {
         slot: Option<OwnedSemaphorePermit>,
     ) -> Option<MemberStream> {
         let node = NodeId::from_peer_id_bytes(&peer.to_bytes()).ok()?;
-        Some(MemberStream::new(node, stream, &link.ends, &self.traffic, slot))
+        Some(MemberStream::new(node, stream, &link.ends, (self.kind, &self.traffic), slot))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::foreign::{BLOCKS, Foreign, OUTBOX, QUERY, SYNC};
 use crate::common::{KINDS, Node, QUIC, TCP, befriend, id_of, parted, patiently, stream_of};
 use antiphon_net::{
-    Error, Event, FRAME_BYTES_MAX, NetworkReason, Protocol, QUERY_REQUEST_BYTES_MAX, QUERY_RESPONSE_BYTES_MAX,
+    Error, Event, NetworkReason, OUTBOX_FRAME_BYTES_MAX, Protocol, QUERY_REQUEST_BYTES_MAX, QUERY_RESPONSE_BYTES_MAX,
     RequestError, StreamKind, stream,
 };
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,7 +17,7 @@ async fn each_kind_carries_its_own_frames_and_is_counted_apart() {
         let mut alice = Node::start(1, listen).await;
         let mut bob = Node::start(2, listen).await;
         befriend(&mut alice, &mut bob).await;
-        for (kind, length) in KINDS.into_iter().zip([20, FRAME_BYTES_MAX, 300_000, 1]) {
+        for (kind, length) in KINDS.into_iter().zip([20, OUTBOX_FRAME_BYTES_MAX, 200_000, 1]) {
             let (ours, theirs) = stream_of(kind, &mut alice, &mut bob).await;
             let (mut alice_in, mut alice_out) = ours.split();
             let (mut bob_in, mut bob_out) = theirs.split();
@@ -28,7 +28,7 @@ async fn each_kind_carries_its_own_frames_and_is_counted_apart() {
             bob_out.send(b"thanks").await.unwrap();
             assert_eq!(patiently("thanks", alice_in.next()).await.unwrap().unwrap(), b"thanks");
         }
-        for (kind, length) in KINDS.into_iter().zip([20, FRAME_BYTES_MAX, 300_000, 1]) {
+        for (kind, length) in KINDS.into_iter().zip([20, OUTBOX_FRAME_BYTES_MAX, 200_000, 1]) {
             let (sent, received) = (alice.net.traffic(kind).sent(), alice.net.traffic(kind).received());
             assert_eq!((sent, received), (length as u64 + 4, 10));
             assert_eq!(bob.net.traffic(kind).received(), length as u64 + 4);
@@ -45,7 +45,7 @@ async fn an_outbox_that_is_not_read_does_not_hold_up_sync() {
         let (outbox, _unread) = stream_of(StreamKind::Outbox, &mut alice, &mut bob).await;
         let flood = tokio::spawn(async move {
             let (_in, mut out) = outbox.split();
-            let frame = vec![0; FRAME_BYTES_MAX];
+            let frame = vec![0; OUTBOX_FRAME_BYTES_MAX];
             while out.send(&frame).await.is_ok() {}
         });
         let (ours, theirs) = stream_of(StreamKind::Sync, &mut alice, &mut bob).await;

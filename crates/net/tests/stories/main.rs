@@ -8,3 +8,4 @@ mod members;
 mod reach;
 mod reasons;
 mod strangers;
+mod turned_away;

@@ -5,8 +5,9 @@
 //! [`antiphon_store::Blobs`], which hashes what it hands out: a damaged block is said to be missing here, noted, and
 //! can be repaired from somebody else. A member that is put out loses its stream with its connection.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
 use antiphon_core::ids::{Hash, NodeId};
@@ -15,16 +16,20 @@ use antiphon_net::{MemberReader, MemberStream, MemberWriter};
 use antiphon_protocol::blocks::serve::{Closed, Input, Job, Output};
 use antiphon_protocol::blocks::{Message, Serve};
 use antiphon_store::{BlobError, Store};
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::using::{InUse, Using};
+use crate::audit;
 use crate::clock;
 use crate::event_loop::Engine;
+use crate::inputs::Input as News;
 use crate::tasks::Tasks;
 
 /// Most streams that are served at the same time; others are told that this node is busy.
 pub(crate) const ASKERS_MAX: usize = 16;
+/// Most of these streams of one member, over all its connections, so that nobody alone keeps the others waiting.
+pub(crate) const ASKERS_PER_MEMBER_MAX: usize = antiphon_net::BLOCKS_STREAMS_MAX;
 /// Most messages that wait to be sent to one asker.
 const SENDS_MAX: usize = 2;
 /// How long an asker may take nothing of what it asked for.
@@ -52,6 +57,8 @@ pub(crate) struct Serving(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     slots: Semaphore,
+    /// How many of them each member has; who has none is not there.
+    taken: Lock<BTreeMap<NodeId, usize>>,
     blocks: AtomicU64,
     bytes: AtomicU64,
     missing: AtomicU64,
@@ -64,6 +71,7 @@ impl Serving {
     pub(super) fn new(in_use: InUse) -> Self {
         Self(Arc::new(Shared {
             slots: Semaphore::new(ASKERS_MAX),
+            taken: Lock::default(),
             blocks: AtomicU64::default(),
             bytes: AtomicU64::default(),
             missing: AtomicU64::default(),
@@ -85,25 +93,41 @@ impl Serving {
         }
     }
 
-    /// Serves a stream until it ends.
-    async fn serve(self, store: Store, stream: MemberStream) {
+    /// A slot for a stream of this member, if there is one.
+    fn slot(&self, peer: NodeId) -> Option<Slot<'_>> {
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.get(&peer).is_some_and(|taken| *taken >= ASKERS_PER_MEMBER_MAX) {
+            return None;
+        }
+        let permit = self.0.slots.try_acquire().ok()?;
+        *taken.entry(peer).or_default() += 1;
+        Some(Slot { serving: self, peer, _permit: permit })
+    }
+
+    /// Serves a stream until it ends; says which rule its asker broke, if that is why.
+    async fn serve(self, store: Store, stream: MemberStream) -> Option<&'static str> {
         let peer = stream.peer();
         let (reader, writer) = stream.split();
-        let Ok(_slot) = self.0.slots.try_acquire() else {
+        let Some(_slot) = self.slot(peer) else {
             self.0.busy.fetch_add(1, Ordering::Relaxed);
-            return refuse(writer).await;
+            refuse(writer).await;
+            return None;
         };
         let (sends, waiting) = mpsc::channel(SENDS_MAX);
         let (began, asked) = ((clock::now(), Instant::now()), Mutex::new(None));
         let asker = Asker { store, serving: &self, sends, began, asked };
         let mut write = std::pin::pin!(write(peer, writer, waiting));
-        let last_word = tokio::select! {
-            last_word = asker.answer(peer, reader) => last_word,
-            () = &mut write => return,
+        let end = tokio::select! {
+            end = asker.answer(peer, reader) => end,
+            () = &mut write => return None,
         };
         // Who has left takes nothing more, and waiting for it would cost the slot.
-        if last_word {
+        if !matches!(end, End::Gone) {
             write.await;
+        }
+        match end {
+            End::Broke(rule) => Some(rule),
+            End::Gone | End::Over => None,
         }
     }
 
@@ -123,6 +147,33 @@ impl Serving {
     }
 }
 
+/// How a stream came to its end.
+enum End {
+    /// The asker left.
+    Gone,
+    /// This side has enough, and a last word to say.
+    Over,
+    /// The same, because the asker broke this rule.
+    Broke(&'static str),
+}
+
+/// One of the streams that are served.
+struct Slot<'a> {
+    serving: &'a Serving,
+    peer: NodeId,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.serving.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.get_mut(&self.peer) {
+            Some(left) if *left > 1 => *left -= 1,
+            _ => drop(taken.remove(&self.peer)),
+        }
+    }
+}
+
 /// One who asks.
 struct Asker<'a> {
     store: Store,
@@ -134,8 +185,8 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    /// Hears requests and answers them, until one side has enough; says whether it was this one.
-    async fn answer(self, peer: NodeId, mut reader: MemberReader) -> bool {
+    /// Hears requests and answers them, until one side has enough.
+    async fn answer(self, peer: NodeId, mut reader: MemberReader) -> End {
         let (mut machine, first) = Serve::new(self.now());
         let mut outputs = vec![first];
         let mut loading = None;
@@ -146,13 +197,17 @@ impl Asker<'_> {
                     Output::Load(job) => loading = Some(Box::pin(self.load(job))),
                     Output::Send(message) => {
                         if self.sends.send(message).await.is_err() {
-                            return false;
+                            return End::Gone;
                         }
                     }
                     Output::WakeAt(at) => wake_at = self.began.1 + Duration::from_millis(at.since(self.began.0)),
                     Output::Close(closed) => {
                         tracing::debug!(%peer, %closed, "blocks are served no more");
-                        return closed != Closed::Bye;
+                        return match closed {
+                            Closed::Bye => End::Gone,
+                            Closed::Asked | Closed::Idle(_) => End::Over,
+                            Closed::Violation(rule) => End::Broke(rule),
+                        };
                     }
                 }
             }
@@ -161,12 +216,12 @@ impl Asker<'_> {
                     Ok(Some(Ok(message))) => Input::Message(message),
                     Ok(Some(Err(error))) => {
                         tracing::warn!(%peer, %error, "a request that cannot be read");
-                        return false;
+                        return End::Broke("a request that cannot be read");
                     }
-                    Ok(None) => return false,
+                    Ok(None) => return End::Gone,
                     Err(error) => {
                         tracing::debug!(%peer, %error, "a stream of blocks ended");
-                        return false;
+                        return End::Gone;
                     }
                 },
                 loaded = async { match &mut loading { Some(load) => load.await, None => std::future::pending().await } } => {
@@ -261,6 +316,13 @@ impl Engine {
         if !self.mode_with(&peer).sends {
             return tracing::debug!(%peer, "nothing is sent to this peer, blocks neither");
         }
-        self.tasks.spawn(self.transfers.serving().clone().serve(self.store.clone(), stream));
+        let serving = self.transfers.serving().clone().serve(self.store.clone(), stream);
+        let inputs = self.inputs.clone();
+        self.tasks.spawn(async move {
+            if let Some(rule) = serving.await {
+                // Only a stopping node does not want to know.
+                let _ = inputs.send(News::Refused(audit::broke_a_rule(audit::BLOCKS, peer, rule))).await;
+            }
+        });
     }
 }

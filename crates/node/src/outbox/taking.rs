@@ -9,11 +9,12 @@ use antiphon_core::time::UnixMillis;
 use antiphon_net::MemberStream;
 use antiphon_protocol::outbox::message::Items;
 use antiphon_protocol::outbox::reception::{Input as Heard, Output};
-use antiphon_protocol::outbox::{Message, Outcome, Reception, Refusal, Source};
+use antiphon_protocol::outbox::{Closed, Message, Outcome, Reception, Refusal, Source};
 use antiphon_store::{TakeFrom, Taking, Took};
 
 use super::effects::{self, After, Context, Meaning, Then};
 use super::{News, OutboxFrames, Side};
+use crate::audit;
 use crate::clock::now;
 use crate::event_loop::Engine;
 use crate::framed::Frames;
@@ -60,6 +61,9 @@ impl Engine {
                 Output::Take { store, items } => self.take_items(peer, epoch, store, items),
                 Output::Close(closed) => {
                     tracing::debug!(%peer, %closed, "a delivery of a peer ended");
+                    if let Closed::Violation(rule) = closed {
+                        self.refused(audit::broke_a_rule(audit::OUTBOX, peer, rule));
+                    }
                     self.outbox.receiving.remove(&peer);
                 }
             }

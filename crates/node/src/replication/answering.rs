@@ -26,8 +26,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Taker;
 use super::stream::write;
+use crate::audit;
 use crate::clock;
 use crate::event_loop::Engine;
+use crate::inputs::Input as News;
 use crate::tasks::Tasks;
 
 /// Most members whose challenges are looked up at the same time; the others wait for their turn.
@@ -78,22 +80,26 @@ impl Answers {
         Self(Arc::new(Shared { store, key, taker, looking, allowances }))
     }
 
-    /// Answers on a stream until it ends.
-    async fn serve(self, between: Between, stream: MemberStream) {
+    /// Answers on a stream until it ends; says which rule its asker broke, if that is why.
+    async fn serve(self, between: Between, stream: MemberStream) -> Option<&'static str> {
         let peer = between.peer;
         let (reader, writer) = stream.split();
         let (sends, waiting) = mpsc::channel(SENDS_MAX);
         let mut writing = pin!(write(peer, writer, waiting));
         let began = (clock::now(), Instant::now());
-        let conversation =
-            Conversation { answers: self, between, sends, began, wake_at: began.1, tasks: Tasks::default() };
+        let (wake_at, tasks, broke) = (began.1, Tasks::default(), None);
+        let mut conversation = Conversation { answers: self, between, sends, began, wake_at, tasks, broke };
         let last_word = tokio::select! {
             last_word = conversation.run(reader) => last_word,
-            () = &mut writing => return,
+            () = &mut writing => return conversation.broke,
         };
+        let broke = conversation.broke;
+        // With it goes the sender, so that the writing comes to an end.
+        drop(conversation);
         if last_word {
             writing.await;
         }
+        broke
     }
 
     /// Finds out what is held, when the member's allowance says so and it is its turn.
@@ -180,11 +186,13 @@ struct Conversation {
     wake_at: Instant,
     /// What is being taken, as far as this side waits for it.
     tasks: Tasks,
+    /// The rule that the asker broke.
+    broke: Option<&'static str>,
 }
 
 impl Conversation {
     /// Hears questions and offers and answers them, until one side has enough; says whether it was this one.
-    async fn run(mut self, mut reader: MemberReader) -> bool {
+    async fn run(&mut self, mut reader: MemberReader) -> bool {
         let (mut machine, first) = Answering::new(self.now());
         let mut outputs = vec![first];
         let mut looking: Looking = None;
@@ -215,11 +223,14 @@ impl Conversation {
         }
     }
 
-    fn heard(&self, frame: Result<Option<Vec<u8>>, antiphon_net::stream::Error>) -> Option<Message> {
+    fn heard(&mut self, frame: Result<Option<Vec<u8>>, antiphon_net::stream::Error>) -> Option<Message> {
         let peer = self.between.peer;
         match frame.as_ref().map(|frame| frame.as_deref().map(Message::decode)) {
             Ok(Some(Ok(message))) => return Some(message),
-            Ok(Some(Err(error))) => tracing::warn!(%peer, %error, "a question about copies that cannot be read"),
+            Ok(Some(Err(error))) => {
+                tracing::warn!(%peer, %error, "a question about copies that cannot be read");
+                self.broke = Some("a question that cannot be read");
+            }
             Ok(None) => {}
             Err(error) => tracing::debug!(%peer, %error, "a stream about copies ended"),
         }
@@ -250,6 +261,9 @@ impl Conversation {
             Output::WakeAt(at) => self.wake_at = self.began.1 + Duration::from_millis(at.since(self.began.0)),
             Output::Close(closed) => {
                 tracing::debug!(%peer, %closed, "a member asks no more about copies");
+                if let Closed::Violation(rule) = closed {
+                    self.broke = Some(rule);
+                }
                 // One that has more to say than is heard would not notice an end in order.
                 return Some(!matches!(closed, Closed::Bye | Closed::Violation(_)));
             }
@@ -309,6 +323,12 @@ impl Engine {
             return tracing::debug!(%peer, "nothing is sent to this peer, and nothing said about copies");
         }
         let between = Between { own: self.team.own.clone(), peer, takes: mode.takes };
-        self.tasks.spawn(self.answers.clone().serve(between, stream));
+        let (answering, inputs) = (self.answers.clone().serve(between, stream), self.inputs.clone());
+        self.tasks.spawn(async move {
+            if let Some(rule) = answering.await {
+                // Only a stopping node does not want to know.
+                let _ = inputs.send(News::Refused(audit::broke_a_rule(audit::COPIES, peer, rule))).await;
+            }
+        });
     }
 }

@@ -210,8 +210,14 @@ pub(crate) struct Eve {
 impl Eve {
     /// Joins with our program, then takes its key and runs her own.
     pub(crate) async fn joins(alice: &Machine) -> Self {
+        until("alice listens", async || !alice.handle.status().await.unwrap().listen.is_empty()).await;
+        Self::joins_by(&alice.handle.invite("observer", 60_000).await.unwrap().ticket).await
+    }
+
+    /// The same, with a ticket of a steward that is called alice.
+    pub(crate) async fn joins_by(ticket: &str) -> Self {
         let mut machine = Machine::start("eve").await;
-        machine.joins(alice).await;
+        machine.handle.join(ticket, None, None).await.unwrap();
         machine.trusts("alice", Trust::Verified).await;
         machine.stop().await;
         let home = machine.dir.path().join("home");

@@ -215,7 +215,7 @@ async fn frames_and_questions_beyond_measure_cost_eve_her_stream_and_nobody_else
     eve.greets(&alice).await;
 
     let (mut reader, mut writer) = stream_of(&eve, &alice).await;
-    writer.send(&vec![0; 2 * MIB]).await.unwrap();
+    writer.send(&vec![0; StreamKind::Replication.frame_bytes_max()]).await.unwrap();
     assert_eq!(next(&mut reader).await, None, "a giant frame");
 
     let (mut reader, mut writer) = stream_of(&eve, &alice).await;

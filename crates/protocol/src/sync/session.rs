@@ -16,6 +16,7 @@ use super::forks::{Forks, Step};
 use super::inbox::Inbox;
 use super::message::digest;
 use super::outbox::{Loaded, Outbox};
+use super::talk::Talk;
 use super::timer::Timer;
 use super::wants::Held;
 use super::{
@@ -72,6 +73,8 @@ struct Open {
     /// Missing payloads and receipts.
     custody: Custody,
     timer: Timer,
+    /// How much the peer says beside events.
+    talk: Talk,
     /// What must be done.
     out: Vec<Output>,
 }
@@ -134,6 +137,7 @@ impl Open {
             caught_up: false,
             custody: Custody::new(now),
             timer: Timer::new(seed, now),
+            talk: Talk::new(now),
             out: Vec::new(),
         };
         open.add_partings(partings);
@@ -223,6 +227,9 @@ impl Open {
 
     fn message(&mut self, message: Message, now: UnixMillis) -> Result<(), Closed> {
         let greeted = self.outbox.held().is_some();
+        if matches!(message, Message::Clock(_) | Message::Digest(_) | Message::Unknown(_)) {
+            self.talk.said(now)?;
+        }
         match message {
             Message::Clock(clock) => self.clock(clock, now),
             Message::Bye => return Err(Closed::Bye),
@@ -263,13 +270,11 @@ impl Open {
         let Clock { mut heads, takes, asks, partings } = clock;
         self.timer.compared(now);
         self.custody.period(now);
-        heads.retain(|log, head| {
-            let fits = head.seq <= SEQ_MAX;
-            if !fits {
-                self.out.push(Output::Problem { log: *log, reason: Reason::ClockOverflow, about: None });
-            }
-            fits
-        });
+        // One of them is named: whoever sends a clock full of them should not fill our log with it.
+        if let Some(log) = heads.iter().find_map(|(log, head)| (head.seq > SEQ_MAX).then_some(*log)) {
+            self.out.push(Output::Problem { log, reason: Reason::ClockOverflow, about: None });
+            heads.retain(|_, head| head.seq <= SEQ_MAX);
+        }
         self.outbox.set_clock(heads.clone(), takes, &self.local);
         self.missing.clear();
         self.forks.set_theirs(partings);

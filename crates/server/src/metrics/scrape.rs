@@ -41,6 +41,7 @@ async fn gather(handle: &Handle) -> Result<(Families, antiphon_core::time::UnixM
     families.extend(replication::families(&handle.replication_metrics().await?));
     families.extend(dht::families(&handle.dht_status().await?));
     families.extend(trust::families(&handle.peer_stats().await?, &handle.counters().await?));
+    families.push(trust::turned_away(handle.turned_away()));
     families.extend(trust::lines(handle).await?);
     Ok((Families(families), status.started))
 }

@@ -28,6 +28,12 @@ pub(super) fn families(stats: &PeerStats, counters: &Counters) -> Vec<Family> {
     ]
 }
 
+/// What was turned away before it had a name in the audit.
+pub(super) fn turned_away(counts: Vec<(&'static str, u64)>) -> Family {
+    let counts = counts.into_iter().map(|(what, count)| (vec![("what", what.to_owned())], count));
+    Family::counter("turned_away", "What the network turned away or cut off.").each(counts)
+}
+
 /// How much was noted in all, also before the node started.
 pub(super) async fn lines(handle: &Handle) -> Result<Vec<Family>, Error> {
     let trail = handle.trail(TrailFilter { limit: 1, ..TrailFilter::default() }).await?;

@@ -1,4 +1,4 @@
-//! What somebody hostile on the network gets: a reason, a line in the audit log, a count, and nothing else.
+//! Strangers that lie: each gets a reason, a line in the audit log, a count, and nothing else.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
