@@ -6,6 +6,7 @@ use antiphon_core::ids::NodeId;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::sync;
 
+use crate::contents;
 use crate::backups;
 use crate::jobs::{Done, Job};
 use crate::network::Packet;
@@ -49,6 +50,8 @@ pub(crate) enum Event {
     Calm,
     /// Something about what waits for members.
     Outbox(outbox::Happening),
+    /// Something about documents.
+    Contents(contents::Happening),
     /// Something about what members keep for each other.
     Backup(backups::Happening),
 }

@@ -24,7 +24,10 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Step {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
-        if !name.to_string_lossy().ends_with("-shm") {
+        if path.is_dir() {
+            // The ciphertexts of documents.
+            copy(&path, &to.join(name))?;
+        } else if !name.to_string_lossy().ends_with("-shm") {
             std::fs::copy(path, to.join(name))?;
         }
     }

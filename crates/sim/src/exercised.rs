@@ -123,6 +123,58 @@ pub enum Class {
     PinReset,
     /// A private event that came back.
     PrivateBack,
+    /// A document that was encrypted for roles and stored.
+    DocumentPut,
+    /// A document that could not be stored, since its role had no key that may be used.
+    DocumentWithoutKey,
+    /// A full disk that kept a document or a block from being written.
+    DocumentDiskFull,
+    /// A document that was opened by a key of one of its roles.
+    DocumentOpened,
+    /// A document that a person got from others.
+    DocumentFetched,
+    /// A question about a copy of a document.
+    DocumentAsked,
+    /// A copy of a document that was proved.
+    DocumentProved,
+    /// A proof of a copy that was wrong.
+    DocumentWrongProof,
+    /// A claim of the liar's.
+    DocumentBoast,
+    /// A block that was another one than was asked for.
+    DocumentWrongBlock,
+    /// An offer of a copy of a document.
+    DocumentOffered,
+    /// An offer that was refused, since there was no room.
+    DocumentFull,
+    /// A block of a document that moved.
+    DocumentBlock,
+    /// A fetch that found part of its document on the disk.
+    DocumentResumed,
+    /// A copy of a document that was made since it was missing.
+    DocumentCopied,
+    /// An attempt to complete a copy of a document.
+    DocumentCompleted,
+    /// A copy of a document that was given up, since enough others hold one.
+    DocumentTrimmed,
+    /// A ciphertext that was cleared away, since nobody needs it.
+    DocumentFreed,
+    /// A document that was damaged or lost on a disk.
+    DocumentDamaged,
+    /// A damaged block of a document that was found out.
+    DocumentDamageFound,
+    /// A block that was written and not flushed when its machine went down.
+    DocumentTorn,
+    /// A process that was killed while it fetched a document.
+    KilledFetching,
+    /// A stranger that was refused a stream about documents.
+    StrangerTurnedAway,
+    /// A removed member that was refused a stream about documents.
+    RemovedTurnedAway,
+    /// A copy of a document, in the end.
+    DocumentCopy,
+    /// A document that a removed member was shown not to open.
+    DocumentClosed,
     /// A version that was stored in a world of copies.
     CopyPut,
     /// A version that took the place of another one there.
@@ -201,7 +253,7 @@ pub enum Class {
 
 impl Class {
     /// Every one.
-    pub const ALL: [Self; 96] = [
+    pub const ALL: [Self; 122] = [
         Self::OneWay,
         Self::TwoWay,
         Self::NoLink,
@@ -261,6 +313,32 @@ impl Class {
         Self::CameBack,
         Self::PinReset,
         Self::PrivateBack,
+        Self::DocumentPut,
+        Self::DocumentWithoutKey,
+        Self::DocumentDiskFull,
+        Self::DocumentOpened,
+        Self::DocumentFetched,
+        Self::DocumentAsked,
+        Self::DocumentProved,
+        Self::DocumentWrongProof,
+        Self::DocumentBoast,
+        Self::DocumentWrongBlock,
+        Self::DocumentOffered,
+        Self::DocumentFull,
+        Self::DocumentBlock,
+        Self::DocumentResumed,
+        Self::DocumentCopied,
+        Self::DocumentCompleted,
+        Self::DocumentTrimmed,
+        Self::DocumentFreed,
+        Self::DocumentDamaged,
+        Self::DocumentDamageFound,
+        Self::DocumentTorn,
+        Self::KilledFetching,
+        Self::StrangerTurnedAway,
+        Self::RemovedTurnedAway,
+        Self::DocumentCopy,
+        Self::DocumentClosed,
         Self::CopyPut,
         Self::CopyReplaced,
         Self::CopyTakenAway,
@@ -308,6 +386,44 @@ impl Class {
     /// Whether it happens in worlds of copies, and in no others.
     pub fn is_of_copies(self) -> bool {
         self >= Self::CopyPut
+    }
+
+    /// Whether it happens to documents in the worlds in which everything happens at once.
+    fn is_of_documents(self) -> bool {
+        (Self::DocumentPut..Self::CopyPut).contains(&self)
+    }
+
+    /// What happens to documents there, for people.
+    const fn of_documents(self) -> &'static str {
+        match self {
+            Self::DocumentPut => "documents encrypted and stored",
+            Self::DocumentWithoutKey => "documents that no key could be found for",
+            Self::DocumentDiskFull => "times that a full disk kept documents from being written",
+            Self::DocumentOpened => "documents opened",
+            Self::DocumentFetched => "documents that people got from others",
+            Self::DocumentAsked => "questions about copies of documents",
+            Self::DocumentProved => "proofs of copies of documents",
+            Self::DocumentWrongProof => "wrong proofs of documents",
+            Self::DocumentBoast => "claims of members that lie about documents",
+            Self::DocumentWrongBlock => "wrong blocks of documents",
+            Self::DocumentOffered => "copies of documents offered",
+            Self::DocumentFull => "copies of documents refused for room",
+            Self::DocumentBlock => "blocks of documents moved",
+            Self::DocumentResumed => "fetches of documents that went on where they were",
+            Self::DocumentCopied => "copies of documents made",
+            Self::DocumentCompleted => "attempts to complete copies of documents",
+            Self::DocumentTrimmed => "copies of documents given up",
+            Self::DocumentFreed => "ciphertexts cleared away",
+            Self::DocumentDamaged => "documents damaged on disks",
+            Self::DocumentDamageFound => "damaged blocks of documents found",
+            Self::DocumentTorn => "blocks of documents lost with a machine",
+            Self::KilledFetching => "processes killed while they fetched documents",
+            Self::StrangerTurnedAway => "strangers refused streams about documents",
+            Self::RemovedTurnedAway => "removed members refused streams about documents",
+            Self::DocumentCopy => "copies of documents, in the end",
+            Self::DocumentClosed => "documents closed to removed members",
+            _ => "",
+        }
     }
 
     /// What happens in worlds of copies, for people.
@@ -417,6 +533,7 @@ impl fmt::Display for Class {
             Self::CameBack => "members back in the team by their words",
             Self::PinReset => "members that a person had to take for the same ones",
             Self::PrivateBack => "private events that came back",
+            documents if documents.is_of_documents() => documents.of_documents(),
             copies => copies.of_copies(),
         })
     }
@@ -454,7 +571,7 @@ impl Exercised {
 
     /// What never happened of what should in federations.
     pub fn missing(&self) -> Vec<Class> {
-        let due = |class: &Class| !class.is_of_copies() && !class.is_of_swarms();
+        let due = |class: &Class| !class.is_of_copies() && !class.is_of_swarms() && !class.is_of_documents();
         Class::ALL.into_iter().filter(|class| due(class) && self.count(*class) == 0).collect()
     }
 

@@ -85,6 +85,12 @@ pub enum Law {
     QuotaHolds,
     /// What nobody needs any more is cleared away everywhere.
     RemovedIsFreed,
+    /// Of a document that was stored its member has everything, until it lets it go.
+    DocumentsLast,
+    /// No file holds a document in the clear.
+    DocumentsAreSealed,
+    /// Who is no member is told nothing of documents and gets no block.
+    NoBlockForOthers,
     /// What was left with an honest holder within reach comes back to whoever lost its disk.
     BackedUpComesBack,
     /// Holders cannot read what they keep.
@@ -140,6 +146,9 @@ impl fmt::Display for Law {
             Self::OffersAreFew => "few copies are made at once",
             Self::QuotaHolds => "quotas hold",
             Self::RemovedIsFreed => "what was taken away is freed everywhere",
+            Self::DocumentsLast => "a document that was stored is there",
+            Self::DocumentsAreSealed => "documents are in no file in the clear",
+            Self::NoBlockForOthers => "who is no member gets no block",
             Self::BackedUpComesBack => "what an honest member keeps comes back",
             Self::PrivateIsSealed => "holders cannot read what they keep",
             Self::FormerGetNothing => "former members get nothing of what is kept",

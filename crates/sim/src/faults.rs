@@ -45,6 +45,7 @@ impl World {
             Fault::Block(from, to) => {
                 self.network.block(from, to);
                 self.outbox.lanes.block(from, to);
+                self.block_lane(from, to);
                 self.backups.lanes.block(from, to);
             }
             Fault::Unblock(from, to) => {
@@ -52,12 +53,14 @@ impl World {
                 self.deliver(sent);
                 let sent = self.outbox.lanes.unblock(self.at, from, to);
                 self.deliver_items(sent);
+                self.unblock_lane(from, to);
                 let sent = self.backups.lanes.unblock(self.at, from, to);
                 self.deliver_backups(sent);
             }
             Fault::Cut(a, b) => {
                 self.network.between(a, b).into_iter().for_each(|stream| self.cut(stream, &[(a, b), (b, a)]));
                 self.cut_lanes(a, b);
+                self.cut_streams(a, b);
             }
             Fault::Crash { node, crash, down_ms, .. } => {
                 self.crash(node, crash)?;
@@ -69,6 +72,7 @@ impl World {
                 if let Some(up) = self.nodes[node].up.as_mut() {
                     let pages = up.db.page_count()?;
                     up.db.limit_pages(pages)?;
+                    self.fill_shelf(node, true);
                     self.tally.exercised.add(Class::FullDisk, 1);
                 }
             }
@@ -83,6 +87,7 @@ impl World {
             Fault::Line(members) => {
                 self.network.stand_in_line(members);
                 self.outbox.lanes.stand_in_line(members);
+                self.lanes_in_line(members);
                 self.backups.lanes.stand_in_line(members);
             }
             Fault::Leave(node, peer) => {
@@ -141,6 +146,7 @@ impl World {
             return Ok(());
         }
         let torn_item = self.kill_outbox(node, crash)?;
+        let unflushed = self.kill_shelf(node);
         let before = disk::wal_len(&self.nodes[node].dir);
         let torn = self.agenda.next_write(node, life).filter(|_| crash == Crash::Torn).cloned();
         let tears = torn.is_some();
@@ -158,6 +164,7 @@ impl World {
             disk::tear(&self.nodes[node].dir, before, after, &mut self.random)?;
         }
         self.outbox_killed(node, crash, torn_item)?;
+        self.shelf_killed(node, crash, unflushed)?;
         if self.is_sabotaged(Sabotage::RollBack) {
             self.roll_back(node)?;
         }
@@ -239,6 +246,7 @@ impl World {
         let somewhere = self.somewhere(node, &up)?;
         self.model.rolled_back(node, &id, &logs, &somewhere);
         self.outbox_rolled_back(node, &up)?;
+        self.shelf_rolled_back(node, &up)?;
         self.forget_kept(node);
         self.restored = true;
         self.nodes[node].lost_at = Some(self.at);
@@ -277,6 +285,7 @@ impl World {
     }
 
     fn free_disk(&mut self, node: usize) -> Step {
+        self.fill_shelf(node, false);
         match self.nodes[node].up.as_mut() {
             Some(up) => Ok(up.db.limit_pages(PAGES_UNLIMITED)?),
             None => Ok(()),
@@ -291,6 +300,7 @@ impl World {
         let sent = self.network.heal(self.at);
         self.deliver(sent);
         self.heal_outboxes()?;
+        self.heal_contents();
         let sent = self.backups.lanes.heal(self.at);
         self.deliver_backups(sent);
         for node in 0..self.plan.nodes {

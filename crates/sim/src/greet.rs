@@ -196,7 +196,9 @@ impl World {
             self.end_session(node, index);
         }
         self.give(node, Job::KeepPeer { peer, store, trust: Trust::Rejected });
-        index.map_or(Ok(()), |index| self.leave_lanes(node, index))
+        let Some(index) = index else { return Ok(()) };
+        self.leave_streams(node, index)?;
+        self.leave_lanes(node, index)
     }
 
     /// Opens the stream of a session if this side is the one that does: the one with the smaller id.

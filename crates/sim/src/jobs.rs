@@ -159,8 +159,10 @@ impl World {
         let charters = |draft: &Draft| matches!(draft, Draft::Grant(_) | Draft::Revoke(_) | Draft::Record(_));
         let grinds = self.plan.trust.is_thief(node) && drafts.iter().any(charters);
         let random = if grinds { self.grind(node, &drafts, now)? } else { random };
-        let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
-        match up.db.author(&drafts, now, random) {
+        if self.nodes[node].up.is_none() {
+            return Ok(());
+        }
+        match self.author_and_keep(node, &drafts, now, random) {
             Ok(done) => {
                 self.note_removals(node, &drafts)?;
                 self.committed(node)?;
@@ -334,13 +336,16 @@ impl World {
     /// A crash tears the next write apart: runs it, without telling anybody.
     pub(crate) fn run_untold(&mut self, node: usize, job: Job) -> Step {
         let (now, random) = (self.nodes[node].clock(self.at), self.random.bytes());
+        if let Job::Author(drafts) = &job {
+            let done = self.author_and_keep(node, drafts, now, random).map(drop);
+            self.note_removals(node, drafts)?;
+            return match done {
+                Err(error) if !error.is_full() => Err(error.into()),
+                _ => Ok(()),
+            };
+        }
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let done = match job {
-            Job::Author(drafts) => {
-                let done = up.db.author(&drafts, now, random).map(drop);
-                self.note_removals(node, &drafts)?;
-                done
-            }
             Job::Apply { log, key, events, .. } => up.db.apply_run(log, key, events, None, now).map(drop),
             Job::Branch { log, key, events, .. } => up.db.keep_branch(log, key, events, now).map(drop),
             _ => Ok(()),

@@ -63,7 +63,7 @@ impl World {
 
     /// The founder makes a key for every role.
     fn make_first_keys(&mut self) -> Step {
-        let roles = if self.plan.trust.rich { ROLES.as_slice() } else { &[] };
+        let roles = if self.plan.trust.has_keys() { ROLES.as_slice() } else { &[] };
         for role in roles {
             let made = self.with_maker(0, |keys, maker| keys.make(maker, role, &[], false))?;
             let (now, random) = (self.nodes[0].clock(self.at), self.trust_random.bytes());

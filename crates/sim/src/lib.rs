@@ -18,6 +18,7 @@
 mod agenda;
 mod backups;
 mod catch_up;
+mod contents;
 mod custody;
 mod disk;
 mod documents;

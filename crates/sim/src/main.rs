@@ -40,6 +40,9 @@ struct Args {
     /// In every world some node comes back with an older disk.
     #[arg(long)]
     forks: bool,
+    /// Documents are stored in most worlds whose roles have keys.
+    #[arg(long)]
+    documents: bool,
     /// Break every node on purpose, to see that it is noticed; an unknown name lists all.
     #[arg(long, value_parser = sabotage)]
     sabotage: Option<Sabotage>,
@@ -115,8 +118,8 @@ impl Args {
             salt: self.salt,
             ..self.drop.unwrap_or_default()
         };
-        let (verbose, forks, sabotage) = (self.verbose, self.forks, self.sabotage);
-        Options { seed, verbose, worlds, forks, sabotage, drawing, trim }
+        let Self { verbose, forks, without_documents, sabotage, .. } = *self;
+        Options { seed, verbose, worlds, forks, without_documents, sabotage, drawing, trim }
     }
 }
 
@@ -133,10 +136,11 @@ fn replay(options: &Options) -> String {
         Drawing::Swarm => 2,
     };
     let forks = if options.forks { " --forks" } else { "" };
+    let documents = if options.without_documents { " --without-documents" } else { "" };
     let sabotage = options.sabotage.map(|sabotage| format!(" --sabotage {sabotage:?}")).unwrap_or_default();
     let (seed, trim) = (options.seed, options.trim);
     format!(
-        "cargo run -p antiphon-sim --release -- --seeds 1 --from {seed}{worlds} --drawing {drawing}{forks}{sabotage}{trim}"
+        "cargo run -p antiphon-sim --release -- --seeds 1 --from {seed}{worlds} --drawing {drawing}{forks}{documents}{sabotage}{trim}"
     )
 }
 

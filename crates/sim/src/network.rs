@@ -161,6 +161,11 @@ impl Network {
         self.line = Some(members);
     }
 
+    /// Whether members reach only their neighbours.
+    pub(crate) fn stands_in_line(&self) -> bool {
+        self.line.is_some()
+    }
+
     /// Whether there is a link between two members at all.
     pub(crate) fn has_link(&self, a: usize, b: usize) -> bool {
         let Some(line) = &self.line else { return true };

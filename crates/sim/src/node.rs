@@ -26,7 +26,7 @@ use crate::plan::Policy;
 use crate::rejoin::Rejoin;
 
 /// Wall-clock time at which every world begins.
-const BEGINNING: UnixMillis = UnixMillis(1_700_000_000_000);
+pub(crate) const BEGINNING: UnixMillis = UnixMillis(1_700_000_000_000);
 /// What the nodes call their program.
 const AGENT_VERSION: &str = "antiphon-sim/1";
 

@@ -13,6 +13,8 @@ pub struct Options {
     pub worlds: Worlds,
     /// Whether a node comes back with an older disk, forgets what it has signed, and signs other things.
     pub forks: bool,
+    /// Whether documents are stored in most worlds whose roles have keys; then a federation has such keys.
+    pub documents: bool,
     /// What is broken on purpose, to see that it is noticed.
     pub sabotage: Option<Sabotage>,
     /// How a seed draws its world.
@@ -167,11 +169,19 @@ pub enum Sabotage {
     AskOnce,
     /// Something happens at a time that the seed does not decide.
     OutsideChance,
+    /// Blocks are given to whoever asks.
+    ServeAnybody,
+    /// Documents lie in the clear behind their ciphertexts.
+    PlainDocuments,
+    /// Documents are encrypted with the oldest keys of their roles.
+    OldestKey,
+    /// Documents are told of and not kept.
+    LoseDocuments,
 }
 
 impl Sabotage {
     /// Every one.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 50] = [
         Self::LoseWrites,
         Self::RollBack,
         Self::SpoilPages,
@@ -218,5 +228,9 @@ impl Sabotage {
         Self::HideDamage,
         Self::AskOnce,
         Self::OutsideChance,
+        Self::ServeAnybody,
+        Self::PlainDocuments,
+        Self::OldestKey,
+        Self::LoseDocuments,
     ];
 }

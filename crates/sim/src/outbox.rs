@@ -47,6 +47,7 @@ use crate::trim::Kind;
 use crate::world::World;
 
 pub(crate) use hand::Hand;
+pub(crate) use kill::holds;
 use ledger::Ledger;
 use sealer::Watched;
 use sending::Sending;
@@ -143,7 +144,7 @@ impl World {
     }
 
     /// What a node is in the team that all of them come to.
-    fn in_acme(&self, node: usize) -> Option<&TeamState> {
+    pub(crate) fn in_acme(&self, node: usize) -> Option<&TeamState> {
         let acme = self.model.acme;
         self.team(node).filter(|team| Some(team.own.team) == acme)
     }

@@ -17,8 +17,8 @@ use crate::random::Random;
 
 /// How human-readable age recipients begin.
 const RECIPIENT_PREFIX: &str = "age";
-/// Bytes of a chunk, each of which is encrypted by itself.
-const CHUNK_BYTES: usize = 64 * 1024;
+/// Bytes of a piece of a document; the last may have fewer.
+const PIECE_BYTES: usize = 64 * 1024;
 /// What stands before the secret in a wrap, as the vault names it.
 pub(crate) const WRAP_KIND: &[u8] = b"antiphon/wrap/1\n";
 /// What stands before the secret of an older key.
@@ -50,34 +50,43 @@ pub(crate) fn seal_bytes(to: &str, plaintext: &[u8], random: &mut Random) -> Ste
 }
 
 fn seal(to: &str, plaintext: &[u8], random: &mut Random) -> Step<Vec<u8>> {
+    seal_to(std::slice::from_ref(&to), plaintext, random)
+}
+
+/// Encrypts a document to recipients: an age file, as the vault makes and opens them.
+pub(crate) fn seal_to(to: &[&str], plaintext: &[u8], random: &mut Random) -> Step<Vec<u8>> {
+    let (file_key, nonce): ([u8; 16], [u8; 16]) = (random.bytes(), random.bytes());
+    let mut header = String::from("age-encryption.org/v1\n");
+    for recipient in to {
+        header += &stanza(recipient, &file_key, random)?;
+    }
+    header += "---";
+    let mac = Hmac::<Sha256>::new_from_slice(&derive(&file_key, &[], b"header")?).map_err(broken)?;
+    let mac = mac.chain_update(header.as_bytes()).finalize().into_bytes();
+    let header = format!("{header} {}\n", BASE64_NOPAD.encode(&mac));
+    let mut sealed = [header.as_bytes(), &nonce].concat();
+    let key = derive(&file_key, &nonce, b"payload")?;
+    // A document of no bytes has one piece of none.
+    let pieces: Vec<&[u8]> = if plaintext.is_empty() { vec![&[]] } else { plaintext.chunks(PIECE_BYTES).collect() };
+    for (n, piece) in pieces.iter().enumerate() {
+        let mut counter = [0; 12];
+        counter[3..11].copy_from_slice(&(n as u64).to_be_bytes());
+        counter[11] = u8::from(n + 1 == pieces.len());
+        sealed.extend(encrypt(&key, &counter, piece)?);
+    }
+    Ok(sealed)
+}
+
+/// The part of a header from which one recipient learns the key of a file.
+fn stanza(to: &str, file_key: &[u8; 16], random: &mut Random) -> Step<String> {
     let (_, public) = bech32::decode(to).map_err(broken)?;
     let public: [u8; 32] = public.try_into().map_err(|_| broken("not an age recipient"))?;
-    let (file_key, nonce): ([u8; 16], [u8; 16]) = (random.bytes(), random.bytes());
     let ephemeral = secret(random);
     let share = x25519_dalek::x25519(ephemeral, x25519_dalek::X25519_BASEPOINT_BYTES);
     let shared = x25519_dalek::x25519(ephemeral, public);
     let wrapping = derive(&shared, &[share, public].concat(), b"age-encryption.org/v1/X25519")?;
-    let body = encrypt(&wrapping, &[0; 12], &file_key)?;
-    let header = format!(
-        "age-encryption.org/v1\n-> X25519 {}\n{}\n---",
-        BASE64_NOPAD.encode(&share),
-        BASE64_NOPAD.encode(&body)
-    );
-    let mac = Hmac::<Sha256>::new_from_slice(&derive(&file_key, &[], b"header")?).map_err(broken)?;
-    let mac = mac.chain_update(header.as_bytes()).finalize().into_bytes();
-    let (key, mut payload) = (derive(&file_key, &nonce, b"payload")?, Vec::new());
-    let chunks = plaintext.len().div_ceil(CHUNK_BYTES).max(1);
-    for number in 0..chunks {
-        let from = number * CHUNK_BYTES;
-        let chunk = &plaintext[from..plaintext.len().min(from + CHUNK_BYTES)];
-        // Eleven bytes count the chunks, and one says which is the last.
-        let mut counter = [0; 12];
-        counter[3..11].copy_from_slice(&(number as u64).to_be_bytes());
-        counter[11] = u8::from(number + 1 == chunks);
-        payload.extend(encrypt(&key, &counter, chunk)?);
-    }
-    let header = format!("{header} {}\n", BASE64_NOPAD.encode(&mac));
-    Ok([header.as_bytes(), &nonce, &payload].concat())
+    let body = encrypt(&wrapping, &[0; 12], file_key)?;
+    Ok(format!("-> X25519 {}\n{}\n", BASE64_NOPAD.encode(&share), BASE64_NOPAD.encode(&body)))
 }
 
 fn derive(key: &[u8], salt: &[u8], info: &[u8]) -> Step<[u8; 32]> {
@@ -112,9 +121,33 @@ mod tests {
         let older = opened.open_previous(&previous, &recipient(old).unwrap()).unwrap();
         assert_eq!(older.recipient(), recipient(old).unwrap());
         assert_eq!(wrap.len(), antiphon_vault::role::WRAP_BYTES_MAX);
-        for len in [0, 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES] {
+        for len in [0, 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES] {
             let sealed = seal_bytes(&bob.age_recipient(), &vec![7; len], &mut random).unwrap();
             assert_eq!(bob.open_sealed(&sealed).unwrap().len(), len);
+        }
+    }
+
+    #[test]
+    fn the_vault_opens_documents_of_any_length_with_each_of_their_keys() {
+        let mut random = Random::new(2);
+        let bob = NodeKey::from_phrase(&Phrase::from_entropy(&[1; 32]).unwrap()).unwrap();
+        let mut role = || {
+            let bytes = secret(&mut random);
+            let recipient = recipient(bytes).unwrap();
+            let wrap = seal_secret(WRAP_KIND, bytes, &bob.age_recipient(), &mut random).unwrap();
+            RoleSecret::unwrap(&bob, &wrap, &recipient).unwrap()
+        };
+        let (one, two, other) = (role(), role(), role());
+        for length in [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 5 * PIECE_BYTES] {
+            let plain = vec![7; length];
+            let sealed = seal_to(&[&one.recipient(), &two.recipient()], &plain, &mut Random::new(3)).unwrap();
+            for key in [&one, &two] {
+                let mut opened = Vec::new();
+                antiphon_vault::document::decrypt(&[key], sealed.as_slice(), &mut opened).unwrap();
+                assert_eq!(opened, plain);
+            }
+            let refused = antiphon_vault::document::decrypt(&[&other], sealed.as_slice(), Vec::new()).unwrap_err();
+            assert!(refused.is_not_for_us());
         }
     }
 }

@@ -278,6 +278,8 @@ impl World {
     pub(crate) fn read_commit(&mut self, node: usize) -> Step {
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         up.reading = false;
+        self.look_soon(node);
+        let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         let held = Held::read(&up.db.reader())?;
         if held.charter() != up.held.charter() || up.team.is_none() {
             let team = TeamState::read(&up.db.reader())?;

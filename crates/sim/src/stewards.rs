@@ -115,7 +115,7 @@ impl World {
 
     /// Keys that are missing, and members that lack the key of a role they may read.
     fn needed_keys(&mut self, node: usize, membership: &Membership) -> Step<Vec<Draft>> {
-        if !self.plan.trust.rich {
+        if !self.plan.trust.has_keys() {
             return Ok(Vec::new());
         }
         let key = self.nodes[node].key.clone();
@@ -176,9 +176,9 @@ impl World {
 
     /// The end of a membership, with new keys of every role: another steward may have let the member read one meanwhile.
     pub(crate) fn removal_of(&mut self, node: usize, id: NodeId, compromised: bool) -> Step<Option<Draft>> {
-        let rich = self.plan.trust.rich;
+        let has_keys = self.plan.trust.has_keys();
         let role_keys = self.with_maker(node, |keys, maker| {
-            let roles = ROLES.into_iter().filter(|_| rich);
+            let roles = ROLES.into_iter().filter(|_| has_keys);
             roles.map(|role| keys.make(maker, role, &[id], false)).collect::<Step<Vec<_>>>()
         })?;
         let Some(role_keys) = role_keys else { return Ok(None) };

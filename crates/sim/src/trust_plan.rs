@@ -47,6 +47,8 @@ pub(crate) struct TrustPlan {
     pub(crate) seals: Vec<u64>,
     /// Whether there are role keys, and stewards who look after things.
     pub(crate) rich: bool,
+    /// Whether there are role keys all the same, for documents.
+    pub(crate) keyed: bool,
 }
 
 impl TrustPlan {
@@ -62,6 +64,7 @@ impl TrustPlan {
             acts: Vec::new(),
             seals: Vec::new(),
             rich: false,
+            keyed: false,
         }
     }
 
@@ -127,6 +130,11 @@ impl TrustPlan {
         self.threshold = None;
         self.thief = Some(Thief { at, node });
         self.removals.push(Removal { at: random.between(at, calm_at), node, compromised: Some(true) });
+    }
+
+    /// Whether roles have keys.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.rich || self.keyed
     }
 
     /// Whether somebody is removed sooner or later.

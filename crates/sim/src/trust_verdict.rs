@@ -65,7 +65,7 @@ impl World {
     }
 
     /// Whether a key is out by what a writer knows: removed, or let in by nobody but a thief who was.
-    fn is_out(&self, writer: usize, membership: &Membership, id: &NodeId) -> bool {
+    pub(crate) fn is_out(&self, writer: usize, membership: &Membership, id: &NodeId) -> bool {
         let thief = self.plan.trust.thief.map(|thief| self.nodes[thief.node].id);
         // What the remover had seen counts, also while the writer has not got it.
         let unknown = !self.index.contains_key(id) && membership.member(id).is_none();
@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Everybody who must be kept out sooner or later, each with a number that no other node has.
-    fn spies(&self) -> Vec<(usize, Arc<NodeKey>)> {
+    pub(crate) fn spies(&self) -> Vec<(usize, Arc<NodeKey>)> {
         let removed = (0..self.plan.nodes).filter(|node| self.plan.trust.is_out(*node));
         let removed = removed.map(|node| (node, self.nodes[node].key.clone()));
         let eves = self.model.eves.iter().enumerate().map(|(at, eve)| (self.nodes.len() + at, eve.clone()));
@@ -157,9 +157,8 @@ impl World {
         Ok(())
     }
 
-    /// A removed member keeps all it ever had and gets at all records; it opens nothing whose writer knew. But whoever is
-    /// a steward can read everything, and hand it to whom it likes: what a thief writes afterwards proves nothing.
-    fn check_spies(&mut self, honest: &[usize]) -> Step {
+    /// Every record that a removed member can have seen.
+    pub(crate) fn all_records(&self, honest: &[usize]) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
         let sources = honest.iter().take(1).copied().chain((0..self.plan.nodes).filter(|n| self.plan.trust.is_out(*n)));
         for node in sources {
@@ -170,6 +169,13 @@ impl World {
                 }
             }
         }
+        entries
+    }
+
+    /// A removed member keeps all it ever had and gets at all records; it opens nothing whose writer knew. But whoever is
+    /// a steward can read everything, and hand it to whom it likes: what a thief writes afterwards proves nothing.
+    fn check_spies(&mut self, honest: &[usize]) -> Step {
+        let entries = self.all_records(honest);
         let thief = self.plan.trust.thief.map(|thief| self.nodes[thief.node].id);
         for (number, key) in self.spies() {
             for canary in self.model.canaries.iter().filter(|canary| canary.out.contains(&key.node_id())) {

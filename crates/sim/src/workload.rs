@@ -46,6 +46,7 @@ impl World {
             _ => 1,
         };
         let drafts: Vec<Draft> = (0..drafts).map(|_| self.draft(node)).collect();
+        let drafts = self.shelve(node, drafts)?;
         self.give_drafts(node, drafts);
         if self.is_equivocator(node) { self.contradict(node) } else { Ok(()) }
     }
@@ -199,6 +200,7 @@ impl World {
         }
         if authored.outcome == Outcome::Written {
             self.tally.exercised.add(Class::Stored, u64::from(matches!(draft, Draft::PutContent { .. })));
+            self.documents_stored(draft, authored);
             self.tally.exercised.add(Class::TakenAway, u64::from(matches!(draft, Draft::RemoveContent { .. })));
         }
         if let (Draft::Erase { fact, .. }, Some(mark)) =

@@ -9,6 +9,7 @@ use antiphon_vault::{NodeKey, Phrase};
 use tempfile::TempDir;
 
 use crate::agenda::{Agenda, Event, Inside};
+use crate::contents::Contents;
 use crate::backups::Backups;
 use crate::equivocator::Twin;
 use crate::exercised::{Class, Exercised};
@@ -136,6 +137,8 @@ pub(crate) struct World {
     pub(crate) marks: BTreeMap<usize, Vec<u64>>,
     /// What waits for members that cannot be reached.
     pub(crate) outbox: Outboxes,
+    /// Documents.
+    pub(crate) contents: Contents,
     /// What members keep for each other.
     pub(crate) backups: Backups,
     pub(crate) dir: TempDir,
@@ -176,13 +179,17 @@ fn plan(options: Options, random: &mut Random) -> Plan {
 impl World {
     fn new(options: Options) -> Step<Self> {
         let mut random = Random::new(options.seed);
-        let plan = plan(options, &mut random);
+        let mut plan = plan(options, &mut random);
         if options.trim.salt != 0 {
             random = Random::new(options.seed ^ options.trim.salt.rotate_left(SALT_BITS));
         }
         let network = Network::new(random.fork(), plan.loss, plan.delay_max_ms, plan.hostile);
         let dir = crate::fresh::dir()?;
         let outbox = Outboxes::new(options.seed, &plan, options.verbose);
+        // What a lost disk means for the documents on it is not modelled.
+        let without_documents = options.without_documents || !plan.documents || plan.lost.is_some();
+        let contents = Contents::new(&Options { without_documents, ..options }, &plan);
+        plan.trust.keyed |= contents.are_stored();
         let backups = Backups::new(options.seed, &plan);
         let mut world = Self {
             options,
@@ -204,6 +211,7 @@ impl World {
             twin: Twin::default(),
             marks: BTreeMap::new(),
             outbox,
+            contents,
             backups,
             dir,
         };
@@ -246,7 +254,7 @@ impl World {
         plan.trust.thief.into_iter().for_each(|thief| self.agenda.put(thief.at, Event::Thief));
         let doubles = plan.equivocator.iter().flat_map(|liar| &liar.at);
         doubles.for_each(|at| self.agenda.put(*at, Event::Equivocate));
-        if plan.trust.rich {
+        if plan.trust.has_keys() {
             self.agenda.put(plan.calm_at / 8, Event::Steward);
         }
         if plan.stranger {
@@ -254,13 +262,14 @@ impl World {
         }
         self.agenda.put(plan.calm_at, Event::Calm);
         self.schedule_outbox();
+        self.schedule_contents();
         self.schedule_backups();
     }
 
     fn live_through(&mut self) -> Step {
         let mut end = self.plan.calm_at + HEAL_MS_MAX;
         let mut look = self.plan.calm_at + LOOK_MS;
-        let mut judged = false;
+        let (mut judged, mut delivered) = (false, false);
         while let Some((at, event)) = self.agenda.next() {
             while self.calm && at > look {
                 self.at = look;
@@ -269,14 +278,22 @@ impl World {
                     self.judge()?;
                     (judged, end) = (true, self.at + HEAL_MS_MAX);
                 }
-                if judged && self.outboxes_rest()? {
-                    return self.judge_outboxes();
+                if judged && !delivered && self.outboxes_rest()? {
+                    self.judge_outboxes()?;
+                    (delivered, end) = (true, self.at + HEAL_MS_MAX);
+                }
+                if delivered && self.contents_rest()? {
+                    return self.judge_contents();
                 }
             }
             self.at = at;
-            let busy = self.trace.steps().max(self.outbox.trace.steps()) >= STEPS_MAX;
-            if at >= end || busy {
-                return Err(if judged { self.restless_items() } else { Broken(self.unrest(), self.explain_unrest()) });
+            let steps = self.trace.steps().max(self.outbox.trace.steps()).max(self.contents.trace.steps());
+            if at >= end || steps >= STEPS_MAX {
+                return Err(match (judged, delivered) {
+                    (_, true) => self.restless_copies(),
+                    (true, false) => self.restless_items(),
+                    (false, false) => Broken(self.unrest(), self.explain_unrest()),
+                });
             }
             self.happen(event)?;
         }
@@ -303,6 +320,7 @@ impl World {
             Event::Equivocate => self.equivocate(),
             Event::Calm => self.heal(),
             Event::Outbox(happening) => self.outbox_happens(happening),
+            Event::Contents(happening) => self.contents_happen(happening),
             Event::Backup(happening) => self.backup_happens(happening),
         }
     }
@@ -452,7 +470,7 @@ impl World {
     fn summary(&self) -> Summary {
         Summary {
             worlds: 1,
-            trace: self.trace.digest() ^ self.outbox.trace.digest(),
+            trace: self.trace.digest() ^ self.outbox.trace.digest() ^ self.contents.digest(),
             steps: self.trace.steps(),
             lasted_ms: self.at,
             nodes: self.plan.nodes as u64,

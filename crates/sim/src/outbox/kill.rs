@@ -221,7 +221,7 @@ impl World {
 }
 
 /// Whether some bytes stand in others.
-fn holds(bytes: &[u8], part: &[u8]) -> bool {
+pub(crate) fn holds(bytes: &[u8], part: &[u8]) -> bool {
     let Some((first, rest)) = part.split_first() else { return true };
     let mut left = bytes;
     while let Some(at) = left.iter().position(|byte| byte == first) {

@@ -1,6 +1,7 @@
 //! Worlds of many nodes in one process.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod documents;
 mod backups;
 mod federation;
 mod forks;
