@@ -67,7 +67,7 @@ pub(crate) async fn run(command: DivergencesCommand, session: &Session) -> Outco
 async fn list(limit: usize, session: &Session) -> Outcome {
     let node = session.node().await?;
     let page = async |after, limit| {
-        let page = node.divergences(&DivergenceFilterDto { after, limit: Some(limit), ..Default::default() }).await?;
+        let page = node.divergences(&DivergenceFilterDto { after, limit: Some(limit) }).await?;
         Ok((page.divergences, page.next))
     };
     let (divergences, more) = up_to(limit, page).await?;
