@@ -118,8 +118,8 @@ impl Args {
             salt: self.salt,
             ..self.drop.unwrap_or_default()
         };
-        let Self { verbose, forks, without_documents, sabotage, .. } = *self;
-        Options { seed, verbose, worlds, forks, without_documents, sabotage, drawing, trim }
+        let Self { verbose, forks, documents, sabotage, .. } = *self;
+        Options { seed, verbose, worlds, forks, documents, sabotage, drawing, trim }
     }
 }
 
@@ -136,7 +136,7 @@ fn replay(options: &Options) -> String {
         Drawing::Swarm => 2,
     };
     let forks = if options.forks { " --forks" } else { "" };
-    let documents = if options.without_documents { " --without-documents" } else { "" };
+    let documents = if options.documents { " --documents" } else { "" };
     let sabotage = options.sabotage.map(|sabotage| format!(" --sabotage {sabotage:?}")).unwrap_or_default();
     let (seed, trim) = (options.seed, options.trim);
     format!(

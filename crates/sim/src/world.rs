@@ -187,8 +187,8 @@ impl World {
         let dir = crate::fresh::dir()?;
         let outbox = Outboxes::new(options.seed, &plan, options.verbose);
         // What a lost disk means for the documents on it is not modelled.
-        let without_documents = options.without_documents || !plan.documents || plan.lost.is_some();
-        let contents = Contents::new(&Options { without_documents, ..options }, &plan);
+        let documents = options.documents && plan.documents && plan.lost.is_none();
+        let contents = Contents::new(&Options { documents, ..options }, &plan);
         plan.trust.keyed |= contents.are_stored();
         let backups = Backups::new(options.seed, &plan);
         let mut world = Self {
