@@ -68,7 +68,9 @@ fn denied(rules: &str) -> io::Result<Vec<Denied>> {
         Some(Denied { name: name.to_owned(), versions: versions.parse().ok()?, reason })
     };
     let entries = list.into_iter().flatten();
-    entries.map(|one| entry(one).ok_or_else(|| wrong(format!("deny.toml: {one:?} names no crate and reason")))).collect()
+    entries
+        .map(|one| entry(one).ok_or_else(|| wrong(format!("deny.toml: {one:?} names no crate and reason"))))
+        .collect()
 }
 
 fn sources(rules: &str) -> io::Result<Vec<String>> {

@@ -6,8 +6,8 @@ use antiphon_core::ids::NodeId;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::sync;
 
-use crate::contents;
 use crate::backups;
+use crate::contents;
 use crate::jobs::{Done, Job};
 use crate::network::Packet;
 use crate::outbox;

@@ -9,8 +9,8 @@ use antiphon_vault::{NodeKey, Phrase};
 use tempfile::TempDir;
 
 use crate::agenda::{Agenda, Event, Inside};
-use crate::contents::Contents;
 use crate::backups::Backups;
+use crate::contents::Contents;
 use crate::equivocator::Twin;
 use crate::exercised::{Class, Exercised};
 use crate::failure::{Broken, Failure, Law, Step};

@@ -68,7 +68,8 @@ async fn the_node_is_told_in_numbers() {
     assert_eq!(found["antiphon_replication_keys{health=\"critical\"}"], 0.0);
     assert!(found["antiphon_replication_factor"] >= 1.0 && found["antiphon_storage_offered_bytes"] > 0.0);
     assert!(found["antiphon_events"] > 1.0);
-    for what in ["connection", "unproven_connection", "late_stranger", "stranger_request", "stream", "frame", "report"] {
+    for what in ["connection", "unproven_connection", "late_stranger", "stranger_request", "stream", "frame", "report"]
+    {
         assert_eq!(found[format!("antiphon_turned_away_total{{what=\"{what}\"}}").as_str()], 0.0);
     }
     assert!(found["process_start_time_seconds"] > 1_600_000_000.0);

@@ -1,8 +1,8 @@
 //! Worlds of many nodes in one process.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod documents;
 mod backups;
+mod documents;
 mod federation;
 mod forks;
 mod outbox;
