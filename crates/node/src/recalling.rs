@@ -11,8 +11,6 @@ use antiphon_store::{Audience, Domains, Error as StoreError, FactView, Hit, Peer
 use crate::clock::now;
 use crate::event_loop::Engine;
 
-/// Why a question was not answered that came too soon after others.
-
 /// Who asks, and what it may have.
 struct Asking {
     own: NodeId,

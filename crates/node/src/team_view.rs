@@ -168,9 +168,9 @@ impl Handle {
     /// # Errors
     /// [`Error::Stopped`], [`Error::Store`].
     pub async fn members(&self) -> Result<TeamView, Error> {
-        let version = self.shared.agent_version.clone();
-        let read = move |reader: &Reader<'_>| Ok((TeamState::read(reader, &version)?, reader.logs()?));
-        let (team, logs) = self.shared.store.read(read).await?;
+        // Not read from the store: what is shown here the node must go by, and it hears of a commit after readers do.
+        let team = self.team().await?;
+        let logs = self.shared.store.read(|reader: &Reader<'_>| reader.logs()).await?;
         let (membership, at) = (&team.membership, now());
         let names: std::collections::BTreeMap<NodeId, String> =
             logs.iter().map(|log| (log.node, log.name.clone())).collect();
@@ -224,8 +224,7 @@ impl Handle {
     /// # Errors
     /// [`Error::Stopped`].
     pub async fn roles(&self) -> Result<Vec<RoleView>, Error> {
-        let version = self.shared.agent_version.clone();
-        let team = self.shared.store.read(move |reader| TeamState::read(reader, &version)).await?;
+        let team = self.team().await?;
         let membership = &team.membership;
         let view = |name: &str| {
             let has = membership.members().filter(|(_, member)| member.grant.roles.iter().any(|role| role == name));

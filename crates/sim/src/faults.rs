@@ -68,14 +68,7 @@ impl World {
             }
             Fault::Restart(node) => self.restart(node)?,
             Fault::SetClock(node, skew) => self.set_clock(node, skew)?,
-            Fault::FillDisk(node) => {
-                if let Some(up) = self.nodes[node].up.as_mut() {
-                    let pages = up.db.page_count()?;
-                    up.db.limit_pages(pages)?;
-                    self.fill_shelf(node, true);
-                    self.tally.exercised.add(Class::FullDisk, 1);
-                }
-            }
+            Fault::FillDisk(node) => self.fill_disk(node)?,
             Fault::FreeDisk(node) => self.free_disk(node)?,
             Fault::Snapshot(node) => self.snapshot(node)?,
             Fault::RollBack(node) => self.restore(node)?,
@@ -97,6 +90,17 @@ impl World {
                     self.drive(node, peer, epoch, Input::Close)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// No page more fits onto the disk of a member that is up.
+    fn fill_disk(&mut self, node: usize) -> Step {
+        if let Some(up) = self.nodes[node].up.as_mut() {
+            let pages = up.db.page_count()?;
+            up.db.limit_pages(pages)?;
+            self.fill_shelf(node, true);
+            self.tally.exercised.add(Class::FullDisk, 1);
         }
         Ok(())
     }

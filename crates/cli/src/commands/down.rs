@@ -36,7 +36,9 @@ async fn wait_until_free(session: &Session, answered: bool) -> Outcome<bool> {
     let mut held = answered;
     for _ in 0..STOP_WAIT_MAX_MS / POLL_MS {
         match holder_of(&session.home)? {
-            None => return Ok(held),
+            // Its doors close a moment after it has let go of the home, and until then it answers that it is stopping.
+            None if session.running().await?.is_none() => return Ok(held),
+            None => (),
             Some(_) => held = true,
         }
         if !answered && let Some(node) = session.running().await? {

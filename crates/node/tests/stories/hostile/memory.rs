@@ -1,5 +1,7 @@
 //! What attacks cost a victim in memory. The victim is a process of its own, this very program told to be one, so that
 //! nothing else is measured.
+// The victim tells its tormentors over its standard output.
+#![allow(clippy::print_stdout)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
