@@ -11,7 +11,7 @@ mod stock;
 use std::path::Path;
 
 use crate::Outcome;
-use crate::figures::{median, row};
+use crate::figures::{Aim, aimed, median, row};
 use alone::Measured;
 pub use alone::run as alone;
 
@@ -102,6 +102,18 @@ fn print(name: &str, ours: &[Measured], theirs: &[stock::Measured]) {
             best_opened / best_get
         ),
     );
+    print_whole(name, put + get, made + opened, rss);
+}
+
+/// Both ways together, against the stock tool that waits for nothing.
+fn print_whole(name: &str, whole: f64, theirs: f64, rss_mib: f64) {
+    let aims = if name == "1 GiB" {
+        vec![Aim::at_least(theirs / whole, 0.8, "× age"), Aim::at_most(rss_mib * 1.048_576, 64.0, "MB above idle")]
+    } else {
+        vec![]
+    };
+    let beside = format!("age: {}, {:.2} ×", time(theirs), theirs / whole);
+    aimed(&format!("document of {name}: both ways"), &format!("{}, {rss_mib:.0} MiB", time(whole)), &beside, &aims);
 }
 
 fn time(seconds: f64) -> String {

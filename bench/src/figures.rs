@@ -1,4 +1,4 @@
-//! Printing what was measured, as rows of a Markdown table.
+//! Printing what was measured, as rows of a Markdown table: beside what, and beside what the specification aims at.
 
 use std::fs;
 use std::time::Duration;
@@ -13,12 +13,40 @@ pub fn print_head() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let (cpu, memory) = (field("/proc/cpuinfo", "model name"), field("/proc/meminfo", "MemTotal"));
     println!("Machine: {cores} cores ({cpu}), {memory} of memory, {}.\n", std::env::consts::OS);
-    println!("| work | measured | beside it |\n|---|---|---|");
+    println!("| work | measured | beside it | aim |\n|---|---|---|---|");
 }
 
-/// Prints one row.
+/// What a figure is to reach.
+pub struct Aim {
+    text: String,
+    reached: bool,
+}
+
+impl Aim {
+    /// `value` is to be `most` of `unit`, or less.
+    pub fn at_most(value: f64, most: f64, unit: &str) -> Self {
+        Self { text: format!("≤ {} {unit}", shown(most)), reached: value <= most }
+    }
+
+    /// `value` is to be `least` of `unit`, or more.
+    pub fn at_least(value: f64, least: f64, unit: &str) -> Self {
+        Self { text: format!("≥ {} {unit}", shown(least)), reached: value >= least }
+    }
+}
+
+/// Prints one row that has no aim.
 pub fn row(work: &str, measured: &str, beside: &str) {
-    println!("| {work} | {measured} | {beside} |");
+    aimed(work, measured, beside, &[]);
+}
+
+/// Prints one row, and of each of its aims whether it was reached.
+pub fn aimed(work: &str, measured: &str, beside: &str, aims: &[Aim]) {
+    let said = |aim: &Aim| format!("{}: {}", aim.text, if aim.reached { "reached" } else { "**missed**" });
+    println!("| {work} | {measured} | {beside} | {} |", aims.iter().map(said).collect::<Vec<_>>().join("; "));
+}
+
+fn shown(aim: f64) -> String {
+    if aim >= 1_000.0 { thousands(aim) } else { aim.to_string() }
 }
 
 /// The middle of several measurements.

@@ -1,5 +1,5 @@
-//! Measures Antiphon: `cargo run --release --manifest-path bench/Cargo.toml -- all`, and beside iroh-docs:
-//! `bench/federation.sh`, which builds that first.
+//! Measures Antiphon: `bench/all.sh` runs everything and puts the figures into docs/benchmarks.md, and
+//! `cargo run --release --manifest-path bench/Cargo.toml -- PART` runs one part and prints them.
 //!
 //! Each figure is the median of several rounds; what it is compared with runs in the same program, in turn with it.
 
@@ -10,11 +10,13 @@ mod dht;
 mod federation;
 mod figures;
 mod outbox;
+mod page;
 mod peer;
 mod recall;
 mod remember;
 mod replication;
 mod serve;
+mod soak;
 mod wire;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -40,6 +42,12 @@ async fn main() -> Outcome<()> {
     }
     if what == "replication-take" {
         return replication::take(arguments.next().ok_or("replication-take needs a directory")?.as_ref());
+    }
+    if what == "write" {
+        return page::fill("docs/benchmarks.md".as_ref(), &arguments.next().ok_or("write needs a part of the page")?);
+    }
+    if what == "soak" {
+        return soak::run(&arguments.collect::<Vec<_>>()).await;
     }
     let known = ["all", "charter", "remember", "recall", "outbox", "content", "replication", "dht", "federation"];
     if !known.contains(&what.as_str()) {

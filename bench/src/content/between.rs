@@ -9,7 +9,7 @@ use antiphon_core::event::Provenance;
 use antiphon_node::{Bring, Config, ContentForm, Handle, Home, NewContent, Node};
 
 use crate::Outcome;
-use crate::figures::{percentile_ms, row};
+use crate::figures::{Aim, aimed, percentile_ms};
 
 /// Documents, and their bytes.
 const DOCUMENTS: usize = 200;
@@ -56,7 +56,8 @@ pub async fn run() -> Outcome<()> {
     {
         times.sort_unstable();
         let text = format!("p50 {:.1} ms, p99 {:.1} ms", percentile_ms(times, 0.50), percentile_ms(times, 0.99));
-        row(&format!("document of 1 KiB between two connected nodes: {what}"), &text, "");
+        let aim = Aim::at_most(percentile_ms(times, 0.50), 10.0, "ms p50");
+        aimed(&format!("document of 1 KiB between two connected nodes: {what}"), &text, "", &[aim]);
     }
     for node in nodes {
         node.handle().shutdown().await;

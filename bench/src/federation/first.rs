@@ -3,7 +3,7 @@
 
 use super::{spared, systems};
 use crate::Outcome;
-use crate::figures::{median, row, thousands};
+use crate::figures::{Aim, aimed, median, thousands};
 use crate::peer::{Peer, System};
 use crate::wire::Wire;
 
@@ -79,7 +79,17 @@ fn print(system: System, facts: u64, mut of: Rounds) {
         median(&mut of.alice_mib),
         median(&mut of.bob_mib),
     );
-    let aim = if system == System::Ours { "≥ 20,000, then ≥ 10,000; ≤ 300 bytes; ≤ 60 MB" } else { "" };
+    let peak = median(&mut of.alice_mib).max(median(&mut of.bob_mib)) * 1.048_576;
+    let aims = if system == System::Ours {
+        vec![
+            Aim::at_least(median(&mut of.durable), 20_000.0, "facts/s durable"),
+            Aim::at_least(median(&mut of.complete), 10_000.0, "searchable"),
+            Aim::at_most(median(&mut of.wire), 300.0, "bytes"),
+            Aim::at_most(peak, 60.0, "MB"),
+        ]
+    } else {
+        vec![]
+    };
     let work = format!("{}: first sync of {} facts, {rounds} rounds", system.name(), thousands(facts as f64));
-    row(&work, &measured, aim);
+    aimed(&work, &measured, "", &aims);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{pair, spared, systems};
 use crate::Outcome;
-use crate::figures::{median, row, thousands};
+use crate::figures::{Aim, aimed, median, row, thousands};
 use crate::peer::{Peer, System};
 use crate::wire::Wire;
 
@@ -96,5 +96,7 @@ fn print(system: System, facts: u64, missed: u64, mut of: Rounds) {
         median(&mut of.standing_ms),
         thousands(median(&mut of.frames)),
     );
-    row(&work, &measured, if missed == 1 { "≤ 10 ms, ≤ 2 kB" } else { "≤ 25 ms, ≤ 30 kB" });
+    let (most_ms, most_bytes) = if missed == 1 { (10.0, 2_000.0) } else { (25.0, 30_000.0) };
+    let time = Aim::at_most(median(&mut of.standing_ms), most_ms, "ms");
+    aimed(&work, &measured, "", &[time, Aim::at_most(median(&mut of.frames), most_bytes, "bytes")]);
 }

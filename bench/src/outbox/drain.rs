@@ -7,7 +7,7 @@ use antiphon_node::{Addressee, Config, Handle, Home, MessageDraft, Node};
 use super::queue::{self, BODY_BYTES};
 use crate::Outcome;
 use crate::corpus::{self, Random};
-use crate::figures::{median, row, thousands};
+use crate::figures::{Aim, aimed, median, thousands};
 use crate::peer::{Peer, System};
 
 /// Items without cryptography of their own.
@@ -23,12 +23,14 @@ pub async fn run() -> Outcome<()> {
         items.push(round(What::Items).await?);
         messages.push(round(What::Messages).await?);
     }
-    let row = |count: u64, what: &str, rates: &mut Vec<f64>, aim: &str| {
+    let print = |count: u64, what: &str, rates: &mut Vec<f64>, least: Option<f64>| {
         let work = format!("outbox: {} {what} of {BODY_BYTES} bytes to a peer that came back", thousands(count as f64));
-        row(&work, &format!("{} per second", thousands(median(rates))), aim);
+        let rate = median(rates);
+        let aim = least.map(|least| Aim::at_least(rate, least, "per second"));
+        aimed(&work, &format!("{} per second", thousands(rate)), "", aim.as_slice());
     };
-    row(ITEMS, "items", &mut items, "aim ≥ 10,000");
-    row(MESSAGES, "messages, signed and sealed,", &mut messages, "");
+    print(ITEMS, "items", &mut items, Some(10_000.0));
+    print(MESSAGES, "messages, signed and sealed,", &mut messages, None);
     Ok(())
 }
 

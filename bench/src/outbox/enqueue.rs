@@ -15,7 +15,7 @@ use antiphon_node::{Config, Home, Node};
 
 use super::queue::{self, BODY_BYTES, BOUNDS, Keys};
 use crate::Outcome;
-use crate::figures::{median, row, thousands};
+use crate::figures::{Aim, aimed, median, thousands};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
@@ -29,10 +29,11 @@ pub async fn run() -> Outcome<()> {
             bare.push(appends_per_second(dir.path(), writers)?);
         }
         let (ours, bare) = (median(&mut ours), median(&mut bare));
-        row(
+        aimed(
             &format!("outbox: put down by {writers} writer{}", if writers == 1 { "" } else { "s" }),
             &format!("{} items/s", thousands(ours)),
-            &format!("{} bare appends with fdatasync/s in groups, {:.2} × (aim ≥ 0.7)", thousands(bare), ours / bare),
+            &format!("{} bare appends with fdatasync/s in groups, {:.2} ×", thousands(bare), ours / bare),
+            &[Aim::at_least(ours / bare, 0.7, "×")],
         );
     }
     Ok(())

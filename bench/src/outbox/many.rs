@@ -10,7 +10,7 @@ use antiphon_core::time::UnixMillis;
 use super::enqueue::new_home;
 use super::queue::{self, BODY_BYTES, BOUNDS, Keys};
 use crate::Outcome;
-use crate::figures::{median, row, thousands};
+use crate::figures::{Aim, aimed, median, thousands};
 use crate::peer::{Peer, System};
 
 const FEW: u64 = 1_000;
@@ -38,10 +38,12 @@ pub async fn run() -> Outcome<()> {
         node.quit().await?;
     }
     let what = format!("outbox: {} items of {} bytes wait", thousands(MANY as f64), thousands(BODY_BYTES as f64));
-    row(
+    let start = median(&mut starts);
+    aimed(
         &format!("{what}, start of the process until it answers"),
-        &format!("{:.2} s, at most {memory:.0} MiB RSS", median(&mut starts)),
-        "aim ≤ 3 s, ≤ 100 MB",
+        &format!("{start:.2} s, at most {memory:.0} MiB RSS"),
+        "",
+        &[Aim::at_most(start, 3.0, "s"), Aim::at_most(memory * 1.048_576, 100.0, "MB")],
     );
     let (mut with_few, mut with_many) = (vec![], vec![]);
     for _ in 0..ROUNDS {
@@ -49,10 +51,11 @@ pub async fn run() -> Outcome<()> {
         with_many.push(cost(&many.1, peer).await?);
     }
     let (with_few, with_many) = (median(&mut with_few), median(&mut with_many));
-    row(
+    aimed(
         &format!("{what}, one more"),
         &format!("{with_many:.0} µs"),
-        &format!("{with_few:.0} µs with {} waiting, {:.2} × (aim ≤ 1.3)", thousands(FEW as f64), with_many / with_few),
+        &format!("{with_few:.0} µs with {} waiting, {:.2} ×", thousands(FEW as f64), with_many / with_few),
+        &[Aim::at_most(with_many / with_few, 1.3, "×")],
     );
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::ledger::{Ledger, copies};
 use super::team::{LOOK, Member, PATIENCE, Team, patience};
 use super::{home, plain};
 use crate::Outcome;
-use crate::figures::{median, row};
+use crate::figures::{Aim, aimed, median, row};
 use crate::wire::Wire;
 
 const NODES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -211,7 +211,7 @@ fn print(lost: &Lost, repairs: &[Repair], plains: &mut [f64]) {
     let most = |what: fn(&Repair) -> f64| repairs.iter().map(what).fold(0.0, f64::max);
     let (copied, plain) = (of(|one| one.copied), median(plains));
     let rate = |seconds: f64| bytes / seconds / 1e6;
-    row(
+    aimed(
         &format!("1 of {} nodes lost, {} copies of {:.2} GiB with it", NODES.len(), lost.copies, bytes / GIB),
         &format!(
             "from the end of the grace period {copied:.1} s until all are there, at most {:.1} s; {:.1} s until every \
@@ -222,7 +222,8 @@ fn print(lost: &Lost, repairs: &[Repair], plains: &mut [f64]) {
             of(|one| one.processors),
             most(|one| one.memory),
         ),
-        "aim ≤ 30 s",
+        "",
+        &[Aim::at_most(of(|one| one.healthy), 30.0, "s until healthy")],
     );
     row(
         "the same as a rate",
@@ -233,13 +234,14 @@ fn print(lost: &Lost, repairs: &[Repair], plains: &mut [f64]) {
             plain / copied
         ),
     );
-    row(
+    aimed(
         "bytes moved for each byte that was missing",
         &format!(
             "{:.3} in frames of blocks, {:.3} on the interface with everything",
             of(|one| one.frames) / bytes,
             of(|one| one.carried) / bytes
         ),
-        "aim ≤ 1.2",
+        "",
+        &[Aim::at_most(of(|one| one.frames) / bytes, 1.2, "×")],
     );
 }
