@@ -28,6 +28,12 @@ mod toml_reader;
 
 use std::process::ExitCode;
 
+/// A node runs for months. glibc keeps what was freed, in heaps that every thread has one of; this gives it back after a
+/// second. See `docs/benchmarks.md` for what was measured, and `.cargo/config.toml` for how it is set.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     ExitCode::from(run::run(std::env::args_os().collect()))
 }

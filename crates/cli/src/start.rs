@@ -32,10 +32,6 @@ const RETRY_MS: u64 = 100;
 const TRIES_MAX: u32 = 300;
 /// Longest log that is continued, in bytes; a longer one is set aside as `node.log.old`.
 const LOG_BYTES_MAX: u64 = 8 << 20;
-/// With how many heaps glibc serves the threads of a node in the background, where nobody says otherwise: each keeps what
-/// was freed in it, and every thread would come to have its own.
-pub(crate) const ARENAS: &str = "MALLOC_ARENA_MAX";
-pub(crate) const ARENAS_MAX: &str = "2";
 
 /// What a node in the background tells the command that started it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,9 +140,6 @@ fn spawn(session: &Session, args: &[String]) -> Result<Child, Problem> {
     let mut command = Command::new(&program);
     command.arg("--home").arg(session.home.path()).args(["up", "--background"]).args(args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(open_log(session)?);
-    if std::env::var_os(ARENAS).is_none() {
-        command.env(ARENAS, ARENAS_MAX);
-    }
     command.spawn().map_err(|error| file_problem("start", &program, &error))
 }
 

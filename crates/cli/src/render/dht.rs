@@ -101,8 +101,11 @@ pub(crate) fn chosen(chosen: &DhtStatusDto) -> String {
     format!("{what}\n\n{}", status(chosen))
 }
 
-/// That the network was entered.
+/// Whether the network was entered.
 pub(crate) fn entered(entered: &DhtEnteredDto) -> String {
+    if let Some(alone) = &entered.alone {
+        return format!("Not entered: {}.\n  try: {}", alone.what, alone.fix);
+    }
     format!("Entered: {} in the routing table.", count(entered.routing_table_size, "member"))
 }
 

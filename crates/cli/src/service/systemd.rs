@@ -2,7 +2,6 @@
 
 use super::{Said, Service, State, ask, by_hand, command};
 use crate::outcome::{Code, Problem};
-use crate::start::{ARENAS, ARENAS_MAX};
 
 const SYSTEMCTL: &str = "systemctl";
 /// What to look at when it does not start.
@@ -24,7 +23,6 @@ StartLimitBurst=5
 
 [Service]
 Type=exec
-Environment={ARENAS}={ARENAS_MAX}
 ExecStart={program} --home {home} up --no-recovery
 Restart=on-failure
 RestartSec=5

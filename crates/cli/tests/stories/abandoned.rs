@@ -4,19 +4,29 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::common::Machine;
 
 /// Sessions that are begun.
 const SESSIONS: usize = 10_000;
-/// Sessions that are abandoned before it is measured: the door is full then, and the program has what it needs once.
-const FIRST: usize = 2_500;
-/// Sessions of agents that do not even wait for the answer, each time.
+/// Sessions of agents that do not even wait for the answer.
 const HASTY: usize = 1_000;
+/// Sessions that are used, and ended, before it is measured.
+const USED: usize = 200;
 /// Sessions that a node keeps at most.
 const KEPT_MAX: usize = 64;
 /// Agents that do so at the same time.
 const AGENTS: usize = 8;
+/// How often memory is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// A node has come to rest when its memory stays as it is for so many looks. What it holds for the next question it lets
+/// go after two seconds.
+const LOOKS_AT_REST: usize = 20;
+/// How long one kept session is asked about after another one: all together longer than any may be silent.
+const ONE_BY_ONE: Duration = Duration::from_secs(1);
+/// After this long a wait is a hang.
+const HANG: Duration = Duration::from_secs(180);
 
 /// A node whose HTTP door takes as many sessions as come.
 struct Node {
@@ -44,11 +54,11 @@ impl Node {
         line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1_024
     }
 
-    fn send(&self, headers: &str, body: &str) -> TcpStream {
+    fn send(&self, method: &str, headers: &str, body: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.at).unwrap();
         let head = format!(
-            "POST /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
-             accept: application/json, text/event-stream\r\n{headers}content-length: {}\r\n\r\n",
+            "{method} /mcp HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             accept: application/json, text/event-stream\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n",
             self.token,
             body.len()
         );
@@ -58,39 +68,90 @@ impl Node {
 
     /// Begins a session, and is gone as soon as it knows its name.
     fn abandon(&self) -> String {
-        let head = head_of(self.send("", INITIALIZE));
+        let head = head_of(self.send("POST", "", INITIALIZE));
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         let line = head.lines().find_map(|line| line.strip_prefix("mcp-session-id: ")).unwrap();
         line.trim().to_owned()
     }
 
     /// Abandons many sessions, and more before the answer; gives the names of the others.
-    fn abandon_many(&self, count: usize) -> Vec<String> {
-        let begun = Mutex::new(Vec::with_capacity(count));
-        at_once(count, |_| {
+    fn abandon_many(&self) -> Vec<String> {
+        let begun = Mutex::new(Vec::with_capacity(SESSIONS));
+        at_once(SESSIONS, |_| {
             let session = self.abandon();
             begun.lock().unwrap().push(session);
         });
-        at_once(HASTY, |_| drop(self.send("", INITIALIZE)));
+        at_once(HASTY, |_| drop(self.send("POST", "", INITIALIZE)));
         begun.into_inner().unwrap()
     }
 
-    /// How many of these it still has.
-    fn kept_of(&self, sessions: &[String]) -> usize {
-        let kept = AtomicUsize::new(0);
+    /// Begins a session, works in it, and ends it.
+    fn work(&self) {
+        let session = format!("mcp-session-id: {}\r\n", self.abandon());
+        for (body, status) in [(INITIALIZED, "202"), (TOOLS, "200"), (RECALL, "200")] {
+            assert_eq!(status_of(&all_of(self.send("POST", &session, body))), status);
+        }
+        let gone = status_of(&head_of(self.send("DELETE", &session, "")));
+        assert!(gone.starts_with('2'), "{gone}");
+    }
+
+    /// Which of these it still has.
+    fn kept_of(&self, sessions: &[String]) -> Vec<String> {
+        let kept = Mutex::new(Vec::new());
         at_once(sessions.len(), |number| {
-            kept.fetch_add(usize::from(self.knows(&sessions[number])), Ordering::Relaxed);
+            if self.knows(&sessions[number]) {
+                kept.lock().unwrap().push(sessions[number].clone());
+            }
         });
-        kept.into_inner()
+        kept.into_inner().unwrap()
+    }
+
+    /// Waits until those that nobody asks about are gone. A session that is asked about starts anew to be silent, so each
+    /// is asked about once.
+    fn end_of(&self, kept: &[String]) {
+        let gone = kept.iter().any(|session| {
+            std::thread::sleep(ONE_BY_ONE);
+            !self.knows(session)
+        });
+        assert!(gone, "{} sessions are kept", kept.len());
     }
 
     fn knows(&self, session: &str) -> bool {
-        let body = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-        let head = head_of(self.send(&format!("mcp-session-id: {session}\r\n"), body));
-        match head.split(' ').nth(1).unwrap() {
-            "202" => true,
+        let head = head_of(self.send("GET", &format!("mcp-session-id: {session}\r\n"), ""));
+        match status_of(&head).as_str() {
+            "200" => true,
             "404" => false,
             other => panic!("{other}: {head}"),
+        }
+    }
+
+    /// Its memory once that stays the same, give or take a hundredth.
+    fn at_rest(&self) -> u64 {
+        let began = Instant::now();
+        let mut seen = Vec::new();
+        while began.elapsed() < HANG {
+            seen.push(self.resident());
+            if let Some(last) = seen.len().checked_sub(LOOKS_AT_REST).map(|from| &seen[from..]) {
+                let (least, most) = (last.iter().min().unwrap(), last.iter().max().unwrap());
+                if most - least <= least / 100 {
+                    return *most;
+                }
+            }
+            std::thread::sleep(LOOK);
+        }
+        panic!("its memory does not settle: {seen:?}")
+    }
+
+    /// Waits until it has no more memory than that, and says how much it has.
+    fn at_most(&self, bound: u64) -> u64 {
+        let began = Instant::now();
+        loop {
+            let resident = self.resident();
+            if resident <= bound {
+                return resident;
+            }
+            assert!(began.elapsed() < HANG, "{resident} bytes, and no more than {bound} should be left");
+            std::thread::sleep(LOOK);
         }
     }
 }
@@ -99,6 +160,22 @@ const INITIALIZE: &str = concat!(
     r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","#,
     r#""capabilities":{},"clientInfo":{"name":"gone","version":"1"}}}"#
 );
+
+const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+const TOOLS: &str = r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#;
+const RECALL: &str =
+    r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"recall","arguments":{"query":"whiteboard"}}}"#;
+
+fn status_of(answer: &str) -> String {
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+/// An answer with all that comes after its head. The node closes the connection after it.
+fn all_of(mut stream: TcpStream) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
 
 fn head_of(mut stream: TcpStream) -> String {
     let mut head = Vec::new();
@@ -128,18 +205,30 @@ fn at_once(count: usize, each: impl Fn(usize) + Sync) {
     });
 }
 
+/// The baseline is a node that has served agents, over HTTP as well, and come to rest: the pages of the program that an
+/// agent needs are in memory then, and nothing of any agent is.
 #[test]
 fn ten_thousand_abandoned_sessions_leave_nothing_behind() {
     let node = Node::start();
-    node.kept_of(&node.abandon_many(FIRST));
-    let before = node.resident();
-    let begun = node.abandon_many(SESSIONS);
+    node.machine.remember("the whiteboard is in the small room");
+    at_once(USED, |_| node.work());
+    let before = node.at_rest();
+
+    let begun = node.abandon_many();
     assert_eq!(begun.len(), SESSIONS);
+    let full = node.resident();
     let kept = node.kept_of(&begun);
-    assert!(kept <= KEPT_MAX, "{kept} sessions are kept");
-    let after = node.resident();
-    eprintln!("{SESSIONS} sessions: {kept} kept, {} KiB before, {} KiB after", before / 1_024, after / 1_024);
-    // A session takes some 50 KiB. What the allocator keeps of those that came and went differs by a tenth between runs.
-    assert!(after <= before + before / 4, "{before} bytes before, {after} after");
-    node.machine.remember("the node goes on as before");
+    assert!(kept.len() <= KEPT_MAX, "{} sessions are kept", kept.len());
+
+    // Those that are left end by themselves, and their memory is given back.
+    node.end_of(&kept);
+    let after = node.at_most(before + before / 10);
+    eprintln!(
+        "{SESSIONS} sessions: {} KiB before, {} KiB with {} of them, {} KiB after",
+        before / 1_024,
+        full / 1_024,
+        kept.len(),
+        after / 1_024
+    );
+    assert_eq!(node.machine.recall("whiteboard"), ["the whiteboard is in the small room"]);
 }

@@ -36,9 +36,10 @@ mod say;
 pub(crate) mod session;
 mod show;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use antiphon_core::time::UnixMillis;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -49,6 +50,7 @@ use serde::Deserialize;
 use tower::limit::GlobalConcurrencyLimitLayer;
 
 use crate::door::Tasks;
+use crate::dto::TrailVerdictDto;
 use crate::error::{Code, Problem};
 use crate::service::Service;
 use flash::Done;
@@ -60,12 +62,24 @@ use session::{Sessions, Theme, Visitor};
 pub(crate) struct Desk {
     pub(crate) sessions: Sessions,
     pub(crate) feeds: live::Feeds,
+    /// When the trail was last checked, by whichever door, and what came of it.
+    trail: Mutex<Option<(UnixMillis, TrailVerdictDto)>>,
 }
 
 impl Desk {
     /// For pages at this address, if the HTTP door is open.
     pub(crate) fn new(url: Option<String>) -> Self {
-        Self { sessions: Sessions::new(url), feeds: live::Feeds::default() }
+        Self { sessions: Sessions::new(url), feeds: live::Feeds::default(), trail: Mutex::default() }
+    }
+
+    /// Keeps what a check of the whole trail came to.
+    pub(crate) fn note_trail(&self, at: UnixMillis, verdict: TrailVerdictDto) {
+        *self.trail.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, verdict));
+    }
+
+    /// The last check of the trail since the node started.
+    pub(crate) fn trail(&self) -> Option<(UnixMillis, TrailVerdictDto)> {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

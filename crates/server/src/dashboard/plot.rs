@@ -5,12 +5,14 @@
 //! missing there is no line: a straight one would claim what nobody looked at.
 
 mod scale;
+mod spark;
 
 use antiphon_core::time::UnixMillis;
 
 use crate::dto::{FigureDto, FigureLineDto, FigurePointDto};
 use crate::time;
 use scale::Scale;
+pub(super) use spark::Spark;
 
 /// Width of a plot, in its own units.
 pub(super) const WIDTH: f64 = 560.0;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::FindingDto;
+
 /// How often something was asked of a backend.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtOperationDto {
@@ -110,11 +112,16 @@ pub struct DhtChoiceDto {
     pub backend: String,
 }
 
-/// That the network was entered.
+/// Whether the network was entered.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DhtEnteredDto {
+    /// Whether this node is in the network. It is not where there is no other member to be in it with.
+    pub entered: bool,
     /// Members in the routing table now.
     pub routing_table_size: u64,
+    /// Why it is not, and what changes that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alone: Option<FindingDto>,
 }
 
 /// A record to be put.

@@ -94,6 +94,8 @@ impl Agent {
     }
 }
 
+// The library keeps room for the longest of these answers in every session, for as long as it lasts. So what an answer
+// needs is boxed, and exists only while it is made.
 impl ServerHandler for Agent {
     fn get_info(&self) -> ServerConfig {
         let mut server = Implementation::new("antiphon", env!("CARGO_PKG_VERSION"));
@@ -136,7 +138,7 @@ impl ServerHandler for Agent {
         let profile = self.profile(&context)?;
         if profile == ToolProfile::MemoryServer {
             let _place = self.place().await?;
-            let work = memory::call(&self.service, &request.name, arguments, caller);
+            let work = Box::pin(memory::call(&self.service, &request.name, arguments, caller));
             return Ok(
                 if memory::has(&request.name) { self.timed(&request.name, work).await } else { work.await }.into()
             );
@@ -145,7 +147,7 @@ impl ServerHandler for Agent {
             return Err(ErrorData::invalid_params(format!("tool {} not found", request.name), None));
         };
         let _place = self.place().await?;
-        let work = self.timed(&request.name, call::run(&self.service, tool, arguments, caller));
+        let work = self.timed(&request.name, Box::pin(call::run(&self.service, tool, arguments, caller)));
         let work = progress::while_it_runs(&context, &request.name, work);
         if !tool.only_reads() {
             // A write is not dropped when its caller goes away: it would be done without being remembered as done.
@@ -166,7 +168,7 @@ impl ServerHandler for Agent {
             return Ok(ListResourcesResult::with_all_items(vec![memory::resource()]));
         }
         let _place = self.place().await?;
-        let listed = resources::list(&self.service).await;
+        let listed = Box::pin(resources::list(&self.service)).await;
         listed.map(ListResourcesResult::with_all_items).map_err(|problem| resources::failed("", &problem))
     }
 
@@ -185,7 +187,7 @@ impl ServerHandler for Agent {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let _place = self.place().await?;
         tokio::select! {
-            read = resources::read(&self.service, &request.uri) => Ok(read?.into()),
+            read = Box::pin(resources::read(&self.service, &request.uri)) => Ok(read?.into()),
             () = context.ct.cancelled() => Err(ErrorData::internal_error("the read was cancelled", None)),
         }
     }
@@ -196,7 +198,7 @@ impl ServerHandler for Agent {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let _place = self.place().await?;
-        self.watch.subscribe(request.uri, context.peer).await
+        Box::pin(self.watch.subscribe(request.uri, context.peer)).await
     }
 
     async fn unsubscribe(
@@ -212,7 +214,7 @@ impl ServerHandler for Agent {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        self.watch.listen(context).await
+        Box::pin(self.watch.listen(context)).await
     }
 
     async fn list_prompts(
@@ -229,7 +231,7 @@ impl ServerHandler for Agent {
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let _place = self.place().await?;
-        Ok(prompts::get(&self.service, &request.name, request.arguments).await?.into())
+        Ok(Box::pin(prompts::get(&self.service, &request.name, request.arguments)).await?.into())
     }
 
     async fn complete(
@@ -238,7 +240,7 @@ impl ServerHandler for Agent {
         _: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let _place = self.place().await?;
-        let found = completion::complete(&self.service, request).await;
+        let found = Box::pin(completion::complete(&self.service, request)).await;
         found.map(CompleteResult::new).map_err(|problem| resources::failed("", &problem))
     }
 
@@ -247,7 +249,7 @@ impl ServerHandler for Agent {
         request: SetLevelRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.watch.tell_news(News::from(request.level), context.peer).await
+        Box::pin(self.watch.tell_news(News::from(request.level), context.peer)).await
     }
 }
 

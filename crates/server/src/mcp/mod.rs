@@ -57,7 +57,9 @@ const CALLS_MAX: usize = 32;
 pub(crate) fn http(service: &Arc<Service>, tasks: &Tasks, settings: &transport::Settings) -> Router {
     let (service, calls, doors) = (service.clone(), Arc::new(Semaphore::new(CALLS_MAX)), tasks.clone());
     let agent = move || Agent::new(service.clone(), calls.clone(), doors.clone());
-    transport::router(agent, settings, tasks.stop().child_token())
+    let (router, sweeping) = transport::router(agent, settings, tasks.stop().child_token());
+    tasks.spawn(sweeping);
+    router
 }
 
 /// Serves one agent on a stream of lines until it closes its end, or the doors close.

@@ -7,12 +7,16 @@
 //! Which one decides whether a broken client can throw out those that work. A session that was begun and never used
 //! goes first, however young: a flood of these displaces nothing but itself. Then goes the one that was silent for
 //! longest, and last those that wait for an answer or listen to a stream at this moment.
+//!
+//! A session takes some 75 KiB, most of it the library's channels, so 64 that nobody comes back to would be a fifth of
+//! what an idle node needs. One that was never used after the greeting ends by itself after a while, whether or not
+//! anybody else comes, and its memory is given back.
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
@@ -21,6 +25,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager};
+use tokio::sync::Notify;
 
 use crate::door::{Limiter, Link, Rate};
 
@@ -32,9 +37,13 @@ const SESSION_HEADER: &str = "mcp-session-id";
 const METHOD_HEADER: &str = "mcp-method";
 /// Messages that every client sends to begin: the greeting, and that it was understood.
 const GREETING_MESSAGES: u64 = 2;
-/// Longest time between these two, in seconds. Whoever says nothing for longer has gone; the next request of anybody
-/// frees what it left.
+/// Longest time between these two, in seconds. Whoever says nothing for longer has gone.
 const GREETING_SECONDS_MAX: u64 = 20;
+/// Longest time between the greeting and the first use, in seconds, of a client that does not listen either. Those that
+/// are meant to be used list the tools at once.
+const UNUSED_SECONDS_MAX: u64 = 10 * 60;
+/// How often it is looked for such sessions while there are any that may become one, in seconds.
+const SWEEP_SECONDS: u64 = 5;
 
 /// How a session was used.
 #[derive(Debug, Clone, Copy)]
@@ -52,13 +61,19 @@ impl Use {
 
     /// Whoever is least in this order makes place first.
     fn rank(&self) -> (bool, bool, Instant) {
-        (self.open > 0, self.messages > GREETING_MESSAGES, self.last)
+        (self.open > 0, !self.is_unused(), self.last)
     }
 
-    /// Whether its client went away before it had said that it understood the greeting.
+    /// Whether nothing came of it yet.
+    fn is_unused(&self) -> bool {
+        self.messages <= GREETING_MESSAGES
+    }
+
+    /// Whether its client went away before it had said that it understood the greeting, or soon after.
     fn is_abandoned(&self, now: Instant) -> bool {
-        let silent = now.saturating_duration_since(self.last).as_secs() > GREETING_SECONDS_MAX;
-        self.open == 0 && self.messages < GREETING_MESSAGES && silent
+        let silent_max = if self.messages < GREETING_MESSAGES { GREETING_SECONDS_MAX } else { UNUSED_SECONDS_MAX };
+        let silent = now.saturating_duration_since(self.last).as_secs() > silent_max;
+        self.open == 0 && self.is_unused() && silent
     }
 }
 
@@ -67,11 +82,13 @@ pub(super) struct Sessions {
     manager: Arc<LocalSessionManager>,
     used: Mutex<HashMap<String, Use>>,
     begun: Limiter,
+    /// Told when a session begins.
+    fresh: Notify,
 }
 
 impl Sessions {
     pub(super) fn new(manager: Arc<LocalSessionManager>, rate: Rate) -> Self {
-        Self { manager, used: Mutex::new(HashMap::new()), begun: Limiter::new(rate) }
+        Self { manager, used: Mutex::new(HashMap::new()), begun: Limiter::new(rate), fresh: Notify::new() }
     }
 
     fn used(&self) -> MutexGuard<'_, HashMap<String, Use>> {
@@ -84,6 +101,20 @@ impl Sessions {
         for session in self.too_many(live, fresh) {
             if let Err(error) = self.manager.close_session(&session).await {
                 tracing::warn!(%error, "a silent session could not be closed");
+            }
+        }
+    }
+
+    /// Ends sessions that were abandoned, for as long as it runs. It sleeps while there are none that could be.
+    pub(super) async fn sweep(self: Arc<Self>) {
+        loop {
+            self.fresh.notified().await;
+            loop {
+                tokio::time::sleep(Duration::from_secs(SWEEP_SECONDS)).await;
+                self.make_place(None).await;
+                if !self.used().values().any(Use::is_unused) {
+                    break;
+                }
             }
         }
     }
@@ -149,6 +180,7 @@ pub(super) async fn bounded(State(sessions): State<Arc<Sessions>>, request: Requ
     if let Err(wait) = sessions.begun.take(Link::carrying(&request).peer, Instant::now()) {
         return wait.response("new sessions");
     }
+    sessions.fresh.notify_one();
     // Before, for those that went away while they were begun, and after, for this one.
     sessions.make_place(None).await;
     let response = next.run(request).await;
@@ -189,5 +221,30 @@ impl HttpBody for Counted {
 
     fn size_hint(&self) -> hyper::body::SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_abandoned_when_nothing_came_of_it() {
+        let began = Instant::now();
+        let check = |messages: u64, open: usize, seconds: u64, abandoned: bool| {
+            let one = Use { last: began, messages, open };
+            let now = began + Duration::from_secs(seconds);
+            assert_eq!(one.is_abandoned(now), abandoned, "{messages} messages, {open} open, {seconds} s");
+        };
+        check(1, 0, GREETING_SECONDS_MAX, false);
+        check(1, 0, GREETING_SECONDS_MAX + 1, true);
+        // Its client waits for the answer to the greeting.
+        check(1, 1, GREETING_SECONDS_MAX + 1, false);
+        check(2, 0, GREETING_SECONDS_MAX + 1, false);
+        check(2, 0, UNUSED_SECONDS_MAX + 1, true);
+        // Its client listens for news.
+        check(2, 1, UNUSED_SECONDS_MAX + 1, false);
+        // It was used, and agents wait for people.
+        check(3, 0, UNUSED_SECONDS_MAX * 60, false);
     }
 }

@@ -47,24 +47,31 @@ pub struct Settings {
 
 /// The route `/mcp`: `make` gives a handler for each session, and for each request that needs none. Sessions and
 /// streams end when `stop` is cancelled. Which hosts may be named is for the door to say.
-pub fn router<H: ServerHandler>(
-    make: impl Fn() -> H + Send + Sync + 'static,
+///
+/// Beside it comes what is to run until then, and ends sessions that were abandoned.
+pub fn router<H: ServerHandler, M: Fn() -> H + Send + Sync + 'static>(
+    make: M,
     settings: &Settings,
     stop: CancellationToken,
-) -> Router {
+) -> (Router, impl Future<Output = ()> + Send + use<H, M>) {
     let mut manager = LocalSessionManager::default();
     manager.session_config.keep_alive = Some(Duration::from_secs(SESSION_SILENT_SECONDS_MAX));
     let manager = Arc::new(manager);
     let rate = Rate { burst: settings.sessions_per_minute, per_minute: settings.sessions_per_minute };
     let sessions = Arc::new(Sessions::new(manager.clone(), rate));
-    let config = config(stop);
+    let config = config(stop.clone());
     let config = if settings.local_pages_only {
         config.with_allowed_origins(ORIGINS).enforce_origin_validation()
     } else {
         config
     };
     let mcp = StreamableHttpService::new(move || Ok(make()), manager, config);
-    Router::new().route_service("/mcp", mcp).layer(from_fn_with_state(sessions, sessions::bounded))
+    let guarded = from_fn_with_state(sessions.clone(), sessions::bounded);
+    let sweeping = async move {
+        // That it was told to stop is all there is to know of it.
+        let _ = stop.run_until_cancelled(sessions.sweep()).await;
+    };
+    (Router::new().route_service("/mcp", mcp).layer(guarded), sweeping)
 }
 
 fn config(stop: CancellationToken) -> StreamableHttpServerConfig {

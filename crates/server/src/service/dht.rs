@@ -2,14 +2,14 @@
 
 use antiphon_core::dht::Topic;
 use antiphon_core::ids::NodeId;
-use antiphon_node::{DhtChoice, DhtRegistration, dht_topic};
+use antiphon_node::{DhtChoice, DhtError, DhtRegistration, Error, dht_topic};
 use data_encoding::BASE64;
 
 use super::Service;
 use crate::convert;
 use crate::dto::{
     DhtAnnounceDto, DhtChoiceDto, DhtEnteredDto, DhtKeyDto, DhtPeerDto, DhtPeerFilterDto, DhtPeersDto, DhtProvideDto,
-    DhtProvidersDto, DhtProvidesDto, DhtRecordDto, DhtStatsDto, DhtStatusDto, DhtStoredDto, DhtTopicDto,
+    DhtProvidersDto, DhtProvidesDto, DhtRecordDto, DhtStatsDto, DhtStatusDto, DhtStoredDto, DhtTopicDto, FindingDto,
     NewDhtRecordDto,
 };
 use crate::error::{Code, Problem};
@@ -44,8 +44,22 @@ impl Service {
     }
 
     pub(crate) async fn dht_bootstrap(&self) -> Result<DhtEnteredDto, Problem> {
-        let members = self.handle.dht_bootstrap().await?;
-        Ok(DhtEnteredDto { routing_table_size: u64::try_from(members).unwrap_or(u64::MAX) })
+        match self.handle.dht_bootstrap().await {
+            Ok(members) => {
+                let routing_table_size = u64::try_from(members).unwrap_or(u64::MAX);
+                Ok(DhtEnteredDto { entered: true, routing_table_size, alone: None })
+            }
+            // Nobody failed to answer: there is nobody.
+            Err(Error::Dht(DhtError::NotEntered)) if self.is_alone().await? => {
+                Ok(DhtEnteredDto { alone: Some(alone()), ..DhtEnteredDto::default() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the team has no other member.
+    async fn is_alone(&self) -> Result<bool, Problem> {
+        Ok(self.members().await?.members.iter().all(|member| member.own))
     }
 
     pub(crate) async fn dht_put(&self, new: NewDhtRecordDto) -> Result<DhtStoredDto, Problem> {
@@ -113,4 +127,12 @@ impl Service {
 
 fn topic_of(text: &str) -> Result<Topic, Problem> {
     dht_topic(text).map_err(|error| Problem::from(&error))
+}
+
+/// What to say where there is nobody to be in a network with.
+fn alone() -> FindingDto {
+    FindingDto {
+        what: "this node is alone in its team, so there is no network to enter yet".to_owned(),
+        fix: "antiphon invite --role backend_developer, then antiphon join TICKET on the other machine".to_owned(),
+    }
 }

@@ -24,7 +24,9 @@ impl Service {
     pub(crate) async fn verify_trail(&self, check: TrailCheckDto) -> Result<TrailVerdictDto, Problem> {
         let noted: Option<Hash> = check.head.as_deref().map(hash_of).transpose()?;
         let asked = noted.is_some();
-        Ok(convert::trail_verdict(self.handle.verify_trail(noted).await?, asked))
+        let verdict = convert::trail_verdict(self.handle.verify_trail(noted).await?, asked);
+        self.desk().note_trail(self.now(), verdict.clone());
+        Ok(verdict)
     }
 }
 

@@ -198,3 +198,13 @@ async fn the_node_and_the_team_are_shown() {
     assert_eq!(problem(client.revoke(&revoke).await).exit, 3);
     alice.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_alone_has_no_network_to_enter_and_says_so() {
+    let alice = Alice::start().await;
+    let entered = alice.client.dht_bootstrap().await.unwrap();
+    assert!(!entered.entered && entered.routing_table_size == 0, "{entered:?}");
+    let alone = entered.alone.unwrap();
+    assert!(alone.what.contains("alone in its team") && alone.fix.starts_with("antiphon invite"), "{alone:?}");
+    alice.stop().await;
+}

@@ -141,3 +141,16 @@ async fn a_wrong_answer_and_an_unknown_parameter_are_noticed() {
     check("/api/v1/facts/x", 404, r#"{"error":{"code":"lost","exit":3,"what":"x"}}"#, Some("lost"));
     alice.stop().await;
 }
+
+#[test]
+fn the_stream_of_events_is_described_event_by_event() {
+    let document = &Between::contract().document;
+    let content = &document["paths"]["/api/v1/events"]["get"]["responses"]["200"]["content"]["text/event-stream"];
+    let stream = &content["schema"]["contentSchema"];
+    assert_eq!(stream["type"], "array", "{content}");
+    let one = Between::contract().compiled(&stream["items"]);
+    let data = json!({ "topics": ["facts"] }).to_string();
+    assert!(one.is_valid(&json!({ "event": "changed", "data": data })));
+    assert!(!one.is_valid(&json!({ "event": "gone", "data": data })), "there is no such event");
+    assert!(!one.is_valid(&json!({ "topics": ["facts"] })), "that is what data holds, not an event");
+}

@@ -9,12 +9,15 @@ use super::card::{Card, Mark};
 use super::graph::{self, Graph};
 use crate::dashboard::Dash;
 use crate::dashboard::page::{Page, Shown, Tab};
+use crate::dashboard::plot::Spark;
 use crate::dashboard::show;
 use crate::dto::{
-    DivergenceDto, DivergenceFilterDto, FactFilterDto, FactReceiptsDto, FindingDto, HealthCountsDto, OutboxDto,
-    PeerDto, ReceiptsDto, StatusDto,
+    DivergenceDto, DivergenceFilterDto, FactFilterDto, FactReceiptsDto, FiguresAskDto, FindingDto, HealthCountsDto,
+    OutboxDto, PeerDto, ReceiptsDto, StatusDto,
 };
 use crate::error::Problem;
+use crate::history::Metric;
+use crate::time;
 
 /// Facts that are shown.
 const LATEST_MAX: usize = 4;
@@ -38,6 +41,8 @@ struct View {
     peers: Vec<Row>,
     more_peers: usize,
     sync: Stat,
+    lag: Option<Spark>,
+    lag_words: String,
     content: Content,
     outbox: Stat,
     latest: Vec<Card>,
@@ -51,6 +56,8 @@ struct Row {
     mark: Mark,
     roles: String,
     seen: String,
+    /// How it stands, in words.
+    says: String,
 }
 
 /// A number with what it means.
@@ -87,7 +94,10 @@ async fn overview(State(dash): State<Dash>) -> Shown {
     let receipts = dash.receipts().await?;
     let tally = dash.handle().tally().await?;
     let diverged = dash.divergences(DivergenceFilterDto { limit: Some(1), after: None }).await?;
+    let lag = lag(&dash)?;
     let view = View {
+        lag_words: lag.as_ref().map(lag_words).unwrap_or_default(),
+        lag,
         problems_title: problems_title(status.problems.len()),
         graph: Graph::of(&status.name, &status.peers),
         peers: status.peers.iter().take(LISTED_MAX).map(|peer| row(peer, now_ms)).collect(),
@@ -148,7 +158,26 @@ fn row(peer: &PeerDto, now_ms: u64) -> Row {
         mark: Mark::new(show::trust_class(&peer.trust), peer.trust.to_lowercase()),
         roles: if peer.steward { "steward".to_owned() } else { peer.roles.join(", ") },
         seen: show::ago_or(peer.last_success.as_deref(), now_ms, "never"),
+        says: peer.in_words.clone(),
     }
+}
+
+/// How far members were behind in the last hour.
+fn lag(dash: &Dash) -> Result<Option<Spark>, Problem> {
+    let ask = FiguresAskDto { metric: Some(Metric::Lag.name().to_owned()), since: None };
+    let figures = dash.figures(&ask)?;
+    let (since, until) = (time::parse(&figures.since), time::parse(&figures.until));
+    let figure = figures.metrics.first().zip(since).zip(until);
+    Ok(figure.and_then(|((figure, since), until)| Spark::of(figure, since, until)))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "events are counted in whole numbers")]
+fn lag_words(lag: &Spark) -> String {
+    let peak = lag.peak as u64;
+    if peak == 0 {
+        return format!("nobody was behind in the last {}", lag.span);
+    }
+    format!("at most {} in the last {}", show::count(peak, "event"), lag.span)
 }
 
 fn sync(peers: &[PeerDto], now_ms: u64) -> Stat {

@@ -35,7 +35,7 @@ async fn the_transport_passes_every_scored_scenario_with_the_suites_fixtures() {
     let stop = CancellationToken::new();
     let shared = Arc::new(Shared::default());
     let settings = mcp_transport::Settings { sessions_per_minute: SESSIONS_PER_MINUTE_DEFAULT, local_pages_only: true };
-    let router = mcp_transport::router(move || Fixture::new(shared.clone()), &settings, stop.clone());
+    let (router, _) = mcp_transport::router(move || Fixture::new(shared.clone()), &settings, stop.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
     let ended = stop.clone().cancelled_owned();

@@ -79,7 +79,19 @@ async fn the_trail_names_who_did_what_and_that_nothing_was_changed() {
     assert_eq!(browser.put(&refused, browser.csrf(), "x").await.status, 403);
 
     let page = browser.get("/audit").await;
-    for words in ["checked just now: whole", ">store<", ">retrieve<", "Its last hash", "The trail is whole"] {
+    for words in [">store<", ">retrieve<", "Nobody has checked since this node started", "Who read what here"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("The hash of the last line"), "nothing was checked yet: {page}");
+    let page = browser.post("/audit/check", &[]).await;
+    for words in ["checked; the trail is whole.", "tag ok\">whole<", "The hash of the last line", "The trail is whole"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    // What is written after a check was not checked.
+    assert_eq!(browser.put(&refused, browser.csrf(), "x").await.status, 403);
+    let page = browser.get("/audit").await;
+    for words in ["beyond were not checked", "The trail was whole when it was checked"] {
         assert!(page.contains(words), "{words}: {page}");
     }
     let stores = browser.get("/audit?operation=store").await;
