@@ -186,7 +186,7 @@ impl Handle {
             peers: gave.into_iter().collect(),
             damaged: restored.damaged,
             gaps: restored.gaps,
-            unasked: restored.unasked,
+            unasked: restored.unasked.into_iter().collect(),
             away: away.filter(|node| *node != own && !here.contains(node)).collect(),
         })
     }

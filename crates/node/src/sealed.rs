@@ -2,8 +2,8 @@
 //!
 //! A holder answers whoever the charter calls a member, by the key that the channel has proven. An owner leaves its parts
 //! with the members it chose when a person says so, and after that whenever its local stream grew: now and then a task
-//! looks which chosen members are here and lack something, and whether somebody has come who keeps something that was lost. One such task runs at a time, together with what a person
-//! asks for, so that no part is written twice at once.
+//! looks which chosen members are here and lack something, and whether somebody has come who keeps something that was
+//! lost. One such task runs at a time, together with what a person asks for, so that no part is written twice at once.
 
 mod holder;
 mod owner;
@@ -38,8 +38,31 @@ const TEND_MS: u64 = 5_000;
 /// How long a member that took nothing is left alone, in milliseconds.
 const REFUSED_MS: u64 = 10 * 60 * 1_000;
 
-/// Until when members that took nothing are left alone. Whoever holds it seals alone.
-pub(crate) type Sealing = Arc<Mutex<BTreeMap<NodeId, UnixMillis>>>;
+/// What is known of the members that keep something. Whoever holds it seals and takes back alone.
+pub(crate) type Sealing = Arc<Mutex<Keepers>>;
+
+/// What is known of the members that keep something, or may.
+#[derive(Debug, Default)]
+pub(crate) struct Keepers {
+    /// Until when those that took nothing are left alone.
+    left_alone: BTreeMap<NodeId, UnixMillis>,
+    /// Those that are connected and said what they keep of a former store, and gave it.
+    asked: BTreeSet<NodeId>,
+}
+
+impl Keepers {
+    /// Members that came since, or did not answer: they may keep something of a former store.
+    fn unasked(&mut self, here: &[NodeId]) -> Vec<NodeId> {
+        self.asked.retain(|node| here.contains(node));
+        here.iter().filter(|node| !self.asked.contains(node)).copied().collect()
+    }
+
+    /// Notes who was asked. Who gave no answer is asked again; who answered, be it with a refusal, when it comes back.
+    fn note_asked(&mut self, asked: Vec<NodeId>, unasked: &BTreeMap<NodeId, CopyFault>) {
+        let again = |node: &NodeId| matches!(unasked.get(node), Some(CopyFault::NotConnected | CopyFault::Failed(_)));
+        self.asked.extend(asked.into_iter().filter(|node| !again(node)));
+    }
+}
 
 /// What the loop knows of sealed copies.
 #[derive(Debug)]
@@ -51,13 +74,11 @@ pub(crate) struct Copies {
     due: UnixMillis,
     /// The members as of the last look: copies of others are dropped.
     members: Option<Arc<Membership>>,
-    /// Connected members that were asked whether they keep something of a former store.
-    asked: BTreeSet<NodeId>,
 }
 
 impl Copies {
     pub(crate) fn new(quota_bytes: u64, sealing: Sealing) -> Self {
-        Self { quota_bytes, sealing, due: UnixMillis(0), members: None, asked: BTreeSet::new() }
+        Self { quota_bytes, sealing, due: UnixMillis(0), members: None }
     }
 }
 
@@ -97,16 +118,18 @@ impl Engine {
         let (store, net, key) = (self.store.clone(), self.net.clone(), self.key.clone());
         // If there is none, a person or the last look is still at it.
         let alone = self.copies.sealing.clone().try_lock_owned();
-        let unasked = if alone.is_ok() { self.unasked(&here) } else { Vec::new() };
+        let follows =
+            self.team.local.opening.as_ref().and_then(Event::opening).is_some_and(|open| open.previous.is_some());
         let own = (self.team.own.team, self.team.own.store);
         self.tasks.spawn(async move {
             if changed {
                 drop_copies(&store).await;
             }
-            let Ok(mut left_alone) = alone else { return };
+            let Ok(mut keepers) = alone else { return };
             let restorer = Restorer { store: &store, net: &net, key: &key, team: own.0, own: own.1 };
-            let done = match take_back(&restorer, &unasked).await {
-                Ok(()) => tend(&store, &net, &key, &here, &mut left_alone).await,
+            let unasked = if follows { keepers.unasked(&here) } else { Vec::new() };
+            let done = match take_back(&restorer, unasked, &mut keepers).await {
+                Ok(()) => tend(&store, &net, &key, &here, &mut keepers.left_alone).await,
                 failed => failed,
             };
             if let Err(error) = done {
@@ -114,22 +137,12 @@ impl Engine {
             }
         });
     }
-
-    /// Of a store that follows another: the members that came since, and may keep something of the former one.
-    fn unasked(&mut self, here: &[NodeId]) -> Vec<NodeId> {
-        let opening = self.team.local.opening.as_ref().and_then(Event::opening);
-        if opening.is_none_or(|open| open.previous.is_none()) {
-            return Vec::new();
-        }
-        let asked = &mut self.copies.asked;
-        asked.retain(|node| here.contains(node));
-        here.iter().filter(|node| asked.insert(**node)).copied().collect()
-    }
 }
 
 /// Takes back what members keep who were away during the recovery.
-async fn take_back(restorer: &Restorer<'_>, from: &[NodeId]) -> Result<(), Error> {
-    let restored = restorer.run(from).await?;
+async fn take_back(restorer: &Restorer<'_>, from: Vec<NodeId>, keepers: &mut Keepers) -> Result<(), Error> {
+    let restored = restorer.run(&from).await?;
+    keepers.note_asked(from, &restored.unasked);
     if restored.events > 0 {
         tracing::info!(events = restored.events, "private facts came back out of sealed copies");
     }
@@ -195,10 +208,10 @@ impl Handle {
             return Err(Error::NoHolder);
         }
         let logs = self.shared.store.read(|reader| reader.own_local_logs()).await?;
-        let mut left_alone = self.shared.sealing.lock().await;
+        let mut keepers = self.shared.sealing.lock().await;
         let mut sealed = Vec::new();
         for peer_id in targets {
-            left_alone.remove(&peer_id);
+            keepers.left_alone.remove(&peer_id);
             let member = team.membership.member(&peer_id).is_some();
             let left = match member {
                 true => owner::leave_with(&self.shared.store, &self.shared.net, &self.shared.key, peer_id).await?,
@@ -309,5 +322,28 @@ pub(crate) async fn choose_again(store: &Store, nodes: Vec<NodeId>) {
         if let Err(error) = owner::choose(store, vec![node]).await {
             tracing::warn!(peer = %node, %error, "a holder of sealed copies is not chosen again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use antiphon_protocol::reason::Reason;
+
+    #[test]
+    fn who_did_not_answer_is_asked_again_and_who_did_when_it_comes_back() {
+        let [alice, bob, carol] = [1, 2, 3].map(|byte| NodeId([byte; 32]));
+        let mut keepers = Keepers::default();
+        let here = vec![alice, bob, carol];
+        assert_eq!(keepers.unasked(&here), here);
+        let silent = BTreeMap::from([
+            (alice, CopyFault::Refused(Refusal::NotAMember)),
+            (bob, CopyFault::Failed(Reason::NetworkTimeout)),
+        ]);
+        keepers.note_asked(here.clone(), &silent);
+        assert_eq!(keepers.unasked(&here), [bob]);
+        assert_eq!(keepers.unasked(&[bob]), [bob]);
+        keepers.note_asked(vec![bob], &BTreeMap::new());
+        assert_eq!(keepers.unasked(&here), [alice, carol], "they were away meanwhile");
     }
 }

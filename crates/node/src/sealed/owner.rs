@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use antiphon_core::event::Event;
 use antiphon_core::ids::{NodeId, StoreId};
 use antiphon_net::{NetHandle, Protocol, RequestError};
-use antiphon_protocol::backup::{Kept, Request, Response, Span};
+use antiphon_protocol::backup::{Kept, Request, Response, Span, are_held, reach};
 use antiphon_store::{CopyHolder, Store};
 use antiphon_vault::NodeKey;
 use antiphon_vault::sealed_copy::{self, PART_BYTES_MAX, PART_EVENTS_MAX, Part, Push, RawEvent};
@@ -13,10 +13,6 @@ use antiphon_vault::sealed_copy::{self, PART_BYTES_MAX, PART_EVENTS_MAX, Part, P
 use crate::api::{CopyFault, Error};
 use crate::clock::now;
 use crate::reasons;
-
-/// A last part that is smaller than this is written again together with what came since, so that many small changes do
-/// not become many small parts.
-const SMALL_PART_BYTES: u64 = 128 * 1024;
 
 /// What was left with a member.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,11 +84,6 @@ async fn without_erased(store: &Store, net: &NetHandle, peer: NodeId, parts: Vec
     }
 }
 
-/// Whether all that these parts hold is held here too.
-fn are_held(parts: &[Kept], logs: &BTreeMap<StoreId, u64>) -> bool {
-    parts.iter().all(|part| logs.get(&part.span.store).is_some_and(|head| *head >= part.span.last))
-}
-
 async fn note(store: &Store, peer: NodeId, left: &Left) -> Result<(), Error> {
     let (confirmed, fault) = (left.confirmed.clone(), left.fault);
     let noted = store.write(move |db| {
@@ -138,21 +129,6 @@ async fn fill(
         }
     }
     Ok(())
-}
-
-/// Up to where parts cover the local log of `store` from its beginning, and where to go on.
-fn reach(parts: &[Kept], store: StoreId) -> (u64, u64) {
-    let (mut held, mut tail) = (0, None);
-    for part in parts.iter().filter(|part| part.span.store == store) {
-        if part.span.first > held + 1 {
-            break;
-        }
-        if part.span.last > held {
-            (held, tail) = (part.span.last, Some(part));
-        }
-    }
-    let small = tail.filter(|part| part.bytes < SMALL_PART_BYTES);
-    (held, small.map_or(held, |part| part.span.first - 1))
 }
 
 fn part_of(store: StoreId, after: u64, events: &[Event]) -> Result<Part, Error> {
@@ -201,36 +177,4 @@ pub(super) async fn choose(store: &Store, more: Vec<NodeId>) -> Result<Vec<CopyH
         Ok(Ok(holders))
     });
     chosen.await?
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copy_is_dropped_only_where_all_of_it_is_held() {
-        let logs = BTreeMap::from([(StoreId([1; 16]), 10)]);
-        assert!(are_held(&[kept(1, 1, 4, 9), kept(1, 5, 10, 9)], &logs));
-        assert!(!are_held(&[kept(1, 1, 11, 9)], &logs));
-        assert!(!are_held(&[kept(1, 1, 4, 9), kept(2, 1, 1, 9)], &logs));
-    }
-
-    fn kept(store: u8, first: u64, last: u64, bytes: u64) -> Kept {
-        Kept { span: Span { store: StoreId([store; 16]), first, last }, bytes }
-    }
-
-    #[test]
-    fn a_copy_goes_on_where_it_ends_and_a_small_end_is_written_again() {
-        let check = |parts: &[Kept], want| assert_eq!(reach(parts, StoreId([1; 16])), want, "{parts:?}");
-        let large = SMALL_PART_BYTES;
-        check(&[], (0, 0));
-        check(&[kept(1, 1, 10, large)], (10, 10));
-        check(&[kept(1, 1, 10, 99)], (10, 0));
-        check(&[kept(1, 1, 10, large), kept(1, 11, 12, 99)], (12, 10));
-        check(&[kept(2, 1, 10, large)], (0, 0));
-        // Behind a hole nothing counts, and what overlaps counts once.
-        check(&[kept(1, 1, 10, large), kept(1, 12, 20, large)], (10, 10));
-        check(&[kept(1, 1, 10, large), kept(1, 4, 8, 99)], (10, 10));
-        check(&[kept(1, 1, 10, large), kept(1, 5, 20, large)], (20, 20));
-    }
 }

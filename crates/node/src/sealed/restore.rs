@@ -10,7 +10,7 @@ use antiphon_core::event::{Event, Unverified, verify_run};
 use antiphon_core::ids::{NodeId, StoreId, TeamId};
 use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_net::NetHandle;
-use antiphon_protocol::backup::{Request, Response};
+use antiphon_protocol::backup::{Offer, Offers, Request, Response};
 use antiphon_store::Store;
 use antiphon_vault::{NodeKey, sealed_copy};
 
@@ -29,16 +29,16 @@ pub(crate) struct Restored {
     pub(crate) damaged: Vec<DamagedPart>,
     /// Logs that could not be completed.
     pub(crate) gaps: Vec<CopyGap>,
-    /// Members that could not be asked.
-    pub(crate) unasked: Vec<(NodeId, CopyFault)>,
+    /// Members that could not be asked what they keep, or for a part of it.
+    pub(crate) unasked: BTreeMap<NodeId, CopyFault>,
 }
 
-/// A part that somebody offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Offer {
-    holder: NodeId,
-    first: u64,
-    last: u64,
+/// What is against a part.
+enum Wrong {
+    /// It was not to be had; nothing is said about the part itself.
+    Unasked(CopyFault),
+    /// It is not what was left there.
+    Damaged(String),
 }
 
 /// Everything that a restoration needs.
@@ -58,17 +58,17 @@ impl Restorer<'_> {
     /// When the database fails.
     pub(crate) async fn run(&self, peers: &[NodeId]) -> Result<Restored, Error> {
         let mut restored = Restored::default();
-        let mut offers: BTreeMap<StoreId, Vec<Offer>> = BTreeMap::new();
+        let mut offers: BTreeMap<StoreId, Offers> = BTreeMap::new();
         for peer in peers {
             match owner::list(self.net, *peer).await {
                 Ok(parts) => {
                     for part in parts.into_iter().filter(|part| part.span.store != self.own) {
                         restored.holders.insert(*peer);
                         let offer = Offer { holder: *peer, first: part.span.first, last: part.span.last };
-                        offers.entry(part.span.store).or_default().push(offer);
+                        offers.entry(part.span.store).or_default().add(offer);
                     }
                 }
-                Err(fault) => restored.unasked.push((*peer, fault)),
+                Err(fault) => drop(restored.unasked.insert(*peer, fault)),
             }
         }
         for (store, offers) in offers {
@@ -77,25 +77,27 @@ impl Restorer<'_> {
         Ok(restored)
     }
 
-    async fn restore_log(&self, store: StoreId, mut offers: Vec<Offer>, restored: &mut Restored) -> Result<(), Error> {
+    async fn restore_log(&self, store: StoreId, mut offers: Offers, restored: &mut Restored) -> Result<(), Error> {
         let log = LogId::new(store, Stream::Local);
         let mut head = self.head(log).await?;
-        let last = offers.iter().map(|offer| offer.last).max().unwrap_or_default();
-        loop {
-            let next = head.seq + 1;
-            let fits = |offer: &&Offer| offer.first <= next && offer.last >= next;
-            let Some(offer) = offers.iter().filter(fits).max_by_key(|offer| offer.last).copied() else { break };
-            // Whatever comes of it, it is not tried again.
-            offers.retain(|other| *other != offer);
+        while let Some(offer) = offers.next(head.seq) {
             let (taken, wrong) = self.take(log, head, offer).await?;
             restored.events += taken.seq - head.seq;
             head = taken;
-            if let Some(why) = wrong {
-                let Offer { holder: peer_id, first, .. } = offer;
-                tracing::warn!(peer = %peer_id, %store, first, why, "a part of a sealed copy was refused");
-                restored.damaged.push(DamagedPart { peer_id, store, first, why });
+            let Offer { holder: peer_id, first, .. } = offer;
+            match wrong {
+                Some(Wrong::Damaged(why)) => {
+                    tracing::warn!(peer = %peer_id, %store, first, why, "a part of a sealed copy was refused");
+                    restored.damaged.push(DamagedPart { peer_id, store, first, why });
+                }
+                Some(Wrong::Unasked(fault)) => {
+                    tracing::debug!(peer = %peer_id, %store, first, %fault, "a part of a sealed copy did not come");
+                    restored.unasked.insert(peer_id, fault);
+                }
+                None => {}
             }
         }
+        let last = offers.last();
         if last > head.seq {
             restored.gaps.push(CopyGap { store, after: head.seq, last });
         }
@@ -108,25 +110,25 @@ impl Restorer<'_> {
     }
 
     /// Takes the events of one part that follow `head`; returns the new head, and what of the part is not believed.
-    async fn take(&self, log: LogId, head: Head, offer: Offer) -> Result<(Head, Option<String>), Error> {
+    async fn take(&self, log: LogId, head: Head, offer: Offer) -> Result<(Head, Option<Wrong>), Error> {
         let asked = Request::Get { store: log.store, first: offer.first };
         let sealed = match owner::ask(self.net, offer.holder, &asked).await {
             Ok(Response::Part { sealed, .. }) => sealed,
-            Ok(_) => return Ok((head, Some(CopyFault::Malformed.to_string()))),
-            Err(fault) => return Ok((head, Some(fault.to_string()))),
+            Ok(_) => return Ok((head, Some(Wrong::Unasked(CopyFault::Malformed)))),
+            Err(fault) => return Ok((head, Some(Wrong::Unasked(fault)))),
         };
         let events = match self.open(log, head, offer.first, &sealed) {
             Ok(events) => events,
-            Err(why) => return Ok((head, Some(why))),
+            Err(why) => return Ok((head, Some(Wrong::Damaged(why)))),
         };
         let run = verify_run(&self.team, log, &self.key.node_id(), head, events);
-        let refused = run.refused.map(|refused| refused.reason.to_string());
+        let refused = run.refused.map(|refused| Wrong::Damaged(refused.reason.to_string()));
         let Some(last) = run.verified.last().map(Event::head) else {
-            return Ok((head, refused.or_else(|| Some("no signature covers its events".to_owned()))));
+            return Ok((head, refused.or_else(|| Some(Wrong::Damaged("no signature covers its events".to_owned())))));
         };
         match self.store.apply_run(log, self.key.node_id(), run.verified, None, now()).await {
             Ok(_) => Ok((last, refused)),
-            Err(error) if is_refusal(&error) => Ok((head, Some(error.to_string()))),
+            Err(error) if is_refusal(&error) => Ok((head, Some(Wrong::Damaged(error.to_string())))),
             Err(error) => Err(error.into()),
         }
     }
