@@ -60,6 +60,8 @@ struct Context {
     judge: Arc<Judge>,
     sight: watch::Receiver<Sight>,
     news: mpsc::Sender<News>,
+    /// Held while this node says what it is: who read earlier what is to be said would otherwise say it later, and newer.
+    introducing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Context {
@@ -143,7 +145,8 @@ impl Foundation {
         let Self { judge, sight, setup } = self;
         let (sights, sight) = watch::channel(sight);
         let (news, news_out) = mpsc::channel(NEWS_MAX);
-        let context = Context { store, key, net, judge: judge.clone(), sight, news: news.clone() };
+        let context =
+            Context { store, key, net, judge: judge.clone(), sight, news: news.clone(), introducing: Arc::default() };
         let prefix = setup.prefix.clone();
         let (keeper, using) = Keeper::new(context.clone(), news_out, setup)?;
         let window = Window::new(sights, judge, news, prefix);

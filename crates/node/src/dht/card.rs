@@ -87,6 +87,7 @@ impl Context {
         if !sight.is_member(&sight.own) {
             return Ok(());
         }
+        let _alone = self.introducing.lock().await;
         let (own, path) = (sight.own, Key::Member(sight.own).path(&sight.realm.prefix).into_bytes());
         let known = self.store.read(move |reader| Known::read(reader, &own, &path)).await?;
         let topics = known.topics(&sight);
