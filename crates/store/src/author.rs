@@ -245,6 +245,9 @@ impl Db {
         {
             return Ok(authored);
         }
+        if let Some(gone) = made {
+            return Err(self.why_gone(gone)?.into());
+        }
         let id = match id {
             Some(id) => id,
             None => self.fresh_id(scene)?,
@@ -262,6 +265,14 @@ impl Db {
             }
         }
         Ok(written.authored())
+    }
+
+    /// Why there is nothing of a fact that a key made: it waits to be written again, or it was forgotten and stayed behind
+    /// when this home moved to another team. A text that somebody had forgotten must not come back, and now be shown to
+    /// others, because a client repeats what it said before.
+    fn why_gone(&self, id: FactId) -> Result<AuthorError, Error> {
+        let waits = crate::set_aside::waiting(&self.conn)? > 0;
+        Ok(if waits { AuthorError::Rejoining(self.cache.own()?.store) } else { AuthorError::Erased(id) })
     }
 
     fn edit(&mut self, id: FactId, edit: &Edit, provenance: &Provenance, scene: &mut Scene) -> Result<Authored, Stop> {

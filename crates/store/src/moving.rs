@@ -14,6 +14,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use antiphon_core::vclock::VClock;
 use rusqlite::Connection;
+use std::collections::BTreeSet;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ use crate::error::{AuthorError, Error};
 use crate::query::facts::{COLUMNS, TABLES, values, view};
 use crate::query::incidents;
 use crate::resources;
+use crate::row;
 use crate::view::{Bring, Identity, LogRun, Own};
 
 /// A fact as it is carried over.
@@ -58,6 +60,7 @@ impl Db {
             // An incident is the team's or nobody's: without `Shared` they stay behind in the copy, and where others
             // stay, it stays with them.
             let bring_incidents = bring == Bring::Shared && !leaves;
+            forget_keys_of_left(&db.conn, &carried)?;
             let incidents = if bring_incidents { incidents::every(&db.conn)? } else { Vec::new() };
             db.conn.execute_batch(
                 "DELETE FROM edits; DELETE FROM facts; DELETE FROM contents; DELETE FROM erased; DELETE FROM erased_payloads; DELETE FROM quarantine; DELETE FROM closed; DELETE FROM touched; DELETE FROM forks;
@@ -137,4 +140,24 @@ fn carried(conn: &Connection, bring: Bring, sharing: Sharing, own: Option<NodeId
         facts.push(Carried { id: view.fact.id, edit, provenance: view.provenance, stream });
     }
     Ok(facts)
+}
+
+/// Forgets the keys of facts that stand and stay behind: whoever repeats one makes a fact of this team. Those of facts
+/// that were forgotten stay, so that what they made does not come back.
+fn forget_keys_of_left(conn: &Connection, carried: &[Carried]) -> Result<(), Error> {
+    let carried: BTreeSet<FactId> = carried.iter().map(|fact| fact.id).collect();
+    // Neither forgotten nor erased.
+    let mut query =
+        conn.prepare("SELECT i.key, i.fact FROM idempotency i JOIN facts f ON f.id = i.fact WHERE f.flags & 72 = 0")?;
+    let mut rows = query.query([])?;
+    let mut left: Vec<String> = Vec::new();
+    while let Some(found) = rows.next()? {
+        if !carried.contains(&row::fact(found, 1)?) {
+            left.push(found.get(0)?);
+        }
+    }
+    for key in left {
+        conn.prepare_cached("DELETE FROM idempotency WHERE key = ?1")?.execute([key])?;
+    }
+    Ok(())
 }

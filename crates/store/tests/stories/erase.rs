@@ -361,6 +361,32 @@ fn a_copy_of_a_former_team_is_cleaned_too() {
     nothing_shows(&alice, fact);
 }
 
+/// A client repeats what it said before its node moved to another team, where others would now be shown it.
+#[test]
+fn what_was_forgotten_before_a_move_is_not_brought_back_by_its_key() {
+    let (mut alice, _) = alice();
+    let keyed = |key: &str| Draft::Remember {
+        id: None,
+        edit: text(&format!("said as {key}")),
+        provenance: no_provenance(),
+        idempotency_key: Some(key.into()),
+    };
+    let mut said = |key: &str| alice.write(keyed(key)).fact.unwrap();
+    let (stays, forgotten, erased) = (said("stays"), said("forgotten"), said("erased"));
+    alice.forget(forgotten);
+    alice.write(erase(erased));
+    let (mut bob, genome) = crate::common::founder(2, "bob");
+    bob.write(grant(alice.node(), "alice"));
+    let (identity, random, charter) = (alice.identity("alice"), alice.random(), charter_runs(&bob));
+    let identity = antiphon_store::Identity { nonce: [77; 16], ..identity };
+    alice.db.move_to_team(&identity, &genome, charter, Bring::Shared, NOW, random).unwrap();
+    assert_eq!(alice.try_write(keyed("forgotten")), Err(AuthorError::Erased(forgotten)));
+    assert_eq!(alice.try_write(keyed("erased")), Err(AuthorError::Erased(erased)));
+    let again = alice.write(keyed("stays"));
+    assert_eq!((again.outcome, again.fact), (Outcome::Existed, Some(stays)));
+    assert_eq!(alice.db.reader().counts().unwrap().facts, 1);
+}
+
 #[test]
 fn a_reader_in_the_way_is_waited_for_and_a_crash_forgets_nothing() {
     let (mut alice, _) = alice();

@@ -9,7 +9,7 @@ use antiphon_core::event::{Event, Header, PAYLOAD_BYTES_MAX, Provenance, Seal, S
 use antiphon_core::fact::{CONTENT_BYTES_MAX, Field};
 use antiphon_core::genome::Genome;
 use antiphon_core::ids::{FactId, Hash, NodeId};
-use antiphon_store::{AuthorError, Bring, Cause, Db, Draft, FactFilter, Options, RecallQuery, Settlement};
+use antiphon_store::{AuthorError, Bring, Cause, Db, Draft, FactFilter, Options, Outcome, RecallQuery, Settlement};
 
 use crate::common::{Machine, NOW, alice, charter_runs, grant, join, no_provenance, text, verified};
 use crate::sync::twin;
@@ -379,7 +379,13 @@ fn what_is_sealed_stays_in_the_team_that_is_left() {
     alice = with_seals(alice);
     let holder = [alice.node()];
     new_key(&mut alice, &holder, None);
-    let sealed = remember_sealed(&mut alice, CANARY);
+    let keyed = |draft: Draft| match draft {
+        Draft::RememberSealed { role, edit, provenance, .. } => {
+            Draft::RememberSealed { role, id: None, edit, provenance, idempotency_key: Some("key".into()) }
+        }
+        other => other,
+    };
+    let sealed = alice.write(keyed(seal(CANARY))).fact.unwrap();
     let plain = alice.remember("plain");
     let (mut bob, genome) = crate::common::founder(2, "bob");
     bob.write(grant(alice.node(), "alice"));
@@ -387,6 +393,12 @@ fn what_is_sealed_stays_in_the_team_that_is_left() {
     alice.db.move_to_team(&identity, &genome, charter_runs(&bob), Bring::Shared, NOW, [7; 32]).unwrap();
     assert_eq!(alice.content(plain).as_deref(), Some("plain"));
     assert!(alice.db.reader().fact(sealed).unwrap().is_none());
+    // Whoever repeats it is told what this team lacks for it, and not that there was such a fact.
+    let refused = alice.try_write(keyed(seal(CANARY)));
+    assert!(matches!(refused, Err(AuthorError::NoRoleKey(_) | AuthorError::RoleNotHeld { .. })), "{refused:?}");
+    let (edit, idempotency_key) = (text("plain too"), Some("key".into()));
+    let plain = Draft::Remember { id: None, edit, provenance: no_provenance(), idempotency_key };
+    assert_eq!(alice.write(plain).outcome, Outcome::Written);
 }
 
 #[test]
