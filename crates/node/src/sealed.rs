@@ -11,6 +11,7 @@ pub(crate) mod restore;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use antiphon_core::charter::Membership;
 use antiphon_core::event::Event;
@@ -72,13 +73,50 @@ pub(crate) struct Copies {
     pub(crate) sealing: Sealing,
     /// When the node looks next.
     due: UnixMillis,
-    /// The members as of the last look: copies of others are dropped.
-    members: Option<Arc<Membership>>,
+    /// Copies that are kept for those who are no members any more.
+    strangers: Strangers,
 }
 
 impl Copies {
     pub(crate) fn new(quota_bytes: u64, sealing: Sealing) -> Self {
-        Self { quota_bytes, sealing, due: UnixMillis(0), members: None }
+        Self { quota_bytes, sealing, due: UnixMillis(0), strangers: Strangers::default() }
+    }
+}
+
+/// Whether what is kept for those who are no members any more was dropped. A disk that is full refuses that too, so it
+/// counts when it is done and not when it is begun.
+#[derive(Debug, Default)]
+struct Strangers {
+    /// The members as of the last look.
+    members: Option<Arc<Membership>>,
+    /// How often other members were seen.
+    turn: u64,
+    /// The last turn for which it was done.
+    done: Arc<AtomicU64>,
+}
+
+impl Strangers {
+    /// What is to be done by these members, if anything is.
+    fn due(&mut self, members: &Arc<Membership>) -> Option<Dropping> {
+        if !self.members.as_ref().is_some_and(|last| Arc::ptr_eq(last, members)) {
+            self.members = Some(members.clone());
+            self.turn += 1;
+        }
+        let (turn, done) = (self.turn, self.done.clone());
+        (done.load(Ordering::Relaxed) < turn).then_some(Dropping { turn, done })
+    }
+}
+
+/// A turn that is due.
+#[derive(Debug)]
+struct Dropping {
+    turn: u64,
+    done: Arc<AtomicU64>,
+}
+
+impl Dropping {
+    fn done(self) {
+        self.done.fetch_max(self.turn, Ordering::Relaxed);
     }
 }
 
@@ -111,9 +149,7 @@ impl Engine {
             return;
         }
         self.copies.due = at.after(TEND_MS);
-        let members = &self.team.membership;
-        let changed = !self.copies.members.as_ref().is_some_and(|last| Arc::ptr_eq(last, members));
-        self.copies.members = Some(members.clone());
+        let dropping = self.copies.strangers.due(&self.team.membership);
         let here: Vec<NodeId> = self.sessions.keys().copied().collect();
         let (store, net, key) = (self.store.clone(), self.net.clone(), self.key.clone());
         // If there is none, a person or the last look is still at it.
@@ -122,8 +158,8 @@ impl Engine {
             self.team.local.opening.as_ref().and_then(Event::opening).is_some_and(|open| open.previous.is_some());
         let own = (self.team.own.team, self.team.own.store);
         self.tasks.spawn(async move {
-            if changed {
-                drop_copies(&store).await;
+            if let Some(dropping) = dropping {
+                drop_copies(&store, dropping).await;
             }
             let Ok(mut keepers) = alone else { return };
             let restorer = Restorer { store: &store, net: &net, key: &key, team: own.0, own: own.1 };
@@ -150,14 +186,15 @@ async fn take_back(restorer: &Restorer<'_>, from: Vec<NodeId>, keepers: &mut Kee
     Ok(())
 }
 
-async fn drop_copies(store: &Store) {
+async fn drop_copies(store: &Store, dropping: Dropping) {
     match store.write(|db| db.drop_copies_of_strangers()).await {
         Ok(gone) => {
+            dropping.done();
             for owner in gone {
                 tracing::info!(peer = %owner, "it is no member any more; its sealed copies are dropped");
             }
         }
-        Err(error) => tracing::error!(%error, "sealed copies of former members could not be dropped"),
+        Err(error) => tracing::error!(%error, "sealed copies of former members could not be dropped yet"),
     }
 }
 
@@ -328,7 +365,25 @@ pub(crate) async fn choose_again(store: &Store, nodes: Vec<NodeId>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use antiphon_core::charter::{Charter, Founders};
     use antiphon_protocol::reason::Reason;
+
+    #[test]
+    fn what_could_not_be_dropped_is_dropped_later_and_what_was_is_left_alone() {
+        let members = || Charter::new(&Founders::one(NodeId([1; 32])), []).shared_membership();
+        let (before, after) = (members(), members());
+        let mut strangers = Strangers::default();
+        let failed = strangers.due(&before);
+        assert!(failed.is_some());
+        let slow = strangers.due(&before).unwrap();
+        let latest = strangers.due(&after).unwrap();
+        // What was begun for others says nothing about these.
+        slow.done();
+        assert!(strangers.due(&after).is_some());
+        latest.done();
+        assert!(strangers.due(&after).is_none());
+        assert!(strangers.due(&members()).is_some());
+    }
 
     #[test]
     fn who_did_not_answer_is_asked_again_and_who_did_when_it_comes_back() {

@@ -26,7 +26,9 @@ mod taking;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use antiphon_core::charter::Membership;
 use antiphon_core::ids::{Hash, StoreId};
 use antiphon_protocol::backup::{Request, Response};
 
@@ -78,7 +80,14 @@ pub(crate) struct Backing {
     /// Connected members that were asked whether they keep something of a former store.
     heard: BTreeSet<usize>,
     /// Members as of the last look.
-    members: usize,
+    members: Option<Arc<Membership>>,
+}
+
+impl Backing {
+    /// Whether copies of those who are no members by this were dropped.
+    fn is_settled(&self, members: &Arc<Membership>) -> bool {
+        self.members.as_ref().is_some_and(|last| Arc::ptr_eq(last, members))
+    }
 }
 
 /// Parts by holder, owner, store and first event, with their last event.
@@ -166,7 +175,7 @@ impl World {
     }
 
     /// Whether a node is in the team that all come to.
-    fn in_acme_now(&self, node: usize) -> Option<()> {
+    pub(crate) fn in_acme_now(&self, node: usize) -> Option<()> {
         let acme = self.model.acme;
         self.team(node).filter(|team| Some(team.own.team) == acme).map(|_| ())
     }

@@ -73,6 +73,8 @@ pub enum Keeping {
     },
     /// The owner has too many parts.
     TooManyParts,
+    /// The owner is no member of the team any more.
+    NotAMember,
 }
 
 /// Everything that is kept for one node.
@@ -125,6 +127,11 @@ impl Db {
     ) -> Result<Keeping, Error> {
         let (store, first, last) = part;
         self.transaction(|db| {
+            // Whoever was asked may have known the owner as a member when it asked for this, and its removal may have been
+            // stored, and its parts dropped, since.
+            if db.cache.membership.as_ref().is_some_and(|members| members.member(owner).is_none()) {
+                return Ok(Keeping::NotAMember);
+            }
             let within = "node = ?1 AND store = ?2 AND first >= ?3 AND last <= ?4";
             let range = params![owner.0, store.0, sql(first), sql(last)];
             let freed = sum(&db.conn, within, range)?;

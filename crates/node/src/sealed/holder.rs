@@ -49,6 +49,7 @@ async fn put(
         Keeping::Kept => Response::Stored,
         Keeping::Full { held, limit } => Response::Refused(Refusal::Full { held, limit }),
         Keeping::TooManyParts => Response::Refused(Refusal::TooManyParts),
+        Keeping::NotAMember => Response::Refused(Refusal::NotAMember),
     })
 }
 

@@ -109,6 +109,7 @@ impl World {
                 Response::Refused(Refusal::Full { held, limit })
             }
             Keeping::TooManyParts => Response::Refused(Refusal::TooManyParts),
+            Keeping::NotAMember => Response::Refused(Refusal::NotAMember),
         })
     }
 
@@ -153,11 +154,13 @@ impl World {
 
     /// What is kept for those who are no members any more is dropped.
     pub(super) fn drop_strangers(&mut self, node: usize) -> Step {
-        let members = self.membership(node).map_or(0, |held| held.members().count());
+        let Some(members) = self.membership(node) else { return Ok(()) };
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
-        if std::mem::replace(&mut up.backing.members, members) == members {
+        // Counting them would not do: one may have come since the last look while another one went.
+        if up.backing.is_settled(&members) {
             return Ok(());
         }
+        up.backing.members = Some(members);
         match up.db.drop_copies_of_strangers() {
             Ok(gone) => {
                 self.tally.exercised.add(Class::PartsDropped, gone.len() as u64);
@@ -165,7 +168,7 @@ impl World {
             }
             Err(error) if error.is_full() => {
                 // It is tried again with the next look.
-                up.backing.members = 0;
+                up.backing.members = None;
                 Ok(())
             }
             Err(error) => Err(error.into()),

@@ -70,7 +70,7 @@ impl World {
     /// Nobody can open what is kept but its owner, and nothing is kept for who is no member.
     fn check_kept(&self, node: usize) -> Step {
         let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
-        let settled = self.membership(node).map_or(0, |held| held.members().count()) == up.backing.members;
+        let settled = self.membership(node).is_some_and(|held| up.backing.is_settled(&held));
         for owner in up.db.reader().copy_owners()? {
             let whose = self.index.get(&owner.node).copied();
             let member = self.membership(node).is_some_and(|held| held.member(&owner.node).is_some());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use antiphon_core::charter::Revoke;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::{NodeId, StoreId};
 use antiphon_core::log::{Head, LogId, Stream};
@@ -121,13 +122,26 @@ fn the_local_log_is_read_in_ranges_that_end_at_a_signature() {
     assert_eq!(seqs(0, 100, 10), [0; 0]);
     // Pages for others never hold any of it.
     assert!(reader.page(LogId::new(store, Stream::Local), 0, 100, 1 << 20, None).unwrap().is_empty());
-    // Whoever is no member is not kept for; alice herself is one.
+}
+
+#[test]
+fn what_is_kept_for_a_member_goes_with_it_and_nothing_more_is_kept() {
+    let (mut alice, _) = founder(1, "alice");
     let me = alice.node();
+    assert_eq!(put(&mut alice, EVE, 1, 1, 1), Keeping::NotAMember);
+    alice.write(grant(EVE, "eve"));
     for owner in [me, EVE] {
         assert_eq!(put(&mut alice, owner, 1, 1, 1), Keeping::Kept);
     }
+    assert_eq!(alice.db.drop_copies_of_strangers().unwrap(), []);
+    // One goes and another one comes, so that there are as many as before.
+    let (reason, cuts, role_keys) = ("left".into(), Vec::new(), Vec::new());
+    alice.write(Draft::Revoke(Revoke { node: EVE, reason, compromised: false, cuts, role_keys }));
+    alice.write(grant(BOB, "bob"));
     assert_eq!(alice.db.drop_copies_of_strangers().unwrap(), [EVE]);
     assert_eq!(alice.db.drop_copies_of_strangers().unwrap(), []);
+    assert_eq!(put(&mut alice, EVE, 1, 1, 1), Keeping::NotAMember);
+    assert_eq!((spans(&alice, EVE).len(), spans(&alice, me).len()), (0, 1));
 }
 
 #[test]
