@@ -244,10 +244,16 @@ impl World {
     fn refused_to_join(&mut self, node: usize, from: usize, refusal: Refusal) -> Step {
         self.note(node, "refuses", &[], || format!("n{from}: {refusal}"));
         let dismissed = self.plan.trust.rich && refusal == Refusal::NotASteward;
-        // Whoever does not know of its grant yet tells a member that comes back no more than a stranger.
-        let unknown = self.lost_its_disk(from) && refusal == Refusal::UnknownTicket;
-        let fit =
-            unknown || !self.is_member(from) || !refusal.is_permanent() || refusal == Refusal::Revoked || dismissed;
+        // A member that comes back asks anybody: whoever does not know of its grant yet tells it no more than a stranger,
+        // and who is not in the team yet says so.
+        let unknown = refusal == Refusal::UnknownTicket;
+        let elsewhere = refusal == Refusal::WrongTeam && self.in_acme_now(node).is_none();
+        let came_too_early = self.lost_its_disk(from) && (unknown || elsewhere);
+        let fit = came_too_early
+            || !self.is_member(from)
+            || !refusal.is_permanent()
+            || refusal == Refusal::Revoked
+            || dismissed;
         need(fit, Law::NoFalseAlarm, || format!("n{node} refuses n{from}: {refusal}"))
     }
 }

@@ -50,6 +50,26 @@ fn a_feature_that_is_off_does_not_happen() {
     assert_eq!(without.swarm, with.swarm.map(|swarm| swarm.without(Feature::Outbox)));
 }
 
+/// A member erased a fact and moved to the team; then a client of it said the same again, under the same key.
+#[test]
+fn what_was_forgotten_before_a_move_is_not_made_again() {
+    check(drawn(347));
+}
+
+/// Between two looks one member went and another one came, so that there were as many as before.
+#[test]
+fn a_member_that_comes_does_not_hide_that_another_one_went() {
+    for seed in [352, 560, 606] {
+        check(drawn(seed));
+    }
+}
+
+/// A member whose disk was lost asks one for its place that has a ticket and has not come to the team yet.
+#[test]
+fn who_is_not_in_the_team_yet_gives_nobody_its_place_back() {
+    check(drawn(848));
+}
+
 /// The first world that a broken node fails so is made smaller, breaks the same law, and is what its options say.
 fn shrinks(sabotage: Sabotage, law: Law) {
     let broken = (0..30).map(|seed| Options { sabotage: Some(sabotage), ..drawn(seed) });
