@@ -2,7 +2,7 @@
 // does what people do there. Whatever a browser complains about ends the walk with its words.
 //
 // The task comes as JSON on stdin: { modules, browser, profile, program, home, link, lead, pages, fact, divergence, peer, member,
-// file, address, deeds, shots, headline }: without deeds it only looks, and a headline is waited for before a picture is taken.
+// role, file, address, deeds, shots, headline }: without deeds it only looks, and a headline is waited for before a picture is taken.
 // The report goes to stdout as JSON: { complaints, seen, done }.
 import { execFileSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
@@ -174,6 +174,9 @@ await act("pause a peer", async () => {
 
 await act("invite", async () => {
   await open("/invite");
+  const role = page.locator('form[action="/invite"] select[name="role"]');
+  if (await role.inputValue() !== "") complain("invite", "a role is chosen before a person has chosen one");
+  await role.selectOption(task.role);
   await send("invite", page.locator('form[action="/invite"] button.primary'));
   if (!(await page.locator("#ticket-text").inputValue()).startsWith("antiphon join ")) complain("invite", "there is no ticket");
   if (await page.locator("svg.qr").count() !== 1) complain("invite", "there is no code to scan");

@@ -183,7 +183,7 @@ fn task(alice: &Machine, bob: &Machine, divergence: &str, work: &Path, modules: 
     json!({
         "modules": modules, "browser": CHROMIUM, "profile": work.join("profile"), "program": ANTIPHON,
         "home": alice.home(), "pages": pages, "fact": fact, "divergence": divergence, "peer": peer,
-        "file": work.join("sent.md"), "address": "ucxl://planner:admin@choir:release/sent.md",
+        "role": ROLE, "file": work.join("sent.md"), "address": "ucxl://planner:admin@choir:release/sent.md",
         "deeds": true,
         "link": link, "lead": lead,
     })

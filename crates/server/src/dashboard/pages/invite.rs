@@ -2,6 +2,8 @@
 //!
 //! A ticket is a secret. It is on the page that answers the form and nowhere else: it stands in no address, in no message
 //! for a later page, and browsers are told to keep no copy of the page.
+//!
+//! No role is chosen beforehand: whoever is let in by a slip of the hand would have what nobody meant to give.
 
 use askama::Template;
 use axum::Router;

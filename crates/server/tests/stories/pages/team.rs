@@ -81,6 +81,24 @@ async fn a_ticket_is_on_one_page_and_lets_one_machine_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_role_is_chosen_by_whoever_invites_and_by_nobody_else() {
+    let alice = Alice::start().await;
+    let browser = Browser::open(&alice).await;
+    until("alice listens", async || !alice.handle.status().await.unwrap().listen.is_empty()).await;
+    let page = browser.get("/invite").await;
+    let select = page.split_once("<select name=\"role\" required>").unwrap().1.split_once("</select>").unwrap().0;
+    // A browser takes the first one where none is selected, and does not send a required one that is empty.
+    assert!(select.starts_with("<option value=\"\">") && !select.contains("selected"), "{select}");
+    assert!(select.contains("<option value=\"admin\">"), "{select}");
+    for fields in [&[("role", ""), ("ttl", "1h")][..], &[("ttl", "1h")]] {
+        let refused = browser.submit("/invite", fields).await;
+        assert!(refused.status.is_client_error() && !refused.text.contains("antiphon join"), "{}", refused.text);
+        assert!(refused.text.contains("admin"), "it says what can be chosen: {}", refused.text);
+    }
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sharing_is_set_and_the_page_says_so() {
     let two = Two::start("qa_engineer").await;
     let browser = Browser::open(&two.alice).await;
