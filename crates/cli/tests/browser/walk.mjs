@@ -72,6 +72,24 @@ async function open(path) {
   if (answer.status() !== 200) complain(path, `answered ${answer.status()}`);
 }
 
+// Words of letters that stand on two lines: what should break is text between words, not a name.
+async function brokenWords() {
+  return page.evaluate(() => {
+    const broken = new Set();
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const range = document.createRange();
+    for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+      if (text.parentElement.closest("code, .mono, .wrap, textarea, svg, script")) continue;
+      for (const word of text.data.matchAll(/(?<![^\s,;:.(])[\p{L}_]{2,32}(?![^\s,;:.)])/gu)) {
+        range.setStart(text, word.index);
+        range.setEnd(text, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map((one) => Math.round(one.top))).size > 1) broken.add(word[0]);
+      }
+    }
+    return [...broken];
+  });
+}
+
 async function look(path, colours, screen) {
   const where = `${path} (${colours}, ${screen.width} px)`;
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -81,6 +99,7 @@ async function look(path, colours, screen) {
       .map((one) => `${one.tagName.toLowerCase()}${one.id ? "#" + one.id : ""}.${[...one.classList].join(".")}`));
     complain(where, `scrolls sideways by ${wide} px: ${culprits.join(", ")}`);
   }
+  for (const word of await brokenWords()) complain(where, `a word is broken: ${word}`);
   for (const finding of await axeFindings()) complain(where, `axe: ${finding}`);
   seen.push(where);
 }
