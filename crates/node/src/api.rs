@@ -24,6 +24,8 @@ pub use antiphon_protocol::join::Refusal;
 pub use antiphon_protocol::reason::Reason;
 use antiphon_protocol::ticket;
 use antiphon_store::PeerMode;
+
+use crate::counted::count;
 pub use content::*;
 pub use custody::*;
 pub use dht::*;
@@ -353,7 +355,7 @@ pub enum Error {
     #[error(transparent)]
     Ticket(#[from] ticket::Error),
     /// The node belongs to a team with other members.
-    #[error("this node belongs to the team {team}, which has {others} other members")]
+    #[error("this node belongs to the team {team}, which has {}", count(*others, "other member"))]
     InAnotherTeam {
         /// The present team's name.
         team: String,
@@ -362,8 +364,11 @@ pub enum Error {
     },
     /// Joining would make facts visible, and nobody said whether it should.
     #[error(
-        "{shared} facts and {incidents} incidents{} would become visible to {team}, and {local} facts would stay on this node",
-        if *resources > 0 { format!(" and {resources} resources") } else { String::new() }
+        "{} and {}{} would become visible to {team}, and {} would stay on this node",
+        count(*shared, "fact"),
+        count(*incidents, "incident"),
+        if *resources > 0 { format!(" and {}", count(*resources, "resource")) } else { String::new() },
+        count(*local, "fact")
     )]
     BringUndecided {
         /// The team's name.
@@ -394,7 +399,7 @@ pub enum Error {
         refusal: Refusal,
     },
     /// A home with facts in it is not recovered into.
-    #[error("this home holds {facts} facts already")]
+    #[error("this home holds {} already", count(*facts, "fact"))]
     HomeInUse {
         /// How many.
         facts: u64,

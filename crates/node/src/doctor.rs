@@ -25,6 +25,7 @@ mod team;
 use std::path::PathBuf;
 
 use crate::api::Error;
+use crate::counted::count;
 use crate::handle::Handle;
 use crate::home::Home;
 
@@ -176,9 +177,4 @@ impl Handle {
     pub fn can_write(&self) -> bool {
         disk::probe(self.shared.home.path()).is_ok()
     }
-}
-
-/// `1 event`, `2 events`.
-fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -33,6 +33,7 @@ mod clock;
 mod config;
 mod connect;
 mod content;
+mod counted;
 mod custody;
 mod dht;
 mod divergences;
@@ -99,6 +100,7 @@ pub use config::{
 pub use content::{
     Feed, FetchError, Fetched, Intake, Interrupted, Progress as FetchProgress, Repaired, Served, intake,
 };
+pub use counted::{count, counted};
 pub use divergences::{Choice, Origins, Settled, Taken, Unsettled};
 pub use doctor::{Ailment, Checked, DiskSpace, Mend, Severity, examine_home};
 pub use handle::{Handle, LiveSettings, PlannedUse, Tally, dht_topic};

@@ -23,6 +23,7 @@ use antiphon_store::{Domains, FactEntry, LogStanding, NodeMode, PeerMode};
 pub(crate) use document::{KnownDocument, KnownVersion, can_open};
 
 use crate::api::{Finding, OutboxPeerView, PeerView, Trust};
+use crate::counted::count;
 use crate::reason_words::{Finder, Words, words, words_of_cause};
 
 /// Everything that an answer follows from.
@@ -432,19 +433,19 @@ impl Known {
     /// What waits for the peer in the outbox, and what no longer waits by itself.
     fn queued(&self, found: &mut Found) {
         let Some(queued) = &self.queued else { return };
-        let (name, items) =
-            (self.name(), |count: u64| if count == 1 { "1 item".to_owned() } else { format!("{count} items") });
+        let name = self.name();
         if queued.pending > 0 {
             let next = match queued.next_try {
                 Some(at) if at.since(self.now) >= 1_000 => format!("the next try is in {}", span(at.since(self.now))),
                 _ => "it is being tried".to_owned(),
             };
             let places = if queued.pending == 1 { "1".to_owned() } else { format!("1 to {}", queued.pending) };
-            let what = format!("the outbox holds {} for {name}, at place {places}; {next}", items(queued.pending));
+            let what =
+                format!("the outbox holds {} for {name}, at place {places}; {next}", count(queued.pending, "item"));
             found.says("queued", what);
         }
         if queued.stuck > 0 {
-            let what = format!("the outbox holds {} for {name} until you decide", items(queued.stuck));
+            let what = format!("the outbox holds {} for {name} until you decide", count(queued.stuck, "item"));
             found.blocks("queued", what, format!("antiphon outbox list --peer {name}"));
         }
     }
@@ -530,8 +531,8 @@ fn total(clock: &NodeClock) -> u64 {
     clock.values().fold(0, |sum, head| sum.saturating_add(head.seq))
 }
 
-fn events(count: u64) -> String {
-    if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
+fn events(number: u64) -> String {
+    count(number, "event")
 }
 
 /// How long ago something was: `just now`, `12 s ago`.

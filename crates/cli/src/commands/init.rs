@@ -100,7 +100,7 @@ fn what_besides(founding: &Founding) -> String {
         count(founding.roles.len(), "role of its own").map(|_| format!("roles: {}", founding.roles.join(", "))),
     );
     lines.extend(founding.shared_up_to.as_ref().map(|level| format!("facts are shared down to the level {level}")));
-    lines.extend(founding.members_max.map(|most| format!("at most {most} members")));
+    lines.extend(founding.members_max.map(|most| format!("at most {}", crate::render::count(most, "member"))));
     lines.extend(count(founding.genes.len(), "law").map(|_| format!("laws: {}", founding.genes.join(", "))));
     let lines = lines.into_iter().map(|line| format!("  {line}\n")).collect::<String>();
     format!("It is founded, for good, with:\n{lines}\n")

@@ -172,9 +172,9 @@ async fn revoke(world: &mut World) -> Told {
     }
     equal_among(world, &others).await?;
     let (roles, number) = (revoked.roles.len(), others.len());
-    let keys = crate::render::count(roles, "role");
+    let (keys, members) = (crate::render::count(roles, "role"), crate::render::count(number, "member"));
     let claim = format!(
-        "alice removed eve; {number} members knew it after {known:.0} ms, and {keys} got a new key. What alice \
+        "alice removed eve; {members} knew it after {known:.0} ms, and {keys} got a new key. What alice \
          remembered afterwards reached all of them and not eve, who was shown the record of her removal."
     );
     let figures =

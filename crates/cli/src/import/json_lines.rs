@@ -102,7 +102,10 @@ impl<R: BufRead> Lines<R> {
                 if had == has {
                     return Vec::new();
                 }
-                bad(Flaw::BrokenOff, format!("the export had {had} facts, {has} of them can be read"))
+                bad(
+                    Flaw::BrokenOff,
+                    format!("the export had {}, {has} of them can be read", antiphon_node::count(had, "fact")),
+                )
             }
         }
     }

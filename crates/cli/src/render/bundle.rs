@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use antiphon_node::counted;
 use antiphon_server::dto::{BundleFileDto, CarriedDto, ImportedDto};
 
 use super::{count, safe};
@@ -79,16 +80,16 @@ pub(crate) fn imported(imported: &ImportedDto) -> String {
     if imported.dry_run {
         lines.push("Nothing was taken in; whether all of it is believed shows then.".to_owned());
     }
-    let mut note = |n: u64, text: &str| {
+    let mut note = |n: u64, (one, many): (&str, &str), text: &str| {
         if n > 0 {
-            lines.push(format!("{}.", text.replace("{n}", &n.to_string())));
+            lines.push(format!("{} {text}.", counted(n, one, many)));
         }
     };
-    note(imported.deferred, "{n} of the new ones wait for an upgrade");
-    note(imported.quarantined, "{n} of the new ones are kept and do not count");
-    note(imported.filled, "{n} missing texts came along");
-    note(imported.forked, "{n} logs have two branches: their authors signed both");
-    note(imported.skipped_genes, "{n} genes were left out: nobody adds genes like this");
+    note(imported.deferred, ("of the new ones waits", "of the new ones wait"), "for an upgrade");
+    note(imported.quarantined, ("of the new ones is", "of the new ones are"), "kept and not counted");
+    note(imported.filled, ("missing text", "missing texts"), "came along");
+    note(imported.forked, ("log has", "logs have"), "two branches: their authors signed both");
+    note(imported.skipped_genes, ("gene was", "genes were"), "left out: nobody adds genes like this");
     for refused in imported.refused.iter().take(SHOWN_MAX) {
         let place = format!("{}/{}", refused.store_id, refused.stream);
         lines.push(styled(WARNING, &format!("{place} is refused from event {}: {}", refused.seq, refused.reason.code)));

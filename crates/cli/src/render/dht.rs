@@ -41,7 +41,7 @@ pub(crate) fn status(status: &DhtStatusDto) -> String {
         status.backends.iter().map(backend),
     ));
     for (reason, times) in &status.refused {
-        out.push_str(&format!("\n{} {times} times", styled(FAINT, &format!("refused {}", safe(reason)))));
+        out.push_str(&format!("\n{} {}", styled(FAINT, &format!("refused {}", safe(reason))), count(times, "time")));
     }
     out.trim_end().to_owned()
 }

@@ -148,7 +148,7 @@ pub(crate) fn levels(levels: &OutboxLevelsDto) -> String {
         let tried = match level.retries {
             None => "until it arrives".to_owned(),
             Some(0) => "once".to_owned(),
-            Some(retries) => format!("once, and {retries} times again"),
+            Some(retries) => format!("once, and {} again", count(retries, "time")),
         };
         let newer = if level.merges { "replaces" } else { "follows" };
         vec![

@@ -31,7 +31,7 @@ pub(super) fn copies(replica: &ReplicaDto) -> String {
 }
 
 fn copies_in_words(n: u64) -> String {
-    if n == 1 { "1 copy".to_owned() } else { format!("{n} copies") }
+    antiphon_node::counted(n, "copy", "copies")
 }
 
 /// `12 versions: 10 healthy, 1 degraded, 1 critical`.
@@ -203,7 +203,7 @@ pub(crate) fn metrics(metrics: &ReplicationMetricsDto) -> String {
         ("under way", format!("{}, {} wait", metrics.offers_under_way, metrics.offers_waiting)),
         ("taken", format!("{} from others, {} dropped again", metrics.taken, metrics.trimmed)),
         ("answers", format!("{} for a copy, {} wrong", metrics.proofs, metrics.wrong)),
-        ("asked", format!("{} times, last {}", metrics.reprovide_operations, at(&metrics.last_reprovide))),
+        ("asked", format!("{}, last {}", count(metrics.reprovide_operations, "time"), at(&metrics.last_reprovide))),
         ("cleared", at(&metrics.last_cleanup)),
         ("for others", room),
         ("repairs", format!("{}, {} at once", switch(settings.automatic), settings.concurrent)),

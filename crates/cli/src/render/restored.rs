@@ -1,5 +1,6 @@
 //! A machine that was restored from an older copy.
 
+use antiphon_node::counted;
 use antiphon_server::dto::RestoredDto;
 
 use super::node::lines;
@@ -9,13 +10,12 @@ use super::time::minute;
 pub(crate) fn note(restored: &RestoredDto) -> String {
     let facts = match restored.written_again {
         0 => "nothing had to be written again".to_owned(),
-        1 => "1 fact was written again".to_owned(),
-        facts => format!("{facts} facts were written again"),
+        facts => format!("{} written again", counted(facts, "fact was", "facts were")),
     };
     let place = if restored.new_store { " in a new store" } else { "" };
     let waits = match restored.waiting {
         0 => String::new(),
-        waiting => format!(", {waiting} more changes wait for that"),
+        waiting => format!(", {} for that", counted(waiting, "more change waits", "more changes wait")),
     };
     let found = minute(&restored.at);
     lines(&[("restored", format!("from an older copy, found {found}: {facts}{place}{waits}"))])

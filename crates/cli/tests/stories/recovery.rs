@@ -155,7 +155,7 @@ fn a_wrong_phrase_is_refused_with_the_word_that_is_wrong() {
     // A home that is in use is not filled.
     eve.remember("eve keeps this");
     let run = eve.run_with(&["recover", &address, "--team", &team], strangers.as_bytes());
-    run.refused(4, &["1 facts"]);
+    run.refused(4, &["1 fact already"]);
     assert_eq!(eve.facts(), 1);
 }
 

@@ -144,17 +144,16 @@ impl Handle {
 /// Messages that came are kept by this node alone: whoever wrote them may have let go of its copy.
 fn received(counts: &MessageCounts) -> Option<WipeItem> {
     let MessageCounts { received, unread, .. } = *counts;
-    let messages = |count: u64| if count == 1 { "1 message".to_owned() } else { format!("{count} messages") };
     let (loses, what, fix) = match (received, unread) {
         (0, _) => return None,
         (_, 0) => (
             false,
-            format!("{} that came and were read are kept on this machine alone", messages(received)),
+            format!("{} that came and were read are kept on this machine alone", crate::count(received, "message")),
             "antiphon inbox --json > messages.json (to keep the newest of them)",
         ),
         (_, unread) => (
             true,
-            format!("{} that came and were not read are kept on this machine alone", messages(unread)),
+            format!("{} that came and were not read are kept on this machine alone", crate::count(unread, "message")),
             "antiphon inbox --unread",
         ),
     };
@@ -229,7 +228,7 @@ fn unconfirmed(reader: &Reader<'_>, membership: &Membership, own: &NodeId) -> Re
         kind: WipeKind::Unconfirmed,
         loses: true,
         count,
-        what: format!("{} shared here that no other member has signed for", plural(count, "event")),
+        what: format!("{} shared here that no other member has signed for", crate::count(count, "event")),
         examples: examples(reader, &open)?,
         fix: fix.to_owned(),
     }))
@@ -273,8 +272,8 @@ fn private(sealed: &SealedView) -> Option<WipeItem> {
         count: missing,
         what: format!(
             "{} here, and {} of them that no member keeps sealed",
-            plural(sealed.private_facts, "private fact"),
-            plural(missing, "event"),
+            crate::count(sealed.private_facts, "private fact"),
+            crate::count(missing, "event"),
         ),
         examples: Vec::new(),
         fix: "antiphon backup seal --all".to_owned(),
@@ -286,7 +285,10 @@ fn of_set_aside(count: u64) -> WipeItem {
         kind: WipeKind::SetAside,
         loses: true,
         count,
-        what: format!("{} set aside when this machine came back, and not written again yet", plural(count, "event")),
+        what: format!(
+            "{} set aside when this machine came back, and not written again yet",
+            crate::count(count, "event")
+        ),
         examples: Vec::new(),
         fix: "antiphon status (they are written again once members are connected)".to_owned(),
     }
@@ -299,7 +301,7 @@ fn undelivered(outbox: &OutboxSummary) -> Option<WipeItem> {
         kind: WipeKind::Outbox,
         loses: true,
         count,
-        what: format!("{} in the outbox, not delivered yet", plural(count, "item")),
+        what: format!("{} in the outbox, not delivered yet", crate::count(count, "item")),
         examples: outbox.peers.iter().map(|peer| format!("for {}", peer.name)).take(WIPE_EXAMPLES_MAX).collect(),
         fix: "antiphon outbox list --watch (with those machines on), or antiphon outbox drop ID --yes".to_owned(),
     })
@@ -344,7 +346,7 @@ fn kept_copies(sealed: &SealedView) -> Option<WipeItem> {
         kind: WipeKind::KeptCopies,
         loses: false,
         count,
-        what: format!("sealed copies of {} are kept here, and go with it", plural(count, "member")),
+        what: format!("sealed copies of {} are kept here, and go with it", crate::count(count, "member")),
         examples: sealed.kept.iter().map(|kept| kept.name.clone()).take(WIPE_EXAMPLES_MAX).collect(),
         fix: "antiphon backup seal --with PEER (on each of them, to leave a copy elsewhere)".to_owned(),
     })
@@ -359,8 +361,4 @@ fn phrase() -> WipeItem {
         examples: Vec::new(),
         fix: "look for the 24 words first; antiphon recover asks for them".to_owned(),
     }
-}
-
-fn plural(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -3,7 +3,7 @@
 use antiphon_core::time::UnixMillis;
 use antiphon_node::{
     Cause, Cursors, Domains, FederationView, Finding, ForkedLog, PeerMode, PeerStanding, PeerView, Trust, WhyView,
-    words_of_cause,
+    count, words_of_cause,
 };
 
 use super::view::{peer, stream};
@@ -120,7 +120,7 @@ fn trust_and_link(peer: &PeerView, ago: &impl Fn(UnixMillis) -> String) -> Strin
 }
 
 fn position(peer: &PeerView, ago: &impl Fn(UnixMillis) -> String) -> String {
-    let events = |count: u64| if count == 1 { "1 event".to_owned() } else { format!("{count} events") };
+    let events = |number: u64| count(number, "event");
     let (Some(theirs), Some(ours)) = (peer.lag_events, peer.behind_events) else {
         return "it has not said yet what it holds".to_owned();
     };

@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn every_failure_says_what_why_and_what_next() {
         let bring = Error::BringUndecided { team: "acme".into(), shared: 3, local: 4, incidents: 1, resources: 2 };
-        check(bring, Code::Undecided, &["3 facts and 1 incidents and 2 resources", "--bring shared", "--bring none"]);
+        check(bring, Code::Undecided, &["3 facts and 1 incident and 2 resources", "--bring shared", "--bring none"]);
         check(Error::FactNotFound("01X".into()), Code::NotFound, &["01X", "facts list"]);
         check(Error::FactAmbiguous { prefix: "01".into(), count: 4 }, Code::Invalid, &["4 facts", "more characters"]);
         check(Error::FactForgotten("01X".into()), Code::NotFound, &["restore 01X"]);

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use antiphon_core::fact::escape;
 use antiphon_core::time::UnixMillis;
+use antiphon_node::count;
 use rmcp::model::{JsonObject, Tool};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -121,7 +122,7 @@ fn inbox(mut found: MessagesDto, now: UnixMillis) -> Result<Rendered, Problem> {
     let frame = Frame::new()?;
     let mut text = match found.messages.len() {
         0 => format!("No message. {} unread.\n", found.unread),
-        many => format!("{many} messages, {} unread. {}\n", found.unread, frame.explain()),
+        many => format!("{}, {} unread. {}\n", count(many, "message"), found.unread, frame.explain()),
     };
     let whole = found.messages.len() == 1;
     for message in &mut found.messages {

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use antiphon_core::fact::escape;
 use antiphon_core::time::UnixMillis;
+use antiphon_node::count;
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -46,7 +47,7 @@ pub(super) fn recall(recall: RecallDto, now: UnixMillis) -> Result<Rendered, Pro
     let mut text = match recall.hits.len() {
         0 => "No fact fits. Try fewer or other words.\n".to_owned(),
         1 => format!("1 fact. {}\n", frame.explain()),
-        many => format!("{many} facts, best first. {}\n", frame.explain()),
+        many => format!("{}, best first. {}\n", count(many, "fact"), frame.explain()),
     };
     let mut facts = Vec::with_capacity(recall.hits.len());
     if let Some(as_of) = &recall.as_of {
@@ -94,7 +95,7 @@ pub(super) fn recall(recall: RecallDto, now: UnixMillis) -> Result<Rendered, Pro
         let said = match &member.reason {
             Some(reason) => format!("no answer, {}", reason.text),
             None if member.shows.is_none() => "shows nothing to who asks".to_owned(),
-            None => format!("{} facts", member.taken),
+            None => count(member.taken, "fact"),
         };
         let _ = writeln!(text, "asked {}: {}", quoted(&member.name), escape(&said));
     }
@@ -110,10 +111,11 @@ fn explained(score: f64, explanation: &ExplanationDto) -> String {
     let ExplanationDto { found_by, words, length, average_length } = explanation;
     let part = |part: &WordPartDto| {
         let WordPartDto { word, times, facts, weight, share, part } = part;
-        format!("; {} {part:.2} = {weight:.2} × {share:.2}, {times} here, in {facts} facts", quoted(word))
+        format!("; {} {part:.2} = {weight:.2} × {share:.2}, {times} here, in {}", quoted(word), count(*facts, "fact"))
     };
     let words: String = words.iter().map(part).collect();
-    format!("score {score:.2}, found by {found_by}{words}; {length} words, {average_length:.0} on average")
+    let length = count(*length, "word");
+    format!("score {score:.2}, found by {found_by}{words}; {length}, {average_length:.0} on average")
 }
 
 /// One fact in full.
@@ -140,7 +142,7 @@ pub(super) fn fact(fact: FactDto, history: Option<HistoryDto>, now: UnixMillis) 
 /// A page of facts, each cut where it is long.
 pub(super) fn facts(facts: Vec<FactDto>, now: UnixMillis) -> Result<Rendered, Problem> {
     let frame = Frame::new()?;
-    let mut text = format!("{} facts. {}\n", facts.len(), frame.explain());
+    let mut text = format!("{}. {}\n", count(facts.len(), "fact"), frame.explain());
     let mut structured = Vec::with_capacity(facts.len());
     for mut fact in facts {
         let truncated = shorten(&mut fact);

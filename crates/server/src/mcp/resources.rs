@@ -9,6 +9,7 @@
 
 use antiphon_core::address::SCHEME;
 use antiphon_core::fact::escape;
+use antiphon_node::count;
 use data_encoding::BASE64;
 use rmcp::model::{
     Annotations, ErrorData, JsonObject, MetaObject, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
@@ -129,8 +130,8 @@ async fn whole_document(service: &Service, uri: &str, address: &str) -> Result<R
 /// Every gene in full.
 fn genome(genes: &GenesDto) -> Result<Rendered, Problem> {
     let frame = Frame::new()?;
-    let mut text =
-        format!("{} genes of the team, genome hash {}. {}\n", genes.genes.len(), genes.genome_hash, frame.explain());
+    let (number, hash) = (count(genes.genes.len(), "gene"), &genes.genome_hash);
+    let mut text = format!("{number} of the team, genome hash {hash}. {}\n", frame.explain());
     for gene in &genes.genes {
         frame.put(&mut text, &format!("gene {}", gene.id), &escape(&gene.text));
     }

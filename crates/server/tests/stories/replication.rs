@@ -151,7 +151,7 @@ async fn an_agent_of_the_full_profile_sees_copies_and_has_them_asked_after() {
     let alice = alice_with(&["plan"]).await;
     let mut agent = Agent::with(&alice, ToolProfile::Full).await;
     let all = agent.call("replication", json!({})).await;
-    assert!(text(&all).contains("1 of 1 copies, healthy"), "{}", text(&all));
+    assert!(text(&all).contains("1 of 1 copy, healthy"), "{}", text(&all));
     assert_eq!(all["structuredContent"]["health"]["healthy"], 1);
     let one = agent.call("replication", json!({"address": address("plan")})).await;
     assert_eq!(one["structuredContent"]["providers"][0]["known_by"], "proved");

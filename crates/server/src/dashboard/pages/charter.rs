@@ -76,9 +76,7 @@ async fn show(State(dash): State<Dash>, visitor: Visitor) -> Shown {
     };
     let heading = format!("{}: {}", team.team.name, many(team.members.len() as u64, "member", "members"));
     let page = Page::new(Tab::Charter, "Genome and charter", &view)?.heading(heading);
-    Ok(page
-        .says(format!("genome {}", short(&genes.genome_hash)))
-        .says(format!("{} roles", number(roles.roles.len() as u64))))
+    Ok(page.says(format!("genome {}", short(&genes.genome_hash))).says(many(roles.roles.len() as u64, "role", "roles")))
 }
 
 /// A gene to be added.

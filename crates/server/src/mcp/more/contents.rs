@@ -1,5 +1,6 @@
 //! The tools about documents beyond `share`: finding them, their versions, and where they are.
 
+use antiphon_node::{count, counted};
 use rmcp::model::JsonObject;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -123,23 +124,28 @@ fn line(content: &ContentDto) -> String {
         _ => "",
     };
     let (address, author) = (quoted(address), quoted(author));
-    format!("- {address} version {version} role {creator_role} {size} bytes by {author} at {timestamp}{state}")
+    format!(
+        "- {address} version {version} role {creator_role} {} by {author} at {timestamp}{state}",
+        count(*size, "byte")
+    )
 }
 
 fn list(page: &ContentsDto) -> Answer {
     let more = page.next.as_ref().map(|next| format!(" There are more: pass after={next}.")).unwrap_or_default();
-    answer(lines(format!("{} documents.{more}", page.contents.len()), &page.contents, line), page)
+    answer(lines(format!("{}.{more}", count(page.contents.len(), "document")), &page.contents, line), page)
 }
 
 fn all_versions(versions: &ContentVersionsDto) -> Answer {
-    let heading = format!("{} versions, the newest first.", versions.versions.len());
+    let heading = format!("{}, the newest first.", count(versions.versions.len(), "version"));
     answer(lines(heading, &versions.versions, line), versions)
 }
 
 fn status(status: &ContentStatusDto) -> Answer {
     let content = &status.content;
     let copies = match &status.copies {
-        Some(copies) => format!("{} of {} copies ({})", copies.actual, copies.target, copies.health),
+        Some(copies) => {
+            format!("{} of {} ({})", copies.actual, counted(copies.target, "copy", "copies"), copies.health)
+        }
         None => format!("{} known holders", status.replication_factor),
     };
     let text = format!(

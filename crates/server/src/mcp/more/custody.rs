@@ -1,5 +1,6 @@
 //! The tools about who holds what.
 
+use antiphon_node::count;
 use serde::Deserialize;
 
 use super::More;
@@ -51,12 +52,16 @@ fn all(receipts: &ReceiptsDto) -> Answer {
         let MemberReceiptDto { holding, behind, headers, documents, documents_here, .. } = member;
         let documents = match documents_here {
             0 => String::new(),
-            here => format!(", {documents} of {here} documents"),
+            here => format!(", {documents} of {}", count(*here, "document")),
         };
         let name = quoted(&member.name);
-        format!("- {name} {holding}: {behind} events behind, {headers} headers only, {stuck} stuck{documents}")
+        format!(
+            "- {name} {holding}: {} behind, {} only, {stuck} stuck{documents}",
+            count(*behind, "event"),
+            count(*headers, "header")
+        )
     };
-    answer(lines(format!("{} other members.", receipts.members.len()), &receipts.members, line), receipts)
+    answer(lines(format!("{}.", count(receipts.members.len(), "other member")), &receipts.members, line), receipts)
 }
 
 fn wipe(check: &WipeCheckDto) -> Answer {

@@ -1,5 +1,6 @@
 //! The tool about the hash table. An agent may look; what a machine says of itself is for people.
 
+use antiphon_node::count;
 use rmcp::model::JsonObject;
 use serde::Deserialize;
 
@@ -66,7 +67,14 @@ fn providers(found: &DhtProvidersDto) -> Answer {
     let line = |one: &DhtProviderDto| {
         format!("- {}{}", quoted(&one.name), if one.connected || one.own { "" } else { " (not connected)" })
     };
-    answer(lines(format!("{} provide {}.", found.providers.len(), quoted(&found.topic)), &found.providers, line), found)
+    answer(
+        lines(
+            format!("{} of {}.", count(found.providers.len(), "provider"), quoted(&found.topic)),
+            &found.providers,
+            line,
+        ),
+        found,
+    )
 }
 
 fn peers(found: &DhtPeersDto) -> Answer {
@@ -75,5 +83,5 @@ fn peers(found: &DhtPeersDto) -> Answer {
         let roles = peer.roles.join(", ");
         format!("- {} [{roles}] can {}; known by {}", quoted(&peer.name), can.join(", "), peer.known_by.join(", "))
     };
-    answer(lines(format!("{} members.", found.peers.len()), &found.peers, line), found)
+    answer(lines(format!("{}.", count(found.peers.len(), "member")), &found.peers, line), found)
 }

@@ -1,5 +1,6 @@
 //! The tool about what waits for peers. An agent may look and try again; to drop something is for people.
 
+use antiphon_node::{count, counted};
 use rmcp::model::JsonObject;
 use serde::Deserialize;
 
@@ -44,7 +45,8 @@ pub(super) async fn show(service: &Service, arguments: JsonObject) -> Result<Ren
 pub(super) async fn retry(service: &Service, arguments: JsonObject) -> Result<Rendered, Problem> {
     let Retry { id } = read(arguments)?;
     let retried = service.retry_outbox(crate::dto::OutboxRetryDto { id }).await?;
-    answer(format!("{} peers are tried now, {} items wait again.", retried.peers, retried.put_back), &retried)
+    let (peers, items) = (count(retried.peers, "peer"), count(retried.put_back, "item"));
+    answer(format!("tries {peers} now; {items} put back among those that wait."), &retried)
 }
 
 fn items(page: &OutboxItemsDto) -> Answer {
@@ -54,16 +56,16 @@ fn items(page: &OutboxItemsDto) -> Answer {
         let place = item.position.map(|position| format!(", position {position}")).unwrap_or_default();
         let next = item.next_try.as_ref().map(|at| format!(", next try {at}")).unwrap_or_default();
         format!(
-            "- {} {} for {}: {}{reason}{place}, since {}, {} tries{next}",
+            "- {} {} for {}: {}{reason}{place}, since {}, {}{next}",
             item.id,
             item.protocol,
             quoted(&item.name),
             item.state,
             item.at,
-            item.tries
+            counted(item.tries, "try", "tries")
         )
     };
-    answer(lines(format!("{} items.{more}", page.items.len()), &page.items, line), page)
+    answer(lines(format!("{}.{more}", count(page.items.len(), "item")), &page.items, line), page)
 }
 
 fn numbers(stats: &OutboxStatsDto) -> Answer {

@@ -1,6 +1,7 @@
 //! The tools about copies of documents. An agent may look, and have repaired now what is repaired anyway; how many
 //! copies there should be, and what is freed, is for people.
 
+use antiphon_node::{count, counted};
 use rmcp::model::JsonObject;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -69,9 +70,8 @@ fn line(replica: &ReplicaDto) -> String {
     let ReplicaDto { address, version, actual, target, health, priority, size, .. } = replica;
     let had = last_holder(replica).map(|said| format!("; {said}")).unwrap_or_default();
     let address = quoted(address);
-    format!(
-        "- {address} version {version}: {actual} of {target} copies, {health}, {priority} priority, {size} bytes{had}"
-    )
+    let (copies, bytes) = (counted(*target, "copy", "copies"), count(*size, "byte"));
+    format!("- {address} version {version}: {actual} of {copies}, {health}, {priority} priority, {bytes}{had}")
 }
 
 /// Who had what nobody is known to hold.

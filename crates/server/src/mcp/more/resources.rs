@@ -1,5 +1,6 @@
 //! The tools about resources: what the team's machines offer.
 
+use antiphon_node::count;
 use rmcp::model::JsonObject;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -162,7 +163,7 @@ async fn publish(service: &Service, publish: Publish) -> Result<Rendered, Proble
 }
 
 fn told(what: &str, told: &ResourceToldDto) -> Answer {
-    let text = format!("{what} {}, version {}; {} members are told.", told.id, told.version, told.members);
+    let text = format!("{what} {}, version {}; told to {}.", told.id, told.version, count(told.members, "member"));
     answer(text, told)
 }
 
@@ -180,15 +181,15 @@ fn line(resource: &ResourceDto) -> String {
 
 fn list(page: &ResourcesDto) -> Answer {
     let more = page.next.as_ref().map(|next| format!(" There are more: pass after={next}.")).unwrap_or_default();
-    answer(lines(format!("{} resources.{more}", page.resources.len()), &page.resources, line), page)
+    answer(lines(format!("{}.{more}", count(page.resources.len(), "resource")), &page.resources, line), page)
 }
 
 fn searched(search: &ResourceSearchDto) -> Answer {
     let answered = search.asked.iter().filter(|peer| peer.found.is_some()).count();
     let heading = format!(
-        "{} resources; {answered} of {} connected machines answered.",
-        search.resources.len(),
-        search.asked.len()
+        "{}; {answered} of {} answered.",
+        count(search.resources.len(), "resource"),
+        count(search.asked.len(), "connected machine")
     );
     answer(lines(heading, &search.resources, line), search)
 }

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use antiphon_core::time::UnixMillis;
+use antiphon_node::count;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -57,15 +58,16 @@ pub(super) fn facts(page: FactsDto, now: UnixMillis) -> Answer {
 }
 
 pub(super) fn history(history: &HistoryDto) -> Answer {
-    let text = lines(format!("{}: {} edits. {DATA}", history.id, history.history.len()), &history.history, |entry| {
-        let fields = serde_json::to_string(&entry.fields).unwrap_or_default();
-        format!("{} {} by {}: {}", entry.at, entry.action, quoted(&entry.author), short(&fields))
-    });
+    let text =
+        lines(format!("{}: {}. {DATA}", history.id, count(history.history.len(), "edit")), &history.history, |entry| {
+            let fields = serde_json::to_string(&entry.fields).unwrap_or_default();
+            format!("{} {} by {}: {}", entry.at, entry.action, quoted(&entry.author), short(&fields))
+        });
     answer(text, history)
 }
 
 pub(super) fn genes(genes: &GenesDto) -> Answer {
-    let heading = format!("{} genes, genome hash {}.", genes.genes.len(), genes.genome_hash);
+    let heading = format!("{}, genome hash {}.", count(genes.genes.len(), "gene"), genes.genome_hash);
     answer(lines(heading, &genes.genes, |gene| format!("{}: {}", gene.id, short(&gene.text))), genes)
 }
 
@@ -87,7 +89,7 @@ pub(super) fn proven(proven: &ProvenDto) -> Answer {
 
 pub(super) fn genome_report(report: &GenomeReportDto) -> Answer {
     let text = if report.ok {
-        format!("{} genes, all as they were; genome hash {}", report.genes, report.genome_hash)
+        format!("{}, all as they were; genome hash {}", count(report.genes, "gene"), report.genome_hash)
     } else {
         format!("the genes are NOT those of team {}; tampered: {}", report.team, named(&report.tampered))
     };
@@ -95,8 +97,8 @@ pub(super) fn genome_report(report: &GenomeReportDto) -> Answer {
 }
 
 pub(super) fn members(team: &MembersDto) -> Answer {
-    let heading =
-        format!("team {}: {} members, stewards {}", quoted(&team.team.name), team.members.len(), named(&team.stewards));
+    let members = count(team.members.len(), "member");
+    let heading = format!("team {}: {members}, stewards {}", quoted(&team.team.name), named(&team.stewards));
     let mut text = lines(heading, &team.members, |member| {
         let state = if member.expired { "expired since" } else { "until" };
         format!("{} roles {}, {state} {}", quoted(&member.name), named(&member.roles), member.not_after)
@@ -105,10 +107,10 @@ pub(super) fn members(team: &MembersDto) -> Answer {
         // Writing into a String cannot fail.
         let _ = write!(
             text,
-            "\nremoved: {} because {}, {} events beyond the cut",
+            "\nremoved: {} because {}, {} beyond the cut",
             quoted(&former.name),
             short(&former.reason),
-            former.beyond
+            count(former.beyond, "event")
         );
     }
     for waiting in &team.waiting {
@@ -125,7 +127,7 @@ pub(super) fn members(team: &MembersDto) -> Answer {
 }
 
 pub(super) fn roles(roles: &RolesDto) -> Answer {
-    let text = lines(format!("{} roles", roles.roles.len()), &roles.roles, |role| {
+    let text = lines(count(roles.roles.len(), "role"), &roles.roles, |role| {
         format!("{}: {}; members {}", role.name, role.rule, named(&role.members))
     });
     answer(text, roles)
@@ -148,7 +150,7 @@ fn peer_line(peer: &PeerDto) -> String {
 }
 
 pub(super) fn peers(peers: &PeersDto) -> Answer {
-    answer(lines(format!("{} peers", peers.peers.len()), &peers.peers, peer_line), peers)
+    answer(lines(count(peers.peers.len(), "peer"), &peers.peers, peer_line), peers)
 }
 
 pub(super) fn peer(peer: &PeerDto) -> Answer {
@@ -161,15 +163,16 @@ pub(super) fn handshake(handshake: &HandshakeDto) -> Answer {
 }
 
 pub(super) fn backups(backups: &BackupsDto) -> Answer {
-    let text = lines(format!("{} gene backups", backups.backups.len()), &backups.backups, |backup| {
+    let text = lines(count(backups.backups.len(), "gene backup"), &backups.backups, |backup| {
         let (name, at) = (quoted(&backup.name), &backup.backed_up_at);
-        format!("{name}: {} facts in {} events, made {at} ({})", backup.facts, backup.events, backup.reason)
+        let (facts, events) = (count(backup.facts, "fact"), count(backup.events, "event"));
+        format!("{name}: {facts} in {events}, made {at} ({})", backup.reason)
     });
     answer(text, backups)
 }
 
 pub(super) fn audit(audit: &AuditDto) -> Answer {
-    let text = lines(format!("{} refusals. {DATA}", audit.lines.len()), &audit.lines, |line| {
+    let text = lines(format!("{}. {DATA}", count(audit.lines.len(), "refusal")), &audit.lines, |line| {
         let who = line.peer_id.as_deref().unwrap_or("-");
         format!(
             "{} {} by {} {who}: {} {}",
@@ -189,8 +192,11 @@ fn incident_line(incident: &IncidentDto) -> String {
 }
 
 pub(super) fn incidents(page: &IncidentsDto) -> Answer {
-    let text =
-        lines(format!("{} incidents, newest first. {DATA}", page.incidents.len()), &page.incidents, incident_line);
+    let text = lines(
+        format!("{}, newest first. {DATA}", count(page.incidents.len(), "incident")),
+        &page.incidents,
+        incident_line,
+    );
     answer(text, page)
 }
 
@@ -223,7 +229,7 @@ pub(super) fn divergences(page: &DivergencesDto) -> Answer {
         let text = one.text.as_deref().map_or_else(|| "(deleted)".to_owned(), short);
         format!("{} {} in {}: {text}", one.id, one.kind, fields.join(", "))
     };
-    let text = lines(format!("{} divergences. {DATA}", page.divergences.len()), &page.divergences, line);
+    let text = lines(format!("{}. {DATA}", count(page.divergences.len(), "divergence")), &page.divergences, line);
     answer(text, page)
 }
 
@@ -255,7 +261,13 @@ pub(super) fn resolved(resolved: &ResolvedDto) -> Answer {
 }
 
 pub(super) fn document(file: &BundleFileDto, document: String) -> Answer {
-    let mut text = format!("{}: {} bytes, {} facts, {} events", file.kind, file.bytes, file.facts, file.events);
+    let mut text = format!(
+        "{}: {}, {}, {}",
+        file.kind,
+        count(file.bytes, "byte"),
+        count(file.facts, "fact"),
+        count(file.events, "event")
+    );
     if let Some(handshake) = &file.handshake {
         // Writing into a String cannot fail.
         let _ = write!(text, "; {} is {}", handshake.peer_id, handshake.trust);

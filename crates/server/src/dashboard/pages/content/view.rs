@@ -80,7 +80,7 @@ pub(super) fn problem(replica: &ReplicaDto, now: UnixMillis) -> Option<Problem> 
             ("bad", "has no copy that can be reached, and nobody is known to have had one".to_owned(), cure)
         }
         ("degraded", _) => {
-            let words = format!("has {} of {} copies", replica.actual, replica.target);
+            let words = format!("has {} of {}", replica.actual, many(replica.target, "copy", "copies"));
             ("", words, format!("antiphon replication run {}", replica.address))
         }
         _ => return None,
