@@ -34,6 +34,7 @@ use file::File;
 
 pub(crate) use environment::Environment;
 pub(crate) use file::NAME;
+pub(crate) use http::LISTEN as HTTP_LISTEN;
 pub(crate) use resolve::{Given, Resolved};
 pub(crate) use setting::{Setting, Takes};
 pub(crate) use wanted::Wanted;

@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::commands::up::Settings;
-use crate::config_file::{Environment, Resolved};
+use crate::config_file::{Environment, HTTP_LISTEN, Resolved};
 use crate::daemon::Session;
 use crate::logging;
 use crate::outcome::{Code, Problem};
@@ -81,11 +81,13 @@ pub(crate) async fn start(settings: &Settings, session: &Session) -> Result<Runn
     let node = Node::start(holds.wanted.config(session.home.clone())).await?;
     let handle = node.handle();
     let http = holds.wanted.http.clone();
+    let elsewhere = holds.is_default(HTTP_LISTEN);
     let live = Arc::new(Live::new(session.home.path().to_owned(), environment, flags, handle.clone(), holds));
     let options = DoorOptions {
         home: session.home.clone(),
         http_settings: http.settings(session.home.path()),
         http: http.enabled.then_some(http.listen),
+        elsewhere,
     };
     let (close_doors, closing) = oneshot::channel::<()>();
     // The doors close when they are told to, and also when whoever should tell them is gone.

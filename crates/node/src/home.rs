@@ -8,6 +8,7 @@
 //!   http.token     0600  bearer token of the HTTP door
 //!   http.key       0600  private key of the HTTP door's own certificate, if it needed one
 //!   http.cert.pem  0600  that certificate
+//!   http.port            port of the HTTP door, if its usual one was taken
 //!   antiphon.db          log and projections
 //!   search.db            search index, can be rebuilt
 //!   content/       0700  ciphertexts of documents, each named by its root
@@ -79,6 +80,11 @@ impl Home {
     /// The HTTP door's own certificate.
     pub fn http_certificate(&self) -> PathBuf {
         self.0.join("http.cert.pem")
+    }
+
+    /// Where the HTTP door is that found its usual port taken.
+    pub fn http_port(&self) -> PathBuf {
+        self.0.join("http.port")
     }
 
     /// The ports of the last run.

@@ -12,7 +12,7 @@ use antiphon_server::dto::{DoctorCheckDto, DoctorDto, DoctorFindingDto, DoctorMe
 use clap::Args;
 use serde::Serialize;
 
-use crate::config_file::{Environment, Resolved, Wanted, shown};
+use crate::config_file::{Environment, HTTP_LISTEN, Resolved, shown};
 use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem, Stop};
 use crate::render;
@@ -97,7 +97,7 @@ fn offline(session: &Session) -> (DoctorDto, SettingsDto) {
     let mut found = antiphon_server::doctor::offline(&session.home, reserve);
     // A node that holds the home has the ports itself.
     if matches!(session.home.lock_holder(), Ok(Holder::Nobody)) {
-        found.checks.push(ports::of_start(&holds.wanted, home));
+        found.checks.push(ports::of_start(holds, home));
     }
     (found, settings)
 }
@@ -152,7 +152,8 @@ fn finding(severity: &str, what: &str, why: &str, fix: &str) -> DoctorFindingDto
     DoctorFindingDto { severity, what, why, fix, mend: None }
 }
 
-/// Where a node that is started now would listen.
-fn listens(wanted: &Wanted) -> (Vec<String>, Option<String>) {
-    (wanted.node.listen.clone(), wanted.http.enabled.then(|| wanted.http.listen.clone()))
+/// Where a node that is started now must listen. The door's usual port is no must: without it, it takes another.
+fn listens(holds: &Resolved) -> (Vec<String>, Option<String>) {
+    let (node, http) = (&holds.wanted.node, &holds.wanted.http);
+    (node.listen.clone(), (http.enabled && !holds.is_default(HTTP_LISTEN)).then(|| http.listen.clone()))
 }

@@ -2,11 +2,12 @@
 
 mod outbox;
 
+use antiphon_server::door::HTTP_DEFAULT;
 use antiphon_server::dto::StatusDto;
 use clap::Args;
 use serde::Serialize;
 
-use crate::config_file::Given;
+use crate::config_file::{Given, HTTP_LISTEN, Resolved};
 use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem, Stop};
 use crate::render;
@@ -113,17 +114,41 @@ struct UpOut<'a> {
     phrase: Option<&'a str>,
 }
 
+/// Who chose the port of the HTTP door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Port {
+    /// Nobody: it is the usual one, or another where that one is taken.
+    Usual,
+    /// A person.
+    Named,
+}
+
+impl Port {
+    fn of(holds: &Resolved) -> Self {
+        if holds.is_default(HTTP_LISTEN) { Self::Usual } else { Self::Named }
+    }
+
+    /// Where the door is, if not where a person would look for it.
+    fn moved(self, status: &StatusDto) -> String {
+        let usual = format!("http://{HTTP_DEFAULT}");
+        match status.http.as_deref().filter(|url| self == Self::Usual && *url != usual) {
+            Some(url) => render::node::moved(&usual, url),
+            None => String::new(),
+        }
+    }
+}
+
 /// Runs the command.
 pub(crate) async fn run(args: UpArgs, session: &Session) -> Outcome {
     if args.background {
         return background(&args, session).await;
     }
     // A slip is told before anything is made.
-    start::resolved(session, &args.settings)?;
-    if args.detach { detach(&args, session).await } else { foreground(&args, session).await }
+    let port = Port::of(&start::resolved(session, &args.settings)?);
+    if args.detach { detach(&args, port, session).await } else { foreground(&args, port, session).await }
 }
 
-async fn foreground(args: &UpArgs, session: &Session) -> Outcome {
+async fn foreground(args: &UpArgs, port: Port, session: &Session) -> Outcome {
     let founded = start::found(session, &args.settings).await?;
     let phrase = founded.filter(|_| !args.no_recovery).map(|founded| founded.phrase);
     let node = match serve::start(&args.settings, session).await {
@@ -133,7 +158,7 @@ async fn foreground(args: &UpArgs, session: &Session) -> Outcome {
             return Err(refused.into_problem().into());
         }
     };
-    if let Err(stop) = say(&node, phrase.as_ref().map(|phrase| phrase.as_str()), session) {
+    if let Err(stop) = say(&node, phrase.as_ref().map(|phrase| phrase.as_str()), port, session) {
         node.stop().await;
         return Err(stop);
     }
@@ -154,13 +179,14 @@ async fn stdin_ended() {
     let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut rest).await;
 }
 
-fn say(node: &Running, phrase: Option<&str>, session: &Session) -> Outcome {
+fn say(node: &Running, phrase: Option<&str>, port: Port, session: &Session) -> Outcome {
     let out = UpOut { status: &node.status, phrase };
-    session.output.result(&out, |out| words(out, session, "The node runs until Ctrl-C."))
+    session.output.result(&out, |out| words(out, session, port, "The node runs until Ctrl-C."))
 }
 
-fn words(out: &UpOut<'_>, session: &Session, last: &str) -> String {
+fn words(out: &UpOut<'_>, session: &Session, port: Port, last: &str) -> String {
     let mut text = render::node::banner(out.status, session.home.path());
+    text.push_str(&port.moved(out.status));
     if let Some(phrase) = out.phrase {
         text.push_str(&format!("\n{}\n", render::node::phrase(phrase)));
     }
@@ -168,7 +194,7 @@ fn words(out: &UpOut<'_>, session: &Session, last: &str) -> String {
     text
 }
 
-async fn detach(args: &UpArgs, session: &Session) -> Outcome {
+async fn detach(args: &UpArgs, port: Port, session: &Session) -> Outcome {
     let founded = start::found(session, &args.settings).await?;
     let phrase = founded.filter(|_| !args.no_recovery).map(|founded| founded.phrase);
     let started = start::in_background(session, &args.settings.to_args()).await;
@@ -184,7 +210,9 @@ async fn detach(args: &UpArgs, session: &Session) -> Outcome {
     let out = UpOut { status: &status, phrase: phrase.as_ref().map(|phrase| phrase.as_str()) };
     let state = if was_running { "was running already" } else { "runs in the background" };
     let last = format!("The node {state}. Stop it with: antiphon down");
-    session.output.result(&out, |out| words(out, session, &last))?;
+    // What a node that runs already was asked for is not known here.
+    let port = if was_running { Port::Named } else { port };
+    session.output.result(&out, |out| words(out, session, port, &last))?;
     if was_running && !args.settings.texts().is_empty() {
         session
             .output

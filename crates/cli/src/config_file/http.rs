@@ -12,6 +12,9 @@ use super::wanted::Wanted;
 /// Most sessions that one address may begin in a minute.
 const SESSIONS_PER_MINUTE_MAX: u64 = 1_000_000;
 
+/// The setting for the address. As long as nobody gives one, any port will do where the usual one is taken.
+pub(crate) const LISTEN: &str = "http.listen";
+
 /// What is wanted of the door.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HttpWanted {
@@ -98,9 +101,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     ),
     Setting::new(
-        "http.listen",
+        LISTEN,
         Kind::Text,
-        "where it listens; port 0 picks a free one. Anywhere but on loopback it speaks TLS only",
+        "where it listens; port 0 picks a free one, and so does the default where it is taken. Anywhere but on loopback it \
+         speaks TLS only",
         |wanted| Value::Text(wanted.http.listen.clone()),
         |wanted, value| {
             if let Value::Text(listen) = value {

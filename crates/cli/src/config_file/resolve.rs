@@ -136,6 +136,11 @@ impl Resolved {
         self.sources.get(name).cloned().unwrap_or(Source::Default)
     }
 
+    /// Whether nobody said anything about a setting.
+    pub(crate) fn is_default(&self, name: &str) -> bool {
+        !self.sources.contains_key(name)
+    }
+
     /// The value of a setting.
     pub(crate) fn value_of(&self, setting: &Setting) -> Value {
         (setting.get)(&self.wanted)

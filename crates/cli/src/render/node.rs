@@ -214,6 +214,15 @@ pub(crate) fn banner(status: &StatusDto, home: &Path) -> String {
     out
 }
 
+/// That the door is elsewhere than usual.
+pub(crate) fn moved(usual: &str, url: &str) -> String {
+    format!(
+        "\n{} {usual} was taken by another program, so the dashboard is at {url} and stays there.\n  \
+         antiphon open leads to it; http.listen names another place.\n",
+        styled(WARNING, "note:")
+    )
+}
+
 /// The arguments by which an agent's client reaches this home, as JSON.
 fn mcp_args(home: &Path) -> String {
     if locate::is_default(home, &Environment::of_process()) {

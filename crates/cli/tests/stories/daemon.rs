@@ -123,6 +123,41 @@ fn a_taken_port_is_named_and_the_node_runs_all_the_same() {
 }
 
 #[test]
+fn a_second_node_on_one_machine_has_a_dashboard_too() {
+    let machines = ["alice", "bob"].map(Machine::new);
+    // The tests' own settings would go before what a person gets who sets nothing.
+    let run = |machine: &Machine, args: &[&str]| {
+        let mut command = machine.command(args);
+        command.env_remove("ANTIPHON_HTTP");
+        finish(command, b"").good()
+    };
+    let up = |machine: &Machine| {
+        let said = run(machine, &["up", "--detach", "--no-recovery"]).stdout;
+        let status = run(machine, &["--json", "status"]).json();
+        assert_eq!(status["problems"].to_string().matches("HTTP door").count(), 0, "{status:#}");
+        (status["http"].as_str().expect("a door").to_owned(), said)
+    };
+    let first = machines.each_ref().map(up);
+    assert_ne!(first[0].0, first[1].0);
+    // Whoever of them found the usual port taken, by the other one or by a program that has nothing to do with it, says
+    // so. It has the same place again when it comes back, whatever became of the usual one.
+    let moved = |(url, _): &&(String, String)| !url.ends_with(":7411");
+    assert!(first.iter().any(|one| moved(&one)));
+    for (url, said) in first.iter().filter(moved) {
+        let note = format!("http://127.0.0.1:7411 was taken by another program, so the dashboard is at {url}");
+        assert!(said.contains(&note), "{said}");
+    }
+    for machine in &machines {
+        run(machine, &["down"]);
+        let found = run(machine, &["--json", "doctor"]).json();
+        assert!(!found["checks"].to_string().contains("7411"), "a taken port is no problem: {found:#}");
+    }
+    let (again, _) = up(&machines[1]);
+    assert!(moved(&&first[1]), "alice was first, or somebody before her");
+    assert_eq!(again, first[1].0);
+}
+
+#[test]
 fn an_unusable_listen_address_is_the_users_mistake() {
     let alice = Machine::new("alice");
     let mut command = alice.command(&["up"]);

@@ -7,9 +7,10 @@
 //! API.
 //!
 //! Everything is bound before [`serve`] returns, so that what it prints is true. A port that is taken costs the HTTP
-//! door only: the node runs on and says so in its status.
+//! door only: the node runs on and says so in its status. One that nobody asked for costs nothing; see [`bind`].
 
 mod accept;
+mod bind;
 mod control;
 mod error;
 mod guard;
@@ -29,7 +30,6 @@ use antiphon_node::Handle;
 use antiphon_node::home::Home;
 use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
-use tokio::net::TcpListener;
 
 pub use control::MCP_PROTOCOL;
 pub(crate) use control::routes as control_routes;
@@ -46,6 +46,7 @@ use crate::routes;
 use crate::service::{Service, lookout};
 use crate::settings::Settings;
 use accept::Reception;
+use bind::Bound;
 use guard::Guard;
 use hosts::Hosts;
 pub(crate) use link::Link;
@@ -67,6 +68,8 @@ pub struct DoorOptions {
     pub home: Home,
     /// Address of the HTTP door, as in [`HTTP_DEFAULT`]; `None` keeps it closed.
     pub http: Option<String>,
+    /// Whether any other port will do where that one is taken: nobody asked for it.
+    pub elsewhere: bool,
     /// How the HTTP door is.
     pub http_settings: HttpSettings,
 }
@@ -74,7 +77,7 @@ pub struct DoorOptions {
 impl DoorOptions {
     /// A door as it is when nobody says more.
     pub fn new(home: Home, http: Option<String>) -> Self {
-        Self { home, http, http_settings: HttpSettings::default() }
+        Self { home, http, elsewhere: false, http_settings: HttpSettings::default() }
     }
 }
 
@@ -211,9 +214,6 @@ fn address(address: &str) -> Result<SocketAddr, Error> {
     parsed.map_err(|_| Error::Address { address: address.to_owned() })
 }
 
-/// A port that is held, and its address.
-type Bound = Option<(TcpListener, SocketAddr)>;
-
 /// What the door encrypts with: nothing, if only this machine can reach it and nobody gave it a certificate.
 fn encryption(options: &DoorOptions, at: SocketAddr) -> Result<Option<Arc<Tls>>, Error> {
     let url = url(true, at, &options.http_settings.hosts);
@@ -242,8 +242,11 @@ fn url(encrypted: bool, at: SocketAddr, hosts: &[AllowedHost]) -> String {
 }
 
 /// The HTTP door, or why it stays closed.
-async fn open_http(at: Option<SocketAddr>, options: &DoorOptions) -> (Bound, Option<Arc<Tls>>, Vec<FindingDto>) {
-    let (bound, findings) = bind_http(at).await;
+async fn open_http(
+    at: Option<SocketAddr>,
+    options: &DoorOptions,
+) -> (Option<Bound>, Option<Arc<Tls>>, Vec<FindingDto>) {
+    let (bound, findings) = bind_http(at, options).await;
     let Some((listener, at)) = bound else { return (None, None, findings) };
     match encryption(options, at) {
         Ok(tls) => (Some((listener, at)), tls, findings),
@@ -256,13 +259,9 @@ async fn open_http(at: Option<SocketAddr>, options: &DoorOptions) -> (Bound, Opt
     }
 }
 
-async fn bind_http(at: Option<SocketAddr>) -> (Bound, Vec<FindingDto>) {
+async fn bind_http(at: Option<SocketAddr>, options: &DoorOptions) -> (Option<Bound>, Vec<FindingDto>) {
     let Some(at) = at else { return (None, Vec::new()) };
-    let bound = match TcpListener::bind(at).await {
-        Ok(listener) => listener.local_addr().map(|at| (listener, at)),
-        Err(error) => Err(error),
-    };
-    match bound {
+    match bind::bind(at, &options.home, options.elsewhere).await {
         Ok(bound) => (Some(bound), Vec::new()),
         Err(error) => {
             tracing::warn!(%at, %error, "the HTTP door stays closed");

@@ -8,7 +8,7 @@ use std::path::Path;
 use antiphon_server::dto::{DoctorCheckDto, DoctorFindingDto, SettingsDto, StatusDto};
 
 use super::{check, finding, listens};
-use crate::config_file::Wanted;
+use crate::config_file::Resolved;
 
 /// A place where something listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +45,11 @@ pub(super) fn while_running(settings: &SettingsDto, status: &StatusDto) -> Docto
 }
 
 /// Ports that a node which is started now would not get.
-pub(super) fn of_start(wanted: &Wanted, home: &Path) -> DoctorCheckDto {
+pub(super) fn of_start(holds: &Resolved, home: &Path) -> DoctorCheckDto {
     if !home.exists() {
         return check("ports", "nothing listens yet", Vec::new());
     }
-    let (listen, http) = listens(wanted);
+    let (listen, http) = listens(holds);
     let tried = wishes(&listen, http.as_deref()).into_iter().map(|wish| (try_bind(wish.place), wish));
     let failed = tried.filter_map(|(tried, wish)| Some(taken(&wish, Some(tried.err()?))));
     check("ports", "those that are set are free", failed.collect())
