@@ -4,7 +4,7 @@ use antiphon_server::dto::{ReloadedDto, SettingDto, SettingsDto};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::config_file::edit::{self, Named};
+use crate::config_file::edit::{self, Change, Named};
 use crate::config_file::{Environment, NAME, Resolved, Takes, near, shown};
 use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem};
@@ -24,12 +24,13 @@ pub(crate) enum ConfigCommand {
         /// The setting
         key: String,
     },
-    /// Write a setting into antiphon.toml; everything else in it stays
+    /// Write settings into antiphon.toml, all of them or none; everything else in it stays
     Set(SetArgs),
-    /// Take a setting out of antiphon.toml
+    /// Take settings out of antiphon.toml, all of them or none
     Unset {
-        /// The setting
-        key: String,
+        /// The settings
+        #[arg(value_name = "KEY", required = true)]
+        keys: Vec<String>,
     },
     /// Have the running node read antiphon.toml again, as SIGHUP does
     Reload,
@@ -45,6 +46,27 @@ pub(crate) struct SetArgs {
     /// Its value, as in 5s, 64MiB or true; several with commas between them
     #[arg(allow_hyphen_values = true)]
     pub(crate) value: String,
+    /// More of both, for settings that only make sense together
+    #[arg(value_name = "KEY VALUE")]
+    pub(crate) more: Vec<String>,
+}
+
+impl SetArgs {
+    /// The settings with their values.
+    fn changes(&self) -> Result<Vec<Change<'_>>, Problem> {
+        let mut changes = vec![Change { named: Named::read(&self.key)?, value: Some(&self.value) }];
+        for pair in self.more.chunks(2) {
+            let [key, value] = pair else {
+                let key: String = pair.concat().chars().take(80).collect();
+                let problem = Problem::new(Code::Invalid, format!("{key}: there is no value"));
+                return Err(
+                    problem.hint("each setting stands before its value: antiphon config set KEY VALUE KEY VALUE")
+                );
+            };
+            changes.push(Change { named: Named::read(key)?, value: Some(value) });
+        }
+        Ok(changes)
+    }
 }
 
 /// What a change of the file came to.
@@ -76,8 +98,11 @@ pub(crate) async fn run(command: ConfigCommand, session: &Session) -> Outcome {
     match command {
         ConfigCommand::Show { key } => show(key.as_deref(), session).await,
         ConfigCommand::Get { key } => get(&key, session).await,
-        ConfigCommand::Set(args) => write(&args.key, Some(&args.value), session).await,
-        ConfigCommand::Unset { key } => write(&key, None, session).await,
+        ConfigCommand::Set(args) => write(&args.changes()?, session).await,
+        ConfigCommand::Unset { keys } => {
+            let changes = keys.iter().map(|key| Ok(Change { named: Named::read(key)?, value: None }));
+            write(&changes.collect::<Result<Vec<_>, Problem>>()?, session).await
+        }
         ConfigCommand::Reload => reload(session).await,
         ConfigCommand::Path => {
             let path = session.home.path().join(NAME).display().to_string();
@@ -130,17 +155,24 @@ fn unknown(key: &str) -> Problem {
     }
 }
 
-async fn write(key: &str, value: Option<&str>, session: &Session) -> Outcome {
-    let named = Named::read(key)?;
+async fn write(changes: &[Change<'_>], session: &Session) -> Outcome {
     session.home.create().map_err(|error| Problem::from(antiphon_node::Error::from(error)))?;
-    let changed = edit::set(session.home.path(), &named, value)?;
-    let running = session.running().await?;
-    let setting = match &running {
-        Some(node) => node.settings().await?.settings.into_iter().find(|setting| setting.key == named.setting.name),
-        None => None,
+    let changed = edit::set(session.home.path(), changes)?;
+    let running = match session.running().await? {
+        Some(node) => node.settings().await?.settings,
+        None => Vec::new(),
     };
-    let next = setting.as_ref().and_then(|setting| setting.next.as_ref());
-    let source = next.map(|next| (&next.source, &next.place)).or(setting.as_ref().map(|set| (&set.source, &set.place)));
+    for (change, changed) in changes.iter().zip(changed) {
+        session.output.result(&written(&change.named, changed, &running, session), render::config::written)?;
+    }
+    Ok(())
+}
+
+/// What the change of one setting came to; `running` are the settings of the running node, if one runs.
+fn written(named: &Named, changed: bool, running: &[SettingDto], session: &Session) -> Written {
+    let setting = running.iter().find(|setting| setting.key == named.setting.name);
+    let next = setting.and_then(|setting| setting.next.as_ref());
+    let source = next.map(|next| (&next.source, &next.place)).or(setting.map(|set| (&set.source, &set.place)));
     let hidden = source.filter(|(source, _)| matches!(source.as_str(), "environment" | "flag"));
     let (needs, command) = match next.map(|_| named.setting.takes) {
         Some(Takes::Reload) => ("reload", Some("antiphon config reload")),
@@ -150,8 +182,7 @@ async fn write(key: &str, value: Option<&str>, session: &Session) -> Outcome {
     };
     let hidden_by = hidden.and_then(|(_, place)| place.clone());
     let file = session.home.path().join(NAME).display().to_string();
-    let written = Written { key: named.name(), file, changed, needs, command, hidden_by };
-    session.output.result(&written, render::config::written)
+    Written { key: named.name(), file, changed, needs, command, hidden_by }
 }
 
 async fn reload(session: &Session) -> Outcome {

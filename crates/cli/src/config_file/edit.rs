@@ -1,4 +1,4 @@
-//! Changing one setting in `antiphon.toml`: whatever else stands there, comments too, stays as it is.
+//! Changing settings in `antiphon.toml`: whatever else stands there, comments too, stays as it is.
 //!
 //! The new text is read as a whole before it is written, and takes the place of the old one in one step, so that a
 //! node that reads the file meanwhile sees one or the other.
@@ -69,25 +69,41 @@ impl Named {
     }
 }
 
-/// Sets a setting in the file of `home`, or takes it out of it; says whether that changed the file.
+/// What is to become of a setting.
+#[derive(Debug, Clone)]
+pub(crate) struct Change<'a> {
+    /// Which.
+    pub(crate) named: Named,
+    /// Its value as a person wrote it; `None` takes it out of the file.
+    pub(crate) value: Option<&'a str>,
+}
+
+/// Sets settings in the file of `home`, or takes them out of it; says of each whether that changed the file. They are
+/// written together, since some make no sense one by one.
 ///
 /// # Errors
-/// When the value makes no sense, or the file would not with it, or cannot be written. Then it is as it was.
-pub(crate) fn set(home: &Path, named: &Named, text: Option<&str>) -> Result<bool, Problem> {
-    let value = text.map(|text| named.value(text)).transpose()?;
+/// When a value makes no sense, or the file would not with all of them, or cannot be written. Then it is as it was.
+pub(crate) fn set(home: &Path, changes: &[Change<'_>]) -> Result<Vec<bool>, Problem> {
+    let value = |change: &Change<'_>| change.value.map(|text| change.named.value(text)).transpose();
+    let values = changes.iter().map(value).collect::<Result<Vec<_>, _>>()?;
     let path = home.join(NAME);
     // Two that edit at the same time must not undo each other.
     let _lock = lock(home)?;
-    let old = file::text(&path)?;
-    let new = edited(old.as_deref().unwrap_or_default(), named, value.as_ref(), &path)?;
-    if old.as_deref().unwrap_or_default() == new {
-        return Ok(false);
+    let old = file::text(&path)?.unwrap_or_default();
+    let (mut new, mut changed) = (old.clone(), Vec::with_capacity(changes.len()));
+    for (change, value) in changes.iter().zip(values) {
+        let next = edited(&new, &change.named, value.as_ref(), &path)?;
+        changed.push(next != new);
+        new = next;
+    }
+    if old == new {
+        return Ok(vec![false; changes.len()]);
     }
     // A variable that makes no sense is not the file's fault, so only the file is looked at.
     let name = path.display().to_string();
     Resolved::of(&File::parse(&new, &name)?, &Environment::default(), &[], &name)?;
     write(&path, &new)?;
-    Ok(true)
+    Ok(changed)
 }
 
 fn lock(home: &Path) -> Result<fs::File, Problem> {
@@ -239,23 +255,48 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(NAME);
         let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-        let retry = Named::read("outbox.retry").unwrap();
-        assert!(set(dir.path(), &retry, Some("5s")).unwrap());
+        let set = |name: &str, text: &str| {
+            let named = Named::read(name).unwrap();
+            super::set(dir.path(), &[Change { named, value: Some(text) }]).map(|changed| changed == [true])
+        };
+        let retry = |text: &str| set("outbox.retry", text);
+        assert!(retry("5s").unwrap());
         assert_eq!(mode(), 0o600);
-        assert!(!set(dir.path(), &retry, Some("5s")).unwrap(), "nothing changed");
+        assert!(!retry("5s").unwrap(), "nothing changed");
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        assert!(set(dir.path(), &retry, Some("6s")).unwrap());
+        assert!(retry("6s").unwrap());
         assert_eq!(mode(), 0o640);
         let before = fs::read_to_string(&path).unwrap();
-        assert!(set(dir.path(), &retry, Some("soon")).is_err());
-        assert!(set(dir.path(), &Named::read("replication.providers_per_key").unwrap(), Some("2")).is_err());
+        assert!(retry("soon").is_err());
+        assert!(set("replication.providers_per_key", "2").is_err());
         fs::write(&path, format!("{before}[storage]\noffer = 3\n")).unwrap();
-        assert!(set(dir.path(), &retry, Some("7s")).unwrap_err().what.contains("storage.offer"));
-        assert!(
-            set(dir.path(), &Named::read("storage.offer").unwrap(), Some("true")).unwrap(),
-            "the slip itself is mended"
-        );
+        assert!(retry("7s").unwrap_err().what.contains("storage.offer"));
+        assert!(set("storage.offer", "true").unwrap(), "the slip itself is mended");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[test]
+    fn what_makes_sense_only_together_is_set_and_taken_out_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let set = |pairs: &[(&str, Option<&'static str>)]| {
+            let change = |(name, value): &(&str, Option<&'static str>)| Change {
+                named: Named::read(name).unwrap(),
+                value: *value,
+            };
+            super::set(dir.path(), &pairs.iter().map(change).collect::<Vec<_>>())
+        };
+        let text = || fs::read_to_string(dir.path().join(NAME)).unwrap();
+        assert!(set(&[("http.tls_cert", Some("c.pem"))]).unwrap_err().what.contains("http.tls_key"));
+        assert!(!dir.path().join(NAME).exists());
+        let both = [("http.tls_cert", Some("c.pem")), ("http.tls_key", Some("k.pem"))];
+        assert_eq!(set(&both).unwrap(), [true, true]);
+        assert_eq!(text(), "[http]\ntls_cert = \"c.pem\"\ntls_key = \"k.pem\"\n");
+        let renewed = [("http.tls_cert", Some("new.pem")), ("http.tls_key", Some("k.pem"))];
+        assert_eq!(set(&renewed).unwrap(), [true, false]);
+        assert!(set(&[("outbox.retry", Some("5s")), ("http.tls_key", None)]).is_err());
+        assert!(text().contains("new.pem") && !text().contains("retry"), "all or nothing: {}", text());
+        assert_eq!(set(&[("http.tls_cert", None), ("http.tls_key", None)]).unwrap(), [true, true]);
+        assert!(!text().contains("pem"), "{}", text());
     }
 
     #[test]

@@ -57,6 +57,21 @@ fn every_value_says_where_it_came_from() {
 }
 
 #[test]
+fn settings_that_belong_together_are_set_by_one_command() {
+    let alice = Machine::new("alice");
+    alice.run(&["config", "set", "http.tls_cert", "c.pem"]).refused(2, &["http.tls_key"]);
+    alice.run(&["config", "set", "http.tls_cert", "c.pem", "http.tls_key"]).refused(2, &["http.tls_key", "no value"]);
+    assert!(!toml(&alice).exists());
+    let run = alice.run(&["config", "set", "http.tls_cert", "c.pem", "http.tls_key", "k.pem", "--json"]).good();
+    let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.iter().map(|line| &line["key"]).collect::<Vec<_>>(), ["http.tls_cert", "http.tls_key"]);
+    assert_eq!(alice.run(&["config", "get", "http.tls_key"]).good().stdout, "k.pem\n");
+    alice.run(&["config", "unset", "http.tls_key"]).refused(2, &["http.tls_key"]);
+    alice.run(&["config", "unset", "http.tls_cert", "http.tls_key"]).good();
+    assert!(!fs::read_to_string(toml(&alice)).unwrap().contains("pem"));
+}
+
+#[test]
 fn a_change_of_the_file_keeps_what_a_person_wrote_there() {
     let alice = Machine::new("alice");
     fs::create_dir_all(alice.home()).unwrap();
