@@ -36,7 +36,6 @@ mod history;
 pub mod import;
 mod mcp;
 mod metrics;
-mod named;
 mod openapi;
 #[doc(hidden)]
 pub mod outside;

@@ -27,7 +27,6 @@ mod team;
 mod trail;
 mod trust;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -48,7 +47,6 @@ use crate::error::{Code, Problem};
 use crate::graph::KeptGraph;
 use crate::history::{Counts, History};
 use crate::mcp::CallTimes;
-use crate::named::Named;
 use crate::settings::Settings;
 use crate::time::rfc3339;
 use divergences::{SIDE_BYTES_MAX, SIDE_OF_MANY_BYTES_MAX};
@@ -72,8 +70,6 @@ pub(crate) struct Service {
     entrance: Entrance,
     /// What went wrong with the doors.
     findings: Vec<FindingDto>,
-    /// Writes that were named by their callers.
-    named: Named,
     /// One at a time appends to a text, so that of two that come at once neither is lost.
     append: Mutex<()>,
     /// The graph of the memory server.
@@ -101,7 +97,6 @@ impl Service {
             desk,
             entrance,
             findings,
-            named: Named::default(),
             append: Mutex::new(()),
             graph: Mutex::default(),
             soundness: Soundness::default(),
@@ -373,20 +368,6 @@ impl Service {
     pub(crate) fn now(&self) -> UnixMillis {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    /// Does `write` unless it was done under the same key before; then it gives what came of it.
-    pub(crate) async fn once(
-        &self,
-        kind: &str,
-        id: &str,
-        key: Option<String>,
-        write: impl Future<Output = Result<WrittenDto, Problem>>,
-    ) -> Result<WrittenDto, Problem> {
-        match key {
-            None => write.await,
-            Some(key) => self.named.once(format!("{kind}\0{id}\0{key}"), write).await,
-        }
     }
 
     /// The node that a filter names: a peer id, a name, or a unique prefix of either.

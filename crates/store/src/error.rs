@@ -12,7 +12,7 @@ use antiphon_core::event::sealed::SealError;
 use antiphon_core::event::{HeaderError, PayloadError};
 use antiphon_core::fact;
 use antiphon_core::genome;
-use antiphon_core::ids::{ContentId, FactId, Hash, IncidentId, NodeId, StoreId, TeamId};
+use antiphon_core::ids::{ContentId, FactId, Hash, IncidentId, MessageId, NodeId, StoreId, TeamId};
 use antiphon_core::incident;
 use antiphon_core::log::LogId;
 use antiphon_core::vclock;
@@ -58,6 +58,9 @@ pub enum Error {
     /// There is no such fact, log or invite.
     #[error("there is no {0}")]
     NotFound(String),
+    /// A message of this name was sent before, so nothing was sent.
+    #[error("message {0} was sent under this key")]
+    AlreadySent(MessageId),
     /// The home has no team yet.
     #[error("this home belongs to no team yet")]
     NoTeam,

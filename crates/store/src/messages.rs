@@ -88,6 +88,8 @@ pub struct NewMessage {
     pub at: UnixMillis,
     /// The rest, which is sealed.
     pub kept: Kept,
+    /// What its caller named it, so that it is sent once.
+    pub key: Option<String>,
 }
 
 /// What became of a message that came.
@@ -121,9 +123,13 @@ impl Db {
     /// the outbox. Older ones that wait no more make room for it.
     ///
     /// # Errors
-    /// When there is no randomness to seal with, or the database fails.
+    /// [`Error::AlreadySent`] when its name was used lately, when there is no randomness to seal with, or when the
+    /// database fails.
     pub fn put_message(&mut self, message: &NewMessage, sealer: &dyn Sealer, now: UnixMillis) -> Result<(), Error> {
         self.transaction(|db| {
+            if let Some(key) = &message.key {
+                db.name_message(key, message.id, now)?;
+            }
             let n = next_n(&db.conn)?;
             let sealed = sealer.seal(&binding(n, message.from, message.id), &message.kept.encode())?;
             make_room_for_own(&db.conn, &message.from, sealed.len() as u64)?;
@@ -262,7 +268,9 @@ pub(crate) fn noticed(conn: &Connection, notice: &ReadNotice, now: UnixMillis) -
 
 /// Forgets every message: they belong to the team that is left.
 pub(crate) fn forget_all(conn: &Connection) -> Result<(), Error> {
-    conn.execute_batch("DELETE FROM message_receivers; DELETE FROM messages; DELETE FROM message_writers;")?;
+    conn.execute_batch(
+        "DELETE FROM message_receivers; DELETE FROM messages; DELETE FROM message_writers; DELETE FROM named_messages;",
+    )?;
     words::forget_all(conn)
 }
 

@@ -2,14 +2,16 @@
 //!
 //! A caller that is unsure whether its write was done repeats it. Most writes come to the same twice; an appended text
 //! does not, nor does an edit that somebody else has changed since. So the name of a write and the event that stands for
-//! it are committed together: whoever repeats the name gets that event, also after a restart.
+//! it are committed together: whoever repeats the name gets that event, also after a restart. A message is no event; its
+//! name stands beside its id, and is committed with what waits for its receivers.
 //!
 //! Limits: as of the keys of new facts, [`IDEMPOTENCY_KEYS_MAX`] and [`IDEMPOTENCY_LIFE_MS`]. Should the event be gone
-//! since, the write is done again.
+//! since, the write is done again. A message is not sent again though somebody has deleted it here: it has arrived.
 
+use antiphon_core::ids::MessageId;
 use antiphon_core::log::LogId;
 use antiphon_core::time::UnixMillis;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::author::{Scene, Stop, authored};
 use crate::db::Db;
@@ -30,11 +32,34 @@ impl Db {
         }
         let authored = self.author_one(draft, scene)?.map_err(Stop::Refused)?;
         keep(&self.conn, key, &authored, scene.now)?;
+        self.tidy_names(scene.now)?;
+        Ok(authored)
+    }
+
+    /// Notes the name of a message; it belongs in the transaction that notes the message.
+    ///
+    /// # Errors
+    /// [`Error::AlreadySent`] when a message of this name was sent lately.
+    pub(crate) fn name_message(&mut self, key: &str, message: MessageId, now: UnixMillis) -> Result<(), Error> {
+        if let Some(sent) = sent(&self.conn, key, now)? {
+            return Err(Error::AlreadySent(sent));
+        }
+        let mut query = self
+            .conn
+            .prepare_cached("INSERT OR REPLACE INTO named_messages (key, message, created_at) VALUES (?1, ?2, ?3)")?;
+        query.execute(params![key, message.0, row::sql(now.0)])?;
+        drop(query);
+        self.tidy_names(now)
+    }
+
+    /// Forgets names now and then: counting them reads them all.
+    fn tidy_names(&mut self, now: UnixMillis) -> Result<(), Error> {
         self.cache.small.keys += 1;
         if self.cache.small.keys.is_multiple_of(NAMES_PER_CHECK) {
-            tidy(&self.conn, scene.now)?;
+            tidy(&self.conn, "named", now)?;
+            tidy(&self.conn, "named_messages", now)?;
         }
-        Ok(authored)
+        Ok(())
     }
 }
 
@@ -46,6 +71,19 @@ impl Reader<'_> {
     pub fn named_write(&self, key: &str, now: UnixMillis) -> Result<Option<Authored>, Error> {
         done(self.connection(), key, now)
     }
+
+    /// The message of this name, if it was sent lately.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn named_message(&self, key: &str, now: UnixMillis) -> Result<Option<MessageId>, Error> {
+        sent(self.connection(), key, now)
+    }
+}
+
+fn sent(conn: &Connection, key: &str, now: UnixMillis) -> Result<Option<MessageId>, Error> {
+    let mut query = conn.prepare_cached("SELECT message FROM named_messages WHERE key = ?1 AND created_at > ?2")?;
+    Ok(query.query_row(params![key, oldest(now)], |found| found.get(0)).optional()?.map(MessageId))
 }
 
 fn done(conn: &Connection, key: &str, now: UnixMillis) -> Result<Option<Authored>, Error> {
@@ -66,11 +104,11 @@ fn keep(conn: &Connection, key: &str, authored: &Authored, now: UnixMillis) -> R
 }
 
 /// Forgets names that are too old or too many.
-fn tidy(conn: &Connection, now: UnixMillis) -> Result<(), Error> {
-    conn.prepare_cached("DELETE FROM named WHERE created_at <= ?1")?.execute([oldest(now)])?;
-    conn.prepare_cached(
-        "DELETE FROM named WHERE key IN (SELECT key FROM named ORDER BY created_at DESC LIMIT -1 OFFSET ?1)",
-    )?
+fn tidy(conn: &Connection, table: &str, now: UnixMillis) -> Result<(), Error> {
+    conn.prepare_cached(&format!("DELETE FROM {table} WHERE created_at <= ?1"))?.execute([oldest(now)])?;
+    conn.prepare_cached(&format!(
+        "DELETE FROM {table} WHERE key IN (SELECT key FROM {table} ORDER BY created_at DESC LIMIT -1 OFFSET ?1)"
+    ))?
     .execute([row::sql(IDEMPOTENCY_KEYS_MAX)])?;
     Ok(())
 }

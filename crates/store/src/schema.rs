@@ -48,6 +48,7 @@ const MAIN: &[&str] = &[
     include_str!("../migrations/0011_domains.sql"),
     include_str!("../migrations/0012_named.sql"),
     include_str!("../migrations/0013_hidden.sql"),
+    include_str!("../migrations/0014_named_messages.sql"),
 ];
 /// Migrations of the search index.
 const SEARCH: &[&str] = &[include_str!("../migrations/search_0001.sql")];

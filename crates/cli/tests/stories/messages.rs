@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use crate::common::{Machine, team_of_two, until};
+use serde_json::{Value, json};
+
+use crate::common::{Machine, finish, kill_holder, team_of_two, until};
 
 /// Texts of the messages that a command lists.
 fn texts(machine: &Machine, args: &[&str]) -> Vec<String> {
@@ -15,6 +17,44 @@ fn delivery(machine: &Machine, id: &str) -> String {
     let sent = machine.json(&["inbox", "--sent"]);
     let one = sent["messages"].as_array().unwrap().iter().find(|one| one["id"] == id).unwrap().clone();
     one["delivery"].as_str().unwrap().to_owned()
+}
+
+/// Calls a tool of this machine as an agent does, and gives what it answers to programs.
+fn call(machine: &Machine, tool: &str, arguments: &Value) -> Value {
+    let client = json!({"name": "agent", "version": "1"});
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": client, "io.modelcontextprotocol/clientCapabilities": {}});
+    let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
+    let line = format!("{}\n", json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}));
+    let answer = finish(machine.command(&["mcp", "--profile", "full"]), line.as_bytes()).good().json();
+    assert_ne!(answer["result"]["isError"], true, "{answer:#}");
+    answer["result"]["structuredContent"].clone()
+}
+
+#[test]
+fn what_an_agent_repeats_after_a_restart_is_sent_and_offered_once() {
+    let (alice, bob) = team_of_two();
+    bob.run(&["down"]).good();
+    let letter = json!({"action": "send", "to": "bob", "text": "the build is red", "idempotency_key": "m1"});
+    let offer = json!({"kind": "tool", "name": "linter", "idempotency_key": "r1"});
+    let said =
+        || (call(&alice, "message", &letter)["id"].clone(), call(&alice, "resource_publish", &offer)["id"].clone());
+    let first = said();
+    assert!(first.0.is_string() && first.1.is_string(), "{first:?}");
+    assert_eq!(said(), first);
+    // Nobody knows whether the answer arrived when the machine failed, so the agent asks again.
+    kill_holder(alice.home());
+    assert_eq!(said(), first);
+    alice.run(&["down"]).good();
+    assert_eq!(said(), first);
+    // A person who uses the same key means the same message; another key is another one.
+    let words = ["send", "bob", "the build is red", "--idempotency-key"];
+    assert_eq!(alice.json(&[&words[..], &["m1"]].concat())["id"], first.0);
+    assert_ne!(alice.json(&[&words[..], &["m2"]].concat())["id"], first.0);
+    until("bob has both", || texts(&bob, &["inbox", "--peek"]).len() == 2);
+    assert_eq!(alice.json(&["resources", "list"]).as_array().unwrap().len(), 1);
+    until("alice knows that he has", || delivery(&alice, first.0.as_str().unwrap()) == "delivered");
+    assert_eq!(texts(&bob, &["inbox", "--peek"]).len(), 2, "nothing came twice");
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct MessageDraft {
     pub reply_to: Option<String>,
     /// The agent that writes it.
     pub agent: Option<String>,
+    /// Names the message: writing it again within a day sends nothing, also after a restart.
+    pub key: Option<String>,
 }
 
 /// Which messages are asked for.

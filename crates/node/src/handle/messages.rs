@@ -8,7 +8,8 @@ use antiphon_core::letter::{Kept, Letter};
 use antiphon_core::outbox::{Outgoing, Sealer};
 use antiphon_core::time::UnixMillis;
 use antiphon_store::{
-    Db, MESSAGES_READ_MAX, MESSAGES_SHOWN_MAX, MessageFilter, MessageView, NewMessage, Push, Reader, Resolved, Which,
+    Db, Error as StoreError, MESSAGES_READ_MAX, MESSAGES_SHOWN_MAX, MessageFilter, MessageView, NewMessage, Push,
+    Reader, Resolved, Which,
 };
 use antiphon_vault::random;
 
@@ -24,13 +25,19 @@ const SHOWN_CHARS_MAX: usize = 64;
 
 impl Handle {
     /// Writes a message to a member, or to every member of a role. It is on disk, sealed, when this returns, and is
-    /// delivered as soon as its receivers can be reached.
+    /// delivered as soon as its receivers can be reached. One whose key was used lately is not sent; the one that was
+    /// is returned.
     ///
     /// # Errors
     /// [`Error::Message`] for one that is unfit, [`Error::NotAMember`], [`Error::UnknownRole`],
     /// [`Error::NobodyInRole`], [`Error::MessageNotFound`] and [`Error::MessageAmbiguous`] for what it answers, and
     /// [`Error::Store`] when there is no room for more.
     pub async fn send_message(&self, draft: MessageDraft) -> Result<MessageShown, Error> {
+        if let Some(key) = &draft.key
+            && let Some(sent) = self.sent_message(key).await?
+        {
+            return Ok(sent);
+        }
         let (team, at) = (self.team().await?, now());
         let parent = match &draft.reply_to {
             Some(text) => Some(self.message(text).await?.message),
@@ -52,15 +59,32 @@ impl Handle {
             to.into_iter().map(one).collect()
         };
         let items = Tasks::compute(seal).await.map_err(|_| Error::Stopped)??;
-        let (to, sealer) = (receivers.nodes, self.pen().sealer());
+        let (to, sealer, key) = (receivers.nodes, self.pen().sealer(), draft.key);
         let note = move |db: &mut Db, rows: &[Push]| {
             let row = |at: usize| rows.get(at).map(Push::id);
             let to = to.iter().enumerate().map(|(at, node)| (*node, row(at))).collect();
-            let message = NewMessage { id, thread, reply_to, from: own, to, at, kept };
+            let message = NewMessage { id, thread, reply_to, from: own, to, at, kept, key };
             db.put_message(&message, sealer.as_ref(), at)
         };
-        self.send_items_then(items, note).await?;
+        let id = match self.send_items_then(items, note).await {
+            Ok(_) => id,
+            // The same was asked for twice at once, and the other one was first.
+            Err(Error::Store(StoreError::AlreadySent(sent))) => sent,
+            Err(error) => return Err(error),
+        };
         self.message(&id.to_string()).await
+    }
+
+    /// The message that was sent lately under this key.
+    ///
+    /// # Errors
+    /// [`Error::MessageNotFound`] for one that was sent and has been deleted here since; [`Error::Store`].
+    pub async fn sent_message(&self, key: &str) -> Result<Option<MessageShown>, Error> {
+        let (key, at) = (key.to_owned(), now());
+        match self.store().read(move |reader| reader.named_message(&key, at)).await? {
+            Some(sent) => self.message(&sent.to_string()).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// To whom a message goes, in the order of the keys.

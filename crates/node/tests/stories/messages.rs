@@ -10,7 +10,14 @@ use antiphon_store::{Db, Options};
 use antiphon_vault::{NodeKey, OutboxKey, file, seal_to};
 
 fn draft(to: Addressee, text: &str) -> MessageDraft {
-    MessageDraft { to, text: text.to_owned(), refs: Vec::new(), reply_to: None, agent: Some("claude".to_owned()) }
+    MessageDraft {
+        to,
+        text: text.to_owned(),
+        refs: Vec::new(),
+        reply_to: None,
+        agent: Some("claude".to_owned()),
+        key: None,
+    }
 }
 
 fn to(name: &str) -> Addressee {
@@ -70,6 +77,25 @@ async fn bob_gets_what_was_written_while_he_was_away_and_alice_sees_that_he_read
     assert_eq!(bob.handle.read_messages(std::slice::from_ref(&id)).await.unwrap(), []);
     assert!(bob.unread().await.is_empty());
     alice.sees_delivery(&id, "read").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_many_times_at_once_under_one_key_is_sent_once() {
+    let (mut alice, mut bob) = team_of_two().await;
+    alice.trusts("bob", Trust::Verified).await;
+    bob.stop().await;
+    let named = || MessageDraft { key: Some("k".to_owned()), ..draft(to("bob"), "once") };
+    let ids = futures::future::join_all((0..8).map(|_| alice.sends(named()))).await;
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    let waiting = alice.handle.outbox(OutboxFilter::default(), 100).await.unwrap().items;
+    let letters = waiting.iter().filter(|item| item.protocol == Some(Protocol::MESSAGE)).count();
+    assert_eq!(letters, 1, "what was second left nothing in the outbox: {waiting:?}");
+    alice.stop().await;
+    alice.start_again().await;
+    assert_eq!(alice.sends(named()).await, ids[0]);
+    bob.start_again().await;
+    bob.gets("once").await;
+    assert_eq!(bob.list(InboxQuery::default()).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ const PAGE_DEFAULT: usize = 50;
 
 /// A message to be sent; what it points to was read before.
 pub(crate) fn message_of(dto: NewMessageDto, refs: Vec<Reference>) -> Result<MessageDraft, Problem> {
-    let NewMessageDto { to, role, text, reply_to, agent, escape: visibly, .. } = dto;
+    let NewMessageDto { to, role, text, reply_to, agent, escape: visibly, idempotency_key: key, .. } = dto;
     let to = match (to, role) {
         (Some(peer), None) => Addressee::Peer(peer),
         (None, Some(role)) => Addressee::Role(role),
@@ -28,7 +28,7 @@ pub(crate) fn message_of(dto: NewMessageDto, refs: Vec<Reference>) -> Result<Mes
         }
     };
     let text = if visibly { escape(&text) } else { text };
-    Ok(MessageDraft { to, text, refs, reply_to, agent })
+    Ok(MessageDraft { to, text, refs, reply_to, agent, key })
 }
 
 /// Which messages to list.

@@ -6,11 +6,11 @@ use antiphon_core::ids::MessageId;
 use antiphon_core::letter::Reference;
 use tokio::time::{Instant, timeout_at};
 
-use super::Service;
+use super::{Service, name_of};
 use crate::convert;
 use crate::dto::{
     DeleteMessagesDto, DeletedMessagesDto, MarkReadDto, MarkedDto, MessageDto, MessageFilterDto, MessagesDto,
-    NewMessageDto, WrittenDto,
+    NewMessageDto,
 };
 use crate::error::{Code, Problem};
 
@@ -19,19 +19,18 @@ const WAIT_MS_MAX: u64 = 25_000;
 
 impl Service {
     pub(crate) async fn send_message(&self, mut message: NewMessageDto) -> Result<MessageDto, Problem> {
-        let key = message.idempotency_key.take();
-        let sent = self.once("message", "", key, self.send(message)).await?;
-        self.message(&sent.id).await
-    }
-
-    async fn send(&self, mut message: NewMessageDto) -> Result<WrittenDto, Problem> {
+        message.idempotency_key = message.idempotency_key.map(|key| name_of("message", "", &key));
+        // Before anything else: what it pointed to may be gone when it is repeated.
+        if let Some(key) = &message.idempotency_key
+            && let Some(sent) = self.handle.sent_message(key).await?
+        {
+            return Ok(convert::message(sent));
+        }
         let mut refs = Vec::with_capacity(message.refs.len());
         for text in std::mem::take(&mut message.refs) {
             refs.push(self.reference(&text).await?);
         }
-        let sent = self.handle.send_message(convert::message_of(message, refs)?).await?;
-        let id = sent.message.id.to_string();
-        Ok(WrittenDto { event: id.clone(), id, outcome: "written".to_owned() })
+        Ok(convert::message(self.handle.send_message(convert::message_of(message, refs)?).await?))
     }
 
     /// What a text points to. A whole id may name a fact that is not here.

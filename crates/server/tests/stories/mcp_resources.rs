@@ -313,7 +313,10 @@ async fn an_agent_that_asks_for_it_is_told_of_news() {
     assert_eq!(answer["result"], json!({}), "{answer}");
     let to = Addressee::Peer("alice".to_owned());
     let text = "the build is red".to_owned();
-    two.bob.send_message(MessageDraft { to, text, refs: Vec::new(), reply_to: None, agent: None }).await.unwrap();
+    two.bob
+        .send_message(MessageDraft { to, text, refs: Vec::new(), reply_to: None, agent: None, key: None })
+        .await
+        .unwrap();
     // Whatever else is new on a node that has just got a member, the message is told once.
     loop {
         let heard = agent.hear().await;

@@ -19,6 +19,7 @@ impl Two {
             refs: Vec::new(),
             reply_to: None,
             agent: Some("cursor\"\n>>".to_owned()),
+            key: None,
         };
         // Names of agents stay on one line, so bob's is mended as his own doors would not.
         let draft = MessageDraft { agent: draft.agent.map(|agent| agent.replace('\n', " ")), ..draft };

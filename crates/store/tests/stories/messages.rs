@@ -5,7 +5,7 @@ use antiphon_core::letter::{Kept, Letter, ReadNotice, Reference};
 use antiphon_core::outbox::{Binding, Bounds, Level, NoRandomness, Outgoing, Place, Protocol, Sealed, Sealer, Subject};
 use antiphon_core::time::UnixMillis;
 use antiphon_store::{
-    Bring, Came, Delivery, MessageBounds, MessageFilter, MessageView, NewMessage, Resolved, Settled, Which,
+    Bring, Came, Delivery, Error, MessageBounds, MessageFilter, MessageView, NewMessage, Resolved, Settled, Which,
 };
 
 use crate::common::{Machine, NOW, alice, charter_runs, founder, grant, join};
@@ -65,6 +65,11 @@ impl Machine {
 
     /// Puts a message to `to` into the outbox and notes it, as a node does.
     fn send(&mut self, to: &[NodeId], text: &str) -> (MessageId, Vec<Place>) {
+        self.send_as(None, to, text).unwrap()
+    }
+
+    /// The same under a name.
+    fn send_as(&mut self, key: Option<&str>, to: &[NodeId], text: &str) -> Result<(MessageId, Vec<Place>), Error> {
         let (id, now, from) = (self.message_id(), self.tick(), self.node());
         let item = |peer: &NodeId| Outgoing {
             peer: *peer,
@@ -76,9 +81,18 @@ impl Machine {
         let items: Vec<Outgoing> = to.iter().map(item).collect();
         let pushed = self.db.enqueue(&items, Level::Critical, &Wax, &Bounds::default(), now).unwrap();
         let to = to.iter().copied().zip(pushed.iter().map(|push| Some(push.id()))).collect();
-        let message = NewMessage { id, thread: id, reply_to: None, from, to, at: now, kept: kept(text) };
-        self.db.put_message(&message, &Wax, now).unwrap();
-        (id, pushed.iter().map(antiphon_store::Push::place).collect())
+        let message = NewMessage {
+            id,
+            thread: id,
+            reply_to: None,
+            from,
+            to,
+            at: now,
+            kept: kept(text),
+            key: key.map(str::to_owned),
+        };
+        self.db.put_message(&message, &Wax, now)?;
+        Ok((id, pushed.iter().map(antiphon_store::Push::place).collect()))
     }
 
     fn take(&mut self, letter: &Letter) -> Came {
@@ -324,10 +338,38 @@ fn a_message_is_deleted_but_not_while_somebody_has_not_taken_it() {
 }
 
 #[test]
+fn a_named_message_is_sent_once_also_across_a_restart_and_for_a_day() {
+    let (mut alice, bob) = alice_and_bob();
+    let (first, places) = alice.send_as(Some("k"), &[bob.node()], "once").unwrap();
+    let again = |alice: &mut Machine| match alice.send_as(Some("k"), &[bob.node()], "once") {
+        Err(Error::AlreadySent(sent)) => sent,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(again(&mut alice), first);
+    alice.reopen();
+    alice.db.begin_era(8, alice.now).unwrap();
+    assert_eq!(again(&mut alice), first);
+    assert_eq!(alice.texts(&sent()), ["once"]);
+    let (other, _) = alice.send_as(Some("l"), &[bob.node()], "once").unwrap();
+    assert_ne!(other, first);
+    // It has arrived and was deleted here; that is no reason to send it again.
+    let now = alice.tick();
+    alice.db.settle_outbox(&bob.node(), &[(places[0], Settled::Taken)], now).unwrap();
+    assert_eq!(alice.db.delete_messages(&[first]).unwrap(), (vec![first], vec![]));
+    assert_eq!(again(&mut alice), first);
+    let named = |alice: &Machine| alice.db.reader().named_message("k", alice.now).unwrap();
+    assert_eq!(named(&alice), Some(first));
+    alice.now = alice.now.after(antiphon_store::IDEMPOTENCY_LIFE_MS);
+    assert_eq!(named(&alice), None);
+    assert_ne!(alice.send_as(Some("k"), &[bob.node()], "once").unwrap().0, first);
+    assert_eq!(alice.db.reader().verify().unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
 fn messages_stay_with_the_team_that_is_left() {
     let (mut alice, mut bob) = alice_and_bob();
     bob.take(&alice.letter(&bob, "for the old team"));
-    bob.send(&[alice.node()], "goodbye");
+    bob.send_as(Some("k"), &[alice.node()], "goodbye").unwrap();
     let (mut carol, genome) = founder(3, "carol");
     carol.write(grant(bob.node(), "bob"));
     let (mut identity, charter, random) = (bob.identity("bob"), charter_runs(&carol), bob.random());
@@ -335,6 +377,7 @@ fn messages_stay_with_the_team_that_is_left() {
     bob.db.move_to_team(&identity, &genome, charter, Bring::None, NOW, random).unwrap();
     let counts = bob.db.reader().message_counts().unwrap();
     assert_eq!((counts.received, counts.unread, counts.sent), (0, 0, 0));
+    assert_eq!(bob.db.reader().named_message("k", NOW).unwrap(), None);
     let words = Some("team".to_owned());
     assert_eq!(bob.list(&MessageFilter { words, which: Which::Both, ..MessageFilter::default() }), []);
     assert_eq!(bob.db.reader().verify().unwrap().problems, Vec::<String>::new());

@@ -22,6 +22,7 @@ async fn a_message_goes_out_and_the_answer_is_read() {
         refs: Vec::new(),
         reply_to: Some(letter.message.id.to_string()),
         agent: None,
+        key: None,
     };
     two.bob.send_message(answer).await.unwrap();
     browser.until("/messages", ">three<").await;
