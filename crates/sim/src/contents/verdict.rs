@@ -162,12 +162,10 @@ impl World {
         if holders.is_empty() {
             return self.judge_lost(root);
         }
-        // Who reaches its neighbours only counts no others, so each sees other copies missing, or too many.
         if self.network.stands_in_line() {
-            return Ok(None);
+            return self.judge_neighbours(&holders, root, length);
         }
-        let offers =
-            |node: usize| self.is_equivocator(node) || self.contents.rooms.get(&node).is_some_and(|room| room.offers);
+        let offers = |node: usize| self.is_equivocator(node) || self.offers_room(node);
         let members = self.members();
         let offering = members.iter().filter(|node| offers(**node)).count();
         let wanted = target(plan.settings.factor, offering);
@@ -195,10 +193,38 @@ impl World {
         Ok(self.judge_surplus(&members, &holders, root, wanted))
     }
 
+    fn offers_room(&self, node: usize) -> bool {
+        self.contents.rooms.get(&node).is_some_and(|room| room.offers)
+    }
+
+    /// The same where members stand in a line. Who reaches its neighbours only counts no others, so each holder sees to it
+    /// that there are as many copies as there should be among those that it reaches. What is too many each sees otherwise.
+    fn judge_neighbours(&self, holders: &[usize], root: &Hash, length: u64) -> Step<Option<Broken>> {
+        let factor = self.contents.plan.as_ref().map_or(0, |plan| usize::from(plan.settings.factor));
+        for holder in holders.iter().copied() {
+            let near =
+                self.members().into_iter().filter(|node| *node == holder || self.network.has_link(*node, holder));
+            let mut able = Vec::new();
+            for node in near.filter(|node| self.is_equivocator(*node) || self.offers_room(*node)) {
+                // The equivocator says that it has room for everything, and holds it.
+                let room = self.is_equivocator(node) || holders.contains(&node) || self.free_bytes(node)? >= length;
+                able.extend(room.then_some(self.nodes[node].id));
+            }
+            let first = order(root, able).into_iter().take(factor).filter_map(|id| self.member_number(&id));
+            for node in first.filter(|node| !self.is_equivocator(*node) && !holders.contains(node)) {
+                if self.db(node)?.reader().content_root_needed(root)? {
+                    let detail = format!("{root:?} is held by n{holder}, and its neighbour n{node} has room for it");
+                    return Ok(Some(Broken(Law::CopiesAreMade, detail)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Nobody keeps what as many as there should be hold that come before it.
     fn judge_surplus(&self, members: &[usize], holders: &[usize], root: &Hash, wanted: usize) -> Option<Broken> {
         let plan = self.contents.plan.as_ref()?;
-        let offers = |node: usize| self.contents.rooms.get(&node).is_some_and(|room| room.offers);
+        let offers = |node: usize| self.offers_room(node);
         let ids: Vec<NodeId> = members.iter().map(|node| self.nodes[*node].id).collect();
         let placed: Vec<usize> = order(root, ids).iter().filter_map(|id| self.member_number(id)).collect();
         let mut placed: Vec<usize> = placed.into_iter().filter(|node| holders.contains(node)).collect();

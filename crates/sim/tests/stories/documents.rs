@@ -69,6 +69,17 @@ fn copies_of_documents_that_nobody_makes_are_noticed() {
     is_caught(Sabotage::OfferNothing, Law::CopiesAreMade);
 }
 
+/// In these worlds members come to stand in a line, and reach their neighbours only.
+#[test]
+fn who_reaches_its_neighbours_only_makes_copies_among_them() {
+    for seed in [4, 6, 10, 21] {
+        check(federation(seed));
+        let lazy = run(Options { sabotage: Some(Sabotage::OfferNothing), ..federation(seed) }).unwrap_err();
+        assert_eq!(lazy.law, Law::CopiesAreMade, "seed {seed}: {lazy}");
+        assert!(lazy.detail.contains("its neighbour"), "seed {seed}: {lazy}");
+    }
+}
+
 #[test]
 fn copies_of_documents_that_nobody_gives_up_are_noticed() {
     is_caught(Sabotage::TrimNothing, Law::SurplusGoes);
