@@ -19,6 +19,11 @@ mod serve;
 mod soak;
 mod wire;
 
+/// What the program allocates with, so that what is measured is what runs.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[tokio::main]

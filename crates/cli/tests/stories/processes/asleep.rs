@@ -51,6 +51,11 @@ fn a_machine_that_slept_for_two_days_catches_up_and_finds_its_mail() {
         alice.json(&["peers", "show", "carol"])["reason"]["code"] == "grant_expired"
     });
     alice.run(&["team", "renew", "carol"]).good();
+    until("carol knows that her place goes on", || {
+        let team = carol.json(&["team", "members"]);
+        let own = |member: &&serde_json::Value| member["name"] == "carol";
+        team["members"].as_array().unwrap().iter().find(own).is_some_and(|carol| carol["expired"] == false)
+    });
     let news: Vec<String> = (0..20).map(|number| alice.remember(&format!("news {number} of two days"))).collect();
     let edited = alice.remember("the rehearsal is on monday");
     let address = format!("ucxl://carol/{ROLE}/shop/login/minutes");
@@ -70,7 +75,6 @@ fn a_machine_that_slept_for_two_days_catches_up_and_finds_its_mail() {
     let held = facts(&bob);
     assert!(news.iter().chain([&edited]).all(|id| held.contains_key(id)));
     until("bob has his mail", || bob.json(&["inbox"]).to_string().contains("good morning"));
-    assert_eq!(bob.run(&["content", "get", &address]).good().stdout, "what was said");
     bob.run(&["facts", "edit", &edited, "--content", "the rehearsal is on tuesday"]).good();
     until("alice has what bob wrote", || facts(&alice)[&edited].ends_with("tuesday"));
     for (machine, other) in [(&alice, "bob"), (&bob, "carol"), (&carol, "bob")] {
@@ -79,6 +83,7 @@ fn a_machine_that_slept_for_two_days_catches_up_and_finds_its_mail() {
             peer["trust"] == "VERIFIED" && peer["connected"] == true
         });
     }
+    assert_eq!(bob.run(&["content", "get", &address]).good().stdout, "what was said");
     assert_eq!(alice.json(&["outbox", "stats"])["pending"], 0);
     for machine in [&alice, &bob, &carol] {
         never_panicked(machine);
