@@ -225,6 +225,9 @@ async fn ten_thousand_hostile_records_of_a_member_are_refused_and_counted() {
         }
         let sent = u64::try_from(batch * AT_ONCE + chunk.len()).unwrap();
         alice.until("a refusal of each", |stats| stats.refused.values().sum::<u64>() == sent).await;
+        for stream in streams {
+            rogue::answered(stream).await;
+        }
     }
     let stats = alice.stats().await;
     assert_eq!((stats.records, stats.stored), (1, 1));

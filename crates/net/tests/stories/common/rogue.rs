@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use antiphon_net::Multiaddr;
-use futures::{AsyncWriteExt as _, StreamExt as _};
+use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use libp2p::identity::Keypair;
 use libp2p::kad::store::MemoryStore;
 use libp2p::swarm::NetworkBehaviour;
@@ -47,6 +47,13 @@ pub(crate) async fn put(eve: &mut Foreign, key: &[u8], value: &[u8]) -> Stream {
     stream.write_all(&framed).await.unwrap();
     stream.flush().await.unwrap();
     stream
+}
+
+/// Waits until what was put on a stream is answered, or the stream is ended because of it. libp2p gives the place of a stream
+/// to another one only then; before, the other one is dropped where there are too many.
+pub(crate) async fn answered(mut stream: Stream) {
+    let answer_or_end = stream.read(&mut [0]);
+    let _either = super::patiently("an answer", answer_or_end).await;
 }
 
 #[derive(NetworkBehaviour)]

@@ -128,9 +128,15 @@ impl Member {
         member
     }
 
-    /// Connects with a member, and both let each other in.
+    /// Connects with a member, and both let each other in. Where both dial at once one connection ends, and what was asked
+    /// on it is asked again, as a node does.
     pub(crate) async fn greet(&self, other: &Self) {
-        greet(&self.net, other.id, other.addresses.clone()).await.unwrap();
+        patiently("a welcome", async {
+            while greet(&self.net, other.id, other.addresses.clone()).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await;
     }
 
     pub(crate) async fn stats(&self) -> Stats {
