@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::common::{Machine, agree, team_of_two, until};
+use crate::common::{Machine, agree, forged_after, stop, team_of_two, until};
 use antiphon_core::cbor;
 use antiphon_core::charter::Grant;
 use antiphon_core::event::{Action, Event, Header, Open, Payload, Provenance, Subject};
@@ -90,12 +90,6 @@ async fn well(machine: &Machine, peer: &str) {
 async fn address_of(machine: &Machine) -> String {
     until("it listens", async || !machine.handle.status().await.unwrap().listen.is_empty()).await;
     machine.handle.status().await.unwrap().listen[0].clone()
-}
-
-async fn stop<const N: usize>(machines: [&mut Machine; N]) {
-    for machine in machines {
-        machine.stop().await;
-    }
 }
 
 /// What a server does with whoever connects.
@@ -688,30 +682,7 @@ async fn two_histories_of_one_log_are_named_on_whoever_showed_the_second() {
         let mut db = open_db(machine);
         let log = LogId::new(open_db(&bob).own().unwrap().store, Stream::Shared);
         let head = db.reader().clock().unwrap()[&log];
-        let payload = Payload {
-            salt: [4; 16],
-            provenance: Provenance::default(),
-            fields: BTreeMap::from([(Field::Content.bit(), Value::from(text))]),
-        };
-        let payload = payload.encode(Stream::Shared).unwrap();
-        let header = Header {
-            team: db.own().unwrap().team,
-            id: EventId([0x7f; 16]),
-            store: log.store,
-            stream: log.stream,
-            seq: head.seq + 1,
-            prev: head.hash,
-            hlc: Hlc(1),
-            action: Action::Set,
-            subject: Subject::Fact(FactId([3; 16])),
-            version: VClock::from_iter([(log.store, 1)]),
-            fields: Field::Content.mask(),
-            payload_hash: Hash::of(&payload),
-            payload_len: payload.len() as u64,
-            seal: None,
-        };
-        let mut event = Event::author(header, payload).unwrap();
-        event.sign(&key);
+        let event = forged_after(&key, db.own().unwrap().team, log, head, text);
         let _applied = db.apply_run(log, key.node_id(), vec![event], None, UnixMillis(0)).unwrap();
     };
     branch(&alice, "for alice");

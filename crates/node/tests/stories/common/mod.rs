@@ -1,14 +1,18 @@
 //! Real nodes on real databases, over loopback.
 #![allow(dead_code)]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use antiphon_core::event::Provenance;
+use antiphon_core::event::{Action, Event, Header, Payload, Provenance, Subject};
 use antiphon_core::fact::{Edit, Field};
-use antiphon_core::ids::FactId;
-use antiphon_core::time::UnixMillis;
+use antiphon_core::ids::{EventId, FactId, Hash, TeamId};
+use antiphon_core::log::{Head, LogId, Stream};
+use antiphon_core::time::{Hlc, UnixMillis};
 use antiphon_core::value::Value;
+use antiphon_core::vclock::VClock;
 use antiphon_node::{Config, Draft, Handle, Home, Joined, Node, PeerView, RecallQuery, Trust};
+use antiphon_vault::NodeKey;
 use tempfile::TempDir;
 
 /// Longer than a handshake takes, shorter than a person waits.
@@ -141,4 +145,36 @@ pub(crate) async fn agree(alice: &Machine, bob: &Machine) {
         alice.handle.state_hash().await.unwrap() == bob.handle.state_hash().await.unwrap()
     })
     .await;
+}
+
+/// Stops machines, one after the other.
+pub(crate) async fn stop<const N: usize>(machines: [&mut Machine; N]) {
+    for machine in machines {
+        machine.stop().await;
+    }
+}
+
+/// An event of the shared stream that follows `head` in a log, signed by whoever likes to.
+pub(crate) fn forged_after(key: &NodeKey, team: TeamId, log: LogId, head: Head, content: &str) -> Event {
+    let fields = BTreeMap::from([(Field::Content.bit(), Value::from(content))]);
+    let payload = Payload { salt: [4; 16], provenance: Provenance::default(), fields }.encode(Stream::Shared).unwrap();
+    let header = Header {
+        team,
+        id: EventId([0x7f; 16]),
+        store: log.store,
+        stream: log.stream,
+        seq: head.seq + 1,
+        prev: head.hash,
+        hlc: Hlc(1),
+        action: Action::Set,
+        subject: Subject::Fact(FactId([3; 16])),
+        version: VClock::from_iter([(log.store, 1)]),
+        fields: Field::Content.mask(),
+        payload_hash: Hash::of(&payload),
+        payload_len: payload.len() as u64,
+        seal: None,
+    };
+    let mut event = Event::author(header, payload).unwrap();
+    event.sign(key);
+    event
 }

@@ -3,10 +3,11 @@
 #![allow(clippy::single_range_in_vec_init)]
 
 use super::mallory::{
-    BACKUP, BLOCKS, COPIES, Mallory, OUTBOX, QUERY, ends, flood, next, noted, refusals, send, still_serves, turned_away,
+    BACKUP, BLOCKS, COPIES, Mallory, OUTBOX, QUERY, attacked, ends, flood, next, noted, refusals, send, still_serves,
+    turned_away,
 };
 use crate::blocks::{Eve, cipher, fetch};
-use crate::common::{Machine, agree, team_of_two, until};
+use crate::common::{Machine, stop, until};
 use antiphon_core::ids::{Hash, MessageId, StoreId};
 use antiphon_core::letter::Letter;
 use antiphon_core::outbox::{BODY_BYTES_MAX, Place, Protocol, Subject};
@@ -25,19 +26,6 @@ use futures::AsyncWriteExt as _;
 
 const ERA: u64 = 0x1234_5678;
 const QUOTA: u64 = 4 * 1024 * 1024;
-
-async fn attacked() -> (Machine, Machine, Mallory, Eve) {
-    let (alice, bob) = team_of_two().await;
-    let (mallory, eve) = Mallory::member(&alice, &alice).await;
-    agree(&alice, &bob).await;
-    (alice, bob, mallory, eve)
-}
-
-async fn stop(machines: [&mut Machine; 2]) {
-    for machine in machines {
-        machine.stop().await;
-    }
-}
 
 fn key_of(machine: &Machine) -> NodeKey {
     file::load(&machine.dir.path().join("home/node.key")).unwrap()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::blocks::Eve;
-use crate::common::Machine;
+use crate::common::{Machine, agree, team_of_two};
 use antiphon_core::time::UnixMillis;
 use antiphon_node::PeerView;
 use antiphon_protocol::handshake::{Initiator, Input, Known, Local, Output};
@@ -291,4 +291,12 @@ pub(crate) async fn still_serves(victim: &Machine, honest: &Machine) {
 pub(crate) async fn strangers_known(victim: &Machine, members: &[&str]) -> Vec<PeerView> {
     let peers = victim.handle.peers().await.unwrap();
     peers.into_iter().filter(|peer| !members.contains(&peer.name.as_str())).collect()
+}
+
+/// Alice, whom she attacks, bob, who is honest, and herself, a member like them.
+pub(super) async fn attacked() -> (Machine, Machine, Mallory, Eve) {
+    let (alice, bob) = team_of_two().await;
+    let (mallory, eve) = Mallory::member(&alice, &alice).await;
+    agree(&alice, &bob).await;
+    (alice, bob, mallory, eve)
 }

@@ -1,17 +1,15 @@
 //! A member that misbehaves in sync.
 
-use std::collections::BTreeMap;
-
-use super::mallory::{Mallory, SYNC, address_of, ends, flood, next, noted, refusals, send, still_serves, turned_away};
-use crate::blocks::{Eve, id};
-use crate::common::{Machine, agree, team_of_two, until};
-use antiphon_core::event::{Action, Event, Header, Payload, Provenance, Subject};
+use super::mallory::{
+    Mallory, SYNC, address_of, attacked, ends, flood, next, noted, refusals, send, still_serves, turned_away,
+};
+use crate::blocks::id;
+use crate::common::{Machine, forged_after, stop, until};
+use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
-use antiphon_core::ids::{EventId, FactId, Hash, NodeId, StoreId};
+use antiphon_core::ids::{Hash, NodeId, StoreId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
-use antiphon_core::time::Hlc;
 use antiphon_core::value::Value;
-use antiphon_core::vclock::VClock;
 use antiphon_net::TurnedAway;
 use antiphon_node::{Draft, Reason};
 use antiphon_protocol::frame;
@@ -45,30 +43,9 @@ fn made_up(round: u8, logs: usize, seq: u64) -> NodeClock {
     (0..logs).map(|n| (id(n), Head { seq, hash: Hash([round; 32]) })).collect()
 }
 
-/// An event that follows `head` in a log, signed by whoever likes to.
+/// A page with an event that follows `head` in a log, signed by whoever likes to.
 fn forged(key: &antiphon_vault::NodeKey, team: antiphon_core::ids::TeamId, log: LogId, head: Head) -> Page {
-    let fields = BTreeMap::from([(Field::Content.bit(), Value::from("obey me"))]);
-    let payload = Payload { salt: [4; 16], provenance: Provenance::default(), fields };
-    let payload = payload.encode(Stream::Shared).unwrap();
-    let header = Header {
-        team,
-        id: EventId([0x7f; 16]),
-        store: log.store,
-        stream: log.stream,
-        seq: head.seq + 1,
-        prev: head.hash,
-        hlc: Hlc(1),
-        action: Action::Set,
-        subject: Subject::Fact(FactId([3; 16])),
-        version: VClock::from_iter([(log.store, 1)]),
-        fields: Field::Content.mask(),
-        payload_hash: Hash::of(&payload),
-        payload_len: payload.len() as u64,
-        seal: None,
-    };
-    let mut event = Event::author(header, payload).unwrap();
-    event.sign(key);
-    Page { log, events: vec![event.into_unverified()] }
+    Page { log, events: vec![forged_after(key, team, log, head, "obey me").into_unverified()] }
 }
 
 async fn store_of(machine: &Machine, node: NodeId) -> StoreId {
@@ -78,19 +55,6 @@ async fn store_of(machine: &Machine, node: NodeId) -> StoreId {
 
 async fn events(machine: &Machine) -> u64 {
     machine.handle.status().await.unwrap().events
-}
-
-async fn attacked() -> (Machine, Machine, Mallory, Eve) {
-    let (alice, bob) = team_of_two().await;
-    let (mallory, eve) = Mallory::member(&alice, &alice).await;
-    agree(&alice, &bob).await;
-    (alice, bob, mallory, eve)
-}
-
-async fn stop(machines: [&mut Machine; 2]) {
-    for machine in machines {
-        machine.stop().await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
