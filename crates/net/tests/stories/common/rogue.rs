@@ -52,7 +52,8 @@ pub(crate) async fn put(eve: &mut Foreign, key: &[u8], value: &[u8]) -> Stream {
 /// Waits until what was put on a stream is answered, or the stream is ended because of it. libp2p gives the place of a stream
 /// to another one only then; before, the other one is dropped where there are too many.
 pub(crate) async fn answered(mut stream: Stream) {
-    let answer_or_end = stream.read(&mut [0]);
+    let mut byte = [0];
+    let answer_or_end = stream.read(&mut byte);
     let _either = super::patiently("an answer", answer_or_end).await;
 }
 
