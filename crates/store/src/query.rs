@@ -7,5 +7,6 @@ pub(crate) mod domain;
 pub(crate) mod facts;
 pub(crate) mod history;
 pub(crate) mod incidents;
+pub(crate) mod listing;
 pub(crate) mod logs;
 pub(crate) mod state;

@@ -239,7 +239,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When the database fails.
     pub fn facts(&self, filter: &FactFilter, limit: usize, after: Option<FactId>) -> Result<Vec<FactView>, Error> {
-        query::facts::list(self.main, filter, limit, after)
+        query::listing::list(self.main, filter, limit, after)
     }
 
     /// Every edit of a fact, in the order of their clocks.

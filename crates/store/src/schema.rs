@@ -49,6 +49,7 @@ const MAIN: &[&str] = &[
     include_str!("../migrations/0012_named.sql"),
     include_str!("../migrations/0013_hidden.sql"),
     include_str!("../migrations/0014_named_messages.sql"),
+    include_str!("../migrations/0015_project_facts.sql"),
 ];
 /// Migrations of the search index.
 const SEARCH: &[&str] = &[include_str!("../migrations/search_0001.sql")];

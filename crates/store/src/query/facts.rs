@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use antiphon_core::event::{Payload, Provenance, SourceKind};
-use antiphon_core::fact::{Fact, Field, OnExpire};
+use antiphon_core::fact::{Fact, Field};
 use antiphon_core::ids::FactId;
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
@@ -12,8 +12,8 @@ use rusqlite::{Connection, Row, params};
 use crate::edits;
 use crate::error::Error;
 use crate::project::{flag, read_rest};
-use crate::row::{self, sql};
-use crate::view::{Author, FactFilter, FactView, Resolved};
+use crate::row;
+use crate::view::{Author, FactView, Resolved};
 
 /// Most ids that an ambiguous beginning lists.
 pub(crate) const AMBIGUOUS_MAX: i64 = 10;
@@ -35,51 +35,6 @@ pub(crate) fn get(conn: &Connection, id: FactId) -> Result<Option<FactView>, Err
     let mut query = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM {TABLES} WHERE f.id = ?1"))?;
     let mut rows = query.query([id.0.as_slice()])?;
     rows.next()?.map(view).transpose()
-}
-
-/// See [`crate::Reader::facts`].
-pub(crate) fn list(
-    conn: &Connection,
-    filter: &FactFilter,
-    limit: usize,
-    after: Option<FactId>,
-) -> Result<Vec<FactView>, Error> {
-    // Said outright it is an index of its own: the few among very many are found without looking at the others.
-    let diverged = if filter.diverged { "AND f.diverged <> 0" } else { "" };
-    let mut query = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM {TABLES}
-         WHERE f.id < ?1 AND f.flags & ?2 = 0 AND (?3 IS NULL OR f.level = ?3) AND (?4 IS NULL OR f.domain = ?4)
-             AND (?5 IS NULL OR f.module = ?5) AND (?6 IS NULL OR l.node = ?6) {diverged}
-         ORDER BY f.id DESC"
-    ))?;
-    // ULIDs begin with 0 to 7, so no id is above all ones.
-    let before = after.map_or([0xff; 16], |id| id.0);
-    let hidden = [(filter.include_archived, flag::ARCHIVED), (filter.include_forgotten, flag::FORGOTTEN)];
-    let hidden = hidden.into_iter().filter(|(shown, _)| !shown).fold(flag::CLOSED, |bits, (_, bit)| bits | bit);
-    let level = filter.level.map(|level| sql(level.number()));
-    let author = filter.author.map(|node| node.0);
-    let mut rows = query.query(params![before, hidden, level, filter.domain, filter.module, author])?;
-    let mut found = Vec::new();
-    while found.len() < limit {
-        let Some(next) = rows.next()? else { break };
-        let view = view(next)?;
-        if passes(&view, filter) {
-            found.push(view);
-        }
-    }
-    Ok(found)
-}
-
-/// The part of the filter that no column answers.
-fn passes(view: &FactView, filter: &FactFilter) -> bool {
-    let tagged = filter.tag.as_ref().is_none_or(|tag| view.fact.tags.contains(tag));
-    let expired = filter.now.and_then(|now| view.fact.expired(now));
-    tagged
-        && match expired {
-            Some(OnExpire::Delete) => filter.include_forgotten,
-            Some(OnExpire::Archive) => filter.include_archived,
-            Some(OnExpire::MarkStale) | None => true,
-        }
 }
 
 /// See [`crate::Reader::resolve_fact`].

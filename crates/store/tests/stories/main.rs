@@ -23,6 +23,7 @@ mod erase;
 mod flaws;
 mod incidents;
 mod laws;
+mod lists;
 mod memory;
 mod messages;
 mod named;
