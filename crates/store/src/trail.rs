@@ -1,4 +1,8 @@
 //! The audit trail in the database; see [`antiphon_core::trail`] for what it proves.
+//!
+//! Questions are answered by going through the lines, whatever is asked for. A table beside them would find a few among
+//! many sooner, but it would not be part of what the hashes prove: whoever took a line out of it would have hidden it from
+//! everybody who asks, and from nobody who checks.
 
 use antiphon_core::ids::Hash;
 use antiphon_core::trail::{self, Act, Operation};
