@@ -81,6 +81,8 @@ pub(crate) struct Keeper {
     manager: Manager,
     /// When the machine wants to be woken.
     wake_at: Option<UnixMillis>,
+    /// What the clock showed last.
+    clock: UnixMillis,
     notes: Notes,
     owing: Owing,
     /// The database is being asked what changed, and must be asked again.
@@ -105,6 +107,7 @@ impl Keeper {
             news,
             manager,
             wake_at: None,
+            clock: now(),
             notes: Notes::default(),
             owing: Owing::default(),
             looking: false,
@@ -328,7 +331,10 @@ impl Keeper {
     }
 
     fn wake(&mut self) {
-        if self.wake_at.is_some_and(|at| at <= now()) {
+        let clock = now();
+        // What was to happen at a time of a clock that was set back may be due.
+        let was_set_back = clock < std::mem::replace(&mut self.clock, clock);
+        if was_set_back || self.wake_at.is_some_and(|at| at <= clock) {
             self.wake_at = None;
             self.feed(Input::Wake);
         }

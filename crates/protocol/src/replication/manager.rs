@@ -32,6 +32,7 @@ mod nodes;
 mod offers;
 mod query;
 mod review;
+mod steady;
 mod take;
 mod trim;
 mod view;
@@ -45,6 +46,7 @@ use antiphon_core::time::UnixMillis;
 
 use keys::{KeyNo, Keys, NodeNo, Seconds};
 use nodes::Nodes;
+use steady::Steady;
 use trim::Trial;
 pub use words::{Evidence, HealthCounts, Input, Member, Metrics, Output, Provider, Status, Taking, Vouch};
 
@@ -73,6 +75,8 @@ pub struct Manager {
     settings: Settings,
     keys: Keys,
     nodes: Nodes,
+    /// Time, which the clock of this machine does not always tell.
+    steady: Steady,
     /// Since when this machine runs.
     started: Option<UnixMillis>,
     /// Whether it was said who is a member; nothing is looked at before.
@@ -97,6 +101,7 @@ impl Manager {
             settings,
             keys: Keys::default(),
             nodes: Nodes::new(own),
+            steady: Steady::default(),
             started: None,
             told: false,
             offered: BTreeMap::new(),
@@ -110,6 +115,8 @@ impl Manager {
 
     /// Takes what happened, and says what must be done.
     pub fn handle(&mut self, input: Input, now: UnixMillis) -> Vec<Output> {
+        let (clock, now) = (now, self.pass(now));
+        let input = self.steady.input(input, clock);
         self.started.get_or_insert(now);
         let mut out = Vec::new();
         match input {
@@ -136,7 +143,17 @@ impl Manager {
             Input::Wake => self.wake_at = None,
         }
         self.turn(now, &mut out);
-        out
+        out.into_iter().map(|output| self.steady.output(output)).collect()
+    }
+
+    /// Takes in what the clock shows, and says what time it is.
+    fn pass(&mut self, clock: UnixMillis) -> UnixMillis {
+        let (now, was_set) = self.steady.passes(clock);
+        if was_set {
+            // Whoever is to wake this machine was told another time.
+            self.wake_at = None;
+        }
+        now
     }
 
     fn key(&mut self, root: Hash, now: UnixMillis, change: impl Fn(&mut keys::Key)) {

@@ -88,6 +88,27 @@ fn alice_gives_up_her_copy_when_those_before_her_prove_theirs() {
     assert_eq!((status.is_local, status.actual), (false, 3));
 }
 
+/// Somebody set the clock of alice's machine seventy years ahead, and then right.
+#[test]
+fn a_clock_that_was_ahead_keeps_no_copy_for_years() {
+    let mut story = Story::new(Settings::default());
+    story.pass(MINUTE_MS);
+    let right = story.now;
+    story.now = right.after(70 * 365 * 24 * HOUR_MS);
+    story.proving = false;
+    story.give(Input::Wake);
+    story.pass(MINUTE_MS);
+    assert_eq!(story.trims.len(), 0, "what was shown before is old by then");
+    story.now = right.after(MINUTE_MS);
+    story.proving = true;
+    story.give(Input::Wake);
+    assert!(story.wake < right.after(24 * HOUR_MS), "{:?}", story.wake);
+    story.pass(2 * HOUR_MS);
+    assert_eq!(story.trims, [story.earlier.clone()]);
+    let status = story.alice.status(&story.root, story.now).unwrap();
+    assert!(status.providers.iter().all(|provider| provider.last_seen <= story.now), "{status:?}");
+}
+
 #[test]
 fn a_claim_is_no_proof() {
     let mut story = Story::new(Settings::default());

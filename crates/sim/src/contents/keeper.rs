@@ -44,7 +44,10 @@ impl World {
         self.meet(node)?;
         self.look_at_database(node)?;
         let now = self.nodes[node].clock(self.at);
-        let due = self.shelf(node).is_some_and(|shelf| shelf.wake_at.is_some_and(|at| at <= now));
+        let due = self.shelf(node).is_some_and(|shelf| {
+            let was_set_back = now < std::mem::replace(&mut shelf.clock, now);
+            was_set_back || shelf.wake_at.is_some_and(|at| at <= now)
+        });
         if due {
             if let Some(shelf) = self.shelf(node) {
                 shelf.wake_at = None;

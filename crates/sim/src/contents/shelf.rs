@@ -37,6 +37,8 @@ pub(super) struct Shelf {
     pub(super) manager: Manager,
     /// When the machine wants to be woken, by the clock of its member.
     pub(super) wake_at: Option<UnixMillis>,
+    /// What the clock of its member showed last.
+    pub(super) clock: UnixMillis,
     /// Whether something changed in the database.
     pub(super) look: bool,
     /// What the machine was told last of the members.
@@ -66,6 +68,7 @@ impl Shelf {
             life,
             manager,
             wake_at: None,
+            clock: UnixMillis(0),
             look: true,
             members: Vec::new(),
             presence: BTreeMap::new(),

@@ -69,7 +69,12 @@ impl Manager {
         self.put(no, record);
         if record.added != Seconds::NEVER || shown == Shown::Wrong {
             let node = self.nodes.get(node).map(|node| node.id);
-            out.extend(node.map(|node| Output::Note { root, node, evidence: at(record.evidence(), now), history }));
+            out.extend(node.map(|node| Output::Note {
+                root,
+                node,
+                evidence: record.evidence().moved(|_| now),
+                history,
+            }));
         }
         // Who holds it has something to do or to wait for now. Who does not only counts, and goes on asking ever less.
         if before.is_none_or(|before| before.holds() != record.holds())
@@ -180,15 +185,5 @@ impl Manager {
             });
             node.asked = Some(batch);
         }
-    }
-}
-
-/// The same evidence, at this time to the millisecond.
-const fn at(evidence: Evidence, now: UnixMillis) -> Evidence {
-    match evidence {
-        Evidence::Proved(_) => Evidence::Proved(now),
-        Evidence::Claimed(_) => Evidence::Claimed(now),
-        Evidence::Missing(_) => Evidence::Missing(now),
-        Evidence::Wrong(_) => Evidence::Wrong(now),
     }
 }

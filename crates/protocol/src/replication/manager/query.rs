@@ -18,12 +18,12 @@ impl Manager {
     /// How the copies of a ciphertext stand; `None` if nobody needs it.
     pub fn status(&self, root: &Hash, now: UnixMillis) -> Option<Status> {
         let no = self.keys.no(root)?;
-        self.keys.get(no).map(|key| self.status_of(key, now))
+        self.keys.get(no).map(|key| self.status_of(key, self.steady.now(now)))
     }
 
     /// How those after this root stand, ascending, of one health or of all.
     pub fn list(&self, health: Option<Health>, after: Option<Hash>, limit: usize, now: UnixMillis) -> Vec<Status> {
-        let target = self.target();
+        let (target, now) = (self.target(), self.steady.now(now));
         let all = self.keys.after(after).map(|(_, key)| key);
         let chosen = all.filter(|key| health.is_none_or(|health| Health::of(key.actual(), target) == health));
         chosen.take(limit).map(|key| self.status_of(key, now)).collect()
@@ -56,6 +56,8 @@ impl Manager {
             asks_waiting: self.nodes.all().map(|(_, node)| node.asks.len()).sum(),
             taking: self.takings.len(),
             promised_bytes: self.promised(),
+            last_reprovide: self.counted.last_reprovide.map(|at| self.steady.clock(at)),
+            last_trim: self.counted.last_trim.map(|at| self.steady.clock(at)),
             ..self.counted
         }
     }
@@ -83,8 +85,8 @@ impl Manager {
             target: self.target(),
             actual: key.actual(),
             healthy,
-            last_reprovided: key.reprovided.get(),
-            created: key.created.millis(),
+            last_reprovided: key.reprovided.get().map(|at| self.steady.clock(at)),
+            created: self.steady.clock(key.created.millis()),
             size: key.length,
             priority: key.priority,
             health: Health::of(key.actual(), self.target()),
@@ -98,11 +100,11 @@ impl Manager {
         let node = self.nodes.get(record.node)?;
         Some(Provider {
             node: node.id,
-            added_at: record.added.millis(),
-            last_seen: record.at.millis(),
+            added_at: self.steady.clock(record.added.millis()),
+            last_seen: self.steady.clock(record.at.millis()),
             quality: record.history().quality(),
             distance: node.distance(Place::of(&key.root)).bytes(),
-            evidence: record.evidence(),
+            evidence: self.steady.evidence(record.evidence()),
             connected: node.connected,
             member: node.member,
             counts: self.is_copy(record, now),
@@ -113,11 +115,11 @@ impl Manager {
         let own = self.nodes.get(Nodes::OWN);
         Provider {
             node: own.map_or(antiphon_core::ids::NodeId([0; 32]), |node| node.id),
-            added_at: key.created.millis(),
-            last_seen: now,
+            added_at: self.steady.clock(key.created.millis()),
+            last_seen: self.steady.clock(now),
             quality: 1.0,
             distance: own.map_or([0; 32], |node| node.distance(Place::of(&key.root)).bytes()),
-            evidence: Evidence::Proved(now),
+            evidence: Evidence::Proved(self.steady.clock(now)),
             connected: true,
             member: own.is_some_and(|node| node.member),
             counts: true,

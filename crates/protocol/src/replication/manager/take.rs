@@ -16,7 +16,10 @@ impl Manager {
     pub fn take(&mut self, peer: NodeId, root: &Hash, free: u64, now: UnixMillis) -> Taking {
         match self.refuse(&peer, root, free) {
             Some(outcome) => Taking::Refuse(outcome),
-            None => self.accept(peer, root, now),
+            None => {
+                let now = self.pass(now);
+                self.accept(peer, root, now)
+            }
         }
     }
 

@@ -185,7 +185,7 @@ impl Manager {
     /// before the answer is sent: whoever gets the proof may trim its own copy for it, so the one that was proved is not
     /// trimmed for some minutes. What is being trimmed is not proved.
     pub fn vouch(&mut self, root: &Hash, now: UnixMillis) -> Vouch {
-        let until = Seconds::over(now.after(self.vouched_ms()));
+        let until = Seconds::over(self.pass(now).after(self.vouched_ms()));
         let held = self.keys.no(root).and_then(|no| self.keys.get_mut(no)).filter(|key| key.whole);
         match held {
             Some(key) if !self.trimming.contains(root) => {

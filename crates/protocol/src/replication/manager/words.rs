@@ -42,6 +42,16 @@ impl Evidence {
         }
     }
 
+    /// The same, given at another time.
+    pub(super) fn moved(self, to: impl FnOnce(UnixMillis) -> UnixMillis) -> Self {
+        match self {
+            Self::Proved(at) => Self::Proved(to(at)),
+            Self::Claimed(at) => Self::Claimed(to(at)),
+            Self::Missing(at) => Self::Missing(to(at)),
+            Self::Wrong(at) => Self::Wrong(to(at)),
+        }
+    }
+
     /// Whether it speaks for a copy.
     pub const fn holds(self) -> bool {
         matches!(self, Self::Proved(_) | Self::Claimed(_))
