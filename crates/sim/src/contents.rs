@@ -134,6 +134,8 @@ pub(crate) struct Contents {
     finished: BTreeMap<(usize, Hash), Finished>,
     /// Disks that are full.
     full: BTreeSet<usize>,
+    /// When the last of them were written.
+    last_at: Option<u64>,
     /// Counts names of questions and fetches.
     named: u64,
 }
@@ -160,6 +162,7 @@ impl Contents {
             streams: BTreeMap::new(),
             finished: BTreeMap::new(),
             full: BTreeSet::new(),
+            last_at: None,
             named: 0,
         }
     }

@@ -276,6 +276,7 @@ impl World {
                 look += LOOK_MS;
                 if !judged && self.is_quiet()? {
                     self.judge()?;
+                    self.store_last_documents()?;
                     (judged, end) = (true, self.at + HEAL_MS_MAX);
                 }
                 if judged && !delivered && self.outboxes_rest()? {

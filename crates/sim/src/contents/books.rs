@@ -15,6 +15,7 @@ use antiphon_vault::{RoleSecret, document};
 use super::ledger::{CANARY, Document};
 use crate::exercised::Class;
 use crate::failure::{Broken, Law, Step, need};
+use crate::jobs::Job;
 use crate::options::Sabotage;
 use crate::seal;
 use crate::world::World;
@@ -25,6 +26,8 @@ const SHORT_BYTES: u64 = 3_000;
 const LONG_BYTES: u64 = 600_000;
 /// How many are that long, in permille.
 const LONG: u64 = 150;
+/// Drafts about documents once all has healed.
+const LAST: u64 = 3;
 
 /// What became of drafts.
 type Written = Result<Vec<Result<Authored, AuthorError>>, Error>;
@@ -46,6 +49,19 @@ impl World {
             }
         }
         Ok(shelved)
+    }
+
+    /// All know who was removed: what is stored from now on nobody of those may open.
+    pub(crate) fn store_last_documents(&mut self) -> Step {
+        let honest = self.honest();
+        self.contents.last_at = Some(self.at);
+        for _ in 0..if self.contents.are_stored() { LAST } else { 0 } {
+            let Some(node) = self.contents.random.pick(&honest) else { break };
+            let drafts: Vec<Draft> = self.document().into_iter().collect();
+            let drafts = self.shelve(node, drafts)?;
+            self.give(node, Job::Author(drafts));
+        }
+        Ok(())
     }
 
     /// Encrypts a document and writes it; `None` if it cannot be stored now.

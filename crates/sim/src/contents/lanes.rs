@@ -216,7 +216,11 @@ impl World {
         if self.is_sabotaged(Sabotage::ServeAnybody) || !self.keeps_documents(node) {
             return Ok(());
         }
-        for stream in self.contents.lanes.between(node, peer) {
+        // Those that broke without a word are given up as well: whoever waits for an answer must ask nothing more there.
+        let between = |lane: &Lane| [(node, peer), (peer, node)].contains(&(lane.from, lane.to));
+        let streams: Vec<u64> =
+            self.contents.streams.iter().filter(|(_, lane)| between(lane)).map(|(stream, _)| *stream).collect();
+        for stream in streams {
             self.close_lane(node, stream);
             self.stream_is_over(node, stream)?;
         }

@@ -43,6 +43,8 @@ pub(super) struct Ledger {
     pub(super) hurt_at: BTreeMap<Hash, u64>,
     /// What a member had of a document and does not owe any more, since it dropped it as it may or lost it.
     pub(super) let_go: BTreeSet<(usize, Hash)>,
+    /// What somebody freed since nobody needed it as far as it knew.
+    pub(super) freed: BTreeSet<Hash>,
     /// What members have for their own people, or had and completed: it does not count as kept for others.
     pub(super) got: BTreeSet<(usize, Hash)>,
     pub(super) moved: BTreeMap<(usize, Hash), Moved>,

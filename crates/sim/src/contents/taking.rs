@@ -126,6 +126,7 @@ impl World {
                     db.blobs().remove(&row.root).map_err(broken)?;
                     self.note_content(node, "free", &row.root, || format!("{row:?}"));
                     self.contents.ledger.let_go.insert((node, row.root));
+                    self.contents.ledger.freed.insert(row.root);
                     self.met(Class::DocumentFreed, 1);
                 }
                 Ok(_) => {}

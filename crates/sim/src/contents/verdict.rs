@@ -108,7 +108,9 @@ impl World {
             return Ok(true);
         }
         let is_time = self.at.saturating_sub(self.plan.calm_at).is_multiple_of(LOOK_MS);
-        Ok(is_time && self.unrest_of_copies()?.is_none())
+        // What was written last is an event by then.
+        let late = self.contents.last_at.is_some_and(|last| self.at >= last + LOOK_MS);
+        Ok(is_time && late && self.unrest_of_copies()?.is_none())
     }
 
     /// The law that is broken when they do not.
@@ -130,7 +132,14 @@ impl World {
                 return Ok(Some(broken));
             }
         }
-        for root in self.db(first)?.reader().content_roots_needed()? {
+        let needed = self.db(first)?.reader().content_roots_needed()?;
+        for node in honest.iter().copied() {
+            if self.db(node)?.reader().content_roots_needed()? != needed {
+                let detail = format!("n{node} and n{first} do not need the same documents");
+                return Ok(Some(Broken(Law::Converges, detail)));
+            }
+        }
+        for root in needed {
             if self.contents.ledger.documents.contains_key(&root)
                 && let Some(broken) = self.judge_copies(&honest, &root)?
             {
@@ -246,7 +255,9 @@ impl World {
         let ledger = &self.contents.ledger;
         let author = ledger.documents.get(root).map(|found| found.author);
         let out = |node: usize| self.plan.trust.is_out(node);
-        if ledger.hurt_at.contains_key(root) || author.is_some_and(out) {
+        // What was taken away is freed at once; that whoever took it away had two branches may turn out later.
+        let excused = ledger.hurt_at.contains_key(root) || ledger.freed.contains(root);
+        if excused || author.is_some_and(out) {
             return Ok(None);
         }
         for node in (0..self.plan.nodes).filter(|node| out(*node)) {

@@ -91,6 +91,44 @@ fn a_member_that_believes_whatever_it_is_told_of_copies_is_noticed() {
 }
 
 #[test]
+fn a_document_for_a_key_that_a_removed_member_holds_is_noticed() {
+    is_caught(Sabotage::OldestKey, Law::RemovedReadNothing);
+}
+
+#[test]
+fn a_document_that_is_fetched_anew_is_noticed() {
+    is_caught(Sabotage::BeginAnew, Law::BytesAreSpared);
+}
+
+/// Members that have a copy to give or to give up had their clocks set back: by hours, or from the year 2100.
+#[test]
+fn a_clock_that_goes_back_holds_up_no_copy() {
+    for seed in [25, 28, 30, 37, 47, 63, 68, 92] {
+        check(federation(seed));
+    }
+}
+
+/// It was taken away by a member of whose log it turned out later that it has two branches.
+#[test]
+fn what_was_freed_before_its_removal_turned_out_to_be_void_is_gone() {
+    check(federation(93));
+}
+
+/// The member that lies tells a stranger what it likes, and nobody can keep it from that.
+#[test]
+fn whoever_lies_may_tell_a_stranger_anything() {
+    for seed in [61, 102, 103] {
+        check(federation(seed));
+    }
+}
+
+/// A stream to it had broken without a word before the member was removed, and the next question went into it.
+#[test]
+fn who_is_removed_is_asked_nothing_over_a_stream_that_broke() {
+    check(federation(39));
+}
+
+#[test]
 fn documents_that_were_taken_away_and_stay_are_noticed() {
     is_caught(Sabotage::KeepUnneeded, Law::RemovedIsFreed);
 }
