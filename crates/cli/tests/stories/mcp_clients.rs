@@ -72,6 +72,14 @@ fn check(number: usize, step: &Value, answer: &Value) {
         // An agent can act on it.
         let problem = &answer["structured"]["error"];
         assert!(problem["code"].is_string() && problem["what"].is_string(), "{place}");
+        assert!(problem["exit"].is_u64() && (problem["hint"].is_string() || problem["why"].is_string()), "{place}");
+    }
+    // Programs go by names, so none may come or go unnoticed.
+    for (pointer, want) in step["keys"].as_object().into_iter().flatten() {
+        let found = answer["structured"].pointer(pointer).and_then(Value::as_object);
+        let mut found: Vec<&str> = found.into_iter().flat_map(|object| object.keys()).map(String::as_str).collect();
+        found.sort_unstable();
+        assert_eq!(found.join(" "), *want, "the keys of {pointer:?}: {place}");
     }
     for (pointer, want) in step["structured"].as_object().into_iter().flatten() {
         let saved = want.as_str().and_then(|name| name.strip_prefix('$')).map(|name| answer["saved"][name].clone());
@@ -102,6 +110,7 @@ fn core_session(program: &str, before: &[String], mode: &str, transport: &str, r
     for tool in CORE {
         let of_tool = |bad: bool| steps.iter().any(|step| step["tool"] == tool && (step["error"] == true) == bad);
         assert!(of_tool(true) && of_tool(false), "good and bad arguments for {tool}");
+        assert!(steps.iter().any(|step| step["tool"] == tool && step["keys"].is_object()), "the keys of {tool}");
     }
 }
 
