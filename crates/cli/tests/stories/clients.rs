@@ -10,25 +10,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{ANTIPHON, Machine, finish, team_of_two, until};
+use crate::common::{ANTIPHON, Machine, finish, script, team_of_two, tool, until};
 use serde_json::Value;
 
 /// Files of real Markdown that are imported.
 const MARKDOWN_FILES: usize = 200;
 /// Longest of those files, in bytes: the test wants many, not long ones.
 const MARKDOWN_BYTES_MAX: u64 = 16 * 1024;
-
-fn tool(variable: &str) -> Option<String> {
-    let found = std::env::var(variable).ok().filter(|path| !path.is_empty());
-    if found.is_none() {
-        eprintln!("skipped: {variable} is not set");
-    }
-    found
-}
-
-fn script(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name).display().to_string()
-}
 
 /// Runs a script and returns the JSON lines it prints.
 fn python(python: &str, arguments: &[&str]) -> Vec<Value> {

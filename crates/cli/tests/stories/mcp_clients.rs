@@ -9,25 +9,13 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::common::{self, ANTIPHON, Machine, finish};
+use crate::common::{self, ANTIPHON, Machine, finish, script, tool};
 
 /// Tools of the core profile.
 const CORE: [&str; 9] = ["remember", "recall", "get", "update", "forget", "context", "share", "message", "status"];
 /// The newest revision, and the one before.
 const AUTO: &str = "2026-07-28";
 const LEGACY: &str = "2025-11-25";
-
-fn tool(variable: &str) -> Option<String> {
-    let found = std::env::var(variable).ok().filter(|path| !path.is_empty());
-    if found.is_none() {
-        eprintln!("skipped: {variable} is not set");
-    }
-    found
-}
-
-fn script(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name).display().to_string()
-}
 
 /// The session with the official memory server, as it was recorded.
 fn recording() -> PathBuf {

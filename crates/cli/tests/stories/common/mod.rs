@@ -268,6 +268,20 @@ pub(crate) fn can_run(what: &str, program: &str, args: &[&str]) -> bool {
     false
 }
 
+/// What a variable of `.ci/run` names, for tests with programs that are not ours; without it they say so.
+pub(crate) fn tool(variable: &str) -> Option<String> {
+    let found = std::env::var(variable).ok().filter(|path| !path.is_empty());
+    if found.is_none() {
+        eprintln!("skipped: {variable} is not set");
+    }
+    found
+}
+
+/// A script of `tests/clients`.
+pub(crate) fn script(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name).display().to_string()
+}
+
 /// Says that a test was not run, and why; a failure where it must be.
 #[track_caller]
 pub(crate) fn skipped(what: &str, why: &str) {

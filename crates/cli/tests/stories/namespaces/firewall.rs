@@ -1,6 +1,6 @@
 //! Machines behind firewalls that let nothing in that they did not ask for, as most people's routers do.
 
-use super::{Host, Network, all_equal, arrives, connected, joins, nothing_is_lost, waiting, writes};
+use super::{Host, Network, all_equal, arrives, connected, nothing_is_lost, relays, waiting, writes};
 use crate::common::until;
 
 #[test]
@@ -11,12 +11,7 @@ fn two_machines_behind_firewalls_reach_each_other_with_the_help_of_a_third() {
     for host in [&alice, &bob] {
         host.behind_a_firewall();
     }
-    rita.run(&["init", "--team", "choir"]).good();
-    rita.run(&["config", "set", "network.relay", "true"]).good();
-    rita.run(&["down"]).good();
-    rita.run(&["up", "--detach"]).good();
-    joins(&rita, &alice);
-    joins(&rita, &bob);
+    relays(&rita, [&alice, &bob]);
     connected(&alice, &["rita", "bob"]);
     connected(&bob, &["rita", "alice"]);
     alice.run(&["send", "bob", "around the wall"]).good();

@@ -246,6 +246,27 @@ pub(super) fn team(hosts: &[&Host]) {
     }
 }
 
+/// Alice, bob and carol at one switch, at the addresses 10.77.0.1 to 10.77.0.3: one team that holds the same.
+pub(super) fn three(network: &Network) -> [Host; 3] {
+    let host = |(name, address): (&str, &str)| network.host(name, address, 0);
+    let hosts = [("alice", "10.77.0.1"), ("bob", "10.77.0.2"), ("carol", "10.77.0.3")].map(host);
+    let all = hosts.each_ref();
+    team(&all);
+    connected(&hosts[1], &["alice", "carol"]);
+    connected(&hosts[0], &["carol"]);
+    all_equal("all begin with the same", &all);
+    hosts
+}
+
+/// A team whose founder relays, once these machines have joined it.
+pub(super) fn relays(founder: &Host, others: [&Host; 2]) {
+    founder.run(&["init", "--team", "choir"]).good();
+    founder.run(&["config", "set", "network.relay", "true"]).good();
+    founder.run(&["down"]).good();
+    founder.run(&["up", "--detach"]).good();
+    others.into_iter().for_each(|host| joins(founder, host));
+}
+
 /// Lets a machine join by a steward's ticket.
 pub(super) fn joins(steward: &Host, host: &Host) {
     let listens = || steward.json(&["status"])["listen"].as_array().is_some_and(|all| all.len() > 1);

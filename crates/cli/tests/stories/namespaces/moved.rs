@@ -1,6 +1,6 @@
 //! Addresses that change while others know only the old ones.
 
-use super::{Host, Network, all_equal, arrives, connected, nothing_is_lost, team, writes};
+use super::{Host, Network, all_equal, arrives, connected, nothing_is_lost, three, writes};
 use crate::common::until;
 
 /// Where a machine tells others that it listens.
@@ -17,12 +17,8 @@ fn names(addresses: &[String], ip: &str) -> bool {
 #[test]
 fn a_machine_that_moves_is_found_again_and_so_are_two_that_move_at_the_same_time() {
     let Some(network) = Network::with_switches(1) else { return };
-    let (alice, bob) = (network.host("alice", "10.77.0.1", 0), network.host("bob", "10.77.0.2", 0));
-    let carol = network.host("carol", "10.77.0.3", 0);
+    let [alice, bob, carol] = three(&network);
     let all: [&Host; 3] = [&alice, &bob, &carol];
-    team(&all);
-    connected(&bob, &["alice", "carol"]);
-    all_equal("all begin with the same", &all);
 
     // Bob and carol are given other addresses by their router, and know of each other only the old ones. Alice stays.
     bob.readdress("eth0", "10.77.0.2", "10.77.0.22");

@@ -1,18 +1,15 @@
 //! Lines that carry one direction only: what cannot go straight goes around.
 
-use super::{Host, Network, all_equal, arrives, connected, nothing_is_lost, out_of_reach, team, waiting, writes};
+use super::{
+    Host, Network, all_equal, arrives, connected, nothing_is_lost, out_of_reach, team, three, waiting, writes,
+};
 use crate::common::until;
 
 #[test]
 fn what_a_one_way_line_does_not_carry_comes_by_a_third_machine() {
     let Some(network) = Network::with_switches(1) else { return };
-    let (alice, bob) = (network.host("alice", "10.77.0.1", 0), network.host("bob", "10.77.0.2", 0));
-    let carol = network.host("carol", "10.77.0.3", 0);
+    let [alice, bob, carol] = three(&network);
     let all: [&Host; 3] = [&alice, &bob, &carol];
-    team(&all);
-    connected(&bob, &["alice", "carol"]);
-    connected(&alice, &["carol"]);
-    all_equal("all begin with the same", &all);
 
     // What alice says does not reach bob any more; what bob says reaches alice.
     bob.deaf_to("10.77.0.1");

@@ -1,6 +1,6 @@
 //! Two machines without a way to each other, and a third one that has cables to both and relays.
 
-use super::{Host, Network, all_equal, arrives, connected, joins, nothing_is_lost, out_of_reach, waiting, writes};
+use super::{Host, Network, all_equal, arrives, connected, nothing_is_lost, out_of_reach, relays, waiting, writes};
 use crate::common::until;
 
 /// Whether a machine can be reached through a member that relays.
@@ -14,12 +14,7 @@ fn two_machines_without_a_way_to_each_other_meet_through_one_that_relays() {
     let rita = network.host("rita", "10.77.1.1", 0);
     rita.plug("eth1", "10.77.2.1", 1);
     let (alice, bob) = (network.host("alice", "10.77.1.2", 0), network.host("bob", "10.77.2.2", 1));
-    rita.run(&["init", "--team", "choir"]).good();
-    rita.run(&["config", "set", "network.relay", "true"]).good();
-    rita.run(&["down"]).good();
-    rita.run(&["up", "--detach"]).good();
-    joins(&rita, &alice);
-    joins(&rita, &bob);
+    relays(&rita, [&alice, &bob]);
     for host in [&alice, &bob] {
         until("it is reachable through rita", || is_reachable_by_relay(host));
     }
