@@ -7,7 +7,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::demo::{self, StepReport};
-use crate::document::interrupted;
 use crate::outcome::{Code, Outcome, Problem, Stop};
 use crate::output::{self, Output};
 use crate::render;
@@ -45,12 +44,15 @@ pub(crate) async fn run(args: DemoArgs, output: Output) -> Outcome {
             let _ = bar.suspend(|| output.text(&render::demo::step(step, columns)));
         }
     };
-    let mut ended = signal(SignalKind::terminate())
-        .map_err(|error| Problem::new(Code::Failed, "signals cannot be received").why(error.to_string()))?;
+    // Before anything is begun: a signal that nobody listens for ends this program, and not what it started.
+    let listen = |kind| {
+        signal(kind).map_err(|error| Problem::new(Code::Failed, "signals cannot be received").why(error.to_string()))
+    };
+    let (mut interrupted, mut ended) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let report = tokio::select! {
         report = demo::run(args.keep, begun, told) => report?,
         // What was begun is dropped here, and every node with it.
-        () = interrupted() => return Err(Stop::Exit(INTERRUPTED)),
+        _ = interrupted.recv() => return Err(Stop::Exit(INTERRUPTED)),
         _ = ended.recv() => return Err(Stop::Exit(INTERRUPTED)),
     };
     bar.finish_and_clear();
