@@ -638,6 +638,9 @@ fn opening(team: antiphon_core::ids::TeamId, key: &NodeKey, n: u8) -> (LogId, Ev
 async fn a_seventeenth_database_of_one_key_is_not_taken() {
     let (mut alice, mut bob) = team_of_two().await;
     well(&alice, "bob").await;
+    // Bob's own is among those that alice holds.
+    let first = bob.remember("life began").await;
+    until("alice holds what bob writes", async || alice.handle.fact(first).await.is_ok()).await;
     stop([&mut alice, &mut bob]).await;
     let key = key_of(&bob);
     let plant = |machine: &Machine, n: u8| {
