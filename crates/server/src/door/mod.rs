@@ -7,7 +7,7 @@
 //! API.
 //!
 //! Everything is bound before [`serve`] returns, so that what it prints is true. A port that is taken costs the HTTP
-//! door only: the node runs on and says so in its status. One that nobody asked for costs nothing; see [`bind`].
+//! door only: the node runs on and says so in its status. One that nobody asked for costs nothing; see `bind.rs`.
 
 mod accept;
 mod bind;
