@@ -111,7 +111,10 @@ impl Shell {
         let mut output = String::new();
         loop {
             let line = self.lines.recv_timeout(COMMAND_MAX);
-            let line = line.unwrap_or_else(|error| panic!("{error}: {command}\n{output}")) + "\n";
+            let line = line.unwrap_or_else(|error| {
+                let stands = asked_again(machine, command);
+                panic!("{error}: {command}\n{output}\n--- what is waited for:\n{stands}")
+            }) + "\n";
             if let Some(code) = line.strip_prefix(MARK) {
                 let output = output.strip_suffix('\n').unwrap_or(&output).to_owned();
                 return (output, code.trim().parse().unwrap());
@@ -119,6 +122,17 @@ impl Shell {
             output.push_str(&line);
         }
     }
+}
+
+/// What a loop that waits saw last: what stands between its `until` and the first pipe is run once more.
+fn asked_again(machine: &Machine, command: &str) -> String {
+    let waits =
+        command.split_once("until ").map(|(_, rest)| rest.trim_start_matches("! ").trim_start_matches("test $("));
+    let asked = waits.and_then(|rest| rest.split(['|', ';']).next()?.trim().strip_prefix("antiphon "));
+    let Some(asked) = asked else { return "(no loop that asks antiphon)".to_owned() };
+    let arguments: Vec<&str> = asked.split_whitespace().collect();
+    let run = machine.run(&arguments);
+    format!("$ antiphon {asked}\n{}{}", run.stdout, run.stderr)
 }
 
 impl Drop for Shell {

@@ -9,7 +9,8 @@
 //!   it and lack it. The others wait, longer the later they come in the order, and act if nothing happens. Who takes decides
 //!   alone whether it has a copy or is taking one, so two who offer at once cost a message and no copy.
 //! - *What counts.* Who holds a copy has others prove that they do; who holds none has nothing to check with and asks. What
-//!   was shown is believed for a day and asked again twice a day, after a repair, and when a holder was away for long.
+//!   was shown is believed for a day and asked again twice a day, after a repair, when a holder was away for long, and when
+//!   somebody is gone and whoever stands in for it may have given its copy up.
 //! - *What may go.* A copy is trimmed only if so many that come earlier in the order as there should be copies have proved
 //!   theirs within minutes. Whoever proves a copy keeps it for longer than the proof is believed ([`Manager::vouch`]), and
 //!   proves nothing that it is about to trim. So of two that would trim at once, whatever each believes of the other, one

@@ -25,6 +25,7 @@ mod outbox_wire;
 mod outbox_world;
 mod replication_copies;
 mod replication_days;
+mod replication_losses;
 mod replication_trim;
 mod replication_wire;
 mod replication_world;

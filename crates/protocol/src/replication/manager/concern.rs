@@ -2,7 +2,7 @@
 
 use antiphon_core::time::UnixMillis;
 
-use super::keys::{Key, KeyNo, NodeNo, Seconds};
+use super::keys::{Key, KeyNo, NodeNo, Record, Seconds, Shown};
 use super::nodes::{Change, Node, Nodes, Place};
 use super::{Manager, SETTLE_MS};
 
@@ -42,9 +42,23 @@ impl Manager {
         self.nodes.members().filter(nearer).take(most).count() < most
     }
 
+    /// Whether somebody is believed to hold a key who does not come early enough in the order of all members for its copy to
+    /// stay, or would not take one for that. Now that others left it may be needed, and may be gone.
+    fn has_stand_in(&self, no: KeyNo) -> bool {
+        let Some(key) = self.keys.get(no) else { return false };
+        let order = self.nodes.order(&key.root);
+        let later = order.get(usize::from(self.settings.factor)..).unwrap_or_default();
+        let told = |record: &Record| record.holds() || record.shown == Shown::Refused;
+        key.records().iter().any(|record| told(record) && later.contains(&record.node))
+    }
+
     fn touch(&mut self, no: KeyNo, change: Change, now: UnixMillis) {
+        let asked_anew = matches!(change, Change::Left(_)) && self.has_stand_in(no);
         if let Some(key) = self.keys.get_mut(no) {
             key.hope();
+            if asked_anew {
+                key.stale_before = key.stale_before.max(Seconds::of(now));
+            }
             if matches!(change, Change::Came(_)) && key.whole && key.trim_after != Seconds::NEVER {
                 key.trim_after = key.trim_after.min(Seconds::over(now.after(SETTLE_MS)));
             }

@@ -290,6 +290,10 @@ impl Nodes {
                 node.give_up(&mut given_up);
             }
             let before = before.get(usize::from(no)).copied().unwrap_or_default();
+            if node.connected && !before.connected {
+                // That it did not answer over the connection before says nothing about this one.
+                (node.silent, node.silent_until) = (0, UnixMillis(0));
+            }
             if node.member && node.present && !before.counted && !first {
                 node.returned = now;
             }

@@ -87,6 +87,8 @@ pub(crate) struct World {
     random: u64,
     /// Of a hundred messages so many are lost.
     pub(crate) lost_per_cent: u64,
+    /// How long a message takes at most, in milliseconds.
+    pub(crate) late_ms: u64,
     /// How long a copy takes, in milliseconds.
     pub(crate) fetch_ms: u64,
     /// Every copy that was made: which document, and by whom it was taken.
@@ -130,6 +132,7 @@ impl World {
             next_event: 0,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             lost_per_cent: 0,
+            late_ms: 20,
             fetch_ms: 50,
             copies: Vec::new(),
             trims: Vec::new(),
@@ -153,6 +156,11 @@ impl World {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         if below == 0 { 0 } else { (self.random >> 11) % below }
+    }
+
+    /// How late the next message comes.
+    fn late(&mut self) -> u64 {
+        1 + self.random(self.late_ms)
     }
 
     /// A document that its author stores now. Others hear of it a little later.

@@ -11,7 +11,7 @@ impl World {
                 assert!(self.connected(n, to), "only who is connected is asked");
                 assert!(!about.is_empty() && about.is_sorted_by(|one, next| one.0 < next.0));
                 self.asked += about.len();
-                let late = 1 + self.random(20);
+                let late = self.late();
                 self.plan(late, Event::Ask { from: n, life, to, about });
             }
             Output::Offer { peer, root, .. } => {
@@ -21,7 +21,7 @@ impl World {
                 self.offers += 1;
                 self.machines[n].offered += 1;
                 assert!(self.machines[n].offered <= self.machines[n].settings.concurrent, "offers are bounded");
-                let late = 1 + self.random(20);
+                let late = self.late();
                 self.plan(late, Event::Offer { from: n, life, to, root });
             }
             Output::Trim { root, witnesses } => {
@@ -92,7 +92,7 @@ impl World {
         for (root, depth) in about {
             answers.push((*root, self.answer(from, to, root, *depth)));
         }
-        let late = 1 + self.random(20);
+        let late = self.late();
         let event = match self.is_lost(from, to) {
             true => about.iter().map(|(root, _)| (*root, Answer::Failed)).collect(),
             false => answers,
@@ -120,7 +120,7 @@ impl World {
     }
 
     fn offered(&mut self, from: usize, life: u64, to: usize, root: Hash) {
-        let late = 1 + self.random(20);
+        let late = self.late();
         if self.is_lost(from, to) {
             let outcome = Outcome::Failed(Reason::NetworkTimeout);
             return self.plan(5_000, Event::Outcome { from, life, to, root, outcome });
