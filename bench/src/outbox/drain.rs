@@ -89,7 +89,7 @@ async fn write(handle: &Handle, peer: antiphon_core::ids::NodeId) -> Outcome<()>
     for _ in 0..MESSAGES {
         let text = corpus::text(&mut random, BODY_BYTES);
         let to = Addressee::Peer(peer.to_string());
-        handle.send_message(MessageDraft { to, text, refs: vec![], reply_to: None, agent: None }).await?;
+        handle.send_message(MessageDraft { to, text, refs: vec![], reply_to: None, agent: None, key: None }).await?;
     }
     Ok(())
 }
