@@ -24,7 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("server", &["core", "node"]),
     ("cli", &["core", "node", "server"]),
     ("sim", &["core", "protocol", "store", "vault"]),
-    ("fuzzed", &["core", "protocol", "vault"]),
+    ("fuzzed", &["core", "protocol", "vault", "server"]),
 ];
 
 /// What only one crate may name: SQL, libp2p, the MCP library.

@@ -14,6 +14,7 @@ use antiphon_core::content::Manifest;
 use antiphon_core::custody::{Custody, Gap, Stuck};
 use antiphon_core::event::{Event, Payload, Provenance, SourceKind, Unverified};
 use antiphon_core::fact::Level;
+use antiphon_core::genome::Genome;
 use antiphon_core::ids::{FactId, Hash, NodeId, ResourceId, StoreId, TeamId};
 use antiphon_core::log::{Head, LogId, NodeClock, Stream};
 use antiphon_core::outbox::Place;
@@ -32,7 +33,7 @@ use antiphon_protocol::replication::{About, Offer};
 use antiphon_protocol::{backup, blocks, frame, handshake, join, outbox, replication, sync, ticket};
 use antiphon_vault::sealed_copy::{self, Part, RawEvent};
 use data_encoding::HEXLOWER;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// So many cases of the vectors of events become seeds: they resemble each other.
 const EVENT_CASES: usize = 24;
@@ -46,6 +47,7 @@ fn main() {
     of_values();
     of_messages();
     of_texts();
+    of_doors();
 }
 
 fn root() -> PathBuf {
@@ -435,6 +437,55 @@ fn of_texts() {
     antiphon_vault::file::create(&file, &alice()).unwrap();
     seed("key_file", "alice", &fs::read(&file).unwrap());
     fs::remove_file(&file).unwrap();
+}
+
+fn of_doors() {
+    let alice = alice();
+    let genome = Genome::found("choir", &[8; 32], &alice.node_id()).unwrap();
+    let root = genome.hash().to_string();
+    let bundle = json!({
+        "version": "1.1", "kind": "facts", "from_peer_id": alice.node_id().to_string(), "team": TEAM.to_string(),
+        "genome_hash": root, "facts": [{"content": "Deploys happen on Tuesdays", "level": 1}],
+    });
+    seed("bundle", "plain", bundle.to_string().as_bytes());
+    let proof = genome.prove("team.name").unwrap();
+    let proof = json!({
+        "version": "1.0", "id": proof.id, "text": proof.text, "index": proof.index, "size": proof.size,
+        "path": proof.path.iter().map(ToString::to_string).collect::<Vec<_>>(), "root": root, "team": TEAM.to_string(),
+    });
+    seed("gene_proof", "name", proof.to_string().as_bytes());
+    let files = [
+        "---\ntags: [a, b]\n---\n# Plan\n\nFirst *this*.\n\n## Then\n\n- one\n- two\n\n```sh\n# no title\n```\n",
+        "# Rules\n\nSee @docs/style.md and @~/own.md.\n",
+        "---\ntitle: Note\ntype: note\npermalink: a/b\ntags:\n- x\n---\n\n## Observations\n- [fact] It holds #tag (why)\n\n## Relations\n- uses [[Other]]\n",
+        "{\"type\":\"entity\",\"name\":\"Bob\",\"entityType\":\"person\",\"observations\":[\"sings\"]}\n{\"type\":\"relation\",\"from\":\"Bob\",\"to\":\"Ann\",\"relationType\":\"knows\"}\n",
+        "{\"type\":\"fact\",\"content\":\"a\",\"level\":1,\"tags\":[\"x\"],\"domain\":\"d\",\"ttl\":\"7d\"}",
+        "<!-- antiphon-export 1 -->\n\n# d\n\n<!-- antiphon-fact {\"id\":\"01ARZ3NDEKTSV4RRFFQ69G5FAV\"} -->\ntext\n<!-- /antiphon-fact 01ARZ3NDEKTSV4RRFFQ69G5FAV -->\n",
+    ];
+    (0..).zip(files).for_each(|(which, file)| chosen("imported", &which.to_string(), which, file.as_bytes()));
+    let bodies = [
+        json!({"content": "a", "level": 1, "tags": ["x"], "domain": "d", "ttl": "7d", "confidence": 0.5}),
+        json!({"content": "b", "module": null, "tags": ["y"]}),
+        json!({"domain": "d", "tag": "x", "limit": 5}),
+        json!({"query": "a b", "limit": 3, "level": 1, "since": "2026-01-01T00:00:00Z"}),
+        json!({"title": "t", "severity": "high", "description": "x"}),
+        json!({"status": "resolved"}),
+        json!({"to": "bob", "text": "hello"}),
+        json!({"accept": "bob"}),
+    ];
+    (0..)
+        .zip(bodies)
+        .for_each(|(which, body)| chosen("request", &which.to_string(), which, body.to_string().as_bytes()));
+    let messages = [
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}}),
+        json!({"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": {"name": "recall", "arguments": {"query": "a"}}}),
+        json!({"query": "a", "limit": 3}),
+        json!({"entities": [{"name": "Bob", "entityType": "person", "observations": ["sings"]}]}),
+        json!({"content": "a", "tags": ["x"]}),
+    ];
+    (0..5)
+        .zip(messages)
+        .for_each(|(n, message): (u8, Value)| seed("mcp", &n.to_string(), message.to_string().as_bytes()));
 }
 
 fn kept() -> Vec<u8> {

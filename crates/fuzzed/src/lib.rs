@@ -17,6 +17,7 @@
 // A property that does not hold panics: that is how a fuzzer and a test hear of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod doors;
 pub mod laws;
 pub mod sealed;
 pub mod signed;
@@ -29,11 +30,12 @@ pub type Property = fn(&[u8]);
 
 /// Every target of `fuzz/`, by its name.
 pub const TARGETS: &[(&str, Property)] = &[
-    ("announcement", values::announcement),
     ("address", texts::address),
     ("age_blob", sealed::age_blob),
+    ("announcement", values::announcement),
     ("backup", wire::backup),
     ("blocks", wire::blocks),
+    ("bundle", doors::bundle),
     ("cbor", values::cbor_value),
     ("charter_record", values::charter_record),
     ("custody_receipt", signed::custody_receipt),
@@ -44,20 +46,24 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("event_header", values::event_header),
     ("event_payload", values::event_payload),
     ("gene_path", values::gene_path),
+    ("gene_proof", doors::gene_proof),
     ("genome", values::genome),
     ("grant_path", values::grant_path),
     ("handshake", wire::handshake),
+    ("imported", doors::imported),
     ("join", wire::join),
     ("key_file", sealed::key_file),
     ("letter", signed::letter),
     ("letter_kept", values::letter_kept),
     ("manifest", values::manifest),
+    ("mcp", doors::mcp),
     ("outbox_frame", wire::outbox_frame),
     ("outbox_row", sealed::outbox_row),
     ("phrase", texts::phrase),
     ("possession", signed::possession),
     ("query", wire::query),
     ("replication", wire::replication),
+    ("request", doors::request),
     ("resource", values::resource),
     ("role_key", sealed::role_key),
     ("sealed_changed", sealed::sealed_changed),

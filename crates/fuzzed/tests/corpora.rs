@@ -7,6 +7,7 @@ use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use antiphon_fuzzed::{Property, TARGETS};
+use antiphon_server::{outside, proof};
 
 /// Most bytes of all corpora together: they are kept in the repository.
 const CORPORA_BYTES_MAX: u64 = 2 * 1024 * 1024;
@@ -42,6 +43,28 @@ fn every_input_of_every_corpus_keeps_its_property() {
     }
     assert!(failed.is_empty(), "these break what they are tried for: {failed:#?}");
     assert!(bytes <= CORPORA_BYTES_MAX, "{bytes} bytes of corpora; `cargo fuzz cmin` makes them smaller");
+}
+
+/// A target whose seeds are all refused tries nothing.
+#[test]
+fn what_the_seeds_of_the_doors_hold_is_taken() {
+    let bytes = |target: &str| -> Vec<Vec<u8>> {
+        let seeds = inputs(target).into_iter().filter(|file| file.to_string_lossy().contains("/seed-"));
+        seeds.map(|file| fs::read(file).unwrap()).collect()
+    };
+    assert!(bytes("bundle").iter().all(|seed| outside::bundle(seed).is_some()));
+    for seed in bytes("gene_proof") {
+        let value: serde_json::Value = serde_json::from_slice(&seed).unwrap();
+        assert!(proof::check(&seed, value["root"].as_str().unwrap()).is_ok());
+    }
+    for seed in bytes("request") {
+        assert!(outside::request(seed[0], &seed[1..]), "{}", String::from_utf8_lossy(&seed));
+    }
+    for seed in bytes("mcp") {
+        let text = String::from_utf8_lossy(&seed);
+        let memory = outside::memory_tool("create_entities", &seed).is_ok();
+        assert!(outside::mcp_message(&seed).is_some() || outside::tool_arguments(&seed) > 0 || memory, "{text}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use antiphon_core::fact::escape;
 use antiphon_core::ids::Hash;
 use antiphon_core::time::UnixMillis;
 
@@ -106,7 +107,8 @@ fn source(path: &str, trail: &[String]) -> String {
         source.push('#');
         source.push_str(&trail.join("/"));
     }
-    source = source.split_whitespace().collect::<Vec<_>>().join(" ");
+    // What is written in a visible form later would be longer than it may be.
+    source = escape(&source.split_whitespace().collect::<Vec<_>>().join(" "));
     cut(&mut source, SOURCE_BYTES_MAX);
     source
 }
@@ -130,6 +132,13 @@ mod tests {
         assert_eq!(facts[2].source.as_deref(), Some("docs/build.md#Build/Cache"));
         assert_eq!(facts[2].tags, ["ci", "rust"]);
         assert_eq!(facts[2].created_at, Some(Scalar::from("5")));
+    }
+
+    #[test]
+    fn a_title_that_grows_when_it_is_shown_leaves_a_source_that_may_be() {
+        let facts = read(&format!("# a{}\ntext\n", "\u{202E}".repeat(300)));
+        let source = facts[0].source.as_deref().unwrap();
+        assert!(source.starts_with("docs/build.md#a\\u{202E}") && source.len() <= SOURCE_BYTES_MAX, "{source}");
     }
 
     #[test]
