@@ -294,7 +294,9 @@ impl Copies {
             self.members[node].got.remove(&root);
             self.tally.exercised.add(Class::CopyTrimmed, 1);
             self.last_moved = self.at;
-            if self.members[node].character.honesty == Honesty::Honest {
+            // What was taken away meanwhile is needed by nobody.
+            let needed = self.members[node].view.keys.contains_key(&root);
+            if needed && self.members[node].character.honesty == Honesty::Honest {
                 self.check_last_copy(node, &root)?;
             }
         }

@@ -116,6 +116,12 @@ fn copies_are_seen_wherever_they_are() {
     }
 }
 
+/// The judge took a copy for the last one whose document had been taken away between the proofs and the removal.
+#[test]
+fn what_was_taken_away_meanwhile_may_be_given_up() {
+    check(399);
+}
+
 /// A place that is always full kept the others from giving up what is too much.
 #[test]
 fn who_never_takes_a_copy_keeps_no_surplus() {
