@@ -13,18 +13,6 @@ use crate::signed::{TEAM, alice};
 
 /// When an imported file was last changed.
 const MODIFIED: UnixMillis = UnixMillis(1_790_000_000_000);
-/// The tools of the official memory server.
-const MEMORY_TOOLS: [&str; 9] = [
-    "create_entities",
-    "create_relations",
-    "add_observations",
-    "delete_entities",
-    "delete_observations",
-    "delete_relations",
-    "read_graph",
-    "search_nodes",
-    "open_nodes",
-];
 
 /// A bundle: as it came, and as if alice had signed it.
 pub fn bundle(bytes: &[u8]) {
@@ -36,7 +24,7 @@ pub fn bundle(bytes: &[u8]) {
     let Some((written, true)) = outside::bundle(&signed) else { return };
     let value: Value = serde_json::from_slice(&written).expect("what was written is JSON");
     assert_eq!(value["from_peer_id"], alice.node_id().to_string(), "a bundle in another's name");
-    // A fact that was changed on the way is not one that she signed.
+    // What was changed on the way is not what she signed.
     let mut changed: Value = serde_json::from_slice(&signed).expect("what was signed is JSON");
     changed["from_node"] = Value::String("mallory".to_owned());
     let was = serde_json::from_slice::<Value>(&signed).expect("what was signed is JSON")["from_node"].clone();
@@ -118,7 +106,7 @@ pub fn mcp(bytes: &[u8]) {
         assert_eq!(outside::mcp_message(&written).as_ref(), Some(&written), "it is written in two ways");
     }
     assert!(outside::tool_arguments(bytes) <= 7);
-    for tool in MEMORY_TOOLS {
+    for tool in outside::memory_tools() {
         // What is wrong with them is told in the words of the original.
         drop(outside::memory_tool(tool, bytes));
     }

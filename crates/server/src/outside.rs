@@ -13,7 +13,7 @@ use crate::dto::NewFactDto;
 use crate::error::Problem;
 use crate::{bundle, convert};
 
-pub use crate::mcp::outside::{mcp_message, memory_tool, tool_arguments};
+pub use crate::mcp::outside::{mcp_message, memory_tool, memory_tools, tool_arguments};
 
 /// Reads a bundle that is not sealed, and all that it brings. Gives it as it would be written, and whether it is signed.
 pub fn bundle(text: &[u8]) -> Option<(Vec<u8>, bool)> {

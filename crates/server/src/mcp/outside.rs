@@ -4,6 +4,7 @@ use rmcp::model::{ClientJsonRpcMessage, JsonObject};
 use serde::de::DeserializeOwned;
 
 use super::args;
+use super::memory::NAMES;
 use super::memory::input::Input;
 
 /// Reads a message of the protocol, and gives it as it would be written.
@@ -28,6 +29,11 @@ pub fn tool_arguments(text: &[u8]) -> usize {
         takes::<args::Nothing>,
     ];
     tools.iter().filter(|takes| takes(&arguments)).count()
+}
+
+/// Names of the tools of the memory server.
+pub const fn memory_tools() -> &'static [&'static str] {
+    &NAMES
 }
 
 /// Reads arguments of a tool of the memory server; gives what is said of wrong ones.

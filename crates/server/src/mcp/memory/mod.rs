@@ -37,7 +37,7 @@ struct Answer {
 }
 
 /// Names of the tools.
-const NAMES: [&str; 9] = [
+pub(super) const NAMES: [&str; 9] = [
     "create_entities",
     "create_relations",
     "add_observations",
