@@ -10,6 +10,7 @@ pub(crate) mod coverage;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use antiphon_core::charter::Membership;
 use antiphon_core::custody::Receipt;
 use antiphon_core::ids::{NodeId, TeamId};
 use antiphon_core::log::LogId;
@@ -123,9 +124,10 @@ impl Engine {
             Ask::Fill { log, items } => self.ask_session(peer, epoch, fill(store, inputs, peer, log, items)),
             Ask::Receipts { own, theirs } => {
                 let (version, shared, key) = (self.custodian.version, self.custodian.own.clone(), self.key.clone());
+                let members = self.team.membership.clone();
                 self.ask_session(peer, epoch, async move {
                     let own = if own { shared.lock().await.get(version, &store, &key).await } else { None };
-                    let (list, lacked) = read_receipts(&store, peer, theirs).await;
+                    let (list, lacked) = read_receipts(&store, members, peer, theirs).await;
                     vec![Heard::Custody(Answer::Receipts { own, list, lacked })]
                 });
             }
@@ -231,13 +233,19 @@ async fn fill(store: Store, inputs: mpsc::Sender<Input>, peer: NodeId, log: LogI
     vec![Heard::Custody(Answer::Fill { log, fits })]
 }
 
-async fn read_receipts(store: &Store, peer: NodeId, theirs: Option<ReceiptList>) -> (ReceiptList, Vec<Receipt>) {
+async fn read_receipts(
+    store: &Store,
+    members: Arc<Membership>,
+    peer: NodeId,
+    theirs: Option<ReceiptList>,
+) -> (ReceiptList, Vec<Receipt>) {
     let read = store.read(move |reader| {
+        let list = reader.receipt_list(&members, &peer)?;
         let lacked = match theirs {
-            Some(theirs) => reader.receipts_lacked(&theirs, &peer, RECEIPTS_SENT_MAX, PAGE_BYTES_MAX)?,
+            Some(theirs) => reader.receipts_lacked(&list, &theirs, RECEIPTS_SENT_MAX, PAGE_BYTES_MAX)?,
             None => Vec::new(),
         };
-        Ok((reader.receipt_list(&peer)?, lacked))
+        Ok((list, lacked))
     });
     read.await.unwrap_or_else(|error| {
         tracing::error!(%error, "custody receipts could not be read");

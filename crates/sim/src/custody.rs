@@ -66,11 +66,13 @@ impl World {
                         format!("n{node} signs for too much")
                     })?;
                 }
+                let members = up.team.as_ref().map(|team| &team.membership);
+                let list = members.map(|members| reader.receipt_list(members, &for_peer)).transpose()?;
+                let list = list.unwrap_or_default();
                 let lacked = match theirs {
-                    Some(theirs) => reader.receipts_lacked(&theirs, &for_peer, RECEIPTS_SENT_MAX, PAGE_BYTES_MAX)?,
+                    Some(theirs) => reader.receipts_lacked(&list, &theirs, RECEIPTS_SENT_MAX, PAGE_BYTES_MAX)?,
                     None => Vec::new(),
                 };
-                let list = reader.receipt_list(&for_peer)?;
                 let own = own.map(|custody| self.boast(custody));
                 own.iter().try_for_each(|custody| self.check_receipt(node, custody))?;
                 let own = own.map(|custody| custody.sign(key.as_ref()));

@@ -10,13 +10,12 @@ use antiphon_core::log::{LogId, Stream};
 use antiphon_core::trust::Trust;
 use antiphon_protocol::join::{Joined, StewardInput};
 use antiphon_protocol::reason::Reason;
-use antiphon_protocol::sync::{self, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
+use antiphon_protocol::sync::{self, Authors, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
 use antiphon_store::{Again, AuthorError, Authored, Branching, Bring, Db, Draft, Identity, InviteUse, LogRun, Reader};
 
 use crate::agenda::{Event as Happening, Inside};
 use crate::exercised::Class;
 use crate::failure::{Broken, Law, Step, need};
-use crate::node::Held;
 use crate::options::Sabotage;
 use crate::world::World;
 
@@ -203,7 +202,8 @@ impl World {
         };
         let fits = applied.fork.is_none() || may_fork;
         need(fits, Law::NoFalseAlarm, || format!("n{node} sees a fork of {log}"))?;
-        let authors = if applied.changed_charter { Some(Held::read(&up.db.reader())?.authors) } else { None };
+        let members = if applied.changed_charter { Some(up.db.reader().membership()?) } else { None };
+        let authors = members.map(|members| Authors::of(&members));
         self.keep_texts(node, &texts)?;
         self.tally.applied += applied.stored as u64;
         if key != from && applied.stored > 0 {

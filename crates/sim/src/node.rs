@@ -173,9 +173,10 @@ pub(crate) struct TeamState {
 impl TeamState {
     pub(crate) fn read(reader: &Reader<'_>) -> Step<Option<Self>> {
         let Some(own) = reader.own()? else { return Ok(None) };
-        let genome = reader.genome()?;
+        let founding = reader.founding_genome()?;
         let records = reader.charter()?;
         let membership = records.shared_membership();
+        let genome = founding.with(membership.genes());
         let opening = reader.event_at(LogId::new(own.store, Stream::Shared), 1)?;
         let local = Arc::new(Local {
             node: own.node,
@@ -190,7 +191,7 @@ impl TeamState {
             agent_version: AGENT_VERSION.to_owned(),
             addresses: Vec::new(),
         });
-        Ok(Some(Self { own, founding: reader.founding_genome()?, membership, local }))
+        Ok(Some(Self { own, founding, membership, local }))
     }
 
     pub(crate) fn steward_local(&self) -> Arc<StewardLocal> {
@@ -215,10 +216,15 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn read(reader: &Reader<'_>) -> Step<Self> {
+    /// Reads the snapshot. Where the charter is as it was in the `last` one, who may write is so too.
+    pub(crate) fn read(reader: &Reader<'_>, last: &Self) -> Step<Self> {
         let (clock, partings) = (reader.clock()?, reader.partings()?);
         let keys = reader.logs()?.into_iter().map(|log| (log.log.store, log.node)).collect();
-        Ok(Self { clock, keys, partings, authors: Authors::of(reader.membership()?.as_ref()) })
+        let mut held = Self { clock, keys, partings, authors: last.authors.clone() };
+        if held.charter() != last.charter() || held.partings != last.partings {
+            held.authors = Authors::of(reader.membership()?.as_ref());
+        }
+        Ok(held)
     }
 
     pub(crate) fn charter(&self) -> NodeClock {
@@ -266,7 +272,8 @@ impl Up {
     /// Reads team and logs as the database has them.
     pub(crate) fn read_all(&mut self) -> Step {
         self.team = TeamState::read(&self.db.reader())?;
-        self.held = if self.team.is_some() { Held::read(&self.db.reader())? } else { Held::default() };
+        self.held =
+            if self.team.is_some() { Held::read(&self.db.reader(), &Held::default())? } else { Held::default() };
         Ok(())
     }
 

@@ -280,7 +280,7 @@ impl World {
         up.reading = false;
         self.look_soon(node);
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
-        let held = Held::read(&up.db.reader())?;
+        let held = Held::read(&up.db.reader(), &up.held)?;
         if held.charter() != up.held.charter() || up.team.is_none() {
             let team = TeamState::read(&up.db.reader())?;
             let team = self.believed(node, team);

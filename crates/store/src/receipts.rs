@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use antiphon_core::charter::Membership;
 use antiphon_core::custody::{Custody, GAPS_MAX, Gap, Receipt, STUCK_MAX, Stuck};
 use antiphon_core::ids::NodeId;
 use antiphon_core::log::{Head, LogId, Stream};
@@ -75,12 +76,12 @@ impl Reader<'_> {
         Ok(receipts)
     }
 
-    /// Of which members receipts are kept and how new they are, in the order of the keys; but for that of `but`.
+    /// Of which of the `members` receipts are kept and how new they are, in the order of the keys; but for that of
+    /// `but`. Membership is for the caller to know, who asks often: it is made of every charter record.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn receipt_list(&self, but: &NodeId) -> Result<Vec<(NodeId, UnixMillis)>, Error> {
-        let members = self.membership()?;
+    pub fn receipt_list(&self, members: &Membership, but: &NodeId) -> Result<Vec<(NodeId, UnixMillis)>, Error> {
         let mut query = self.connection().prepare_cached("SELECT node, at FROM receipts ORDER BY node")?;
         let mut rows = query.query([])?;
         let mut list = Vec::new();
@@ -93,15 +94,15 @@ impl Reader<'_> {
         Ok(list)
     }
 
-    /// Receipts that are newer than in `theirs` or not listed there, but for that of `peer`: at most `most`, and no
-    /// more than one after they have come to `max_bytes`.
+    /// Those of the receipts in `held` that are newer than in `theirs` or not listed there: at most `most`, and no more
+    /// than one after they have come to `max_bytes`.
     ///
     /// # Errors
     /// When the database fails.
     pub fn receipts_lacked(
         &self,
+        held: &[(NodeId, UnixMillis)],
         theirs: &[(NodeId, UnixMillis)],
-        peer: &NodeId,
         most: usize,
         max_bytes: usize,
     ) -> Result<Vec<Receipt>, Error> {
@@ -109,8 +110,8 @@ impl Reader<'_> {
         let mut query =
             self.connection().prepare_cached("SELECT node, at, bytes, signature FROM receipts WHERE node = ?1")?;
         let (mut lacked, mut bytes) = (Vec::new(), 0);
-        for (node, at) in self.receipt_list(peer)? {
-            let lacks = theirs.get(&node).is_none_or(|held| *held < at);
+        for (node, at) in held {
+            let lacks = theirs.get(node).is_none_or(|theirs| theirs < at);
             if !lacks || lacked.len() >= most || bytes >= max_bytes {
                 continue;
             }
