@@ -24,7 +24,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("server", &["core", "node"]),
     ("cli", &["core", "node", "server"]),
     ("sim", &["core", "protocol", "store", "vault"]),
-    ("fuzzed", &["core", "protocol", "vault", "server"]),
+    ("fuzzed", &["core", "protocol", "vault", "server", "cli"]),
 ];
 
 /// What only one crate may name: SQL, libp2p, the MCP library.
@@ -83,7 +83,9 @@ fn check_edges(place: &Path, manifest: &str, name: &str, allowed: &[&str]) -> Ve
     let tests_begin = manifest.lines().position(|line| line == "[dev-dependencies]").unwrap_or(usize::MAX);
     let dependencies = manifest.lines().enumerate().filter_map(|(at, line)| {
         let dependency = line.split(['.', ' ', '=']).next()?;
-        let ours = dependency.strip_prefix("antiphon-").filter(|other| !allowed.contains(other));
+        // The program's crate has the program's name.
+        let ours = if dependency == "antiphon" { Some("cli") } else { dependency.strip_prefix("antiphon-") };
+        let ours = ours.filter(|other| !allowed.contains(other));
         let foreign = |part: &str| at > tests_begin && FOREIGN.contains(&(name, part));
         let owned = OWNED.iter().find(|(part, owner)| *owner != name && dependency.starts_with(part) && !foreign(part));
         let what = match (ours, owned) {
@@ -210,6 +212,7 @@ mod tests {
             &["must not use store"],
         );
         check_one(&check_edges(here, "antiphon-core.workspace = true", "protocol", &["core"]), &[]);
+        check_one(&check_edges(here, "antiphon.workspace = true", "node", &["core"]), &["must not use cli"]);
         check_one(&check_edges(here, "rusqlite = \"1\"", "node", &[]), &["only store may use rusqlite"]);
         let tests = |dependency: &str| format!("[dependencies]\n\n[dev-dependencies]\n{dependency}.workspace = true");
         check_one(&check_edges(here, &tests("libp2p"), "node", &[]), &[]);

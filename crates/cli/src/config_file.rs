@@ -29,11 +29,8 @@ mod wanted;
 
 use crate::toml_reader::nearest;
 
-#[cfg(test)]
-use file::File;
-
 pub(crate) use environment::Environment;
-pub(crate) use file::NAME;
+pub(crate) use file::{File, NAME};
 pub(crate) use http::LISTEN as HTTP_LISTEN;
 pub(crate) use resolve::{Given, Resolved};
 pub(crate) use setting::{Setting, Takes};

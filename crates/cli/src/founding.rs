@@ -71,7 +71,11 @@ impl Founding {
         Self::parse(&text, &name)
     }
 
-    fn parse(text: &str, name: &str) -> Result<Self, Problem> {
+    /// Reads a text; `name` is what problems call it.
+    ///
+    /// # Errors
+    /// As [`Founding::read`].
+    pub(crate) fn parse(text: &str, name: &str) -> Result<Self, Problem> {
         let reader = Reader::new(text, name);
         let document = reader.document()?;
         let table = Table::new(

@@ -1,30 +1,4 @@
-//! Shared memory for AI agents that lives on your own machines.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
-
-mod args;
-mod commands;
-mod config_file;
-mod daemon;
-mod demo;
-mod document;
-mod export;
-mod founding;
-mod help;
-mod import;
-mod listen;
-mod locate;
-mod logging;
-mod outcome;
-mod output;
-mod reload;
-mod render;
-mod run;
-mod secret_input;
-mod serve;
-mod service;
-mod size;
-mod start;
-mod toml_reader;
+//! The program `antiphon`; everything it does is in the library beside it.
 
 use std::process::ExitCode;
 
@@ -35,5 +9,5 @@ use std::process::ExitCode;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    ExitCode::from(run::run(std::env::args_os().collect()))
+    antiphon::main()
 }

@@ -18,6 +18,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod doors;
+pub mod files;
 pub mod laws;
 pub mod sealed;
 pub mod signed;
@@ -38,6 +39,8 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("bundle", doors::bundle),
     ("cbor", values::cbor_value),
     ("charter_record", values::charter_record),
+    ("client_file", files::client_file),
+    ("config", files::config),
     ("custody_receipt", signed::custody_receipt),
     ("dht_key", texts::dht_key),
     ("dht_record", signed::dht_record),
@@ -45,6 +48,7 @@ pub const TARGETS: &[(&str, Property)] = &[
     ("event", values::event),
     ("event_header", values::event_header),
     ("event_payload", values::event_payload),
+    ("founding", files::founding),
     ("gene_path", values::gene_path),
     ("gene_proof", doors::gene_proof),
     ("genome", values::genome),

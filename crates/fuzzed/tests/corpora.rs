@@ -6,6 +6,7 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
+use antiphon::outside::{self as files, Written};
 use antiphon_fuzzed::{Property, TARGETS};
 use antiphon_server::{outside, proof};
 
@@ -64,6 +65,25 @@ fn what_the_seeds_of_the_doors_hold_is_taken() {
         let text = String::from_utf8_lossy(&seed);
         let memory = outside::memory_tool("create_entities", &seed).is_ok();
         assert!(outside::mcp_message(&seed).is_some() || outside::tool_arguments(&seed) > 0 || memory, "{text}");
+    }
+}
+
+/// The same for files; those that are to be refused say so.
+#[test]
+fn what_the_seeds_of_files_hold_is_taken() {
+    let texts = |target: &str| -> Vec<(bool, String)> {
+        let seeds = inputs(target).into_iter().filter(|file| file.to_string_lossy().contains("/seed-"));
+        seeds.map(|file| (!file.ends_with("seed-wrong"), fs::read_to_string(&file).unwrap())).collect()
+    };
+    for (good, text) in texts("config") {
+        assert_eq!(files::config(&text).is_ok_and(|set| !set.is_empty()), good, "{text}");
+    }
+    for (good, text) in texts("founding") {
+        assert_eq!(files::founding(&text).is_ok_and(|genes| !genes.is_empty()), good, "{text}");
+    }
+    for (_, text) in texts("client_file") {
+        let written = if text.starts_with('0') { Written::Json } else { Written::Toml };
+        assert!(files::with_entry(&text[1..], written).is_some(), "{text}");
     }
 }
 

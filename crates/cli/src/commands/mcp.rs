@@ -5,6 +5,7 @@ mod clients;
 mod foreign_file;
 mod install;
 mod json_file;
+pub(crate) mod outside;
 mod toml_file;
 
 use std::ffi::OsString;

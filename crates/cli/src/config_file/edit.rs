@@ -113,7 +113,11 @@ fn lock(home: &Path) -> Result<fs::File, Problem> {
     Ok(dir)
 }
 
-fn edited(old: &str, named: &Named, value: Option<&Value>, path: &Path) -> Result<String, Problem> {
+/// The text after one change.
+///
+/// # Errors
+/// When the old text is no TOML, or has something else where a table must be.
+pub(crate) fn edited(old: &str, named: &Named, value: Option<&Value>, path: &Path) -> Result<String, Problem> {
     let mut document: DocumentMut = old.parse().map_err(|error: toml_edit::TomlError| {
         let what = format!("{} is not TOML: {}", path.display(), error.message());
         Problem::new(Code::Invalid, what).hint("mend it with an editor first: toml.io shows how it is written")
