@@ -55,13 +55,20 @@ impl Engine {
         self.tell_whole(peer, true);
     }
 
+    /// Whether this database follows another one of its key, which is lost. Whoever gave its member the place back may not
+    /// have heard of that one; then its own opening does not name it, and a log of it that others hold does.
+    fn follows_another(&self) -> bool {
+        let opening = self.team.local.opening.as_ref().and_then(Event::opening);
+        opening.is_some_and(|opening| opening.previous.is_some())
+            || self.held.knows_another_of((self.team.own.node, self.team.own.store))
+    }
+
     fn tell_whole(&mut self, peer: NodeId, again: bool) {
         let Some(theirs) = self.peers.get(&peer).and_then(|entry| entry.store) else { return };
         if self.team.membership.member(&peer).is_none() {
             return;
         }
-        let opening = self.team.local.opening.as_ref().and_then(Event::opening);
-        let follows = opening.is_some_and(|opening| opening.previous.is_some());
+        let follows = self.follows_another();
         let telling = Telling { pen: self.outbox.pen.clone(), own: self.team.own.node, follows, peer, theirs };
         let (store, inputs) = (self.store.clone(), self.inputs.clone());
         self.tasks.spawn(async move {

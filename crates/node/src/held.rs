@@ -34,6 +34,11 @@ impl Held {
         Ok(held)
     }
 
+    /// Whether the key `own.0` had another database before its own one, `own.1`, by the logs that are held.
+    pub(crate) fn knows_another_of(&self, own: (NodeId, StoreId)) -> bool {
+        self.keys.iter().any(|(store, node)| *node == own.0 && *store != own.1)
+    }
+
     /// The heads of the charter logs.
     pub(crate) fn charter(&self) -> NodeClock {
         charter_of(&self.clock)

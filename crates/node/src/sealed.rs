@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use antiphon_core::charter::Membership;
-use antiphon_core::event::Event;
 use antiphon_core::ids::NodeId;
 use antiphon_core::time::UnixMillis;
 use antiphon_net::{NetHandle, Responder};
@@ -154,8 +153,6 @@ impl Engine {
         let (store, net, key) = (self.store.clone(), self.net.clone(), self.key.clone());
         // If there is none, a person or the last look is still at it.
         let alone = self.copies.sealing.clone().try_lock_owned();
-        let follows =
-            self.team.local.opening.as_ref().and_then(Event::opening).is_some_and(|open| open.previous.is_some());
         let own = (self.team.own.team, self.team.own.store);
         self.tasks.spawn(async move {
             if let Some(dropping) = dropping {
@@ -163,7 +160,9 @@ impl Engine {
             }
             let Ok(mut keepers) = alone else { return };
             let restorer = Restorer { store: &store, net: &net, key: &key, team: own.0, own: own.1 };
-            let unasked = if follows { keepers.unasked(&here) } else { Vec::new() };
+            // Also where this database follows none by its own beginning: whoever gave its member the place back after a disk
+            // was lost may have known of no former one.
+            let unasked = keepers.unasked(&here);
             let done = match take_back(&restorer, unasked, &mut keepers).await {
                 Ok(()) => tend(&store, &net, &key, &here, &mut keepers.left_alone).await,
                 failed => failed,

@@ -251,11 +251,11 @@ impl World {
         self.model.rolled_back(node, &id, &logs, &somewhere);
         self.outbox_rolled_back(node, &up)?;
         self.shelf_rolled_back(node, &up)?;
-        self.forget_kept(node);
         self.restored = true;
         self.nodes[node].lost_at = Some(self.at);
         self.tally.exercised.add(Class::OlderDisk, 1);
         self.restart(node)?;
+        self.forget_kept(node)?;
         // Somebody goes on where the copy ends, before anybody can say that these places are taken.
         if self.random.chance(700) { self.write_by(node) } else { Ok(()) }
     }

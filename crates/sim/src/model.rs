@@ -222,14 +222,19 @@ impl Model {
 
     /// A node's disk is gone: of what it wrote it is owed what stands `somewhere`, and the events that others have heard.
     pub(crate) fn disk_lost(&mut self, node: usize, somewhere: &BTreeMap<FactId, Stream>, heard: &BTreeSet<EventId>) {
+        self.owe_only(node, somewhere, heard);
         self.receipts.remove(&node);
-        self.acknowledged.retain(|write| write.node != node || heard.contains(&write.event));
-        self.remembered.retain(|(of, _), fact| *of != node || somewhere.contains_key(fact));
-        self.shared.retain(|fact| somewhere.get(fact) != Some(&Stream::Local));
         self.erased_by.remove(&node);
         self.wanted.retain(|(of, _)| *of != node);
         self.local.retain(|_, local| local.node != node || local.stays);
         self.committed.remove(&node);
+    }
+
+    /// Of what a node wrote before its disk was gone it is owed these facts and events, and nothing else.
+    pub(crate) fn owe_only(&mut self, node: usize, somewhere: &BTreeMap<FactId, Stream>, heard: &BTreeSet<EventId>) {
+        self.acknowledged.retain(|write| write.node != node || heard.contains(&write.event));
+        self.remembered.retain(|(of, _), fact| *of != node || somewhere.contains_key(fact));
+        self.shared.retain(|fact| somewhere.get(fact) != Some(&Stream::Local));
     }
 
     /// A node is thrown away with all it held.

@@ -1,6 +1,6 @@
 //! Real nodes over loopback: a machine that lost its disk comes back, and what its friends kept for it.
 
-use crate::common::{Machine, config, until};
+use crate::common::{Machine, config, stop, until};
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::{FactId, StoreId};
@@ -8,7 +8,8 @@ use antiphon_core::log::Stream;
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use antiphon_node::{
-    Config, CopyFault, CopyRefusal, Draft, Error, FactFilter, FormerPlace, Node, Reason, Recovery, Refusal, Trust,
+    Config, CopyFault, CopyRefusal, Draft, Error, FactFilter, FormerPlace, Node, PeerMode, Reason, Recovery, Refusal,
+    Trust,
 };
 use antiphon_store::{CopyLimits, Db, Keeping, Options};
 use antiphon_vault::sealed_copy::{self, Part, Push};
@@ -126,6 +127,42 @@ async fn bob_comes_back_with_his_private_facts_and_goes_on_with_them() {
 /// The place as alice sees it now, which names the present store too.
 async fn alice_says(bob: &Machine, alice: &Machine) -> FormerPlace {
     bob.handle.former_place(&address(alice).await, None).await.unwrap()
+}
+
+/// Carol never heard of the database that bob lost, so the new one does not name it. Alice kept parts of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn private_facts_come_back_although_the_giver_of_the_place_knew_of_no_former_store() {
+    let (mut alice, mut bob) = (Machine::start("alice").await, Machine::start("bob").await);
+    let mut carol = Machine::start("carol").await;
+    carol.joins(&alice).await;
+    until("carol knows alice", async || carol.handle.peer("alice").await.is_ok()).await;
+    carol.handle.set_peer_mode("alice", PeerMode::Paused).await.unwrap();
+    carol.stop().await;
+    bob.joins(&alice).await;
+    let fact = remember_privately(&bob, "nobody may know").await;
+    let shared = bob.remember("everybody may know").await;
+    until("alice has what is shared", async || alice.handle.fact(shared).await.is_ok()).await;
+    until("alice keeps a copy", async || {
+        let sealed = bob.handle.seal_backup(&["alice".to_owned()], false).await.unwrap();
+        sealed.iter().all(|one| one.fault.is_none() && one.missing == 0)
+    })
+    .await;
+    let team = alice.handle.status().await.unwrap().team.id;
+    bob.stop().await;
+    carol.start_again().await;
+    until("carol learns of bob", async || carol.handle.peer("bob").await.is_ok()).await;
+    alice.stop().await;
+
+    bob.lose_disk();
+    bob.start_again().await;
+    let place = bob.handle.recover(&address(&carol).await, team, None).await.unwrap();
+    assert_eq!(place.previous, None, "carol was to know of no former store");
+    alice.start_again().await;
+    alice.trusts("bob", Trust::Rejected).await;
+    alice.handle.reset_peer("bob").await.unwrap();
+    until("bob has his private fact again", async || bob.handle.fact(fact).await.is_ok()).await;
+    assert!(bob.handle.fact(shared).await.is_ok() && carol.handle.fact(fact).await.is_err());
+    stop([&mut alice, &mut bob, &mut carol]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

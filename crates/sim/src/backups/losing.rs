@@ -183,12 +183,51 @@ impl World {
         Ok(all)
     }
 
-    /// A holder came back with an older disk: nobody may rely on what it said that it keeps.
-    pub(crate) fn forget_kept(&mut self, holder: usize) {
+    /// A holder came back with an older disk: nobody may rely on what it said that it keeps, and what nobody else had of
+    /// a disk that was lost before is gone.
+    pub(crate) fn forget_kept(&mut self, holder: usize) -> Step {
         self.backups.kept.retain(|(_, of), _| *of != holder);
-        self.backups.lost.iter_mut().for_each(|lost| {
-            lost.kept.remove(&holder);
-        });
+        let Some(lost) = self.backups.lost.as_mut() else { return Ok(()) };
+        lost.kept.remove(&holder);
+        lost.pinned.retain(|(by, _)| *by != holder);
+        let node = lost.node;
+        if node == holder {
+            return Ok(());
+        }
+        let secured = self.secured_now(node);
+        let (mut somewhere, mut events) = self.what_is_left(node, &secured)?;
+        if let Some(up) = self.nodes[node].up.as_ref() {
+            let reader = up.db.reader();
+            for write in self.model.acknowledged.iter().filter(|write| write.node == node) {
+                if reader.event_at(write.log, write.seq)?.is_some_and(|held| held.header().id == write.event) {
+                    events.insert(write.event);
+                    if let Some(fact) = write.fact
+                        && let Some(found) = reader.fact(fact)?
+                    {
+                        somewhere.insert(fact, found.stream);
+                    }
+                }
+            }
+        }
+        self.model.owe_only(node, &somewhere, &events);
+        Ok(())
+    }
+
+    /// Up to where each former local log of a node must come back, by what members within its reach keep now.
+    pub(super) fn secured_now(&self, node: usize) -> BTreeMap<StoreId, u64> {
+        let lost = self.backups.lost.as_ref().filter(|lost| lost.node == node);
+        lost.map(|lost| self.secured(node, &lost.kept)).unwrap_or_default()
+    }
+
+    /// Whether an event of a local log went with a disk, and nobody keeps it whom its owner can reach.
+    pub(crate) fn is_beyond_reach(&self, node: usize, log: &LogId, seq: u64) -> Step<bool> {
+        if log.stream != Stream::Local
+            || !self.lost_its_disk(node)
+            || self.db(node)?.own().is_some_and(|own| own.store == log.store)
+        {
+            return Ok(false);
+        }
+        Ok(self.secured_now(node).get(&log.store).is_none_or(|last| seq > *last))
     }
 
     /// Whether a node's disk is gone and its owner has not begun anew.

@@ -29,11 +29,11 @@ pub(crate) struct Taking {
 }
 
 impl World {
-    /// Asks the members that came since whether they keep something of a former store. Whether there were any.
+    /// Asks the members that came since whether they keep something of a former store, also where none is known: whoever gave
+    /// a member its place back may not have heard of it. Whether there were any.
     pub(super) fn begin_taking(&mut self, node: usize) -> Step<bool> {
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(false) };
-        let opening = up.team.as_ref().and_then(|team| team.local.opening.as_ref()).and_then(Event::opening);
-        if opening.is_none_or(|open| open.previous.is_none()) {
+        if up.team.is_none() {
             return Ok(false);
         }
         let here: BTreeSet<usize> = up.sessions.keys().copied().collect();

@@ -22,8 +22,7 @@ impl World {
 
     /// The first log of which something is missing that an honest holder within reach keeps.
     fn lacks_own(&self, node: usize) -> Step<Option<String>> {
-        let Some(lost) = &self.backups.lost else { return Ok(None) };
-        for (store, last) in self.secured(node, &lost.kept) {
+        for (store, last) in self.secured_now(node) {
             let log = LogId::new(store, Stream::Local);
             let held = self.db(node)?.reader().header_hash_at(log, last)?;
             let known = self.backups.logs.get(&store);

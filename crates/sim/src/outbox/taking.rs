@@ -24,6 +24,8 @@ const UNWANTED: &str = "not_understood";
 pub(super) struct Receiving {
     pub(super) epoch: u64,
     pub(super) stream: u64,
+    /// In which of its lives the peer opened the stream.
+    peer_life: u64,
     machine: Reception,
     pub(super) wake_at: Option<UnixMillis>,
     /// Whether the peer was told that what it was told is not known any more.
@@ -47,11 +49,14 @@ impl World {
             return Ok(());
         }
         self.send_in_lane(stream, Packet { from: node, to: from, body: Body::Accept { stream } });
+        let peer_life = self.nodes[from].life;
         let Some(outbox) = self.outbox_of(node) else { return Ok(()) };
         outbox.epochs += 1;
         let (epoch, machine) = (outbox.epochs, Reception::new());
         let (wake_at, told_lost, last, taking) = (None, false, None, false);
-        outbox.receiving.insert(from, Receiving { epoch, stream, machine, wake_at, told_lost, last, taking });
+        outbox
+            .receiving
+            .insert(from, Receiving { epoch, stream, peer_life, machine, wake_at, told_lost, last, taking });
         self.drive_receiver(node, from, epoch, Input::Opened)
     }
 
@@ -86,8 +91,11 @@ impl World {
                 Output::Take { store, items } => {
                     let twice = std::mem::replace(&mut live.taking, true);
                     need(!twice, Law::BoundsHold, || format!("n{node} takes two frames of n{peer} at once"))?;
-                    let (told_lost, last) = (live.told_lost, live.last);
-                    self.check_told(node, peer, told_lost, last)?;
+                    let (told_lost, last, life) = (live.told_lost, live.last, live.peer_life);
+                    // What somebody sent who has died since says nothing of who is there now.
+                    if self.nodes[peer].life == life {
+                        self.check_told(node, peer, told_lost, last)?;
+                    }
                     self.give_work(node, Work::Take { peer, epoch, store, items });
                 }
                 Output::Close(closed) => {

@@ -16,8 +16,9 @@ const PROOF_MS: u64 = antiphon_core::replication::PROOF_MS + 60_000;
 
 impl Copies {
     /// An honest member gave a copy away that it takes for needed: another honest one must be left. One that was
-    /// destroyed from outside after it was proved excuses it.
-    pub(super) fn check_last_copy(&self, node: usize, root: &Hash) -> Step {
+    /// destroyed from outside after it was proved excuses it, and where so few offer room that as many lie as there should
+    /// be copies nothing can be promised.
+    pub(super) fn check_last_copy(&mut self, node: usize, root: &Hash) -> Step {
         let is_left = |other: usize| {
             let member = &self.members[other];
             let lives = matches!(member.state, State::Up | State::Down);
@@ -25,7 +26,15 @@ impl Copies {
         };
         let excused = self.hurt_at.get(root).is_some_and(|hurt| self.at < hurt + PROOF_MS);
         let left = (0..self.members.len()).any(is_left);
-        need(left || excused, Law::LastCopyStays, || {
+        let view = &self.members[node].view;
+        let offering = view.members.iter().filter(|(other, offer)| **other != node && offer.offers);
+        let target = antiphon_core::replication::target(self.plan.settings.factor, offering.count());
+        let lies = |member: &&super::Member| member.character.honesty != Honesty::Honest;
+        let outnumbered = self.members.iter().filter(lies).count() >= target;
+        if !left && outnumbered {
+            self.hurt_at.insert(*root, self.at);
+        }
+        need(left || excused || outnumbered, Law::LastCopyStays, || {
             format!("n{node} gave up {root:?}, which no honest member holds now")
         })
     }

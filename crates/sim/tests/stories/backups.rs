@@ -31,6 +31,22 @@ fn who_lost_its_disk_comes_back_with_what_others_keep() {
 }
 
 /// Whether some world of these features shows that broken members break a law.
+/// Whoever gave it its place back had not heard of the database that was lost, and it asked nobody for what was kept of it.
+#[test]
+fn what_is_kept_of_a_database_that_nobody_named_comes_back() {
+    for seed in [2222, 2537, 3187, 3481] {
+        check(seed);
+    }
+}
+
+/// Who kept it came back with an older disk itself, or was cut off for good: the model took that for still to be given.
+#[test]
+fn what_went_with_two_disks_is_not_owed() {
+    for seed in [1016, 1522, 1531, 1665, 2153] {
+        check(seed);
+    }
+}
+
 fn is_caught(sabotage: Sabotage, law: Law, features: &[Feature]) {
     let mut seen = Vec::new();
     for seed in worlds_with(features, 60) {

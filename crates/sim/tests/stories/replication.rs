@@ -122,6 +122,12 @@ fn what_was_taken_away_meanwhile_may_be_given_up() {
     check(399);
 }
 
+/// Where one member alone offers room there is to be one copy, and one that lies about it is one too many to promise anything.
+#[test]
+fn nothing_is_promised_where_as_many_lie_as_there_should_be_copies() {
+    check(2734);
+}
+
 /// A place that is always full kept the others from giving up what is too much.
 #[test]
 fn who_never_takes_a_copy_keeps_no_surplus() {

@@ -56,6 +56,12 @@ fn what_was_forgotten_before_a_move_is_not_made_again() {
     check(drawn(347));
 }
 
+/// What a sender had put on its way before its disk was replaced by an older copy was taken after that.
+#[test]
+fn who_has_an_older_disk_owes_no_word_for_what_was_under_way_before() {
+    check(drawn(2190));
+}
+
 /// Between two looks one member went and another one came, so that there were as many as before.
 #[test]
 fn a_member_that_comes_does_not_hide_that_another_one_went() {
