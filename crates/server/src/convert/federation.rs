@@ -124,9 +124,10 @@ fn position(peer: &PeerView, ago: &impl Fn(UnixMillis) -> String) -> String {
     let (Some(theirs), Some(ours)) = (peer.lag_events, peer.behind_events) else {
         return "it has not said yet what it holds".to_owned();
     };
-    let same = peer
-        .equal_at
-        .map_or_else(|| "both never held the same yet".to_owned(), |at| format!("both last held the same {}", ago(at)));
+    let same = peer.equal_at.map_or_else(
+        || "they have not held the same yet".to_owned(),
+        |at| format!("both last held the same {}", ago(at)),
+    );
     match (theirs, ours) {
         // Where something does not flow, what is new is not told at once either.
         (0, 0) if peer.mode == PeerMode::Paused || peer.takes == Some(false) => same,
