@@ -47,13 +47,17 @@ impl Session {
         let socket = self.home.socket();
         match UnixStream::connect(&socket).await {
             Ok(_) => Ok(Some(Client::new(socket))),
-            // A node that was killed leaves its socket behind; nobody accepts there any more.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-                Ok(None)
-            }
+            Err(error) if nobody_listens(error.kind()) => Ok(None),
             Err(error) => Err(crate::outcome::file_problem("use the control socket", &socket, &error)),
         }
     }
+}
+
+/// Whether a socket that cannot be reached for this reason is nobody's. A node that was killed leaves it behind, and nobody
+/// accepts there any more; one that stops may close it while it is being reached.
+const fn nobody_listens(reason: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound};
+    matches!(reason, NotFound | ConnectionRefused | ConnectionReset)
 }
 
 /// The process that holds the home, if one does; its id may be unknown.
