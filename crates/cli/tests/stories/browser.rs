@@ -1,4 +1,4 @@
-//! A person at the dashboard of a team of three, in a real browser.
+//! A person at the dashboard of a team of four, three of which are there and one is away, in a real browser.
 //!
 //! `ANTIPHON_TEST_BROWSER` names a directory with the packages of `tests/browser/package.json`; Chromium is Debian's. The
 //! script signs in by the one-time link, looks at every page on two screens in two colours, and does what people do there;
@@ -198,8 +198,11 @@ fn a_person_finds_every_page_in_order_and_can_do_what_it_offers() {
     };
     let (alice, bob) = team_of_two();
     let divergence = diverge(&alice, &bob);
-    let carol = Machine::new("carol");
-    carol.run(&["join", &invite(&alice), "--bring", "none"]).good();
+    let (carol, dave) = (Machine::new("carol"), Machine::new("dave"));
+    for machine in [&carol, &dave] {
+        machine.run(&["join", &invite(&alice), "--bring", "none"]).good();
+    }
+    until("dave has it", || dave.run(&["facts", "show", &divergence]).code == 0);
     carol.run(&["down"]).good();
     alice.run(&["send", "carol", "waits for you"]).good();
     let work = tempfile::tempdir().unwrap();
