@@ -58,6 +58,9 @@ const LISTENS_WITHIN: Duration = Duration::from_secs(2);
 /// How often it is looked whether it does.
 const LISTENS_STEP: Duration = Duration::from_millis(10);
 
+/// Tells of every commit. What has changed when it has seen nothing new is what a clock changes alone.
+pub type Commits = tokio::sync::watch::Receiver<antiphon_store::Committed>;
+
 /// A running node, for programs. Cheap to clone; every method may be called from any task.
 ///
 /// Writes return when they are durable. Reads see every write that was acknowledged before them.
@@ -381,7 +384,7 @@ impl Handle {
     }
 
     /// Tells of every commit: what it wrote, own or received, is durable by then.
-    pub fn committed(&self) -> tokio::sync::watch::Receiver<antiphon_store::Committed> {
+    pub fn committed(&self) -> Commits {
         self.store().committed()
     }
 

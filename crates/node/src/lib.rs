@@ -103,7 +103,7 @@ pub use content::{
 pub use counted::{count, counted};
 pub use divergences::{Choice, Origins, Settled, Taken, Unsettled};
 pub use doctor::{Ailment, Checked, DiskSpace, Mend, Severity, examine_home};
-pub use handle::{Handle, LiveSettings, PlannedUse, Tally, dht_topic};
+pub use handle::{Commits, Handle, LiveSettings, PlannedUse, Tally, dht_topic};
 pub use home::Home;
 pub use restart::{Restarted, init_from_phrase};
 pub use start::{Initialized, Node, http_key, http_token, init};

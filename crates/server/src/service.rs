@@ -33,7 +33,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use antiphon_core::ids::{FactId, Hash, NodeId};
 use antiphon_core::time::UnixMillis;
 use antiphon_node::{Bring, Draft, Handle};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 use crate::convert::{self, Actor, Seen};
 use crate::dashboard::Desk;
@@ -74,6 +74,8 @@ pub(crate) struct Service {
     append: Mutex<()>,
     /// The graph of the memory server.
     graph: Mutex<KeptGraph>,
+    /// Tells that one of its tools has written.
+    graph_written: Notify,
     /// Whether the database was found unsound.
     soundness: Soundness,
     /// How long tool calls of agents took.
@@ -99,6 +101,7 @@ impl Service {
             findings,
             append: Mutex::new(()),
             graph: Mutex::default(),
+            graph_written: Notify::new(),
             soundness: Soundness::default(),
             call_times: CallTimes::default(),
             counts: Counts::default(),

@@ -44,6 +44,7 @@ mod outbox;
 mod page;
 mod payloads;
 mod peers;
+mod pool;
 mod project;
 mod purge;
 mod query;

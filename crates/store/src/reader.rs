@@ -10,16 +10,13 @@ use antiphon_core::ids::{FactId, Hash, IncidentId, NodeId, StoreId};
 use antiphon_core::incident;
 use antiphon_core::log::{Head, LogId, NodeClock};
 use antiphon_core::time::UnixMillis;
-use rusqlite::{Connection, Transaction};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
-use tokio::sync::mpsc;
+use rusqlite::Connection;
+use std::sync::Arc;
 
 use crate::cause::Skewed;
 use crate::error::Error;
 use crate::invites::Invite;
 use crate::peers::PeerRow;
-use crate::rest::{self, Waiter};
 use crate::search::{self, Frequencies, Recall, RecallQuery, Weighed};
 use crate::view::{
     Counts, EditView, FactFilter, FactView, ForkView, IncidentFilter, IncidentView, LogView, MissingPayload, Own,
@@ -392,35 +389,4 @@ impl<'a> Reader<'a> {
     pub fn invites(&self) -> Result<Vec<Invite>, Error> {
         invites::list(self.main)
     }
-}
-
-/// A question on its way to a reader; it is told when no snapshot could be had.
-pub(crate) type Question = Box<dyn FnOnce(Result<&Reader<'_>, Error>) + Send>;
-
-/// One thread of the pool: answers until every asker is gone.
-pub(crate) fn answer(
-    main: &Connection,
-    search: &Connection,
-    frequencies: &Frequencies,
-    questions: &Mutex<mpsc::Receiver<Question>>,
-    waiter: &Waiter,
-) {
-    let rest = || [main, search].into_iter().for_each(rest::release);
-    while let Some(question) = waiter.next_shared(questions, rest) {
-        let reader = Reader::new(main, search, frequencies);
-        // A question that panics costs its asker the answer and nobody else anything.
-        let asked = catch_unwind(AssertUnwindSafe(|| match snapshot(main, search) {
-            Ok(_held) => question(Ok(&reader)),
-            Err(error) => question(Err(error)),
-        }));
-        if asked.is_err() {
-            tracing::error!("a question panicked");
-        }
-    }
-}
-
-/// Holds both databases still: several queries of one question see one state.
-fn snapshot<'a>(main: &'a Connection, search: &'a Connection) -> Result<(Transaction<'a>, Transaction<'a>), Error> {
-    // The index first: it may then lag behind the facts, never run ahead of them.
-    Ok((search.unchecked_transaction()?, main.unchecked_transaction()?))
 }

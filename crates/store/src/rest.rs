@@ -6,7 +6,6 @@
 //! system still has them in its own cache, and the next question costs some reads of memory more.
 
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -14,9 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 /// Time without work after which a thread gives its memory back.
-const REST_AFTER: Duration = Duration::from_secs(2);
-/// Time that a reader which has just given its memory back leaves the queue to the others.
-const TURN: Duration = Duration::from_millis(20);
+pub(crate) const REST_AFTER: Duration = Duration::from_secs(2);
 
 /// Waits on a channel from a thread of its own, and gives up after a while.
 pub(crate) struct Waiter {
@@ -44,22 +41,6 @@ impl Waiter {
             rest();
             channel.blocking_recv()
         })
-    }
-
-    /// The next of what comes to several threads that take turns; calls `rest` if that is not soon. Only one of them
-    /// waits on the channel, so whoever has rested lets another one wait.
-    pub(crate) fn next_shared<T>(&self, channel: &Mutex<mpsc::Receiver<T>>, rest: impl Fn()) -> Option<T> {
-        let mut rested = false;
-        loop {
-            let next = self.within(&mut channel.lock().unwrap_or_else(PoisonError::into_inner));
-            if let Some(next) = next {
-                return next;
-            }
-            if !std::mem::replace(&mut rested, true) {
-                rest();
-            }
-            std::thread::sleep(TURN);
-        }
     }
 }
 
@@ -110,26 +91,5 @@ mod tests {
         assert_eq!(rests.load(Ordering::Relaxed), 1);
         drop(jobs);
         assert_eq!(waiter().next(&mut taken, || unreachable!("the channel is closed")), None);
-    }
-
-    #[test]
-    fn every_reader_gets_to_rest_although_only_one_waits_at_a_time() {
-        let (questions, taken) = mpsc::channel::<()>(1);
-        let (taken, rests) = (Mutex::new(taken), [const { AtomicU32::new(0) }; 3]);
-        std::thread::scope(|scope| {
-            for rested in &rests {
-                let taken = &taken;
-                scope.spawn(move || {
-                    waiter().next_shared(taken, || {
-                        rested.fetch_add(1, Ordering::Relaxed);
-                    })
-                });
-            }
-            while rests.iter().any(|rested| rested.load(Ordering::Relaxed) == 0) {
-                std::thread::yield_now();
-            }
-            drop(questions);
-        });
-        assert!(rests.iter().all(|rested| rested.load(Ordering::Relaxed) == 1), "each rests once until it works again");
     }
 }

@@ -20,16 +20,17 @@ use crate::TAIL_EVENTS_MAX;
 use crate::blobs::Blobs;
 use crate::db::{Db, Options};
 use crate::error::{AuthorError, Error};
+use crate::pool::{Pool, Question};
 use crate::purge::MainCost;
 use crate::reader::Reader;
 use crate::rest::Waiter;
+use crate::schema;
 use crate::sealed::{self, Seals};
 use crate::search::{Frequencies, Indexer};
 use crate::view::{Applied, Authored, Draft};
 use crate::writer::{self, Job, Outlets, Progress, SharedWork, With, Work, Write, Written};
-use crate::{reader, schema};
 
-/// Most jobs that wait for the writer, and most questions that wait for a reader.
+/// Most jobs that wait for the writer.
 const WAITING_JOBS_MAX: usize = 1_024;
 
 /// Where unguessable bytes come from.
@@ -107,6 +108,11 @@ impl Backlog {
         self.stuck = stuck;
     }
 
+    /// Whether the index can wait for more: so little that nobody who writes will wait for it.
+    pub(crate) const fn is_short(&self) -> bool {
+        self.waiting < TAIL_EVENTS_MAX / 8
+    }
+
     fn is_full(&self) -> bool {
         self.waiting >= TAIL_EVENTS_MAX && !self.stuck
     }
@@ -116,7 +122,7 @@ struct Shared {
     dir: PathBuf,
     random: RandomSource,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
-    questions: Mutex<Option<mpsc::Sender<reader::Question>>>,
+    readers: Pool,
     committed: watch::Receiver<Committed>,
     indexed: watch::Receiver<u64>,
     backlog: Arc<Mutex<Backlog>>,
@@ -144,7 +150,6 @@ impl Store {
         let seals = options.seals;
         let db = Db::open_sealing(dir, Options { durable: options.durable }, signer, seals.clone())?;
         let (jobs, job_receiver) = mpsc::channel(WAITING_JOBS_MAX);
-        let (questions, question_receiver) = mpsc::channel(WAITING_JOBS_MAX);
         let (committed, committed_receiver) = watch::channel(Committed { pos: db.last_pos(), charter: 0 });
         let (indexed, indexed_receiver) = watch::channel(0);
         let (wake, woken) = std::sync::mpsc::sync_channel(1);
@@ -152,14 +157,13 @@ impl Store {
         let (thread, threads) = mpsc::channel(1);
 
         let frequencies = Frequencies::default();
-        let questions_taken = Arc::new(Mutex::new(question_receiver));
-        for _ in 0..options.readers.max(1) {
+        let (readers, places) = Pool::new(options.readers.max(1));
+        for place in places {
             let (main, search) = schema::open_readers(dir)?;
             sealed::attach(&main, &seals)?;
-            let (questions, thread) = (Arc::clone(&questions_taken), thread.clone());
-            let (frequencies, waiter) = (frequencies.clone(), waiter(dir)?);
+            let (thread, frequencies) = (thread.clone(), frequencies.clone());
             spawn(dir, "store-read", move || {
-                reader::answer(&main, &search, &frequencies, &questions, &waiter);
+                place.work(&main, &search, &frequencies);
                 drop(thread);
             })?;
         }
@@ -185,7 +189,7 @@ impl Store {
             dir: dir.to_owned(),
             random: options.random,
             jobs: Mutex::new(Some(jobs)),
-            questions: Mutex::new(Some(questions)),
+            readers,
             committed: committed_receiver,
             indexed: indexed_receiver,
             backlog,
@@ -250,12 +254,11 @@ impl Store {
         ask: impl FnOnce(&Reader<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        let question: reader::Question = Box::new(move |reader| {
+        let question: Question = Box::new(move |reader| {
             // Whoever asked may be gone, which is no failure.
             drop(reply.send(reader.and_then(ask)));
         });
-        let questions = lock(&self.0.questions).clone().ok_or(Error::Closed)?;
-        questions.send(question).await.map_err(|_| Error::Closed)?;
+        self.0.readers.ask(question).await?;
         answer.await.unwrap_or(Err(Error::Closed))
     }
 
@@ -321,7 +324,7 @@ impl Store {
     /// is taken in at the next start.
     pub async fn close(&self) {
         drop(lock(&self.0.jobs).take());
-        drop(lock(&self.0.questions).take());
+        self.0.readers.close();
         // Nothing is ever sent: this ends when the last thread drops its sender.
         while self.0.threads.lock().await.recv().await.is_some() {}
     }

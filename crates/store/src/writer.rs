@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver as WakeReceiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use antiphon_core::event::Event;
 use antiphon_core::ids::NodeId;
@@ -31,6 +31,9 @@ const JOBS_PER_COMMIT_MAX: usize = 256;
 const EVENTS_PER_COMMIT: usize = 4_096;
 /// Facts that the indexer takes in at once.
 const FACTS_PER_STEP: usize = 500;
+/// Time from the end of one catching up to the next. The first write of many is indexed at once, and those that follow it
+/// share a commit of the index; until then recall reads them where they stand.
+const BETWEEN_STEPS: Duration = Duration::from_millis(20);
 
 /// What authoring answers.
 pub(crate) type Written = Result<Vec<Result<Authored, AuthorError>>, Error>;
@@ -328,6 +331,7 @@ pub(crate) fn index(mut indexer: Indexer, main: &rusqlite::Connection, wake: &Wa
             Ok(erased) if failed.is_ok() => purging.step(erased, &indexer, &progress.jobs),
             _ => Some(Purging::WAIT_MAX),
         };
+        let caught_up = Instant::now();
         let woken = match wait {
             Some(wait) => wake.recv_timeout(wait),
             None => rest::woken(wake, || {
@@ -337,6 +341,9 @@ pub(crate) fn index(mut indexer: Indexer, main: &rusqlite::Connection, wake: &Wa
         };
         if woken == Err(RecvTimeoutError::Disconnected) {
             return;
+        }
+        if progress.backlog.lock().unwrap_or_else(PoisonError::into_inner).is_short() {
+            std::thread::sleep(BETWEEN_STEPS.saturating_sub(caught_up.elapsed()));
         }
     }
 }
@@ -352,12 +359,9 @@ fn catch_up(
         let step = indexer.step(main, FACTS_PER_STEP)?;
         backlog.lock().unwrap_or_else(PoisonError::into_inner).indexed(step.pos);
         indexed.send_replace(step.pos);
-        match wake.try_recv() {
-            // The commit it tells of may have come after this step looked.
-            Ok(()) => {}
-            Err(TryRecvError::Disconnected) => return Ok(()),
-            Err(TryRecvError::Empty) if step.facts == 0 => return Ok(()),
-            Err(TryRecvError::Empty) => {}
+        // A step that was not full has looked at everything, but for commits that came after it looked, and these wake.
+        if step.facts < FACTS_PER_STEP || wake.try_recv() == Err(TryRecvError::Disconnected) {
+            return Ok(());
         }
     }
 }

@@ -29,6 +29,8 @@ use crate::tasks::Tasks;
 
 /// How often it is looked whether something changed in the database that no commit of events told of, in milliseconds.
 const LOOK_MS: u64 = 500;
+/// Shortest time from one look that a commit asks for to the next, in milliseconds: most commits change nothing here.
+const LOOK_AGAIN_MS: u64 = 20;
 /// Longest sleep, so that a clock that was set back is noticed, in milliseconds.
 const SLEEP_MS_MAX: u64 = 1_000;
 /// How long changes are gathered before members are told how much is stored here, in milliseconds.
@@ -88,6 +90,9 @@ pub(crate) struct Keeper {
     /// The database is being asked what changed, and must be asked again.
     looking: bool,
     look_again: bool,
+    /// When it was asked last, and when it is asked because of a commit.
+    looked_at: Instant,
+    look_at: Option<Instant>,
     /// When members are told how much is stored here; whether it is being counted.
     count_at: Option<Instant>,
     counting: bool,
@@ -112,6 +117,8 @@ impl Keeper {
             owing: Owing::default(),
             looking: false,
             look_again: false,
+            looked_at: Instant::now(),
+            look_at: None,
             count_at: Some(Instant::now()),
             counting: false,
             clean_at,
@@ -143,7 +150,7 @@ impl Keeper {
                     Err(_) => return,
                 },
                 changed = commits.changed() => match changed {
-                    Ok(()) => self.look(),
+                    Ok(()) => self.look_soon(),
                     Err(_) => return,
                 },
                 _ = look.tick() => self.look(),
@@ -295,6 +302,7 @@ impl Keeper {
 
     /// Asks the database what changed, unless that is under way; then once more afterwards.
     fn look(&mut self) {
+        (self.look_at, self.looked_at) = (None, Instant::now());
         if std::mem::replace(&mut self.looking, true) {
             self.look_again = true;
             return;
@@ -303,6 +311,11 @@ impl Keeper {
             Ok((keys, more)) => News::Changed { keys, more },
             Err(error) => News::Unread(error),
         });
+    }
+
+    /// Does so once it was not done for a moment.
+    fn look_soon(&mut self) {
+        self.look_at.get_or_insert(self.looked_at + Duration::from_millis(LOOK_AGAIN_MS));
     }
 
     fn looked(&mut self, more: bool) {
@@ -326,7 +339,7 @@ impl Keeper {
     fn next_wake(&self) -> Instant {
         let at = self.wake_at.map_or(SLEEP_MS_MAX, |at| at.since(now()).min(SLEEP_MS_MAX));
         let machine = Instant::now() + Duration::from_millis(at);
-        let others = [Some(self.clean_at), self.count_at, self.owing.next()];
+        let others = [Some(self.clean_at), self.look_at, self.count_at, self.owing.next()];
         others.into_iter().flatten().fold(machine, Instant::min)
     }
 
@@ -339,6 +352,9 @@ impl Keeper {
             self.feed(Input::Wake);
         }
         let at = Instant::now();
+        if self.look_at.is_some_and(|due| due <= at) {
+            self.look();
+        }
         if self.count_at.is_some_and(|due| due <= at) && !self.counting {
             self.count();
         }

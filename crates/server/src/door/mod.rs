@@ -176,6 +176,13 @@ pub async fn serve_configured(
     let service = Arc::new(Service::new(handle, own, entrance, findings.clone()).configured(config));
     tasks.spawn(history::run(service.clone(), tasks.stop().clone()));
     tasks.spawn(lookout::run(service.clone(), tasks.stop().clone()));
+    let (graphs, stop) = (service.clone(), tasks.stop().clone());
+    tasks.spawn(async move {
+        tokio::select! {
+            () = graphs.follow_graph() => {}
+            () = stop.cancelled() => {}
+        }
+    });
     let head = Duration::from_millis(options.http_settings.head_ms);
     if let (Some((listener, _)), Some(token)) = (http, token) {
         let guard = Arc::new(Guard::new(token, Hosts::new(options.http_settings.hosts.clone()), tls.as_deref()));

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use antiphon_node::{DomainMark, DomainNews};
+use antiphon_core::time::UnixMillis;
+use antiphon_node::{Commits, DomainMark, DomainNews};
 
 use super::{Graph, Unsettled};
 
@@ -17,6 +18,8 @@ pub(crate) struct KeptGraph(Option<Kept>);
 struct Kept {
     graph: Graph,
     mark: DomainMark,
+    /// Tells whether anything was committed since.
+    commits: Commits,
     used: Instant,
 }
 
@@ -26,16 +29,28 @@ impl KeptGraph {
         self.0.as_ref().map(|kept| kept.mark)
     }
 
+    /// Whether it is there, nothing was committed since it was read, and nothing of it has expired.
+    pub(crate) fn is_newest(&self, now: UnixMillis) -> bool {
+        let unchanged = |commits: &Commits| commits.has_changed().is_ok_and(|changed| !changed);
+        self.0.as_ref().is_some_and(|kept| unchanged(&kept.commits) && kept.mark.holds_at(now))
+    }
+
     /// The graph.
     pub(crate) fn graph(&self) -> Option<&Graph> {
         self.0.as_ref().map(|kept| &kept.graph)
     }
 
-    /// Takes in what became of the facts since [`KeptGraph::mark`].
+    /// Notes that somebody asks for it.
+    pub(crate) fn use_it(&mut self) {
+        self.0.iter_mut().for_each(|kept| kept.used = Instant::now());
+    }
+
+    /// Takes in what became of the facts since [`KeptGraph::mark`], which was read when all that `commits` has seen was
+    /// there.
     ///
     /// # Errors
     /// All facts must be read again; nothing is kept any more.
-    pub(crate) fn follow(&mut self, news: DomainNews, mark: DomainMark) -> Result<(), Unsettled> {
+    pub(crate) fn follow(&mut self, news: DomainNews, mark: DomainMark, commits: Commits) -> Result<(), Unsettled> {
         let used = Instant::now();
         let graph = match (news, self.0.take()) {
             (DomainNews::Whole(facts), _) => Graph::of_facts(facts),
@@ -48,7 +63,7 @@ impl KeptGraph {
             }
             (DomainNews::More { .. }, None) => return Err(Unsettled),
         };
-        self.0 = Some(Kept { graph, mark, used });
+        self.0 = Some(Kept { graph, mark, commits, used });
         Ok(())
     }
 

@@ -40,17 +40,33 @@ impl Service {
                 result?;
             }
             self.counts.remembered(remembered);
+            self.graph_written.notify_one();
         }
         Ok(answer)
     }
 
+    /// Follows what the tools of the graph write as soon as they have answered, so that whoever asks next need not wait for
+    /// it. Never ends.
+    pub(crate) async fn follow_graph(&self) {
+        loop {
+            self.graph_written.notified().await;
+            if let Err(problem) = self.graph(|_| ()).await {
+                // Whoever asks next is told.
+                tracing::debug!(%problem, "the graph could not be followed");
+            }
+        }
+    }
+
     /// The graph, with what became of its facts since it was last used.
     async fn followed<'a>(&self, kept: &'a mut KeptGraph) -> Result<&'a Graph, Problem> {
+        kept.use_it();
         let mut mark = kept.mark();
-        loop {
+        while !kept.is_newest(self.now()) {
+            let mut commits = self.handle.committed();
+            commits.mark_unchanged();
             let (news, now) = self.handle.domain_since(DOMAIN, mark.take(), GRAPH_FACTS_MAX + 1).await?;
             // Without a mark all facts are read, and then there is nothing that they do not fit to.
-            if kept.follow(news, now).is_ok() {
+            if kept.follow(news, now, commits).is_ok() {
                 break;
             }
         }

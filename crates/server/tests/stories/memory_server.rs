@@ -4,13 +4,14 @@
 //! command line play it again with the official client, and with the official server where it is installed.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::value::Value;
 use antiphon_node::{DomainNews, Draft};
 use antiphon_server::ToolProfile;
-use antiphon_server::dto::{BatchDto, BatchItemDto, NewFactDto};
+use antiphon_server::dto::{BatchDto, BatchItemDto, Change, EditDto, NewFactDto, RecallRequestDto};
 use antiphon_server::import::memory_server;
 use serde_json::{Map, Value as Json, json};
 
@@ -123,6 +124,29 @@ async fn agents_of_other_profiles_recall_what_it_keeps() {
     assert_eq!(found["structuredContent"]["facts"], json!([]), "{found}");
     agent.leave().await;
     other.leave().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_expires_leaves_the_graph_although_nothing_is_written() {
+    let alice = Alice::start().await;
+    let mut agent = Agent::with(&alice, ToolProfile::MemoryServer).await;
+    let ada = json!({"name": "Ada", "entityType": "person", "observations": ["is at lunch"]});
+    agent.call("create_entities", json!({"entities": [ada]})).await;
+    let found = alice.client.recall(&RecallRequestDto { query: "lunch".into(), ..Default::default() }).await.unwrap();
+    let brief =
+        EditDto { ttl: Change::Set("1s".into()), on_expire: Change::Set("archive".into()), ..EditDto::default() };
+    alice.client.edit(&found.hits[0].fact.id, &brief).await.unwrap();
+    // Asked over and over, so that it is kept and read while nobody writes.
+    loop {
+        let observations = graph(&mut agent).await["entities"][0]["observations"].clone();
+        if observations == json!([]) {
+            break;
+        }
+        assert_eq!(observations, json!(["is at lunch"]));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    agent.leave().await;
     alice.stop().await;
 }
 

@@ -43,6 +43,13 @@ pub struct DomainMark {
     until: Option<UnixMillis>,
 }
 
+impl DomainMark {
+    /// Whether none of the facts that were read has left the collection by its time to live at this time.
+    pub fn holds_at(&self, now: UnixMillis) -> bool {
+        self.until.is_none_or(|until| now <= until)
+    }
+}
+
 /// What became of a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DomainNews {
@@ -77,9 +84,7 @@ impl Reader<'_> {
     ) -> Result<(DomainNews, DomainMark), Error> {
         let conn = self.connection();
         let here = DomainMark { until: None, ..mark_of(conn)? };
-        let valid = |mark: &&DomainMark| {
-            (mark.touched, mark.epoch) == (here.touched, here.epoch) && mark.until.is_none_or(|until| now <= until)
-        };
+        let valid = |mark: &&DomainMark| (mark.touched, mark.epoch) == (here.touched, here.epoch) && mark.holds_at(now);
         if let Some(mark) = mark.filter(valid)
             && let Some(elsewhere) = edited_elsewhere(conn, domain, mark.pos)?
         {

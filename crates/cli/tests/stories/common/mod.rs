@@ -49,6 +49,14 @@ impl Run {
     }
 }
 
+/// How many messages wait, by what `antiphon outbox list` says. What else may wait, such as what a node stores and how it
+/// shares, is told to whoever was just let in, and goes by itself.
+#[track_caller]
+pub(crate) fn messages_that_wait(page: &Value) -> usize {
+    assert!(page["next"].is_null(), "more waits than a page shows: {page}");
+    page["items"].as_array().unwrap().iter().filter(|item| item["protocol"] == "message").count()
+}
+
 /// One computer.
 pub(crate) struct Machine {
     name: String,

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use crate::common::{Machine, ROLE, can_run, until};
+use crate::common::{Machine, ROLE, can_run, messages_that_wait, until};
 
 /// What all names of namespaces begin with.
 const PREFIX: &str = "antiphon-";
@@ -354,8 +354,8 @@ pub(super) fn arrives(host: &Host, text: &str) {
     until(&format!("{} has the message", host.name), || host.json(&["inbox"]).to_string().contains(text));
 }
 
-/// What waits in a machine's outbox.
+/// How many messages wait in a machine's outbox.
 #[track_caller]
-pub(super) fn waiting(host: &Host) -> u64 {
-    host.json(&["outbox", "stats"])["pending"].as_u64().unwrap()
+pub(super) fn waiting(host: &Host) -> usize {
+    messages_that_wait(&host.json(&["outbox", "list"]))
 }
