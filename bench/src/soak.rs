@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use antiphon_server::dto::{InviteDto, JoinDto};
+use antiphon_server::dto::{InviteDto, JoinDto, NewContentDto, SetRolesDto};
 
 use crate::Outcome;
 use ledger::Ledger;
@@ -29,6 +29,8 @@ use samples::Samples;
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 /// The role of all of them.
 pub const ROLE: &str = "backend_developer";
+/// Longest wait until all can work.
+const BEGIN_MAX: Duration = Duration::from_secs(30);
 /// Time between two samples.
 const SAMPLE: Duration = Duration::from_secs(5);
 
@@ -141,6 +143,27 @@ async fn gather(machines: &[Machine]) -> Outcome<()> {
         let ticket = first.client().invite(&invite).await?.ticket;
         let join = JoinDto { ticket, name: Some(machine.name.clone()), ..JoinDto::default() };
         machine.client().join(&join).await?;
+    }
+    // Who founds a team does not hold its working roles, and whoever stores documents for a role must hold it.
+    let mut roles = first.client().status().await?.roles;
+    roles.push(ROLE.to_owned());
+    first.client().set_roles(&SetRolesDto { peer: first.name.clone(), roles }).await?;
+    for machine in machines {
+        holds_the_role(machine).await?;
+    }
+    Ok(())
+}
+
+/// Waits until a machine knows that it holds the role, and has its key: until then it refuses documents, as it should.
+async fn holds_the_role(machine: &Machine) -> Outcome<()> {
+    let begun = Instant::now();
+    let address = format!("ucxl://{}/{ROLE}/soak/load/first", machine.name);
+    let new = NewContentDto { address, role: ROLE.to_owned(), ..NewContentDto::default() };
+    while let Err(error) = machine.client().put_content(&new, b"are we there yet?".as_slice(), |_| ()).await {
+        if begun.elapsed() > BEGIN_MAX {
+            return Err(format!("{} cannot store documents: {error}", machine.name).into());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(())
 }
