@@ -285,7 +285,7 @@ async def main():
     parser.add_argument("--ai-memory", help="that program")
     parser.add_argument("--ai-memory-arguments", default="mcp --tier keyword",
                         help="how it is told to speak MCP; without a tier it fetches a model of a language")
-    parser.add_argument("--facts", default="1000,10000,100000", help="how many entities, a run for each")
+    parser.add_argument("--facts", default="1000,10000,50000,100000", help="how many entities, a run for each")
     parser.add_argument("--seconds", type=float, default=1.5, help="longest time of a server's turn")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--calls", type=int, default=2_000, help="most searches of a turn")

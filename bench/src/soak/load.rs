@@ -9,6 +9,7 @@ use antiphon_server::client::{Client, ClientError};
 use antiphon_server::dto::{
     ActorDto, ContentAskDto, EditDto, NewContentDto, NewFactDto, NewMessageDto, RecallRequestDto,
 };
+use antiphon_server::error::Code;
 
 use super::ROLE;
 use super::ledger::Ledger;
@@ -70,7 +71,7 @@ impl Agents {
                 self.ledger.count(what);
                 Some(answer)
             }
-            Err(ClientError::Problem(problem)) => {
+            Err(ClientError::Problem(problem)) if problem.code != Code::Busy => {
                 self.ledger.refused.push(format!("{what}: {problem}"));
                 None
             }
@@ -88,7 +89,7 @@ impl Agents {
         // Said again until it is answered: the key sees to it that it is written once.
         loop {
             let answer = self.client.remember(&fact).await;
-            let again = answer.as_ref().is_err_and(|error| !matches!(error, ClientError::Problem(_)));
+            let again = !was_refused(&answer);
             if let Some(written) = self.answer("remember", answer) {
                 self.ledger.facts.insert(written.id, vec![Some(text)]);
                 return;
@@ -158,7 +159,7 @@ impl Agents {
         let bytes: Vec<u8> = (0..length.div_ceil(8)).flat_map(|_| self.random.next().to_le_bytes()).collect();
         let new = NewContentDto { address: address.clone(), role: ROLE.to_owned(), ..NewContentDto::default() };
         let answer = self.client.put_content(&new, bytes.as_slice(), |_| ()).await;
-        let refused = matches!(answer, Err(ClientError::Problem(_)));
+        let refused = was_refused(&answer);
         let stored = self.answer("document stored", answer).is_some();
         let may = self.ledger.documents.entry(address).or_insert_with(|| vec![None]);
         if stored {
@@ -181,6 +182,11 @@ impl Agents {
             self.ledger.refused.push(format!("{address} came back with other bytes"));
         }
     }
+}
+
+/// Whether a daemon would not do something, rather than be away or about to go.
+fn was_refused<T>(answer: &Result<T, ClientError>) -> bool {
+    matches!(answer, Err(ClientError::Problem(problem)) if problem.code != Code::Busy)
 }
 
 /// What was done on all machines, added up.

@@ -1,9 +1,7 @@
 //! The node of a home, as a command sees it: running, or started when it is needed.
 
-use std::io;
-
 use antiphon_node::home::{self, Home};
-use antiphon_server::client::Client;
+use antiphon_server::client::{Client, nobody_listens};
 use tokio::net::UnixStream;
 
 use crate::outcome::{Code, Outcome, Problem};
@@ -51,13 +49,6 @@ impl Session {
             Err(error) => Err(crate::outcome::file_problem("use the control socket", &socket, &error)),
         }
     }
-}
-
-/// Whether a socket that cannot be reached for this reason is nobody's. A node that was killed leaves it behind, and nobody
-/// accepts there any more; one that stops may close it while it is being reached.
-const fn nobody_listens(reason: io::ErrorKind) -> bool {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound};
-    matches!(reason, NotFound | ConnectionRefused | ConnectionReset)
 }
 
 /// The process that holds the home, if one does; its id may be unknown.

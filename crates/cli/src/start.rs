@@ -77,20 +77,33 @@ fn founding_note(session: &Session, founded: &Initialized) -> String {
     format!("{}\nIts identity is the file {}: keep a copy of it in a safe place.", render::safe(&new), key.display())
 }
 
-/// Starts the node in the background and waits until it answers. `None` when it is another command that started it.
+/// A node that runs in the background.
+pub(crate) struct InBackground {
+    /// What it said.
+    pub(crate) status: Box<StatusDto>,
+    /// Whether it is another command that started it.
+    pub(crate) ran_before: bool,
+}
+
+/// Starts the node in the background if it does not run there, and waits until it answers.
 ///
 /// # Errors
 /// A problem when it does not come up.
-pub(crate) async fn in_background(session: &Session, args: &[String]) -> Outcome<Option<Box<StatusDto>>> {
+pub(crate) async fn in_background(session: &Session, args: &[String]) -> Outcome<InBackground> {
     let mut last = None;
     for _ in 0..TRIES_MAX {
-        if session.running().await?.is_some() {
-            return Ok(None);
-        }
-        match report_of(session, spawn(session, args)?).await? {
-            Report::Up(status) => return Ok(Some(status)),
-            Report::Failed(problem) => return Err(problem.into()),
-            Report::Held(problem) => last = Some(problem),
+        match session.running().await? {
+            Some(node) => match node.status().await {
+                Ok(status) => return Ok(InBackground { status: Box::new(status), ran_before: true }),
+                // A process that ends takes connections until its last file is closed, and answers none of them.
+                Err(error) if error.is_gone() => last = Some(Problem::from(error)),
+                Err(error) => return Err(error.into()),
+            },
+            None => match report_of(session, spawn(session, args)?).await? {
+                Report::Up(status) => return Ok(InBackground { status, ran_before: false }),
+                Report::Failed(problem) => return Err(problem.into()),
+                Report::Held(problem) => last = Some(problem),
+            },
         }
         tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
     }

@@ -170,7 +170,9 @@ mod tests {
         for place in places {
             let (place, taken, rests) = (Place { rest_after, ..place }, taken.clone(), Arc::clone(&rests));
             thread::spawn(move || {
-                let rest = || drop(rests.fetch_add(1, Ordering::Relaxed));
+                let rest = || {
+                    rests.fetch_add(1, Ordering::Relaxed);
+                };
                 while let Some(question) = place.next(rest) {
                     drop(question);
                     taken.send(place.index).unwrap();

@@ -12,7 +12,7 @@ use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem, Stop};
 use crate::render;
 use crate::serve::{self, Refused, Running};
-use crate::start::{self, Report};
+use crate::start::{self, InBackground, Report};
 use outbox::OutboxSettings;
 
 /// Options of `up`.
@@ -201,12 +201,7 @@ async fn detach(args: &UpArgs, port: Port, session: &Session) -> Outcome {
     if started.is_err() {
         start::show_phrase(phrase.as_ref().map(|phrase| phrase.as_str()), session);
     }
-    let started = started?;
-    let was_running = started.is_none();
-    let status = match started {
-        Some(status) => *status,
-        None => session.node().await?.status().await?,
-    };
+    let InBackground { status, ran_before: was_running } = started?;
     let out = UpOut { status: &status, phrase: phrase.as_ref().map(|phrase| phrase.as_str()) };
     let state = if was_running { "was running already" } else { "runs in the background" };
     let last = format!("The node {state}. Stop it with: antiphon down");

@@ -4,6 +4,7 @@ use crate::common;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::process::{Child, Stdio};
 
 use crate::common::{ANTIPHON, Machine, finish, until};
@@ -224,6 +225,20 @@ fn a_dead_daemons_socket_does_not_stand_in_the_way() {
     common::kill_holder(alice.home());
     until("the node is gone", || alice.run(&["--no-start", "status"]).code == 5);
     assert_eq!(alice.recall("crash"), ["before the crash"]);
+}
+
+/// A process that was killed takes connections until its last file is closed, and answers none of them.
+#[test]
+fn a_node_that_is_just_ending_is_waited_for() {
+    let alice = Machine::new("alice");
+    alice.remember("before the end");
+    alice.run(&["down"]).good();
+    let ending = UnixListener::bind(alice.home().join("control.sock")).unwrap();
+    // It is looked whether anybody listens, and then the node is asked.
+    let taken = std::thread::spawn(move || (0..2).for_each(|_| drop(ending.accept().unwrap())));
+    alice.run(&["up", "--detach"]).good();
+    taken.join().unwrap();
+    assert_eq!(alice.recall("end"), ["before the end"]);
 }
 
 #[test]

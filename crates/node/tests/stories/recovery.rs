@@ -1,15 +1,18 @@
 //! Real nodes over loopback: a machine that lost its disk comes back, and what its friends kept for it.
 
+use std::collections::BTreeSet;
+
 use crate::common::{Machine, config, stop, until};
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::{FactId, StoreId};
 use antiphon_core::log::Stream;
+use antiphon_core::resource::Kind;
 use antiphon_core::time::UnixMillis;
 use antiphon_core::value::Value;
 use antiphon_node::{
     Config, CopyFault, CopyRefusal, Draft, Error, FactFilter, FormerPlace, Node, PeerMode, Reason, Recovery, Refusal,
-    Trust,
+    ResourceDraft, ResourceFilter, Trust,
 };
 use antiphon_store::{CopyLimits, Db, Keeping, Options};
 use antiphon_vault::sealed_copy::{self, Part, Push};
@@ -129,7 +132,26 @@ async fn alice_says(bob: &Machine, alice: &Machine) -> FormerPlace {
     bob.handle.former_place(&address(alice).await, None).await.unwrap()
 }
 
-/// Carol never heard of the database that bob lost, so the new one does not name it. Alice kept parts of it.
+async fn offers_a_tool(machine: &Machine) {
+    let tool = ResourceDraft {
+        kind: Kind::Tool,
+        name: "linter".into(),
+        description: "It does what it says.".into(),
+        address: None,
+        capabilities: BTreeSet::new(),
+        tags: BTreeSet::new(),
+        key: None,
+    };
+    machine.handle.create_resource(tool).await.unwrap();
+}
+
+/// How many things others offer, as far as a machine knows.
+async fn offered_to(machine: &Machine) -> usize {
+    machine.handle.resources(ResourceFilter::default(), 100).await.unwrap().len()
+}
+
+/// Carol never heard of the database that bob lost, so the new one does not name it. Alice kept parts of it, and knows what
+/// bob offered then.
 #[tokio::test(flavor = "multi_thread")]
 async fn private_facts_come_back_although_the_giver_of_the_place_knew_of_no_former_store() {
     let (mut alice, mut bob) = (Machine::start("alice").await, Machine::start("bob").await);
@@ -142,6 +164,8 @@ async fn private_facts_come_back_although_the_giver_of_the_place_knew_of_no_form
     let fact = remember_privately(&bob, "nobody may know").await;
     let shared = bob.remember("everybody may know").await;
     until("alice has what is shared", async || alice.handle.fact(shared).await.is_ok()).await;
+    offers_a_tool(&bob).await;
+    until("alice knows what bob offers", async || offered_to(&alice).await == 1).await;
     until("alice keeps a copy", async || {
         let sealed = bob.handle.seal_backup(&["alice".to_owned()], false).await.unwrap();
         sealed.iter().all(|one| one.fault.is_none() && one.missing == 0)
@@ -162,6 +186,7 @@ async fn private_facts_come_back_although_the_giver_of_the_place_knew_of_no_form
     alice.handle.reset_peer("bob").await.unwrap();
     until("bob has his private fact again", async || bob.handle.fact(fact).await.is_ok()).await;
     assert!(bob.handle.fact(shared).await.is_ok() && carol.handle.fact(fact).await.is_err());
+    until("alice knows that bob offers nothing any more", async || offered_to(&alice).await == 0).await;
     stop([&mut alice, &mut bob, &mut carol]).await;
 }
 

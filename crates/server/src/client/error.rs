@@ -76,7 +76,7 @@ pub enum ClientError {
 impl ClientError {
     pub(super) fn connect(socket: &Path, source: io::Error) -> Self {
         match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Self::NoDaemon { socket: socket.to_owned() },
+            reason if nobody_listens(reason) => Self::NoDaemon { socket: socket.to_owned() },
             _ => Self::Io { source },
         }
     }
@@ -85,6 +85,18 @@ impl ClientError {
     pub const fn is_no_daemon(&self) -> bool {
         matches!(self, Self::NoDaemon { .. })
     }
+
+    /// Whether the node went away before it answered, if there was one.
+    pub const fn is_gone(&self) -> bool {
+        matches!(self, Self::NoDaemon { .. } | Self::Io { .. } | Self::Http { .. })
+    }
+}
+
+/// Whether a socket that cannot be reached for this reason is nobody's. A node that was killed leaves it behind, and nobody
+/// accepts there any more; one that stops may close it while it is being reached.
+pub const fn nobody_listens(reason: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound};
+    matches!(reason, NotFound | ConnectionRefused | ConnectionReset)
 }
 
 impl From<ClientError> for Problem {

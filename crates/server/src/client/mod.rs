@@ -41,7 +41,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-pub use error::ClientError;
+pub use error::{ClientError, nobody_listens};
 
 use crate::error::{Problem, ProblemBody};
 use crate::routes::WRITE_BYTES_MAX;

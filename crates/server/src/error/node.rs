@@ -275,6 +275,10 @@ fn about_store(what: String, error: &StoreError) -> Problem {
         Problem::new(Code::Failed, what)
             .why("a newer version wrote this database; it was not touched")
             .hint("upgrade antiphon; the database was not touched")
+    } else if error.is_closed() {
+        Problem::new(Code::Busy, what)
+            .why("the node is stopping, or a fault ended this, of which its log says more")
+            .hint("start it again: antiphon up --detach")
     } else if error.is_not_found() {
         Problem::new(Code::NotFound, what)
     } else if error.is_tampered() {
@@ -333,6 +337,7 @@ mod tests {
         check(reserved, Code::Refused, &["policy.x", "one steward", "law.NAME"]);
         check(Error::Refused(AuthorError::Gene(genome::Error::Id("X".into()))), Code::Invalid, &["X", "law.NAME"]);
         check(Error::Stopped, Code::Busy, &["up --detach"]);
+        check(StoreError::Closed, Code::Busy, &["stopping", "up --detach"]);
         check(Error::OwnAddress, Code::Invalid, &["own", "another node"]);
         check(Error::Address("x".into()), Code::Invalid, &["/p2p/PEER"]);
         let held = antiphon_node::home::Error::Held { path: PathBuf::from("/h"), holder: Some(7) };
