@@ -317,7 +317,12 @@ impl Engine {
         let authors = (held.authors != self.held.authors).then(|| held.authors.clone());
         let partings = (held.partings != self.held.partings).then(|| held.partings.clone());
         let own = self.held.own;
+        let followed = self.follows_another();
         self.held = held;
+        if !followed && self.follows_another() {
+            // What the lost database offered is offered no more.
+            self.let_in().into_iter().for_each(|peer| self.tell_catalogue(peer));
+        }
         // Before anything is told to sessions that do not stand any more afterwards.
         self.follow_own_log(own);
         self.custodian.changed();

@@ -57,7 +57,7 @@ impl Engine {
 
     /// Whether this database follows another one of its key, which is lost. Whoever gave its member the place back may not
     /// have heard of that one; then its own opening does not name it, and a log of it that others hold does.
-    fn follows_another(&self) -> bool {
+    pub(crate) fn follows_another(&self) -> bool {
         let opening = self.team.local.opening.as_ref().and_then(Event::opening);
         opening.is_some_and(|opening| opening.previous.is_some())
             || self.held.knows_another_of((self.team.own.node, self.team.own.store))
@@ -114,31 +114,31 @@ struct Telling {
 }
 
 /// Puts the own catalogue into the outbox for a peer whose database was not told it yet, and notes that, in one
-/// transaction; says whether it did.
+/// transaction; says whether it did. From a new node that offers nothing there is nothing to say; one that follows another
+/// may have offered something.
 async fn tell(store: &Store, telling: Telling) -> Result<bool, StoreError> {
     let Telling { pen, own, follows, peer, theirs } = telling;
-    let told = store.read(move |reader| reader.catalogue_told(&peer)).await?;
-    if told == Some(theirs) {
+    let nothing_to_say = store.read(move |reader| {
+        Ok(reader.catalogue_told(&peer)? == Some(theirs) || !follows && reader.catalogue(&own)?.is_empty())
+    });
+    // That there was nothing to say is not noted: there is as soon as a log of a lost database comes.
+    if nothing_to_say.await? {
         return Ok(false);
     }
     store
         .share(move |db| {
-            let items = catalogue(db, &own, peer, follows)?;
+            let items = catalogue(db, &own, peer)?;
             // What there is to say is refused or kept by whoever hears it; here it only waits.
             let _pushed = pen.put(db, &items, now())?;
             db.note_catalogue_told(&peer, &theirs, now())?;
-            Ok(!items.is_empty())
+            Ok(true)
         })
         .await
 }
 
 /// The whole own catalogue as items: first what it consists of, since the peer may hold what is gone, then each entry.
-/// From a new node that offers nothing there is nothing to say; one that follows another may have offered something.
-fn catalogue(db: &Db, own: &NodeId, peer: NodeId, follows: bool) -> Result<Vec<Outgoing>, StoreError> {
+fn catalogue(db: &Db, own: &NodeId, peer: NodeId) -> Result<Vec<Outgoing>, StoreError> {
     let entries = db.reader().catalogue(own)?;
-    if entries.is_empty() && !follows {
-        return Ok(Vec::new());
-    }
     let newest = entries.iter().map(|resource| resource.stamp.at).max();
     let at = newest.map_or_else(now, |newest| now().max(newest.after(1)));
     let whole = Whole { at, ids: entries.iter().map(|resource| resource.id).collect() };
