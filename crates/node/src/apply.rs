@@ -321,7 +321,7 @@ impl Engine {
         self.held = held;
         if !followed && self.follows_another() {
             // What the lost database offered is offered no more.
-            self.let_in().into_iter().for_each(|peer| self.tell_catalogue(peer));
+            self.let_in().into_iter().for_each(|peer| self.tell_catalogue_again(peer));
         }
         // Before anything is told to sessions that do not stand any more afterwards.
         self.follow_own_log(own);

@@ -50,7 +50,8 @@ impl Engine {
         self.tell_whole(peer, false);
     }
 
-    /// A peer lost something of what it had taken: it is told the own catalogue again, at once.
+    /// A peer lost something of what it had taken, or there was more to say than was known: it is told the own catalogue again,
+    /// at once.
     pub(crate) fn tell_catalogue_again(&mut self, peer: NodeId) {
         self.tell_whole(peer, true);
     }
@@ -69,7 +70,7 @@ impl Engine {
             return;
         }
         let follows = self.follows_another();
-        let telling = Telling { pen: self.outbox.pen.clone(), own: self.team.own.node, follows, peer, theirs };
+        let telling = Telling { pen: self.outbox.pen.clone(), own: self.team.own.node, follows, again, peer, theirs };
         let (store, inputs) = (self.store.clone(), self.inputs.clone());
         self.tasks.spawn(async move {
             if again && let Err(error) = store.share(move |db| db.tell_catalogue_again(&peer)).await {
@@ -108,37 +109,39 @@ struct Telling {
     own: NodeId,
     /// Whether this node's database follows another one of its key, which is lost.
     follows: bool,
+    /// Whether it is told although the peer's database was told before.
+    again: bool,
     peer: NodeId,
     /// The peer's database.
     theirs: StoreId,
 }
 
-/// Puts the own catalogue into the outbox for a peer whose database was not told it yet, and notes that, in one
-/// transaction; says whether it did. From a new node that offers nothing there is nothing to say; one that follows another
-/// may have offered something.
+/// Puts the own catalogue into the outbox for a peer whose database is to be told it, and notes that, in one
+/// transaction; says whether it did.
 async fn tell(store: &Store, telling: Telling) -> Result<bool, StoreError> {
-    let Telling { pen, own, follows, peer, theirs } = telling;
-    let nothing_to_say = store.read(move |reader| {
-        Ok(reader.catalogue_told(&peer)? == Some(theirs) || !follows && reader.catalogue(&own)?.is_empty())
-    });
-    // That there was nothing to say is not noted: there is as soon as a log of a lost database comes.
-    if nothing_to_say.await? {
+    let Telling { pen, own, follows, again, peer, theirs } = telling;
+    let told = store.read(move |reader| reader.catalogue_told(&peer)).await?;
+    if told == Some(theirs) && !again {
         return Ok(false);
     }
     store
         .share(move |db| {
-            let items = catalogue(db, &own, peer)?;
+            let items = catalogue(db, &own, peer, follows)?;
             // What there is to say is refused or kept by whoever hears it; here it only waits.
             let _pushed = pen.put(db, &items, now())?;
             db.note_catalogue_told(&peer, &theirs, now())?;
-            Ok(true)
+            Ok(!items.is_empty())
         })
         .await
 }
 
 /// The whole own catalogue as items: first what it consists of, since the peer may hold what is gone, then each entry.
-fn catalogue(db: &Db, own: &NodeId, peer: NodeId) -> Result<Vec<Outgoing>, StoreError> {
+/// From a new node that offers nothing there is nothing to say; one that follows another may have offered something.
+fn catalogue(db: &Db, own: &NodeId, peer: NodeId, follows: bool) -> Result<Vec<Outgoing>, StoreError> {
     let entries = db.reader().catalogue(own)?;
+    if entries.is_empty() && !follows {
+        return Ok(Vec::new());
+    }
     let newest = entries.iter().map(|resource| resource.stamp.at).max();
     let at = newest.map_or_else(now, |newest| now().max(newest.after(1)));
     let whole = Whole { at, ids: entries.iter().map(|resource| resource.id).collect() };

@@ -250,14 +250,15 @@ mod tests {
         for _ in 0..WAITING_MAX {
             pool.ask(question()).await.unwrap();
         }
-        let mut waits = std::pin::pin!(pool.ask(question()));
-        assert!(futures_now(waits.as_mut()).is_none(), "there is no room");
+        // Tokio lets a task that has done much wait in any case, so this one is not to count what it has done.
+        let mut waits = std::pin::pin!(tokio::task::unconstrained(pool.ask(question())));
+        assert!(at_once(waits.as_mut()).is_none(), "there is no room");
         assert!(places[0].next(|| ()).is_some());
-        assert!(futures_now(waits.as_mut()).is_some_and(|asked| asked.is_ok()));
+        assert!(at_once(waits.as_mut()).is_some_and(|asked| asked.is_ok()));
     }
 
     /// What a future gives without waiting.
-    fn futures_now<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+    fn at_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
         match future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
             std::task::Poll::Ready(ready) => Some(ready),
             std::task::Poll::Pending => None,
