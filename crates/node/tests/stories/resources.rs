@@ -85,8 +85,7 @@ async fn who_joins_later_is_told_the_whole_catalogue() {
     alice.handle.delete_resource(gone).await.unwrap();
     let mut carol = Machine::start("carol").await;
     carol.joins(&alice).await;
-    knows(&carol, &["linter"]).await;
-    // Bob's she hears from bob.
+    // Each of them tells its own, and bob may be as quick as alice: he hears of carol from the charter.
     let at_carol = carol.handle.status().await.unwrap().listen[0].clone();
     bob.handle.handshake(&at_carol).await.unwrap();
     knows(&carol, &["gpu", "linter"]).await;
@@ -113,7 +112,8 @@ async fn what_bob_offered_alone_comes_along_only_if_he_says_so() {
     offers(&carol, "linter").await;
     let ticket = alice.handle.invite("observer", 60_000).await.unwrap().ticket;
     carol.handle.join(&ticket, None, Some(Bring::None)).await.unwrap();
-    knows(&carol, &[]).await;
+    // Her own stayed behind, and bob tells her of his.
+    knows(&carol, &["gpu"]).await;
     for machine in [&mut carol, &mut bob, &mut alice] {
         machine.stop().await;
     }
