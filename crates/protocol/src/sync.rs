@@ -300,7 +300,7 @@ pub enum Output {
     Custody(Ask),
     /// Both sides hold the same, but for logs with a problem.
     CaughtUp,
-    /// The peer holds these logs so far: all of its clock, or what it has just acknowledged.
+    /// The peer holds these logs so far: all of its clock, or a log of which it has just shown or acknowledged something.
     PeerHolds(NodeClock),
     /// Hand in [`Input::Wake`] at this time; replaces the earlier one.
     WakeAt(UnixMillis),

@@ -219,6 +219,12 @@ impl Open {
         self.local.get(log).copied().unwrap_or(Head::EMPTY)
     }
 
+    /// Tells how far the peer holds a log. Its clock may have named more than the page that it showed last.
+    fn tell_held(&mut self, log: LogId) {
+        let held = self.outbox.held_of(&log);
+        self.out.push(Output::PeerHolds(NodeClock::from([(log, held)])));
+    }
+
     fn send_clock(&mut self, asks: bool) {
         let heads = self.local.iter().take(LOGS_MAX).map(|(log, head)| (*log, *head)).collect();
         let partings = self.forks.proved().clone();
@@ -258,7 +264,7 @@ impl Open {
                 if self.outbox.acked(log, head, local) {
                     self.timer.moved(now);
                 }
-                self.out.push(Output::PeerHolds(NodeClock::from([(log, head)])));
+                self.tell_held(log);
             }
             Message::Nack { log, head, reason } => self.nacked(log, head, reason, now),
         }

@@ -344,6 +344,26 @@ const ALICE: usize = 0;
 const BOB: usize = 1;
 const CAROL: usize = 2;
 
+/// A page shows less than its sender's clock has named; a person who asks meanwhile is not told that both hold the same.
+#[test]
+fn what_alice_holds_does_not_shrink_to_the_page_that_came_last() {
+    let mut world = World::new(2);
+    world.write(ALICE, 1_300);
+    world.connect(ALICE, BOB);
+    world.settle();
+    let told = world.talk(BOB, ALICE).log.iter().filter_map(|output| match output {
+        Output::PeerHolds(heads) => Some(heads.iter().map(|(log, head)| (*log, head.seq))),
+        _ => None,
+    });
+    let (mut held, mut told_of) = (BTreeMap::new(), 0);
+    for (log, seq) in told.flatten() {
+        let before = held.insert(log, seq);
+        assert!(before.is_none_or(|before| before <= seq), "{log}: {before:?}, then {seq}");
+        told_of += 1;
+    }
+    assert!(told_of > held.len(), "pages came: {told_of}");
+}
+
 #[test]
 fn bob_gets_what_he_missed_while_offline() {
     let mut world = World::new(2);

@@ -1,6 +1,6 @@
 //! The receiving half of a session: pages are verified, stored and acknowledged, or refused by name.
 
-use antiphon_core::log::{Head, LogId, NodeClock, Stream};
+use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::time::UnixMillis;
 
 use super::{Open, STRIKES_MAX};
@@ -115,7 +115,7 @@ impl Open {
         self.grown(log, head);
         self.note_missing(log);
         self.send(Message::Ack { log, head: self.head(&log) });
-        self.out.push(Output::PeerHolds(NodeClock::from([(log, storing.head)])));
+        self.tell_held(log);
         if let Some((reason, about)) = storing.refused {
             self.refuse(log, reason, about);
         }
