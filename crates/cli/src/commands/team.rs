@@ -1,9 +1,10 @@
 //! How a machine gets into a team: `antiphon invite`, `antiphon join`.
 
 use std::io::{BufRead, Write};
+use std::time::{Duration, Instant};
 
 use antiphon_server::client::{Client, ClientError};
-use antiphon_server::dto::{FactDto, FactFilterDto, InviteDto, JoinDto};
+use antiphon_server::dto::{FactDto, FactFilterDto, InviteDto, JoinDto, PeerDto};
 use clap::{Args, ValueEnum};
 
 use crate::commands::facts;
@@ -17,6 +18,8 @@ use crate::render::qr::Ink;
 const PREVIEW_FACTS_MAX: usize = 5;
 /// Facts that are looked through for the preview.
 const PREVIEW_SCAN_FACTS_MAX: usize = 256;
+/// How often it is looked whether a new member has caught up.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Options of `invite`.
 #[derive(Debug, Args)]
@@ -105,6 +108,9 @@ pub(crate) struct JoinArgs {
     /// Leave a team that others belong to; what they wrote stays with them
     #[arg(long)]
     pub(crate) leave: bool,
+    /// How long to wait until what the team remembers is here too, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) wait: u64,
 }
 
 /// Runs `join`.
@@ -123,7 +129,40 @@ pub(crate) async fn join(args: JoinArgs, session: &Session) -> Outcome {
         }
         joined => joined?,
     };
-    session.output.result(&joined, render::node::joined)
+    session.output.result(&joined, render::node::joined)?;
+    if !joined.already
+        && let Some(note) = catch_up(&node, Duration::from_secs(args.wait)).await?
+    {
+        session.output.note(&note);
+    }
+    Ok(())
+}
+
+/// Waits until this node holds what some member holds, so that the next command finds what the team remembers. Says
+/// why it has not come so far.
+async fn catch_up(node: &Client, most: Duration) -> Result<Option<String>, ClientError> {
+    let began = Instant::now();
+    loop {
+        let peers = node.peers().await?.peers;
+        if peers.iter().any(is_level) {
+            return Ok(None);
+        }
+        let hopeful = peers.iter().any(|peer| peer.trust == "VERIFIED" || peer.trust == "PENDING");
+        if let Some(peer) = peers.iter().find(|peer| peer.trust == "REJECTED" && !hopeful) {
+            return Ok(Some(render::node::refused_after_join(peer)));
+        }
+        if began.elapsed() >= most {
+            return Ok(Some(
+                "What the team remembers is still on its way; `antiphon peers` shows how it goes.".to_owned(),
+            ));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Whether this node holds everything that a member holds which is connected.
+fn is_level(peer: &PeerDto) -> bool {
+    peer.connected && peer.trust == "VERIFIED" && peer.behind_events == Some(0)
 }
 
 /// Shows what would become visible and lets the person decide.
@@ -159,6 +198,16 @@ async fn preview(node: &Client) -> Result<Vec<FactDto>, ClientError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_member_is_level_with_whom_it_hears_and_lacks_nothing_of() {
+        let peer = PeerDto { connected: true, trust: "VERIFIED".into(), behind_events: Some(0), ..PeerDto::default() };
+        assert!(is_level(&peer));
+        assert!(!is_level(&PeerDto { behind_events: None, ..peer.clone() }));
+        assert!(!is_level(&PeerDto { behind_events: Some(1), ..peer.clone() }));
+        assert!(!is_level(&PeerDto { connected: false, ..peer.clone() }));
+        assert!(!is_level(&PeerDto { trust: "PENDING".into(), ..peer }));
+    }
 
     #[test]
     fn a_code_is_drawn_on_request_and_where_its_colours_show() {

@@ -146,6 +146,14 @@ pub(crate) fn joined(joined: &JoinedDto) -> String {
     out
 }
 
+/// Why nothing comes from a member, although it has let this node join.
+pub(crate) fn refused_after_join(peer: &PeerDto) -> String {
+    let name = if peer.name.is_empty() { &peer.peer_id } else { &peer.name };
+    let why = format!("{}: {}", safe(name), safe(&peer.in_words));
+    let hint = peer.hint.as_ref().map(|hint| format!("\n  try: {}", safe(hint))).unwrap_or_default();
+    format!("Nothing that the team remembers has come yet. {why}{hint}")
+}
+
 /// What a join would make visible.
 pub(crate) fn bring_question(what: &str, preview: &[FactDto]) -> String {
     let mut out = format!("{}\n", safe(what));

@@ -17,6 +17,20 @@ fn what_one_machine_remembers_the_other_recalls() {
 }
 
 #[test]
+fn whoever_has_joined_recalls_at_once_what_the_team_remembers() {
+    let (alice, bob) = (Machine::new("alice"), Machine::new("bob"));
+    alice.run(&["init", "--team", "choir"]).good();
+    let verses = alice.home().with_file_name("verses.jsonl");
+    let line = |n| format!("{{\"content\":\"verse {n} of the old song\"}}\n");
+    std::fs::write(&verses, (0..1_000).map(line).collect::<String>()).unwrap();
+    alice.run(&["import", "jsonl", verses.to_str().unwrap()]).good();
+    alice.remember("the staging database is called nightingale");
+    bob.run(&["join", &invite(&alice)]).good();
+    assert_eq!(bob.recall("nightingale"), ["the staging database is called nightingale"]);
+    assert_eq!(bob.facts(), 1_001);
+}
+
+#[test]
 fn bob_works_on_while_alice_is_away_and_she_gets_it_all() {
     let (alice, bob) = team_of_two();
     alice.remember("alice was here first");
