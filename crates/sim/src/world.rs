@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use antiphon_core::ids::NodeId;
+use antiphon_core::outbox::MODERATE_RETRIES_MAX;
+use antiphon_protocol::outbox::schedule::{JITTER_PER_CENT, PAUSE_MS_MAX};
 use antiphon_protocol::reason::Reason;
 use antiphon_vault::{NodeKey, Phrase};
 use tempfile::TempDir;
@@ -35,6 +37,8 @@ const LOOK_MS: u64 = 1_000;
 const TRUST_STREAM: u64 = 0x6b65_7973_2121_2121;
 /// Longest time from the calm until all must be quiet, in milliseconds.
 const HEAL_MS_MAX: u64 = 20 * 60 * 1_000;
+/// Longest time until what is kept in memory for somebody out of reach is given up: every try of it after a longest pause.
+const GIVEN_UP_MS_MAX: u64 = (MODERATE_RETRIES_MAX as u64 + 1) * (PAUSE_MS_MAX + PAUSE_MS_MAX * JITTER_PER_CENT / 100);
 /// Where a salt changes a seed.
 const SALT_BITS: u32 = 40;
 /// Most steps of a world; one that takes more is busy for ever.
@@ -277,7 +281,7 @@ impl World {
                 if !judged && self.is_quiet()? {
                     self.judge()?;
                     self.store_last_documents()?;
-                    (judged, end) = (true, self.at + HEAL_MS_MAX);
+                    (judged, end) = (true, self.at + GIVEN_UP_MS_MAX);
                 }
                 if judged && !delivered && self.outboxes_rest()? {
                     self.judge_outboxes()?;

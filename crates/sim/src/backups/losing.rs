@@ -42,6 +42,8 @@ pub(crate) struct Lost {
     pub(super) named: BTreeSet<(usize, StoreId, u64)>,
     /// Former stores that whoever gave it its place back knew.
     former: BTreeSet<StoreId>,
+    /// Members of whom a person has said that they take it for the same machine.
+    reset: BTreeSet<usize>,
     /// Logs of which something is known to be missing.
     pub(super) gaps: BTreeSet<StoreId>,
     /// Events of its former local logs that came back.
@@ -97,6 +99,7 @@ impl World {
             spoiled: BTreeMap::new(),
             named: BTreeSet::new(),
             former: BTreeSet::new(),
+            reset: BTreeSet::new(),
             gaps: BTreeSet::new(),
             events: 0,
         });
@@ -309,12 +312,19 @@ impl World {
         let Some(lost) = self.backups.lost.as_ref().filter(|lost| lost.node == peer && lost.back) else {
             return Ok(());
         };
+        if pinned.is_none() && lost.reset.contains(&node) {
+            // This handshake was under way when the person said so.
+            return Ok(());
+        }
         let unheard = pinned.is_some_and(|store| !lost.former.contains(&store));
         need(unheard || self.comes_back(peer), Law::NoFalseAlarm, || {
             format!("n{node} does not take n{peer} for the member that lost its disk")
         })?;
         self.note_backup(node, "resets pin", || format!("n{peer}, {pinned:?}"));
         self.tally.exercised.add(Class::PinReset, 1);
+        if let Some(lost) = &mut self.backups.lost {
+            let _again = lost.reset.insert(node);
+        }
         let Some(up) = self.nodes[node].up.as_mut() else { return Ok(()) };
         up.peer(id).store = None;
         match up.db.update_peer(&id, |row| row.store = None) {

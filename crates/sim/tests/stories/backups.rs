@@ -30,7 +30,6 @@ fn who_lost_its_disk_comes_back_with_what_others_keep() {
     assert!(all.count(Class::PartKept) > 50, "{all:?}");
 }
 
-/// Whether some world of these features shows that broken members break a law.
 /// Whoever gave it its place back had not heard of the database that was lost, and it asked nobody for what was kept of it.
 #[test]
 fn what_is_kept_of_a_database_that_nobody_named_comes_back() {
@@ -47,6 +46,13 @@ fn what_went_with_two_disks_is_not_owed() {
     }
 }
 
+/// A person said that it is the same machine while another handshake of the two was under way.
+#[test]
+fn a_handshake_that_ends_after_the_pin_was_reset_accuses_nobody() {
+    check(3966);
+}
+
+/// Whether some world of these features shows that broken members break a law.
 fn is_caught(sabotage: Sabotage, law: Law, features: &[Feature]) {
     let mut seen = Vec::new();
     for seed in worlds_with(features, 60) {

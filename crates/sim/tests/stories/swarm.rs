@@ -62,6 +62,12 @@ fn who_has_an_older_disk_owes_no_word_for_what_was_under_way_before() {
     check(drawn(2190));
 }
 
+/// Somebody out of reach is tried with pauses of up to ten minutes, so that four tries took longer than the model waited.
+#[test]
+fn what_is_remembered_for_somebody_out_of_reach_is_given_up() {
+    check(drawn(3896));
+}
+
 /// Between two looks one member went and another one came, so that there were as many as before.
 #[test]
 fn a_member_that_comes_does_not_hide_that_another_one_went() {
