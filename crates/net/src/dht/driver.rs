@@ -6,8 +6,8 @@ use antiphon_core::ids::NodeId;
 use libp2p::PeerId;
 use libp2p::kad::{
     AddProviderResult, BootstrapResult, Event, GetProvidersError, GetProvidersOk, GetProvidersResult, GetRecordError,
-    GetRecordOk, GetRecordResult, PeerRecord, PutRecordError, PutRecordResult, QueryId, QueryResult, Quorum, Record,
-    RecordKey,
+    GetRecordOk, GetRecordResult, PeerRecord, PutRecordError, PutRecordResult, QueryId, QueryResult, QueryStats,
+    Quorum, Record, RecordKey,
 };
 use tokio::sync::oneshot;
 
@@ -170,13 +170,13 @@ impl Desk {
 
     /// An operation went on.
     pub(crate) fn on_event(&mut self, event: Event, table: Option<&mut Table>) {
-        let (Event::OutboundQueryProgressed { id, result, step, .. }, Some(table)) = (event, table) else { return };
+        let (Event::OutboundQueryProgressed { id, result, stats, step }, Some(table)) = (event, table) else { return };
         self.follow(table);
         match result {
             QueryResult::GetRecord(result) => self.on_get(table, id, result, step.last),
             QueryResult::GetProviders(result) => self.on_providers(table, id, result, step.last),
             QueryResult::PutRecord(result) => self.on_put(id, result),
-            QueryResult::StartProviding(result) => self.on_provide(id, result),
+            QueryResult::StartProviding(result) => self.on_provide(id, &result, stats),
             QueryResult::Bootstrap(result) => self.on_bootstrap(table, id, &result, step.last),
             QueryResult::GetClosestPeers(_) | QueryResult::RepublishProvider(_) | QueryResult::RepublishRecord(_) => {}
         }
@@ -238,9 +238,12 @@ impl Desk {
         self.end(reply, result);
     }
 
-    fn on_provide(&mut self, id: QueryId, result: AddProviderResult) {
+    /// Who is told that a key is provided does not answer that, but only whoever answered before is told: where nobody
+    /// did, nobody was told, which the library does not count as a failure.
+    fn on_provide(&mut self, id: QueryId, result: &AddProviderResult, stats: QueryStats) {
         if let Some(Running::Provide { reply }) = self.running.remove(&id) {
-            self.end(reply, result.map(drop).map_err(|_| Error::Timeout));
+            let told = result.is_ok() && stats.num_successes() > 0;
+            self.end(reply, told.then_some(()).ok_or(Error::Timeout));
         }
     }
 

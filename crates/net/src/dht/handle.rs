@@ -149,7 +149,8 @@ impl Dht {
     /// [`super::DhtConfig::provider_life`] unless it is told again. They do not say whether they have noted it.
     ///
     /// # Errors
-    /// [`Error::NoMembers`], [`Error::Timeout`]; the key counts as provided here nevertheless.
+    /// [`Error::NoMembers`]; [`Error::Timeout`] if none of the members near the key answers. The key counts as provided
+    /// here nevertheless.
     pub async fn provide(&self, key: Vec<u8>) -> Result<(), Error> {
         self.query(|reply| Query::Provide { key, reply }).await
     }

@@ -55,6 +55,19 @@ async fn what_one_member_puts_the_others_find() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_provided_counts_only_once_somebody_was_told() {
+    let (_, members) = mesh(2).await;
+    let topic = Topic::Peer.multihash().to_vec();
+    // A machine that vanished, or was moved, leaves its connections open for a while.
+    members[1].silent.send_replace(true);
+    assert_eq!(members[0].dht.provide(topic.clone()).await.unwrap_err(), Error::Timeout);
+    members[1].silent.send_replace(false);
+    assert_eq!(members[1].stats().await.provider_keys, 0, "nobody told it");
+    members[0].dht.provide(topic).await.unwrap();
+    members[1].until("a provider", |stats| stats.provider_keys == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_higher_version_replaces_a_lower_one_everywhere() {
     let (_, members) = mesh(4).await;
     let put = async |version, by: usize| {

@@ -333,6 +333,10 @@ impl Keeper {
                     }
                     self.using.send_replace(backend);
                     self.publish(publish::Input::Online(backend == Backend::Kad));
+                    // Whoever entered while the network was not relied on has not asked yet who else is there.
+                    if self.upkeep.is_bootstrapped() {
+                        self.discover();
+                    }
                 }
             }
         }
@@ -353,13 +357,16 @@ impl Keeper {
         for output in self.upkeep.handle(input, now()) {
             match output {
                 upkeep::Output::Bootstrap { attempt } => self.bootstrap(attempt),
-                upkeep::Output::Discover if self.hybrid.using() == Backend::Kad => {
-                    self.tasks.spawn(self.at.clone().discover(self.commands.clone()));
-                }
-                upkeep::Output::Discover => {}
+                upkeep::Output::Discover => self.discover(),
                 upkeep::Output::Forget(node) => self.tasks.spawn(self.at.clone().forget(node)),
                 upkeep::Output::WakeAt(at) => self.wakes[Machine::Upkeep as usize] = Some(at),
             }
+        }
+    }
+
+    fn discover(&mut self) {
+        if self.hybrid.using() == Backend::Kad {
+            self.tasks.spawn(self.at.clone().discover(self.commands.clone()));
         }
     }
 

@@ -11,7 +11,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_net::dht::{Dht, DhtConfig, Happened, Law, Stats};
 use antiphon_net::{Config, Event, Multiaddr, NetHandle, Protocol};
 use libp2p::identity::Keypair;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{TCP, key_of, patiently};
 
@@ -101,6 +101,8 @@ pub(crate) struct Member {
     pub(crate) stored: Heard,
     /// Whom its table wanted to meet.
     pub(crate) wanted: Arc<Mutex<BTreeSet<NodeId>>>,
+    /// Whether it has fallen silent, without a word and with its connections open.
+    pub(crate) silent: watch::Sender<bool>,
 }
 
 impl Member {
@@ -113,7 +115,8 @@ impl Member {
 
     pub(crate) async fn with(seed: u8, team: &Team, config: Config) -> Self {
         let (net, mut events, run) = antiphon_net::new(config).unwrap();
-        tokio::spawn(run);
+        let (silent, heard) = watch::channel(false);
+        tokio::spawn(with_pauses(run, heard));
         let listening = async {
             loop {
                 if let Event::Listening(address) = events.recv().await.unwrap() {
@@ -123,7 +126,7 @@ impl Member {
         };
         let addresses = vec![patiently("listening", listening).await];
         let (stored, wanted) = (Arc::default(), Arc::default());
-        let member = Self { id: super::id_of(seed), dht: net.dht(), net, addresses, stored, wanted };
+        let member = Self { id: super::id_of(seed), dht: net.dht(), net, addresses, stored, wanted, silent };
         tokio::spawn(live(member.net.clone(), events, team.clone(), member.stored.clone(), member.wanted.clone()));
         member
     }
@@ -164,6 +167,20 @@ impl Member {
     pub(crate) fn has_stored(&self, key: &[u8]) -> usize {
         self.stored.lock().unwrap().iter().filter(|(stored, _)| stored == key).count()
     }
+}
+
+/// Runs a network, but not while it is to be silent.
+async fn with_pauses(run: impl Future<Output = ()>, mut silent: watch::Receiver<bool>) {
+    let mut run = std::pin::pin!(run);
+    let mut told = true;
+    while told {
+        told = tokio::select! {
+            () = &mut run => return,
+            told = silent.wait_for(|silent| *silent) => told.is_ok(),
+        };
+        told = told && silent.wait_for(|silent| !silent).await.is_ok();
+    }
+    run.await;
 }
 
 async fn greet(net: &NetHandle, peer: NodeId, addresses: Vec<Multiaddr>) -> Result<(), ()> {
