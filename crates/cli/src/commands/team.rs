@@ -138,13 +138,13 @@ pub(crate) async fn join(args: JoinArgs, session: &Session) -> Outcome {
     Ok(())
 }
 
-/// Waits until this node holds what some member holds, so that the next command finds what the team remembers. Says
+/// Waits until this node holds what the members hold that it has met, so that the next command finds what the team remembers. Says
 /// why it has not come so far.
 async fn catch_up(node: &Client, most: Duration) -> Result<Option<String>, ClientError> {
     let began = Instant::now();
     loop {
         let peers = node.peers().await?.peers;
-        if peers.iter().any(is_level) {
+        if is_level(&peers) {
             return Ok(None);
         }
         let hopeful = peers.iter().any(|peer| peer.trust == "VERIFIED" || peer.trust == "PENDING");
@@ -160,9 +160,12 @@ async fn catch_up(node: &Client, most: Duration) -> Result<Option<String>, Clien
     }
 }
 
-/// Whether this node holds everything that a member holds which is connected.
-fn is_level(peer: &PeerDto) -> bool {
-    peer.connected && peer.trust == "VERIFIED" && peer.behind_events == Some(0)
+/// Whether this node holds everything that the members hold which are connected and have said what that is. Somebody who
+/// has just joined too says that it holds little, and is not who to go by alone.
+fn is_level(peers: &[PeerDto]) -> bool {
+    let heard = peers.iter().filter(|peer| peer.connected && peer.trust == "VERIFIED");
+    let mut behind = heard.filter_map(|peer| peer.behind_events).peekable();
+    behind.peek().is_some() && behind.all(|events| events == 0)
 }
 
 /// Shows what would become visible and lets the person decide.
@@ -200,13 +203,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_is_level_with_whom_it_hears_and_lacks_nothing_of() {
+    fn a_newcomer_is_level_once_it_lacks_nothing_of_anybody_it_hears() {
         let peer = PeerDto { connected: true, trust: "VERIFIED".into(), behind_events: Some(0), ..PeerDto::default() };
-        assert!(is_level(&peer));
-        assert!(!is_level(&PeerDto { behind_events: None, ..peer.clone() }));
-        assert!(!is_level(&PeerDto { behind_events: Some(1), ..peer.clone() }));
-        assert!(!is_level(&PeerDto { connected: false, ..peer.clone() }));
-        assert!(!is_level(&PeerDto { trust: "PENDING".into(), ..peer }));
+        let silent = PeerDto { behind_events: None, ..peer.clone() };
+        let ahead = PeerDto { behind_events: Some(1), ..peer.clone() };
+        let away = PeerDto { connected: false, ..ahead.clone() };
+        let unknown = PeerDto { trust: "PENDING".into(), ..ahead.clone() };
+        assert!(is_level(&[peer.clone(), silent.clone(), away.clone(), unknown.clone()]));
+        assert!(!is_level(&[peer.clone(), ahead]));
+        assert!(!is_level(&[silent]));
+        assert!(!is_level(&[
+            PeerDto { connected: false, ..peer.clone() },
+            PeerDto { trust: "PENDING".into(), ..peer }
+        ]));
+        assert!(!is_level(&[]));
     }
 
     #[test]
