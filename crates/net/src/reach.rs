@@ -40,9 +40,10 @@ const CIRCUITS_MAX: usize = 512;
 const CIRCUITS_PER_PEER_MAX: usize = 64;
 /// How long one connection is carried.
 const CIRCUIT_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
-/// Reservations and circuits that one member may ask for within [`RATE_WINDOW`].
-const RATE_PER_PEER: NonZeroU32 = NonZeroU32::new(120).unwrap();
-const RATE_WINDOW: Duration = Duration::from_secs(60);
+/// Reservations, and circuits, that one member may ask for in a row.
+const IN_A_ROW_MAX: NonZeroU32 = NonZeroU32::new(120).unwrap();
+/// After so long it may ask for one more. A member dials others again that are away, each by way of the relay.
+const ONE_MORE: Duration = Duration::from_millis(500);
 /// Longer than any node runs.
 const HALFWAY_DEADLINE: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// What a member that relays speaks.
@@ -120,7 +121,7 @@ fn relay_config() -> relay::Config {
         circuit_src_rate_limiters: Vec::new(),
         ..relay::Config::default()
     };
-    bounds.reservation_rate_per_peer(RATE_PER_PEER, RATE_WINDOW).circuit_src_per_peer(RATE_PER_PEER, RATE_WINDOW)
+    bounds.reservation_rate_per_peer(IN_A_ROW_MAX, ONE_MORE).circuit_src_per_peer(IN_A_ROW_MAX, ONE_MORE)
 }
 
 /// What connected peers say they speak, and the relays that are made use of.
@@ -267,7 +268,26 @@ pub(crate) fn without_peer(mut address: Multiaddr) -> Multiaddr {
 
 #[cfg(test)]
 mod tests {
+    use libp2p::relay::RateLimiter as _;
+
     use super::*;
+
+    #[test]
+    fn who_asks_a_relay_without_end_gets_so_many_and_then_two_a_second() {
+        let address: Multiaddr = "/ip4/10.0.0.7/tcp/2".parse().unwrap();
+        let (mallory, bob) = (PeerId::random(), PeerId::random());
+        let relay::Config { reservation_rate_limiters, circuit_src_rate_limiters, .. } = relay_config();
+        for mut limiter in reservation_rate_limiters.into_iter().chain(circuit_src_rate_limiters) {
+            let began = std::time::Instant::now();
+            let mut given = |who: PeerId, tries: usize, after: Duration| {
+                (0..tries).filter(|_| limiter.try_next(who, &address, began + after)).count()
+            };
+            assert_eq!(given(mallory, 1_000, Duration::ZERO), 120);
+            assert_eq!(given(bob, 10, Duration::ZERO), 10, "what others ask for is theirs");
+            assert_eq!(given(mallory, 1_000, Duration::from_secs(10)), 20);
+            assert_eq!(given(mallory, 1_000, Duration::from_secs(3_600)), 120);
+        }
+    }
 
     #[test]
     fn a_relay_is_known_by_an_address_that_leads_off_its_machine() {

@@ -7,6 +7,7 @@ use std::io;
 use libp2p::core::transport::TransportError;
 use libp2p::core::transport::timeout::TransportTimeoutError;
 use libp2p::core::upgrade::{NegotiationError, ProtocolError};
+use libp2p::relay::outbound::hop::ConnectError;
 use libp2p::swarm::DialError;
 use libp2p::{dns, noise, quic};
 
@@ -141,6 +142,10 @@ fn of_link(link: &(dyn Error + 'static)) -> Option<NetworkReason> {
         }));
     }
     if let Some(quic::Error::HandshakeTimedOut) = link.downcast_ref() {
+        return Some(NetworkReason::Timeout);
+    }
+    // The relay answered, and knows no way on.
+    if let Some(ConnectError::NoReservation | ConnectError::ConnectionFailed) = link.downcast_ref() {
         return Some(NetworkReason::Timeout);
     }
     if link.is::<dns::ResolveError>() {

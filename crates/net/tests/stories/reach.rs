@@ -2,7 +2,7 @@
 
 use crate::common::{Node, QUIC, TCP, befriend, config, id_of, patiently, stream_between};
 use antiphon_core::ids::NodeId;
-use antiphon_net::{Config, Event, Multiaddr, NetHandle, Protocol, ReachConfig};
+use antiphon_net::{Config, Event, Multiaddr, NetHandle, NetworkReason, Protocol, ReachConfig, RequestError};
 
 /// A node that listens nowhere: nobody can dial it.
 fn hidden(seed: u8, hole_punching: bool) -> Node {
@@ -72,6 +72,19 @@ async fn who_is_no_member_of_the_relay_gets_nothing_from_it() {
     let refused = patiently("a refusal", ask(eve.net.clone(), to(&circuit, bob.id))).await;
     assert!(refused.is_err(), "eve was carried to bob");
     assert!(bob.events.try_recv().is_err(), "bob did not even hear of it");
+}
+
+#[tokio::test]
+async fn a_relay_that_knows_no_way_to_a_member_is_a_member_that_does_not_answer() {
+    let mut rita = relay(7).await;
+    let (mut alice, mut bob) = (hidden(1, false), hidden(2, false));
+    befriend(&mut alice, &mut rita).await;
+    befriend(&mut bob, &mut rita).await;
+    let carol = id_of(3);
+    let way = to(&reachable(&mut bob).await, carol);
+    let asked = alice.net.request(carol, Protocol::Handshake, vec![way], b"are you there".to_vec());
+    let error = patiently("a refusal", asked).await.unwrap_err();
+    assert_eq!(error, RequestError::Unreachable { peer: carol, reason: NetworkReason::Timeout });
 }
 
 #[tokio::test]
