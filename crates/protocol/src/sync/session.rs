@@ -390,6 +390,7 @@ impl Open {
     fn nacked(&mut self, log: LogId, head: Head, reason: Option<Reason>, now: UnixMillis) {
         self.timer.moved(now);
         let about = self.outbox.nacked(log, head, reason.is_some());
+        self.tell_held(log);
         match reason {
             Some(Reason::Equivocation) => self.contradicts(log, now),
             Some(reason) => self.out.push(Output::Problem { log, reason, about }),

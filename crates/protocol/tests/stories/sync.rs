@@ -332,6 +332,8 @@ impl World {
         for node in &self.nodes {
             assert_eq!(node.shelf.clock(), self.nodes[0].shelf.clock());
             assert_eq!(node.shelf, self.nodes[0].shelf);
+            // Each was told so of the others.
+            node.talks.iter().for_each(|(_, talk)| assert_eq!(talk.holds, node.shelf.clock()));
         }
     }
 
@@ -1115,6 +1117,14 @@ fn recover(world: &mut World) {
         world.settle();
         world.pass(100_000);
     }
+}
+
+/// A day on which a page came that was here already: its sender holds it, and nothing else will say so before long.
+#[test]
+fn what_two_got_from_a_third_they_know_of_each_other() {
+    let (mut world, _) = play(2_780_499_171_101_270_456, 400, true);
+    recover(&mut world);
+    world.assert_converged();
 }
 
 proptest! {

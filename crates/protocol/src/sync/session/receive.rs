@@ -80,6 +80,7 @@ impl Open {
                 let head = self.head(&log);
                 self.outbox.note_held(log, end, head);
                 self.send(Message::Ack { log, head });
+                self.tell_held(log);
             }
             Judged::Gap(log) => {
                 self.inbox.forget(log);
