@@ -1,9 +1,9 @@
 //! When to enter the network, to look for members in it, and to forget those that are gone.
 //!
 //! A node enters by asking somebody it knows for the neighbours of its own key. That fails while it knows nobody, so it
-//! is tried again every half minute, and at once when a member connects. From then on it asks every minute who else is
-//! there, and every five minutes it forgets members of which nothing was heard for an hour, so that nobody is sent to
-//! them.
+//! is tried again every half minute, and at once when a member connects. From then on it asks who else is there: soon
+//! again at first, since others that lost their way at the same time come back with it, and then every minute. Every five
+//! minutes it forgets members of which nothing was heard for an hour, so that nobody is sent to them.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ pub const BOOTSTRAP_TIMEOUT_MS: u64 = 30_000;
 pub const BOOTSTRAP_RETRY_MS: u64 = 30_000;
 /// How often it is asked who else is there, in milliseconds.
 pub const DISCOVERY_MS: u64 = 60_000;
+/// How long after entering it is asked again, in milliseconds; each further time twice as long, up to [`DISCOVERY_MS`].
+pub const DISCOVERY_SOON_MS: u64 = 5_000;
 /// How often members that are gone are looked for, in milliseconds.
 pub const CLEANUP_MS: u64 = 5 * 60_000;
 /// How long nothing must have been heard of a member for it to be forgotten, in milliseconds.
@@ -106,8 +108,8 @@ enum Standing {
         /// Somebody connected since, or a person asked: an attempt in vain is repeated at once.
         again: bool,
     },
-    /// It is, and asks around at this time.
-    In { discover_at: UnixMillis },
+    /// It is, and asks around at this time, and again after a pause.
+    In { discover_at: UnixMillis, pause_ms: u64 },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,7 +243,7 @@ impl Upkeep {
             return;
         }
         self.standing = match (entered, again) {
-            (true, _) => Standing::In { discover_at: now },
+            (true, _) => Standing::In { discover_at: now, pause_ms: DISCOVERY_SOON_MS },
             (false, true) => Standing::Out(Some(now)),
             (false, false) => {
                 Standing::Out(self.every.auto_bootstrap.then(|| now.after(self.every.bootstrap_retry_ms)))
@@ -264,8 +266,9 @@ impl Upkeep {
                 self.standing = Standing::Entering { since: now, again: false };
                 out.push(Output::Bootstrap { attempt: self.attempts });
             }
-            Standing::In { discover_at } if discover_at <= now => {
-                self.standing = Standing::In { discover_at: now.after(self.every.discovery_ms) };
+            Standing::In { discover_at, pause_ms } if discover_at <= now => {
+                let pause_ms = pause_ms.min(self.every.discovery_ms);
+                self.standing = Standing::In { discover_at: now.after(pause_ms), pause_ms: pause_ms.saturating_mul(2) };
                 out.push(Output::Discover);
             }
             _ => {}
@@ -290,7 +293,7 @@ impl Upkeep {
     fn ask(&mut self, out: &mut Vec<Output>) {
         let at = match self.standing {
             Standing::Out(None) => self.cleanup_at,
-            Standing::Out(Some(at)) | Standing::In { discover_at: at } => at.min(self.cleanup_at),
+            Standing::Out(Some(at)) | Standing::In { discover_at: at, .. } => at.min(self.cleanup_at),
             Standing::Entering { since, .. } => since.after(self.every.bootstrap_timeout_ms).min(self.cleanup_at),
         };
         if self.asked.is_none_or(|asked| asked > at) {
@@ -301,7 +304,7 @@ impl Upkeep {
 
     fn set_back(&mut self, back: u64) {
         match &mut self.standing {
-            Standing::Out(Some(at)) | Standing::Entering { since: at, .. } | Standing::In { discover_at: at } => {
+            Standing::Out(Some(at)) | Standing::Entering { since: at, .. } | Standing::In { discover_at: at, .. } => {
                 *at = earlier(*at, back);
             }
             Standing::Out(None) => {}

@@ -3,8 +3,8 @@
 use antiphon_core::ids::NodeId;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::dht::upkeep::{
-    BOOTSTRAP_RETRY_MS, BOOTSTRAP_TIMEOUT_MS, CLEANUP_MS, DISCOVERY_MS, Input, Intervals, Output, PEERS_MAX, UNSEEN_MS,
-    Upkeep,
+    BOOTSTRAP_RETRY_MS, BOOTSTRAP_TIMEOUT_MS, CLEANUP_MS, DISCOVERY_MS, DISCOVERY_SOON_MS, Input, Intervals, Output,
+    PEERS_MAX, UNSEEN_MS, Upkeep,
 };
 use proptest::prelude::*;
 
@@ -81,10 +81,10 @@ fn who_is_not_to_enter_by_itself_waits_to_be_asked() {
 }
 
 #[test]
-fn who_is_inside_looks_around_every_minute() {
-    let mut upkeep = inside();
-    for minute in 1..20 {
-        let now = NOW.after(minute * DISCOVERY_MS);
+fn who_is_inside_looks_around_soon_again_and_then_every_minute() {
+    let (mut upkeep, mut now) = (inside(), NOW);
+    for pause in [DISCOVERY_SOON_MS, 10_000, 20_000, 40_000, DISCOVERY_MS, DISCOVERY_MS, DISCOVERY_MS] {
+        now = now.after(pause);
         assert!(!upkeep.handle(Input::Wake, UnixMillis(now.0 - 1)).contains(&Output::Discover));
         assert!(upkeep.handle(Input::Wake, now).contains(&Output::Discover));
     }
