@@ -1,6 +1,6 @@
 //! Machines behind firewalls that let nothing in that they did not ask for, as most people's routers do.
 
-use super::{Host, Network, all_equal, arrives, connected, nothing_is_lost, relays, waiting, writes};
+use super::{Host, Network, all_equal, arrives, at_ease, connected, nothing_is_lost, relays, waiting, writes};
 use crate::common::until;
 
 #[test]
@@ -23,4 +23,5 @@ fn two_machines_behind_firewalls_reach_each_other_with_the_help_of_a_third() {
     all_equal("all agree", &all);
     nothing_is_lost(&written, &all);
     until("nothing waits", || waiting(&alice) + waiting(&bob) == 0);
+    at_ease(&bob.remember("all is well"), &all);
 }

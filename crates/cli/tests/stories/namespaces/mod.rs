@@ -315,10 +315,29 @@ pub(super) fn out_of_reach(host: &Host, name: &str, fact: &str, reasons: &[&str]
     let listed = host.run(&["peers", "list"]).good().stdout;
     assert!(listed.contains(name), "{listed}");
     until(&format!("the doctor of {} names {name}", host.name), || {
-        let found = host.run(&["--json", "doctor"]).json();
-        let sync = found["checks"].as_array().unwrap().iter().find(|check| check["check"] == "sync").unwrap().clone();
-        sync["findings"].as_array().unwrap().iter().any(|finding| finding["what"].to_string().contains(name))
+        let findings = sync_checked(host)["findings"].clone();
+        findings.as_array().is_some_and(|all| all.iter().any(|one| one["what"].to_string().contains(name)))
     });
+}
+
+/// Waits until each of them knows that all others hold a fact, and no doctor finds anything between them.
+#[track_caller]
+pub(super) fn at_ease(fact: &str, hosts: &[&Host]) {
+    for host in hosts {
+        for other in hosts.iter().filter(|other| other.name != host.name) {
+            until(&format!("{} knows that {} has the fact", host.name, other.name), || {
+                host.json(&["why", fact, &other.name])["held"] == true
+            });
+        }
+        until(&format!("the doctor of {} finds nothing", host.name), || sync_checked(host)["state"] == "ok");
+    }
+}
+
+/// What the doctor of a machine says about the exchange with others.
+#[track_caller]
+fn sync_checked(host: &Host) -> Value {
+    let found = host.run(&["--json", "doctor"]).json();
+    found["checks"].as_array().unwrap().iter().find(|check| check["check"] == "sync").unwrap().clone()
 }
 
 /// The texts of all facts of a machine.

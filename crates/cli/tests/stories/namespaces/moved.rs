@@ -1,6 +1,6 @@
 //! Addresses that change while others know only the old ones.
 
-use super::{Host, Network, all_equal, arrives, connected, nothing_is_lost, three, writes};
+use super::{Host, Network, all_equal, arrives, at_ease, connected, nothing_is_lost, out_of_reach, three, writes};
 use crate::common::until;
 
 /// Where a machine tells others that it listens.
@@ -48,8 +48,12 @@ fn a_machine_that_moves_is_found_again_and_so_are_two_that_move_at_the_same_time
     bob.run(&["down"]).good();
     written.extend(writes(&alice, "while bob is off", 3));
     bob.readdress("eth0", "10.77.0.22", "10.77.0.222");
+    let fact = alice.remember("bob is on his way");
+    written.push("bob is on his way".to_owned());
+    out_of_reach(&alice, "bob", &fact, &["network_timeout"]);
     bob.run(&["up", "--detach"]).good();
     all_equal("bob has found the others", &all);
     connected(&alice, &["bob"]);
     nothing_is_lost(&written, &all);
+    at_ease(&fact, &all);
 }

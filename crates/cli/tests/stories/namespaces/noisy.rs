@@ -5,7 +5,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use super::{Host, Network, all_equal, arrives, nothing_is_lost, team, waiting, writes};
+use super::{Host, Network, all_equal, arrives, at_ease, nothing_is_lost, team, waiting, writes};
 use crate::common::{can_run, until};
 
 /// The program that carries packets.
@@ -55,5 +55,6 @@ fn on_a_line_that_loses_a_fifth_of_all_packets_everything_arrives() {
     arrives(&bob, "can you hear me?");
     arrives(&alice, "every second word");
     until("nothing waits", || waiting(&alice) + waiting(&bob) == 0);
+    at_ease(&alice.remember("one more"), &all);
     drop(line);
 }

@@ -1,6 +1,8 @@
 //! Two machines without a way to each other, and a third one that has cables to both and relays.
 
-use super::{Host, Network, all_equal, arrives, connected, nothing_is_lost, out_of_reach, relays, waiting, writes};
+use super::{
+    Host, Network, all_equal, arrives, at_ease, connected, nothing_is_lost, out_of_reach, relays, waiting, writes,
+};
 use crate::common::until;
 
 /// Whether a machine can be reached through a member that relays.
@@ -37,4 +39,5 @@ fn two_machines_without_a_way_to_each_other_meet_through_one_that_relays() {
     arrives(&bob, "when rita is back");
     all_equal("all agree again", &all);
     nothing_is_lost(&written, &all);
+    at_ease(&fact, &all);
 }

@@ -1,6 +1,6 @@
 //! Machines that all listen at the same port, as whoever opens one port in a firewall wants it.
 
-use super::{Host, Network, all_equal, connected, nothing_is_lost, team, writes};
+use super::{Host, Network, all_equal, at_ease, connected, nothing_is_lost, team, writes};
 
 /// One port for all.
 const LISTEN: &str = "/ip4/0.0.0.0/tcp/7400,/ip4/0.0.0.0/udp/7400/quic-v1";
@@ -24,4 +24,5 @@ fn machines_that_listen_at_the_same_port_do_not_take_themselves_for_each_other()
     connected(&bob, &["alice", "carol"]);
     all_equal("all agree", &all);
     nothing_is_lost(&written, &all);
+    at_ease(&carol.remember("all is well"), &all);
 }
