@@ -59,9 +59,9 @@ async fn what_is_provided_counts_only_once_somebody_was_told() {
     let (_, members) = mesh(2).await;
     let topic = Topic::Peer.multihash().to_vec();
     // A machine that vanished, or was moved, leaves its connections open for a while.
-    members[1].silent.send_replace(true);
+    let silence = members[1].falls_silent().await;
     assert_eq!(members[0].dht.provide(topic.clone()).await.unwrap_err(), Error::Timeout);
-    members[1].silent.send_replace(false);
+    drop(silence);
     assert_eq!(members[1].stats().await.provider_keys, 0, "nobody told it");
     members[0].dht.provide(topic).await.unwrap();
     members[1].until("a provider", |stats| stats.provider_keys == 1).await;

@@ -11,7 +11,7 @@ use antiphon_core::time::UnixMillis;
 use antiphon_net::dht::{Dht, DhtConfig, Happened, Law, Stats};
 use antiphon_net::{Config, Event, Multiaddr, NetHandle, Protocol};
 use libp2p::identity::Keypair;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::{TCP, key_of, patiently};
 
@@ -101,8 +101,7 @@ pub(crate) struct Member {
     pub(crate) stored: Heard,
     /// Whom its table wanted to meet.
     pub(crate) wanted: Arc<Mutex<BTreeSet<NodeId>>>,
-    /// Whether it has fallen silent, without a word and with its connections open.
-    pub(crate) silent: watch::Sender<bool>,
+    pauses: mpsc::Sender<Pause>,
 }
 
 impl Member {
@@ -115,8 +114,8 @@ impl Member {
 
     pub(crate) async fn with(seed: u8, team: &Team, config: Config) -> Self {
         let (net, mut events, run) = antiphon_net::new(config).unwrap();
-        let (silent, heard) = watch::channel(false);
-        tokio::spawn(with_pauses(run, heard));
+        let (pauses, asked) = mpsc::channel(1);
+        tokio::spawn(with_pauses(run, asked));
         let listening = async {
             loop {
                 if let Event::Listening(address) = events.recv().await.unwrap() {
@@ -126,9 +125,17 @@ impl Member {
         };
         let addresses = vec![patiently("listening", listening).await];
         let (stored, wanted) = (Arc::default(), Arc::default());
-        let member = Self { id: super::id_of(seed), dht: net.dht(), net, addresses, stored, wanted, silent };
+        let member = Self { id: super::id_of(seed), dht: net.dht(), net, addresses, stored, wanted, pauses };
         tokio::spawn(live(member.net.clone(), events, team.clone(), member.stored.clone(), member.wanted.clone()));
         member
+    }
+
+    /// Falls silent, without a word and with its connections open, until what is returned is dropped.
+    pub(crate) async fn falls_silent(&self) -> oneshot::Sender<()> {
+        let ((begun, has_begun), (ends, over)) = (oneshot::channel(), oneshot::channel());
+        assert!(self.pauses.send(Pause { begun, over }).await.is_ok(), "its network has ended");
+        has_begun.await.unwrap();
+        ends
     }
 
     /// Connects with a member, and both let each other in. Where both dial at once one connection ends, and what was asked
@@ -169,18 +176,24 @@ impl Member {
     }
 }
 
-/// Runs a network, but not while it is to be silent.
-async fn with_pauses(run: impl Future<Output = ()>, mut silent: watch::Receiver<bool>) {
+/// A time in which a network is not run.
+struct Pause {
+    begun: oneshot::Sender<()>,
+    over: oneshot::Receiver<()>,
+}
+
+/// Runs a network, but not in its pauses.
+async fn with_pauses(run: impl Future<Output = ()>, mut asked: mpsc::Receiver<Pause>) {
     let mut run = std::pin::pin!(run);
-    let mut told = true;
-    while told {
-        told = tokio::select! {
+    loop {
+        let pause = tokio::select! {
             () = &mut run => return,
-            told = silent.wait_for(|silent| *silent) => told.is_ok(),
+            pause = asked.recv() => pause,
         };
-        told = told && silent.wait_for(|silent| !silent).await.is_ok();
+        let Some(Pause { begun, over }) = pause else { return run.await };
+        begun.send(()).unwrap();
+        let _dropped = over.await;
     }
-    run.await;
 }
 
 async fn greet(net: &NetHandle, peer: NodeId, addresses: Vec<Multiaddr>) -> Result<(), ()> {
