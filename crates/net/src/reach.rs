@@ -268,8 +268,6 @@ pub(crate) fn without_peer(mut address: Multiaddr) -> Multiaddr {
 
 #[cfg(test)]
 mod tests {
-    use libp2p::relay::RateLimiter as _;
-
     use super::*;
 
     #[test]
