@@ -138,8 +138,8 @@ pub(crate) async fn join(args: JoinArgs, session: &Session) -> Outcome {
     Ok(())
 }
 
-/// Waits until this node holds what the members hold that it has met, so that the next command finds what the team remembers. Says
-/// why it has not come so far.
+/// Waits until this node holds what the members hold that it has met, so that the next command finds what the team
+/// remembers. Says why it has not come so far.
 async fn catch_up(node: &Client, most: Duration) -> Result<Option<String>, ClientError> {
     let began = Instant::now();
     loop {
