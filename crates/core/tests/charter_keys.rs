@@ -101,10 +101,68 @@ fn of_two_keys_at_once_the_older_right_counts() {
 #[test]
 fn of_two_keys_at_once_the_one_without_a_removed_holder_counts() {
     let mut story = Story::of(&[ALICE, BOB]);
-    let bobs = story.says(BOB, key(ROLE, &[ALICE]));
-    story.says(ALICE, key(ROLE, &[ALICE, DAVE]));
-    story.says(ALICE, revoke(DAVE));
-    assert_eq!(story.membership().role_key(ROLE).unwrap().epoch, bobs.hash);
+    let removal = story.says(ALICE, revoke(DAVE));
+    story.says(BOB, key(ROLE, &[ALICE, DAVE]));
+    assert_eq!(story.membership().role_key(ROLE), None);
+    let alices = story.says(ALICE, key(ROLE, &[ALICE]));
+    assert!(alices.has_seen(&removal));
+    assert_eq!(story.membership().role_key(ROLE).unwrap().epoch, alices.hash);
+}
+
+#[test]
+fn a_key_whose_maker_had_not_heard_of_a_removal_is_not_used() {
+    let mut story = Story::of(&[ALICE, BOB]);
+    story.says(ALICE, granted(CAROL, ROLE, &[]));
+    // Bob knows neither of eve's grant nor of her removal, and may yet hear of the one before the other.
+    let removal = story.says(ALICE, revoke_with(EVE, false, Vec::new(), vec![role_key(ROLE, &[ALICE, BOB])]));
+    let bobs = story.says(BOB, key(ROLE, &[ALICE, BOB]));
+    let used = |story: &Story| story.membership().role_key(ROLE).map(|key| key.epoch);
+    assert_eq!(used(&story), Some(removal.hash));
+    // Two removals at once, each with keys: neither maker knew of both.
+    story.says(BOB, revoke_with(DAVE, false, Vec::new(), vec![role_key(ROLE, &[ALICE, BOB])]));
+    assert_eq!(used(&story), None);
+    story.all_meet();
+    let both = story.says(BOB, key(ROLE, &[ALICE, BOB]));
+    assert!(both.has_seen(&bobs));
+    assert_eq!(used(&story), Some(both.hash));
+}
+
+#[test]
+fn several_removals_of_one_member_at_once_leave_each_key_usable() {
+    let mut story = Story::of(&[ALICE, BOB]);
+    let alices = story.says(ALICE, revoke_with(EVE, false, Vec::new(), vec![role_key(ROLE, &[ALICE, BOB])]));
+    let bobs = story.says(BOB, revoke_with(EVE, false, Vec::new(), vec![role_key(ROLE, &[BOB])]));
+    let used = |story: &Story| story.membership().role_key(ROLE).map(|key| key.epoch);
+    assert_eq!(used(&story), Some(alices.hash), "the older right");
+    // What was beyond a cut is taken in by one more removal, which brings no keys.
+    story.all_meet();
+    story.says(ALICE, revoke(EVE));
+    assert!([alices.hash, bobs.hash].contains(&used(&story).unwrap()));
+}
+
+#[test]
+fn a_key_that_was_made_before_a_removal_was_agreed_to_is_not_used() {
+    let mut story = Story::of(&[ALICE, BOB, CAROL]);
+    let used = |story: &Story| story.membership().role_key(ROLE).map(|key| key.epoch);
+    let removal = story.says(ALICE, revoke_with(CAROL, false, Vec::new(), vec![role_key(ROLE, &[ALICE, BOB])]));
+    assert_eq!(used(&story), None, "it waits for consent");
+    story.all_meet();
+    let early = story.says(BOB, key(ROLE, &[ALICE, BOB]));
+    assert_eq!(used(&story), Some(early.hash));
+    story.says(BOB, approve(&removal));
+    assert!(story.is_revoked(CAROL));
+    assert_eq!(used(&story), None, "carol was a steward when it was made, and could have been given it");
+    let late = story.says(BOB, key(ROLE, &[ALICE, BOB]));
+    assert_eq!(used(&story), Some(late.hash));
+}
+
+#[test]
+fn the_key_of_a_removal_is_used_once_it_is_agreed_to() {
+    let mut story = Story::of(&[ALICE, BOB, CAROL]);
+    let removal = story.says(ALICE, revoke_with(CAROL, false, Vec::new(), vec![role_key(ROLE, &[ALICE, BOB])]));
+    story.all_meet();
+    story.says(BOB, approve(&removal));
+    assert_eq!(story.membership().role_key(ROLE).unwrap().epoch, removal.hash);
 }
 
 #[test]

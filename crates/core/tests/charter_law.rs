@@ -14,7 +14,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use antiphon_core::charter::{Charter, Entry, Membership, Record};
+use antiphon_core::charter::{Charter, Entry, Membership, Record, RoleEpoch};
 use antiphon_core::ids::NodeId;
 use random::{RandomSet, Rng, arbitrary};
 use world::{ALL, Machine, add, approve, gene, grant, key, remove, revoke};
@@ -33,6 +33,7 @@ struct Reached {
     forks: AtomicU64,
     lies: AtomicU64,
     several_keys: AtomicU64,
+    kept_keys: AtomicU64,
     critical: AtomicU64,
     returned: AtomicU64,
 }
@@ -70,6 +71,7 @@ fn the_set_decides_and_nothing_else() {
         ("forks", count(&reached.forks), 100),
         ("lying clocks", count(&reached.lies), 100),
         ("several keys of a role", count(&reached.several_keys), 40),
+        ("a key to use after a removal", count(&reached.kept_keys), 5),
         ("critical records", count(&reached.critical), 50),
         ("stewards that were removed and appointed again", count(&reached.returned), 10),
     ];
@@ -166,6 +168,16 @@ fn rights(set: &RandomSet, membership: &Membership) -> Result<(), &'static str> 
     if !["backend_developer", "observer"].into_iter().all(sound) {
         return Err("a role key that a revoked node holds is used");
     }
+    let told = |key: &RoleEpoch, gone: &NodeId| {
+        set.entries.iter().any(|entry| {
+            let removes = matches!(&entry.record, Record::Revoke(revoke) if revoke.node == *gone);
+            removes && (key.epoch == entry.hash || key.seen().get(&entry.store) >= entry.seq)
+        })
+    };
+    let aware = |key: &RoleEpoch| membership.revoked().iter().all(|gone| told(key, gone));
+    if !["backend_developer", "observer"].into_iter().filter_map(|role| membership.role_key(role)).all(aware) {
+        return Err("a role key is used whose maker had not heard of a removal");
+    }
     Ok(())
 }
 
@@ -231,6 +243,8 @@ fn note(set: &RandomSet, membership: &Membership, reached: &Reached) {
     hit(&reached.forks, set.forks > 0);
     hit(&reached.lies, set.lies > 0);
     hit(&reached.several_keys, membership.role_keys().of_role("observer").len() > 1);
+    let used = ["backend_developer", "observer"].into_iter().any(|role| membership.role_key(role).is_some());
+    hit(&reached.kept_keys, used && !membership.revoked().is_empty());
     hit(&reached.critical, membership.critical().is_some());
     let again = |node: &NodeId| {
         let changes = |wanted: bool| {

@@ -309,6 +309,7 @@ impl Engine {
             self.refresh_local();
             self.enforce_charter();
             self.open_closed();
+            self.note_keyless(now());
         }
         let fresh = |(log, head): (&LogId, _)| (self.held.clock.get(log) != Some(head)).then_some((*log, *head));
         let heads: NodeClock = held.clock.iter().filter_map(fresh).collect();

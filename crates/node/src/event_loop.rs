@@ -70,6 +70,8 @@ pub(crate) struct Engine {
     pub(crate) moves: u64,
     /// Peers of which more is known than the database has.
     pub(crate) unkept: Unkept,
+    /// Since when a role has keys none of which may be used.
+    pub(crate) keyless_since: Option<UnixMillis>,
     /// Gene backups that stand.
     pub(crate) backups: Backups,
     pub(crate) audit: Audit,
@@ -124,6 +126,7 @@ impl Engine {
         housekeeping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.read_commit();
         self.open_closed();
+        self.note_keyless(now());
         loop {
             let wake = self.next_wake();
             tokio::select! {
@@ -244,6 +247,7 @@ impl Engine {
         self.tend_copies(at);
         self.tend_own_log(at);
         self.tend_outbox();
+        self.tend_role_keys(at);
         self.show_table();
     }
 }

@@ -161,7 +161,7 @@ async fn grant_by(store: &Store, key: Arc<NodeKey>, invite: Hash, grant: Grant) 
                 return Ok(Some(Ok(Vec::new())));
             }
             let team = TeamState::read(&db.reader(), "")?;
-            let maker = KeyMaker { membership: &team.membership, roles: &team.roles, key: &key, now: now() };
+            let maker = KeyMaker { local: &team.local, roles: &team.roles, key: &key, now: now() };
             let (made, grant) = match maker.grant(grant, team.membership.is_steward(&node)) {
                 Ok(granted) => granted,
                 Err(error) => return Ok(Some(Err(error))),

@@ -2,18 +2,24 @@
 //!
 //! The store tells the keyring of every change of the charter before it commits it, so whoever reads a fact after that
 //! reads it with the keys of the new charter. What came earlier than its key is opened here, step by step beside the
-//! other work of the writer, whenever the charter has changed.
+//! other work of the writer, whenever the charter has changed. Where the charter leaves a role without a key, a steward's
+//! node makes one.
 
 use std::sync::Arc;
 
+use antiphon_core::time::UnixMillis;
 use antiphon_store::Store;
 use antiphon_vault::{Keyring, LiveKeyring};
 
 use crate::api::Error;
 use crate::event_loop::Engine;
 use crate::handle::Handle;
+use crate::stewards::mend_keys;
 use crate::team::TeamState;
 
+/// How long a role may be without a key that can be used before a steward makes one, for each steward of an older right
+/// and once more, in milliseconds: what comes with a change of the charter comes within it, and seldom two make one.
+const KEYLESS_MS: u64 = 5_000;
 /// Facts that are opened in one transaction, so that writers do not wait long for it.
 const OPENED_PER_STEP: usize = 256;
 
@@ -53,6 +59,40 @@ impl Engine {
         let store = self.store.clone();
         self.tasks.spawn(open_all(store));
     }
+
+    /// Notes since when a role has keys none of which may be used: two stewards removed somebody at once, or a grant turned
+    /// out to be void.
+    pub(crate) fn note_keyless(&mut self, at: UnixMillis) {
+        let lacks = !keyless(&self.team).is_empty();
+        self.keyless_since = lacks.then(|| self.keyless_since.unwrap_or(at));
+    }
+
+    /// A steward makes the keys that roles lack, the older its right the sooner. Without members around it waits: others
+    /// may have made them already.
+    pub(crate) fn tend_role_keys(&mut self, at: UnixMillis) {
+        let Some(since) = self.keyless_since else { return };
+        let (own, stewards) = (self.team.own.node, self.team.membership.stewards());
+        let Some(place) = stewards.iter().position(|steward| *steward == own) else { return };
+        if self.sessions.is_empty() || at.since(since) < KEYLESS_MS.saturating_mul(place as u64 + 1) {
+            return;
+        }
+        self.keyless_since = Some(at);
+        let (store, key) = (self.store.clone(), self.key.clone());
+        self.tasks.spawn(async move {
+            if let Err(error) = mend_keys(&store, key).await {
+                tracing::warn!(%error, "a role has no key that may be used, and none could be made");
+            }
+        });
+    }
+}
+
+/// Roles that have keys none of which may be used.
+pub(crate) fn keyless(team: &TeamState) -> Vec<String> {
+    let without = |role: &&str| {
+        let (keys, usable) = (team.membership.role_keys().of_role(role), team.membership.role_key(role));
+        !keys.is_empty() && usable.is_none() && team.membership.critical().is_none()
+    };
+    team.roles.names().filter(without).map(str::to_owned).collect()
 }
 
 async fn open_all(store: Store) {

@@ -1,20 +1,21 @@
 //! Role keys as a steward hands them out: making them, wrapping them, replacing them.
 //!
 //! Whoever may read a role gets its key: the members that have the role or one that may decrypt it, and every steward.
-//! A key is made when somebody is granted who needs one and there is none to give, and replaced when somebody who holds
-//! it goes.
+//! A key is made when somebody is granted who needs one and there is none to give, and replaced when anybody is removed
+//! or somebody who holds it loses the role.
 
 use antiphon_core::charter::{Grant, GrantWrap, Member, Membership, Previous, RoleEpoch, RoleKey, Wrap};
 use antiphon_core::ids::NodeId;
 use antiphon_core::roles::Roles;
 use antiphon_core::time::UnixMillis;
+use antiphon_protocol::handshake::Local;
 use antiphon_vault::{NodeKey, RoleSecret};
 
 use crate::api::Error;
 
 /// What a steward needs to make and wrap role keys.
 pub(crate) struct KeyMaker<'a> {
-    pub(crate) membership: &'a Membership,
+    pub(crate) local: &'a Local,
     pub(crate) roles: &'a Roles,
     pub(crate) key: &'a NodeKey,
     pub(crate) now: UnixMillis,
@@ -35,6 +36,16 @@ pub(crate) struct Provision {
 }
 
 impl KeyMaker<'_> {
+    fn membership(&self) -> &Membership {
+        self.local.membership()
+    }
+
+    /// The secret half of a key that may be handed on. Whoever lacks records that its maker had seen may not know of a
+    /// removal that others rely on the maker to have known.
+    fn handed_on(&self, epoch: &RoleEpoch) -> Option<RoleSecret> {
+        if self.local.holds(epoch.seen()) { self.open(epoch) } else { None }
+    }
+
     /// The secret half of a key, if this node holds it.
     pub(crate) fn open(&self, epoch: &RoleEpoch) -> Option<RoleSecret> {
         let sealed = epoch.wraps.get(&self.key.node_id())?;
@@ -47,7 +58,7 @@ impl KeyMaker<'_> {
         let may = |member: &Member| member.steward || self.roles.may_read(&member.grant.roles, role);
         let present = |member: &Member| self.now <= member.grant.not_after;
         let members =
-            self.membership.members().filter(|(node, member)| !go.contains(node) && present(member) && may(member));
+            self.membership().members().filter(|(node, member)| !go.contains(node) && present(member) && may(member));
         members.map(|(node, member)| (*node, member.grant.recipient.as_str())).collect()
     }
 
@@ -73,8 +84,8 @@ impl KeyMaker<'_> {
                 Err(error) => tracing::warn!(peer = %node, %error, "a member cannot be given a role key"),
             }
         }
-        let newest = self.membership.role_keys().of_role(role).into_iter().next();
-        let previous = match newest.filter(|_| !fresh).and_then(|newest| Some((newest, self.open(newest)?))) {
+        let newest = self.membership().role_keys().of_role(role).into_iter().next();
+        let previous = match newest.filter(|_| !fresh).and_then(|newest| Some((newest, self.handed_on(newest)?))) {
             Some((newest, old)) => {
                 Some(Previous { epoch: newest.epoch, sealed: old.wrap_previous(&secret.recipient())? })
             }
@@ -89,14 +100,14 @@ impl KeyMaker<'_> {
         let mut provision = Provision { made: Vec::new(), wraps: Vec::new() };
         for role in self.roles.names() {
             let reads = readable.iter().any(|readable| readable == role);
-            match self.membership.role_key(role) {
+            match self.membership().role_key(role) {
                 // A steward reads every role there is a key of; the others get keys when somebody needs them.
                 None if reads => {
                     let comes = Some((grantee.node, grantee.recipient));
                     provision.made.push(self.make(role, &[], comes, false)?);
                 }
                 Some(epoch) if (reads || grantee.steward) && !epoch.wraps.contains_key(&grantee.node) => {
-                    match self.open(epoch) {
+                    match self.handed_on(epoch) {
                         Some(secret) => provision.wraps.push(GrantWrap {
                             role: role.to_owned(),
                             epoch: epoch.epoch,
@@ -114,37 +125,40 @@ impl KeyMaker<'_> {
         Ok(provision)
     }
 
-    /// New keys of every role whose present key `node` holds.
+    /// New keys of every role that has one, for everybody but `node`: also of those that it does not hold, since another
+    /// steward may let it read them before that one hears of the removal.
     pub(crate) fn without(&self, node: NodeId) -> Result<Vec<RoleKey>, Error> {
-        self.held_by(node, |_| true)
+        self.with_keys().into_iter().map(|role| self.make(role, &[node], None, false)).collect()
     }
 
-    /// New keys of every role whose present key `member` holds and may not read with these roles.
+    /// New keys of every role whose present key `node` holds and may not read with these roles.
     pub(crate) fn lost(&self, node: NodeId, roles: &[String], steward: bool) -> Result<Vec<RoleKey>, Error> {
-        self.held_by(node, |role| !steward && !self.roles.may_read(roles, role))
+        let lost = |role: &&str| {
+            let newest = self.membership().role_keys().of_role(role).into_iter().next();
+            let held = newest.is_some_and(|epoch| epoch.wraps.contains_key(&node));
+            held && !steward && !self.roles.may_read(roles, role)
+        };
+        self.with_keys().into_iter().filter(lost).map(|role| self.make(role, &[node], None, false)).collect()
     }
 
-    fn held_by(&self, node: NodeId, goes: impl Fn(&str) -> bool) -> Result<Vec<RoleKey>, Error> {
-        let held = |role: &&str| {
-            let newest = self.membership.role_keys().of_role(role).into_iter().next();
-            newest.is_some_and(|epoch| epoch.wraps.contains_key(&node))
-        };
-        // Also of roles whose gene is gone from sight: what has a key has secrets.
-        let mut roles: Vec<&str> = self.membership.role_keys().epochs().map(|epoch| epoch.role.as_str()).collect();
+    /// New keys of the roles that have keys, none of which may be used any more.
+    pub(crate) fn missing(&self) -> Result<Vec<RoleKey>, Error> {
+        let unusable = |role: &&str| self.membership().role_key(role).is_none();
+        self.with_keys().into_iter().filter(unusable).map(|role| self.make(role, &[], None, false)).collect()
+    }
+
+    /// The roles that ever had a key, also those whose gene is gone from sight: what has a key has secrets.
+    fn with_keys(&self) -> Vec<&str> {
+        let mut roles: Vec<&str> = self.membership().role_keys().epochs().map(|epoch| epoch.role.as_str()).collect();
         roles.dedup();
         roles
-            .into_iter()
-            .filter(held)
-            .filter(|role| goes(role))
-            .map(|role| self.make(role, &[node], None, false))
-            .collect()
     }
 
     /// Roles whose present key a member may read and does not hold.
     pub(crate) fn lacking(&self, node: &NodeId, member: &Member) -> Vec<String> {
         let lacks = |role: &&str| {
             let reads = member.steward || self.roles.may_read(&member.grant.roles, role);
-            reads && self.membership.role_key(role).is_some_and(|epoch| !epoch.wraps.contains_key(node))
+            reads && self.membership().role_key(role).is_some_and(|epoch| !epoch.wraps.contains_key(node))
         };
         self.roles.names().filter(lacks).map(str::to_owned).collect()
     }

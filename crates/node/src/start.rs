@@ -324,6 +324,7 @@ impl Parts {
             audit: Audit::default(),
             copies: Copies::new(config.copy_quota_bytes, self.sealing),
             custodian: Custodian::default(),
+            keyless_since: None,
             outbox: Outbox::new(self.pen, config.outbox.retry_ms)?,
             letters: self.letters,
             table: self.table,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use antiphon_core::charter::{Approve, Change, Cut, GeneAdd, Grant, Pending, Record, Revoke, RoleKey, StewardChange};
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::log::{NodeClock, Stream};
-use antiphon_store::{Authored, Db, Draft};
+use antiphon_store::{Authored, Db, Draft, Store};
 use antiphon_vault::{NodeKey, random};
 use tokio::time::{Instant, sleep};
 
@@ -39,7 +39,7 @@ pub(crate) struct Desk<'a> {
 
 impl Desk<'_> {
     pub(crate) fn maker(&self) -> KeyMaker<'_> {
-        KeyMaker { membership: &self.team.membership, roles: &self.team.roles, key: self.key, now: now() }
+        KeyMaker { local: &self.team.local, roles: &self.team.roles, key: self.key, now: now() }
     }
 
     /// Writes records; all of them or, at the first that is refused, none after it.
@@ -105,13 +105,26 @@ impl Desk<'_> {
                 self.write(keys.into_iter().map(Record::RoleKey).collect()).map(drop)
             }
             // Keys that were made after the removal was written, or did not fit into it.
-            (Change::Revoke, _) => {
-                let keys = self.maker().without(node)?;
-                self.write(keys.into_iter().map(Record::RoleKey).collect()).map(drop)
-            }
+            (Change::Revoke, _) => self.mend_keys(),
             _ => Ok(()),
         }
     }
+
+    /// Makes the keys that roles lack.
+    fn mend_keys(&mut self) -> Result<(), Error> {
+        let keys = self.maker().missing()?;
+        self.write(keys.into_iter().map(Record::RoleKey).collect()).map(drop)
+    }
+}
+
+/// Makes the keys that roles of the team lack, if this node is a steward.
+pub(crate) async fn mend_keys(store: &Store, key: Arc<NodeKey>) -> Result<(), Error> {
+    let mended = store.write(move |db| {
+        let team = TeamState::read(&db.reader(), "")?;
+        let steward = team.need_steward().is_ok();
+        Ok(if steward { Desk { db, team, key: &key }.mend_keys() } else { Ok(()) })
+    });
+    mended.await?
 }
 
 impl Handle {

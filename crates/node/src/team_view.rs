@@ -179,7 +179,7 @@ impl Handle {
             (None, Some(name)) => name.clone(),
             (None, None) => node.short(),
         };
-        let maker = KeyMaker { membership, roles: &team.roles, key: &self.shared.key, now: at };
+        let maker = KeyMaker { local: &team.local, roles: &team.roles, key: &self.shared.key, now: at };
         let members = membership.members().map(|(node, member)| MemberView {
             node: *node,
             name: member.grant.name.clone(),
@@ -214,7 +214,7 @@ impl Handle {
             needed: membership.needed(),
             waiting: waiting.collect(),
             critical: membership.critical(),
-            keyless: keyless(&team),
+            keyless: crate::keyring::keyless(&team),
             members,
         })
     }
@@ -295,14 +295,6 @@ impl Handle {
             several => Err(Error::PeerAmbiguous { text, count: several.len() }),
         }
     }
-}
-
-fn keyless(team: &TeamState) -> Vec<String> {
-    let without = |role: &&str| {
-        let (keys, usable) = (team.membership.role_keys().of_role(role), team.membership.role_key(role));
-        !keys.is_empty() && usable.is_none() && team.membership.critical().is_none()
-    };
-    team.roles.names().filter(without).map(str::to_owned).collect()
 }
 
 /// Whether a change still waits: what has become true, or can no more, waits for nobody.

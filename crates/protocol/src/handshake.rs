@@ -23,10 +23,11 @@ mod wire;
 use antiphon_core::charter::{Charter, Grant, GrantPath, Membership};
 use antiphon_core::event::{Event, Unverified};
 use antiphon_core::ids::{Hash, NodeId, StoreId, TeamId};
-use antiphon_core::log::NodeClock;
+use antiphon_core::log::{LogId, NodeClock, Stream};
 
 pub use answerer::Answerer;
 use antiphon_core::trust::Trust;
+use antiphon_core::vclock::VClock;
 pub use initiator::Initiator;
 pub use wire::{Proof, Removal, Request, Response};
 
@@ -78,6 +79,12 @@ impl Local {
     /// Who is a member.
     pub fn membership(&self) -> &Membership {
         self.records.membership()
+    }
+
+    /// Whether it holds every charter event that somebody had `seen`.
+    pub fn holds(&self, seen: &VClock) -> bool {
+        let held = |store: &StoreId| self.charter.get(&LogId::new(*store, Stream::Charter)).map_or(0, |head| head.seq);
+        seen.iter().all(|(store, seq)| seq <= held(store))
     }
 }
 

@@ -4,7 +4,7 @@
 //! charter alone, and once that is in step the two greet each other again.
 
 use antiphon_core::charter::{Charter, Founders, Refusal};
-use antiphon_core::ids::{NodeId, StoreId};
+use antiphon_core::ids::NodeId;
 use antiphon_core::log::{LogId, Stream};
 use antiphon_core::trust::Trust;
 use antiphon_protocol::handshake::{By, Rejected, Response};
@@ -99,11 +99,7 @@ impl World {
     /// steward for somebody whom one alone can remove.
     pub(crate) fn holds_whole_past(&self, node: usize) -> bool {
         let Some(team) = self.team(node) else { return false };
-        let head = |store: &StoreId| {
-            let log = LogId::new(*store, Stream::Charter);
-            team.local.charter.get(&log).map_or(0, |head| head.seq)
-        };
-        team.local.records.entries().all(|entry| entry.seen.iter().all(|(store, seq)| seq <= head(store)))
+        team.local.records.entries().all(|entry| team.local.holds(&entry.seen))
     }
 
     /// Genomes that still differ with equal charters, or a removal that never was, are false alarms.

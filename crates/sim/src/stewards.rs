@@ -17,7 +17,7 @@ use crate::exercised::Class;
 use crate::failure::Step;
 use crate::jobs::Job;
 use crate::joining::LONG_LIFE_MS;
-use crate::keyring::{Keys, Maker, ROLES, is_entitled};
+use crate::keyring::{Keys, Maker, ROLES, Ring, is_entitled};
 use crate::options::Sabotage;
 use crate::world::World;
 
@@ -55,9 +55,22 @@ impl World {
     ) -> Step<Option<T>> {
         let Some(membership) = self.membership(node) else { return Ok(None) };
         let key = self.nodes[node].key.clone();
-        let ring = self.keys.ring(node, &key, &membership);
+        let ring = self.ring_to_hand_on(node, &membership);
         let random = self.trust_random.fork();
         make(&mut self.keys, &Maker { node, key: &key, membership: &membership, ring, random }).map(Some)
+    }
+
+    /// The keys that a node may hand on: whoever lacks what the maker of a key had seen may not know of a removal that
+    /// others rely on the maker to have known.
+    fn ring_to_hand_on(&mut self, node: usize, membership: &Membership) -> Ring {
+        let key = self.nodes[node].key.clone();
+        let mut ring = self.keys.ring(node, &key, membership);
+        let local = self.local_of(node);
+        ring.retain(|(role, epoch), _| {
+            let epoch = membership.role_keys().get(role, epoch);
+            epoch.zip(local.as_ref()).is_some_and(|(epoch, local)| local.holds(epoch.seen()))
+        });
+        ring
     }
 
     /// Some steward looks what there is to do.
@@ -118,8 +131,7 @@ impl World {
         if !self.plan.trust.has_keys() {
             return Ok(Vec::new());
         }
-        let key = self.nodes[node].key.clone();
-        let ring = self.keys.ring(node, &key, membership);
+        let ring = self.ring_to_hand_on(node, membership);
         let mut drafts = Vec::new();
         for role in ROLES {
             let Some(newest) = membership.role_key(role) else {

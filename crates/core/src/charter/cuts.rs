@@ -1,10 +1,13 @@
-//! Where the logs of a removed member end.
+//! How a member was removed: where its logs end, and who had heard of it.
+
+use std::collections::BTreeSet;
 
 use super::record::Entry;
 use super::revoke::{Cut, Revoke};
 use super::stewards::Age;
-use crate::ids::{Hash, NodeId};
+use crate::ids::{Hash, NodeId, StoreId};
 use crate::log::{Head, LogId};
+use crate::vclock::VClock;
 
 /// How a member was removed, by every revocation of it that counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,6 +20,27 @@ pub struct Removal {
     marked: Vec<Cut>,
     /// The other cuts, in order.
     unmarked: Vec<Cut>,
+    /// What somebody must have seen to know of it, for each revocation, in order.
+    consents: Vec<Consent>,
+}
+
+/// The signatures by which a change has effect.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Consent {
+    /// The record itself.
+    pub(super) record: Hash,
+    /// How many stewards must have signed it.
+    pub(super) needed: usize,
+    /// Who signed it, and where in which charter log: what a signature claims to have seen might be more than there is.
+    pub(super) signatures: Vec<(NodeId, StoreId, u64)>,
+}
+
+impl Consent {
+    /// Whether whoever had `seen` this much held enough of the signatures.
+    fn is_in(&self, seen: &VClock) -> bool {
+        let signed = self.signatures.iter().filter(|(_, store, seq)| seen.get(store) >= *seq);
+        signed.map(|(signer, ..)| signer).collect::<BTreeSet<_>>().len() >= self.needed
+    }
 }
 
 /// What is shown of a removal.
@@ -43,7 +67,7 @@ pub enum Choice {
 }
 
 impl Removal {
-    pub(super) fn add(&mut self, entry: &Entry, revoke: &Revoke, age: Age) {
+    pub(super) fn add(&mut self, entry: &Entry, revoke: &Revoke, age: Age, consent: Option<Consent>) {
         let older = self.record.as_ref().is_none_or(|shown| (age, entry.hash) < (shown.age, shown.hash));
         if older {
             let reason = revoke.reason.clone();
@@ -52,6 +76,7 @@ impl Removal {
         self.compromised |= revoke.compromised;
         let cuts = if revoke.compromised { &mut self.marked } else { &mut self.unmarked };
         cuts.extend(&revoke.cuts);
+        self.consents.extend(consent);
     }
 
     pub(super) fn settle(&mut self) {
@@ -59,6 +84,13 @@ impl Removal {
             cuts.sort_unstable();
             cuts.dedup();
         }
+        self.consents.sort_unstable();
+    }
+
+    /// Whether the author of `record`, who had `seen` this much, knew of the removal: had heard that stewards agreed to
+    /// it, or wrote the very record.
+    pub(super) fn was_known_to(&self, record: &Hash, seen: &VClock) -> bool {
+        self.consents.iter().any(|consent| consent.record == *record || consent.is_in(seen))
     }
 
     /// The cuts that decide about `log`: marked ones beat the others.

@@ -29,6 +29,11 @@ pub struct RoleEpoch {
 }
 
 impl RoleEpoch {
+    /// Charter events that its maker had seen, by store, its record included.
+    pub fn seen(&self) -> &VClock {
+        &self.seen
+    }
+
     /// Whether it was made by somebody who knew the other one.
     fn replaces(&self, other: &Self) -> bool {
         self.seen != other.seen && self.seen.covers(&other.seen)
@@ -144,9 +149,13 @@ fn keys_of(record: &Record) -> &[RoleKey] {
 }
 
 impl Membership {
-    /// The key to encrypt for a role with: the newest whose holders are all members; `None` when there is none, and while
-    /// a record that must not be ignored is not understood. Neither somebody who was removed may hold it nor somebody
-    /// whose grant turned out to be void.
+    /// The key to encrypt for a role with: the newest whose holders are all members and whose maker knew of every removal;
+    /// `None` when there is none, and while a record that must not be ignored is not understood. Neither somebody who was
+    /// removed may hold it nor somebody whose grant turned out to be void.
+    ///
+    /// Who holds a key now is not enough: a maker that has not heard of a removal may yet hand its key to whoever was
+    /// removed. So every removal asks for new keys, and two removals at once leave a role without one until a steward
+    /// that knows of both makes it.
     ///
     /// A key that was replaced is never taken again, not even if it names no removed member: whoever holds the one that
     /// replaced it opens it too, and a member that was granted its place later is not named in it.
@@ -158,6 +167,7 @@ impl Membership {
         let sound = |key: &&RoleEpoch| key.wraps.keys().chain(&key.holders).all(belongs);
         let keys = self.role_keys().of_role(role);
         let newest = |key: &&RoleEpoch| !keys.iter().any(|other| other.replaces(key));
-        keys.iter().copied().filter(newest).find(sound)
+        let aware = |key: &&RoleEpoch| self.knew_removals(&key.epoch, &key.seen);
+        keys.iter().copied().filter(newest).filter(aware).find(sound)
     }
 }

@@ -12,6 +12,7 @@ use crate::cbor;
 use crate::genome::GENES_MAX;
 use crate::ids::{Hash, NodeId, StoreId};
 use crate::time::UnixMillis;
+use crate::vclock::VClock;
 
 /// Why a node may not speak for the team.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +73,7 @@ impl Membership {
         let mut revoked: BTreeMap<NodeId, Removal> = BTreeMap::new();
         for (entry, age) in &counted {
             if let Record::Revoke(revoke) = &entry.record {
-                revoked.entry(revoke.node).or_default().add(entry, revoke, *age);
+                revoked.entry(revoke.node).or_default().add(entry, revoke, *age, stewards.consent(entry));
             }
         }
         revoked.values_mut().for_each(Removal::settle);
@@ -121,6 +122,11 @@ impl Membership {
     /// Whether `node` was removed.
     pub fn is_revoked(&self, node: &NodeId) -> bool {
         self.revoked.contains_key(node)
+    }
+
+    /// Whether the author of `record`, who had `seen` this much, knew of every removal.
+    pub(super) fn knew_removals(&self, record: &Hash, seen: &VClock) -> bool {
+        self.revoked.values().all(|removal| removal.was_known_to(record, seen))
     }
 
     /// How `node` was removed, if it was.

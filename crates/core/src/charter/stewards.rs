@@ -21,6 +21,7 @@ use std::rc::Rc;
 
 use super::acts::{Act, Table};
 use super::bits::Bits;
+use super::cuts::Consent;
 use super::judgement::{Judgement, Scope, Verdict};
 use super::record::Entry;
 use crate::ids::{Hash, NodeId};
@@ -163,6 +164,14 @@ impl<'a> Stewards<'a> {
         let Some(place) = self.table.place(&entry.hash) else { return self.counts(entry) };
         let act = self.acts[place].as_ref().filter(|_| self.verdict.effective.has(place));
         act.map(|act| act.age)
+    }
+
+    /// By which signatures a proposal has effect; `None` for any other record.
+    pub(super) fn consent(&self, entry: &Entry) -> Option<Consent> {
+        let act = self.acts[self.table.place(&entry.hash)?].as_ref()?;
+        let signatures = act.signatures.iter().map(|signature| self.table.signatures[*signature]);
+        let signatures = signatures.map(|entry| (entry.author, entry.store, entry.seq)).collect();
+        Some(Consent { record: entry.hash, needed: act.needed, signatures })
     }
 
     /// Everybody who is a steward now.

@@ -126,7 +126,10 @@ async fn a_revocation_makes_a_key_that_the_removed_member_has_not() {
     let (mut alice, mut bob, mut eve) = team().await;
     let old = remember_sealed(&alice, "while bob was there").await;
     until("bob reads it", async || content(&bob, old).await.is_some()).await;
-    alice.handle.revoke("bob", "left", false).await.unwrap();
+    // Also of the role that he did not have.
+    alice.handle.check_role("technical_writer").await.unwrap();
+    let revoked = alice.handle.revoke("bob", "left", false).await.unwrap();
+    assert_eq!(revoked.roles, [ROLE, "technical_writer"]);
     let newest = alice.handle.roles().await.unwrap().into_iter().find(|role| role.name == ROLE).unwrap();
     let epoch = newest.epoch.unwrap();
     remember_sealed(&alice, CANARY).await;
@@ -136,6 +139,35 @@ async fn a_revocation_makes_a_key_that_the_removed_member_has_not() {
     assert_eq!(content(&bob, old).await.as_deref(), Some("while bob was there"));
     stop(&mut [&mut alice, &mut bob, &mut eve]).await;
     assert!(!has_canary(&home(&bob)));
+}
+
+/// Two stewards remove somebody each while neither hears of the other, so neither's new key may be used by those who know
+/// of both.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_removals_at_once_leave_no_role_without_a_key() {
+    let (mut alice, mut bob, mut eve) = team().await;
+    let mut carol = Machine::start("carol").await;
+    carol.joins_as(&alice, ROLE).await;
+    alice.handle.change_steward("bob", true).await.unwrap();
+    remember_sealed(&alice, "before").await;
+    agree(&alice, &bob).await;
+    bob.stop().await;
+    alice.handle.revoke("carol", "left", false).await.unwrap();
+    alice.stop().await;
+    bob.start_again().await;
+    bob.handle.revoke("eve", "left", false).await.unwrap();
+    alice.start_again().await;
+    agree(&alice, &bob).await;
+    let view = async |machine: &Machine| {
+        machine.handle.roles().await.unwrap().into_iter().find(|role| role.name == ROLE).unwrap()
+    };
+    until("a steward makes the key", async || view(&alice).await.epoch.is_some()).await;
+    agree(&alice, &bob).await;
+    let (hers, his) = (view(&alice).await, view(&bob).await);
+    assert_eq!((hers.epoch, hers.holders), (his.epoch, 2));
+    let after = remember_sealed(&bob, "after").await;
+    until("alice reads it", async || content(&alice, after).await.as_deref() == Some("after")).await;
+    stop(&mut [&mut alice, &mut bob, &mut eve, &mut carol]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

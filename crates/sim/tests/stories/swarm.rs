@@ -62,6 +62,12 @@ fn who_has_an_older_disk_owes_no_word_for_what_was_under_way_before() {
     check(drawn(2190));
 }
 
+/// A steward that had not heard of a removal made a key, and handed it on to whom it heard of the grant first.
+#[test]
+fn a_key_is_used_only_if_its_maker_knew_of_every_removal() {
+    check(drawn(4215));
+}
+
 /// Somebody out of reach is tried with pauses of up to ten minutes, so that four tries took longer than the model waited.
 #[test]
 fn what_is_remembered_for_somebody_out_of_reach_is_given_up() {
