@@ -38,6 +38,7 @@ const SAMPLE: Duration = Duration::from_secs(5);
 struct Options {
     antiphon: PathBuf,
     minutes: u64,
+    documents_minutes: Option<u64>,
     restart: Duration,
     pace: Duration,
     out: Option<PathBuf>,
@@ -48,6 +49,7 @@ impl Options {
         let mut options = Self {
             antiphon: PathBuf::from("target/release/antiphon"),
             minutes: 60,
+            documents_minutes: None,
             restart: Duration::from_secs(60),
             pace: Duration::from_millis(100),
             out: None,
@@ -58,12 +60,13 @@ impl Options {
             match word.as_str() {
                 "--antiphon" => options.antiphon = value.into(),
                 "--minutes" => options.minutes = value.parse()?,
+                "--documents-minutes" => options.documents_minutes = Some(value.parse()?),
                 "--restart-seconds" => options.restart = Duration::from_secs(value.parse()?),
                 "--pace-ms" => options.pace = Duration::from_millis(value.parse()?),
                 "--out" => options.out = Some(value.into()),
                 _ => {
                     return Err(format!(
-                        "{word:?} is none of --antiphon, --minutes, --restart-seconds, --pace-ms, --out"
+                        "{word:?} is none of --antiphon, --minutes, --documents-minutes, --restart-seconds, --pace-ms, --out"
                     )
                     .into());
                 }
@@ -88,20 +91,17 @@ pub async fn run(words: &[String]) -> Outcome<()> {
     }
     gather(&machines).await?;
 
-    let (ends, over) = (Instant::now() + Duration::from_secs(60 * options.minutes), Arc::new(AtomicBool::new(false)));
+    let (begins, over) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+    let ends = begins + Duration::from_secs(60 * options.minutes);
+    let documents = options.documents_minutes.unwrap_or(options.minutes);
+    let documents_until = begins + Duration::from_secs(60 * documents);
+    let span = load::Span { pace: options.pace, documents_until, over: Arc::clone(&over) };
     let loads: Vec<_> = (0_u64..)
         .zip(&machines)
         .map(|(seed, machine)| {
             let others: Vec<String> =
                 NAMES.iter().filter(|name| **name != machine.name).map(|name| (*name).to_owned()).collect();
-            tokio::spawn(load::run(
-                machine.client(),
-                machine.name.clone(),
-                others,
-                seed,
-                options.pace,
-                Arc::clone(&over),
-            ))
+            tokio::spawn(load::run(machine.client(), machine.name.clone(), others, seed, span.clone()))
         })
         .collect();
     let (mut samples, mut restarts) = (Samples::new(&NAMES), Restarts::new(options.restart));

@@ -22,7 +22,19 @@ const DOCUMENT_MAX: u64 = 64 * 1024;
 /// Time until a daemon that did not answer is asked again.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// How fast things are done, and until when.
+#[derive(Clone)]
+pub struct Span {
+    /// Time from the beginning of one thing to that of the next.
+    pub pace: Duration,
+    /// From then on documents are read and no more are stored.
+    pub documents_until: Instant,
+    /// Whether the load has ended.
+    pub over: Arc<AtomicBool>,
+}
+
 struct Agents {
+    span: Span,
     client: Client,
     others: Vec<String>,
     random: Random,
@@ -32,20 +44,13 @@ struct Agents {
 }
 
 /// Does things until it is over, and says what came of them.
-pub async fn run(
-    client: Client,
-    name: String,
-    others: Vec<String>,
-    seed: u64,
-    pace: Duration,
-    over: Arc<AtomicBool>,
-) -> Ledger {
+pub async fn run(client: Client, name: String, others: Vec<String>, seed: u64, span: Span) -> Ledger {
     let ledger = Ledger { name, ..Ledger::default() };
-    let mut agents = Agents { client, others, random: Random(seed), ledger, number: 0 };
-    while !over.load(Ordering::Relaxed) {
+    let mut agents = Agents { span, client, others, random: Random(seed), ledger, number: 0 };
+    while !agents.span.over.load(Ordering::Relaxed) {
         let begun = Instant::now();
         agents.one().await;
-        tokio::time::sleep(pace.saturating_sub(begun.elapsed())).await;
+        tokio::time::sleep(agents.span.pace.saturating_sub(begun.elapsed())).await;
     }
     agents.ledger
 }
@@ -59,7 +64,7 @@ impl Agents {
             55..58 => self.forget().await,
             58..83 => self.recall().await,
             83..90 => self.message().await,
-            90..95 => self.store().await,
+            90..95 if Instant::now() < self.span.documents_until => self.store().await,
             _ => self.read().await,
         }
     }

@@ -11,7 +11,6 @@ use crate::api::Error;
 use crate::clock::now;
 use crate::handle::Handle;
 use crate::rekey::KeyMaker;
-use crate::team::TeamState;
 
 /// A member, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use antiphon_core::address::{Address, Selector};
 use antiphon_core::event::Provenance;
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::replication::{Health, Settings, order};
-use antiphon_node::{Config, Handle, NewContent, Node, ReplicationFilter, ReplicationStatus, StorageSettings, Trust};
+use antiphon_node::{Config, Handle, NewContent, ReplicationFilter, ReplicationStatus, StorageSettings, Trust};
 use tokio::time::{sleep, timeout};
 
 /// Longer than everything here takes.
@@ -33,10 +33,7 @@ async fn until(what: &str, done: impl AsyncFnMut() -> bool) {
 }
 
 async fn start_with(name: &'static str, change: impl FnOnce(Config) -> Config) -> Machine {
-    let dir = tempfile::tempdir().unwrap();
-    let node = Node::start(change(careful(&dir, name, settings()))).await.unwrap();
-    let handle = node.handle();
-    Machine { dir, name, node: Some(node), handle }
+    Machine::start_in(name, |dir| change(careful(dir, name, settings()))).await
 }
 
 async fn start(name: &'static str) -> Machine {

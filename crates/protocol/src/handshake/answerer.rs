@@ -84,7 +84,9 @@ impl Answerer {
     /// The answer to somebody who is not believed: two hashes and a reason, and nothing about the team.
     fn refusal(&self, request: &Request, reason: Reason, now: UnixMillis) -> Response {
         let local = &self.local;
-        let removed = reason == Reason::Revoked;
+        // Whoever lacks what the remover had seen may take for a removal what nobody has agreed to.
+        let sure = |removal: &&Removal| local.holds(&removal.record.header().version);
+        let removal = self.removal.as_ref().filter(|_| reason == Reason::Revoked).filter(sure);
         Response {
             to: local.node,
             to_name: String::new(),
@@ -96,7 +98,7 @@ impl Answerer {
             nonce: request.nonce,
             agent_version: String::new(),
             proof: None,
-            removal: if removed { self.removal.clone() } else { None },
+            removal: removal.cloned(),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::common::{Author, Key, LATER, NOW, Shelf, Team, path, unverified};
 use antiphon_core::charter::{GrantPath, StewardChange};
 use antiphon_core::event::{Action, Subject};
 use antiphon_core::ids::{Hash, NodeId, StoreId};
-use antiphon_core::log::Stream;
+use antiphon_core::log::{NodeClock, Stream};
 use antiphon_core::sign::Signer;
 use antiphon_core::time::UnixMillis;
 use antiphon_core::trust::Trust;
@@ -447,18 +447,20 @@ fn who_was_removed_is_shown_the_header_that_did_it_and_nothing_more() {
     world.alice_learns(|alice| alice.revoke(bob));
     let log = &world.shelf.logs[&world.alice.log(Stream::Charter)];
     let removal = Removal { opening: unverified(&log[0]), record: unverified(log.last().unwrap()).without_payload() };
+    let shown = removal.clone();
     let tell = |removal: Removal| {
         let mut bob = Initiator::new(Arc::new(world.locals[1].clone()), known(&world.locals[0], None));
         let mut alice = Answerer::new(Arc::new(world.locals[0].clone()), known(&world.locals[1], None));
-        alice = alice.with_removal(Some(removal));
+        alice = alice.with_removal(Some(shown.clone()));
         let out = bob.handle(Input::Start { nonce: [5; 32] }, NOW);
         let [Output::Send(request)] = &out[..] else { panic!("{out:?}") };
         let out = alice.handle(Input::Request(request.clone()), NOW);
         let [Output::Send(response), _] = &out[..] else { panic!("{out:?}") };
-        let shown = Response::decode(response).unwrap();
-        assert_tells_nothing(&shown);
-        assert_eq!(shown.removal.unwrap().record.payload(), None);
-        match bob.handle(Input::Response(response.clone()), NOW).pop() {
+        let response = Response::decode(response).unwrap();
+        assert_tells_nothing(&response);
+        assert_eq!(response.removal.as_ref().unwrap().record.payload(), None);
+        let response = Response { removal: Some(removal), ..response };
+        match bob.handle(Input::Response(response.encode()), NOW).pop() {
             Some(Output::Rejected(rejected)) => (rejected.reason, rejected.removal.map(|record| record.hash())),
             other => panic!("{other:?}"),
         }
@@ -472,6 +474,29 @@ fn who_was_removed_is_shown_the_header_that_did_it_and_nothing_more() {
     let forged = Removal { opening: unverified(&eves.open(Stream::Charter)), record: unverified(&eves.revoke(bob)) };
     let forged = Removal { record: forged.record.without_payload(), ..forged };
     assert_eq!(tell(forged), (Reason::Revoked, None));
+}
+
+#[test]
+fn who_lacks_what_the_remover_had_seen_shows_nobody_its_removal() {
+    let mut world = world();
+    let bob = world.bob.node_id();
+    world.alice_learns(|alice| alice.revoke(bob));
+    let log = &world.shelf.logs[&world.alice.log(Stream::Charter)];
+    let removal = Removal { opening: unverified(&log[0]), record: unverified(log.last().unwrap()).without_payload() };
+    let shown = |alice: &Local| {
+        let mut bob = Initiator::new(Arc::new(world.locals[1].clone()), known(alice, None));
+        let mut alice = Answerer::new(Arc::new(alice.clone()), known(&world.locals[1], None));
+        alice = alice.with_removal(Some(removal.clone()));
+        let out = bob.handle(Input::Start { nonce: [5; 32] }, NOW);
+        let [Output::Send(request)] = &out[..] else { panic!("{out:?}") };
+        let out = alice.handle(Input::Request(request.clone()), NOW);
+        let [Output::Send(response), _] = &out[..] else { panic!("{out:?}") };
+        let response = Response::decode(response).unwrap();
+        assert_eq!(response.reason, Some(Reason::Revoked));
+        response.removal.is_some()
+    };
+    assert!(shown(&world.locals[0]));
+    assert!(!shown(&Local { charter: NodeClock::new(), ..world.locals[0].clone() }));
 }
 
 #[test]

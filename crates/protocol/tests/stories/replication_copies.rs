@@ -45,6 +45,25 @@ fn what_alice_stores_is_soon_held_by_three() {
 }
 
 #[test]
+fn where_nobody_offers_room_all_find_out_who_has_it_and_nothing_is_copied() {
+    let mut world = World::new(3, 5, Settings::default());
+    for n in 0..5 {
+        world.machines[n].offers = false;
+        world.join(n);
+    }
+    for n in 0..50 {
+        world.store(n % 5, Priority::Normal);
+    }
+    world.run(MINUTE_MS);
+    check_healthy(&mut world);
+    assert!(world.copies.is_empty());
+    let asked = world.asked;
+    world.run(HOUR_MS);
+    check_healthy(&mut world);
+    assert!(world.asked - asked <= 50 * 4, "once an hour at most of each by each: {} and {asked}", world.asked);
+}
+
+#[test]
 fn a_holder_that_is_gone_for_longer_than_the_grace_period_is_replaced() {
     let mut world = World::team(2, 5, Settings::default());
     for n in 0..50 {

@@ -68,6 +68,18 @@ fn a_key_is_used_only_if_its_maker_knew_of_every_removal() {
     check(drawn(4215));
 }
 
+/// A member that lacked the appointment of a steward took a removal for agreed to, and told the removed one for good.
+#[test]
+fn nobody_is_shown_a_removal_by_whoever_lacks_what_the_remover_had_seen() {
+    check(drawn(4607));
+}
+
+/// Where nobody offered room, nobody asked who holds a document, and it was said to be lost.
+#[test]
+fn a_document_is_not_taken_for_lost_because_nobody_offers_room() {
+    check(drawn(5924));
+}
+
 /// Somebody out of reach is tried with pauses of up to ten minutes, so that four tries took longer than the model waited.
 #[test]
 fn what_is_remembered_for_somebody_out_of_reach_is_given_up() {

@@ -28,17 +28,18 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) async fn start(name: &'static str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let node = Node::start(config(&dir, name)).await.unwrap();
-        let handle = node.handle();
-        Self { dir, name, node: Some(node), handle }
+        Self::start_in(name, |dir| config(dir, name)).await
     }
 
     /// A node that forgets silent members soon.
     pub(crate) async fn impatient(name: &'static str) -> Self {
+        Self::start_in(name, |dir| impatient_config(dir, name)).await
+    }
+
+    /// A node with a home of its own.
+    pub(crate) async fn start_in(name: &'static str, config: impl FnOnce(&TempDir) -> Config) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let node = Node::start(impatient_config(&dir, name)).await.unwrap();
-        let handle = node.handle();
+        let (node, handle) = listening(config(&dir)).await;
         Self { dir, name, node: Some(node), handle }
     }
 
@@ -56,9 +57,8 @@ impl Machine {
     }
 
     pub(crate) async fn run(&mut self, config: Config) {
-        let node = Node::start(config).await.unwrap();
-        self.handle = node.handle();
-        self.node = Some(node);
+        let (node, handle) = listening(config).await;
+        (self.node, self.handle) = (Some(node), handle);
     }
 
     /// The disk is lost; only the key was kept elsewhere.
@@ -104,6 +104,14 @@ impl Machine {
     pub(crate) async fn trusts(&self, name: &str, trust: Trust) {
         until(&format!("{name} is {trust}"), async || self.sees(name).await.trust == trust).await;
     }
+}
+
+/// A node that was started, once it knows where it listens.
+async fn listening(config: Config) -> (Node, Handle) {
+    let node = Node::start(config).await.unwrap();
+    let handle = node.handle();
+    until("it listens", async || !handle.status().await.unwrap().listen.is_empty()).await;
+    (node, handle)
 }
 
 pub(crate) fn config(dir: &TempDir, name: &str) -> Config {

@@ -174,7 +174,7 @@ impl Manager {
         if asking {
             return now.after(PAUSE_MS_MAX);
         }
-        if key.actual() >= self.target() {
+        if key.actual() >= self.known_enough() {
             self.finish_absent(no);
             return self.look_again(no, view, now);
         }
@@ -191,9 +191,15 @@ impl Manager {
         self.next_round(no, ASK_AGAIN_MS, now)
     }
 
+    /// How many holders are to be known before nobody else is asked. Where nobody offers room no copy is owed, and still
+    /// whoever looks wants to know whether there is one.
+    fn known_enough(&self) -> usize {
+        self.target().max(1)
+    }
+
     /// Has more and more of those asked that are connected and not known to hold a key, while too few are.
     fn want_others(&mut self, no: KeyNo, view: &View, now: UnixMillis) {
-        let Some(key) = self.keys.get(no).filter(|key| key.actual() < self.target()) else { return };
+        let Some(key) = self.keys.get(no).filter(|key| key.actual() < self.known_enough()) else { return };
         let urgent = key.whole || key.actual() == 0;
         let more = if urgent { key.attempts.saturating_mul(2) } else { key.attempts };
         let most = self.target() + usize::from(more);
