@@ -181,6 +181,9 @@ fn whoever_is_granted_later_holds_the_key_by_the_grant() {
     assert!(!holds(&story));
     story.says(ALICE, granted(BOB, ROLE, &[made.hash]));
     assert!(holds(&story));
+    let membership = story.membership();
+    assert_eq!(membership.role_keys().get(ROLE, &made.hash), membership.role_key(ROLE));
+    assert_eq!(membership.role_keys().epochs().map(|key| key.epoch).collect::<Vec<_>>(), [made.hash]);
     // So the key is no longer one to use once he is gone.
     story.says(ALICE, revoke(BOB));
     assert_eq!(story.membership().role_key(ROLE), None);
@@ -213,6 +216,19 @@ fn of_several_cuts_marked_ones_count_first() {
     let membership = story.membership();
     assert_eq!(membership.removal(&DAVE).unwrap().cuts(&other), Choice::Unnamed);
     assert!(membership.removal(&DAVE).unwrap().compromised);
+}
+
+#[test]
+fn of_several_removals_the_one_of_the_oldest_right_is_shown() {
+    for round in 0..8 {
+        let mut story = Story::of(&[ALICE, BOB]);
+        let bobs = story.says(BOB, revoke_with(DAVE, false, vec![cut(round)], Vec::new()));
+        let alices = [1, 2].map(|_| story.says(ALICE, revoke_with(DAVE, false, vec![cut(round)], Vec::new())));
+        let membership = story.membership();
+        let shown = membership.removal(&DAVE).unwrap().record.as_ref().unwrap();
+        assert_ne!(shown.hash, bobs.hash);
+        assert_eq!((shown.by, Some(shown.hash)), (ALICE, alices.iter().map(|entry| entry.hash).min()));
+    }
 }
 
 #[test]
