@@ -1,16 +1,15 @@
 //! What a node keeps when it learns that it was removed from its team: the steward's record, header and signature.
 //!
-//! The record stands in a log that the removed node is not handed any more, so it cannot be appended there. Where it is
-//! held all the same, and the charter does not count it, the node was told so wrongly.
+//! The record stands in a log that the removed node is not handed any more, so it cannot be appended there.
 
 use antiphon_core::event::{Event, Header, Unverified};
-use antiphon_core::ids::{Hash, StoreId};
+use antiphon_core::ids::StoreId;
 use antiphon_core::time::UnixMillis;
 use rusqlite::Connection;
 
+use crate::cache;
 use crate::db::Db;
 use crate::error::Error;
-use crate::{cache, charter};
 
 const KEY: &str = "removed_by";
 
@@ -38,11 +37,6 @@ pub(crate) fn removed(conn: &Connection) -> Result<Option<Removed>, Error> {
     let Some(bytes) = cache::meta(conn, KEY)? else { return Ok(None) };
     let header = Header::decode(&bytes)?;
     // A record of a team that was left since says nothing about this one.
-    let Some(own) = cache::own(conn)?.filter(|own| own.team == header.team) else { return Ok(None) };
-    // Whoever holds the record itself knows better than the member that showed it, which may have taken it for agreed to.
-    let judged = charter::record(conn, &Hash::of(&bytes))?.is_some();
-    if judged && !charter::membership(conn)?.is_revoked(&own.node) {
-        return Ok(None);
-    }
-    Ok(Some(Removed { by: header.store, at: header.hlc.time() }))
+    let current = cache::own(conn)?.is_some_and(|own| own.team == header.team);
+    Ok(current.then(|| Removed { by: header.store, at: header.hlc.time() }))
 }

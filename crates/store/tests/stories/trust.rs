@@ -1,10 +1,9 @@
 //! What is kept of others for the sake of trust: backups, refusals, and bounds.
 
-use antiphon_core::charter::{Record, Revoke, StewardChange};
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::log::NodeClock;
 use antiphon_core::time::UnixMillis;
-use antiphon_store::{AUDIT_LINES_MAX, BACKUPS_MAX, BackupReason, Draft, Error, GeneBackup, PeerRow};
+use antiphon_store::{AUDIT_LINES_MAX, BACKUPS_MAX, BackupReason, Error, GeneBackup, PeerRow};
 
 use crate::common::{Machine, NOW, alice, join};
 
@@ -91,23 +90,4 @@ fn what_could_not_be_read_back_is_refused() {
     peer.name = "b".repeat(1_025);
     assert!(matches!(alice.db.put_peer(&peer), Err(Error::PeerTooLarge { what: "name", .. })));
     assert_eq!(alice.db.reader().peer(&key(1)).unwrap(), None);
-}
-
-#[test]
-fn a_removal_that_nobody_agreed_to_is_not_believed_by_whoever_holds_it() {
-    let (mut alice, genome) = alice();
-    let mut carol = join(3, "carol", &mut alice, &genome);
-    for steward in [join(2, "bob", &mut alice, &genome).node(), carol.node()] {
-        alice.write(Draft::Record(Record::StewardChange(StewardChange { node: steward, add: true })));
-    }
-    let (reason, compromised) = ("stolen".to_owned(), true);
-    let revoke = Revoke { node: carol.node(), reason, compromised, cuts: Vec::new(), role_keys: Vec::new() };
-    let written = alice.write(Draft::Revoke(revoke));
-    assert!(!alice.db.reader().membership().unwrap().is_revoked(&carol.node()), "it takes two of three");
-    let record = alice.db.reader().event_at(written.log, written.seq).unwrap().unwrap().into_unverified();
-    // A member that has not heard of bob takes it for agreed to, and shows it.
-    carol.db.keep_removal(&record).unwrap();
-    assert_eq!(carol.db.reader().removed().unwrap().unwrap().by, alice.charter().store);
-    carol.pull(&alice);
-    assert_eq!(carol.db.reader().removed().unwrap(), None);
 }
