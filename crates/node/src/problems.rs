@@ -104,9 +104,10 @@ fn lacking(team: &TeamView, steward: bool) -> Vec<Problem> {
     lacks.map(one).collect()
 }
 
-/// A role whose keys are all held by somebody who is no member any more: nobody writes with those.
+/// A role of which every key is or may come to be in the hands of somebody who is no member any more: nobody writes with
+/// those. Stewards make the next one by themselves once they see each other.
 fn keyless(role: &str) -> Problem {
-    let what = format!("nothing can be sealed to {role}: somebody who is no member any more holds its keys");
+    let what = format!("nothing can be sealed to {role}: none of its keys is safe from those who were removed");
     Problem { what, fix: format!("antiphon team rotate-role {role}") }
 }
 

@@ -298,7 +298,7 @@ pub enum ContentError {
     /// The node holds no key of the role.
     #[error("this node holds no key of role {0}")]
     NoSecret(String),
-    /// There is no key of the role that all holders of which are members.
+    /// The role has no key that is safe from those who were removed.
     #[error("role {0} has no key to encrypt with")]
     NoKey(String),
     /// The node may read the role, and holds none of the keys that this version is encrypted for.

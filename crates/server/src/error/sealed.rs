@@ -9,7 +9,7 @@ pub(super) fn about_role(what: &str, error: &AuthorError) -> Option<Problem> {
     let problem = Problem::new(Code::Refused, what);
     Some(match error {
         AuthorError::NoRoleKey(role) => problem
-            .why("nobody was given one yet, or somebody holds it who is no member any more")
+            .why("nobody was given one yet, or none is safe from those who were removed")
             .hint(format!("a steward makes a new one: antiphon team rotate-role {role}")),
         AuthorError::RoleNotHeld { role, .. } => problem
             .why("what is sealed to a role can be changed by those who read it, and by nobody else")
