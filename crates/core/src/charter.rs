@@ -35,7 +35,7 @@ pub use keys::{RoleEpoch, RoleKeys};
 pub use members::{Member, Membership, Refusal};
 pub use path::{GRANT_PATH_BYTES_MAX, GRANT_PATH_EVENTS_MAX, GrantPath, PathError};
 pub use record::{Entry, Record, RecordError};
-pub use revoke::{Cut, REVOKE_REASON_BYTES_MAX, Revoke};
+pub use revoke::{Cut, REVOKE_REASON_BYTES_MAX, ROLE_KEYS_MAX, Revoke};
 pub use role_key::{Previous, RoleKey, WRAP_BYTES_MAX, Wrap};
 pub use stewards::{Change, FOUNDING_STEWARDS_MAX, Founders, Pending, STEWARDS_MAX};
 

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use antiphon_core::charter::{Approve, Change, Cut, GeneAdd, Grant, Pending, Record, Revoke, RoleKey, StewardChange};
+use antiphon_core::charter::{
+    Approve, Change, Cut, GeneAdd, Grant, Pending, ROLE_KEYS_MAX, Record, Revoke, RoleKey, StewardChange,
+};
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::log::{NodeClock, Stream};
 use antiphon_store::{Authored, Db, Draft, Store};
@@ -348,11 +350,37 @@ fn held_cuts(desk: &Desk<'_>, node: &NodeId) -> Result<Vec<Cut>, Error> {
 
 /// The role keys that fit into a revocation, and those that must follow it.
 fn fitting(keys: Vec<RoleKey>) -> (Vec<RoleKey>, Vec<RoleKey>) {
-    let mut room = ROLE_KEYS_BYTES_MAX;
+    let (mut room, mut places) = (ROLE_KEYS_BYTES_MAX, ROLE_KEYS_MAX);
     keys.into_iter().partition(|key| {
         let bytes = 256 + key.wraps.iter().map(|wrap| wrap.sealed.len() + 48).sum::<usize>();
-        let fits = bytes <= room;
-        room = room.saturating_sub(if fits { bytes } else { 0 });
+        let fits = bytes <= room && places > 0;
+        if fits {
+            (room, places) = (room - bytes, places - 1);
+        }
         fits
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_core::charter::Wrap;
+
+    use super::*;
+
+    fn keys(count: usize, wrap_bytes: usize) -> Vec<RoleKey> {
+        let wraps = vec![Wrap { node: NodeId([1; 32]), sealed: vec![0; wrap_bytes] }];
+        let key = |n| RoleKey { role: format!("r{n}"), recipient: String::new(), wraps: wraps.clone(), previous: None };
+        (0..count).map(key).collect()
+    }
+
+    #[test]
+    fn a_revocation_brings_as_many_keys_as_may_be_read_back_and_the_others_follow() {
+        let sizes = |keys| {
+            let (now, later) = fitting(keys);
+            (now.len(), later.len())
+        };
+        assert_eq!(sizes(keys(ROLE_KEYS_MAX + 5, 200)), (ROLE_KEYS_MAX, 5));
+        assert_eq!(sizes(keys(5, ROLE_KEYS_BYTES_MAX / 2 - 400)), (2, 3));
+        assert_eq!(sizes(keys(3, 200)), (3, 0));
+    }
 }

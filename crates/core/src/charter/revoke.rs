@@ -11,7 +11,7 @@ use crate::value::Value;
 /// Longest reason of a revocation, in bytes.
 pub const REVOKE_REASON_BYTES_MAX: usize = 1_024;
 /// Most role keys that one revocation brings.
-const ROLE_KEYS_MAX: usize = 256;
+pub const ROLE_KEYS_MAX: usize = 256;
 
 /// Ends a membership for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Revoke {
     pub compromised: bool,
     /// Up to where its logs count.
     pub cuts: Vec<Cut>,
-    /// New keys of the roles that it could read.
+    /// New keys of the roles, as many as fit.
     pub role_keys: Vec<RoleKey>,
 }
 

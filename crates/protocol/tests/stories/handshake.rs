@@ -440,6 +440,17 @@ fn members_whose_charters_differ_too_are_out_of_step_and_not_refused() {
     assert_eq!(rejected(&alices), (By::Us, Reason::GenomeMismatch));
 }
 
+/// Bob asks alice, who knows by which record he was removed; how bob stands then, and what he is answered.
+fn refused_by(alice: &Local, bob: &Local, removal: &Removal) -> (Initiator, Response) {
+    let mut asking = Initiator::new(Arc::new(bob.clone()), known(alice, None));
+    let mut asked = Answerer::new(Arc::new(alice.clone()), known(bob, None)).with_removal(Some(removal.clone()));
+    let out = asking.handle(Input::Start { nonce: [5; 32] }, NOW);
+    let [Output::Send(request)] = &out[..] else { panic!("{out:?}") };
+    let out = asked.handle(Input::Request(request.clone()), NOW);
+    let [Output::Send(response), _] = &out[..] else { panic!("{out:?}") };
+    (asking, Response::decode(response).unwrap())
+}
+
 #[test]
 fn who_was_removed_is_shown_the_header_that_did_it_and_nothing_more() {
     let mut world = world();
@@ -449,14 +460,7 @@ fn who_was_removed_is_shown_the_header_that_did_it_and_nothing_more() {
     let removal = Removal { opening: unverified(&log[0]), record: unverified(log.last().unwrap()).without_payload() };
     let shown = removal.clone();
     let tell = |removal: Removal| {
-        let mut bob = Initiator::new(Arc::new(world.locals[1].clone()), known(&world.locals[0], None));
-        let mut alice = Answerer::new(Arc::new(world.locals[0].clone()), known(&world.locals[1], None));
-        alice = alice.with_removal(Some(shown.clone()));
-        let out = bob.handle(Input::Start { nonce: [5; 32] }, NOW);
-        let [Output::Send(request)] = &out[..] else { panic!("{out:?}") };
-        let out = alice.handle(Input::Request(request.clone()), NOW);
-        let [Output::Send(response), _] = &out[..] else { panic!("{out:?}") };
-        let response = Response::decode(response).unwrap();
+        let (mut bob, response) = refused_by(&world.locals[0], &world.locals[1], &shown);
         assert_tells_nothing(&response);
         assert_eq!(response.removal.as_ref().unwrap().record.payload(), None);
         let response = Response { removal: Some(removal), ..response };
@@ -484,14 +488,7 @@ fn who_lacks_what_the_remover_had_seen_shows_nobody_its_removal() {
     let log = &world.shelf.logs[&world.alice.log(Stream::Charter)];
     let removal = Removal { opening: unverified(&log[0]), record: unverified(log.last().unwrap()).without_payload() };
     let shown = |alice: &Local| {
-        let mut bob = Initiator::new(Arc::new(world.locals[1].clone()), known(alice, None));
-        let mut alice = Answerer::new(Arc::new(alice.clone()), known(&world.locals[1], None));
-        alice = alice.with_removal(Some(removal.clone()));
-        let out = bob.handle(Input::Start { nonce: [5; 32] }, NOW);
-        let [Output::Send(request)] = &out[..] else { panic!("{out:?}") };
-        let out = alice.handle(Input::Request(request.clone()), NOW);
-        let [Output::Send(response), _] = &out[..] else { panic!("{out:?}") };
-        let response = Response::decode(response).unwrap();
+        let (_, response) = refused_by(alice, &world.locals[1], &removal);
         assert_eq!(response.reason, Some(Reason::Revoked));
         response.removal.is_some()
     };
