@@ -129,7 +129,7 @@ impl Engine {
             Output::LoadProof { log } => {
                 let store = self.store.clone();
                 self.ask_session(peer, epoch, async move {
-                    let branches = store.read(move |reader| reader.proof(log)).await;
+                    let branches = store.read(move |reader| reader.proof(log, &peer)).await;
                     vec![Heard::Proof { log, branches: or_none(log, branches) }]
                 });
             }

@@ -128,7 +128,7 @@ impl World {
             Job::Custody { peer, epoch, ask } => self.custody(node, peer, epoch, ask),
             Job::LoadProof { peer, epoch, log } => {
                 let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
-                let branches = up.db.reader().proof(log)?;
+                let branches = up.db.reader().proof(log, &self.nodes[peer].id)?;
                 self.tell_session(node, peer, epoch, vec![sync::Input::Proof { log, branches }]);
                 Ok(())
             }

@@ -4,6 +4,10 @@
 //! only if it follows an event that is held: then the first event that differs is where the two part. Anything that
 //! begins later proves that there is a fork and not where, and is not kept. Whoever holds both branches can show them
 //! to a member that met only one.
+//!
+//! What a member is shown has the texts that it may read. Nothing behind the parting counts, but the log's author writes
+//! it again wherever it hears of it, and between the two may stand members that hold another branch than the one that
+//! somebody wrote on.
 
 use antiphon_core::event::{Action, Event};
 use antiphon_core::ids::NodeId;
@@ -13,6 +17,7 @@ use rusqlite::{Connection, params};
 
 use crate::db::Db;
 use crate::error::Error;
+use crate::page::Policy;
 use crate::query::logs;
 use crate::row::{self, sql};
 use crate::set_aside::Turned;
@@ -26,7 +31,7 @@ const PROOF_BYTES_MAX: usize = 1024 * 1024;
 pub enum Branching {
     /// The log has two branches, which part after this event; [`Head::EMPTY`] when they share none.
     Parted(Head),
-    /// As far as the log is held here, it says the same.
+    /// As far as the log is held here, it says the same. Of an own log with branches the rest was taken up.
     Same,
     /// It does not follow anything that is held: an earlier piece of it is needed.
     Detached,
@@ -71,7 +76,10 @@ impl Db {
         }
         for at in 0..events.len() {
             let event = &events[at];
-            let Some(held) = self.held_hash(log, event.header().seq)? else { break };
+            let Some(held) = self.held_hash(log, event.header().seq)? else {
+                self.follow_own_branch(log, &events.split_off(at), now)?;
+                break;
+            };
             if held != event.hash() {
                 let branch = events.split_off(at);
                 if !self.is_own_shared(log) {
@@ -117,21 +125,44 @@ pub(crate) fn heads_at(conn: &Connection, log: LogId, seqs: &[u64]) -> Result<Ve
 }
 
 /// See [`crate::Reader::proof`].
-pub(crate) fn proof(conn: &Connection, log: LogId) -> Result<Vec<Vec<Event>>, Error> {
+pub(crate) fn proof(conn: &Connection, log: LogId, peer: &NodeId) -> Result<Vec<Vec<Event>>, Error> {
     let Some(parted) = partings(conn)?.get(&log).copied() else { return Ok(Vec::new()) };
-    let branches = [held(conn, log, parted.seq + 1)?, other(conn, log, parted.seq + 1)?];
-    // The signed headers prove the fork, so texts that not everybody may read stay here.
-    let bare = |event: Event| {
-        let needed = log.stream == Stream::Charter || event.header().action == Action::Open;
-        if needed { event } else { event.without_payload() }
-    };
-    let branches = branches.map(|branch| branch.into_iter().map(bare).collect::<Vec<Event>>());
-    let size = |event: &Event| event.header_bytes().len() + event.payload().map_or(0, <[u8]>::len);
-    let fits = |branch: &Vec<Event>| !branch.is_empty() && branch.iter().map(size).sum::<usize>() <= PROOF_BYTES_MAX;
-    Ok(branches.into_iter().filter(fits).collect())
+    let policy = Policy::of(conn, Some(peer))?;
+    let mut branches = Vec::new();
+    for branch in [held(conn, log, parted.seq + 1)?, other(conn, log, parted.seq + 1)?] {
+        let bare = |event: &Event| {
+            let needed = log.stream == Stream::Charter || event.header().action == Action::Open;
+            if needed { event.clone() } else { event.clone().without_payload() }
+        };
+        let readable = |event: &Event| {
+            let allowed = policy.allows_uncounted(conn, event.header())?;
+            Ok::<Event, Error>(if allowed { event.clone() } else { bare(event) })
+        };
+        let mut shown = fitting(branch.iter().map(readable).collect::<Result<_, _>>()?);
+        if shown.is_empty() {
+            // The signed headers prove the fork without any text.
+            shown = fitting(branch.iter().map(bare).collect());
+        }
+        branches.extend(Some(shown).filter(|shown| !shown.is_empty()));
+    }
+    Ok(branches)
 }
 
-/// The branch that is held as the log, from `seq` up to the first signature.
+/// As much of a branch as may be shown at once and ends with a signature.
+fn fitting(mut branch: Vec<Event>) -> Vec<Event> {
+    let (mut bytes, mut signed) = (0, 0);
+    for (index, event) in branch.iter().enumerate() {
+        bytes += event.header_bytes().len() + event.payload().map_or(0, <[u8]>::len);
+        if bytes > PROOF_BYTES_MAX {
+            break;
+        }
+        signed = if event.signature().is_some() { index + 1 } else { signed };
+    }
+    branch.truncate(signed);
+    branch
+}
+
+/// The branch that is held as the log, from `seq` on.
 pub(crate) fn held(conn: &Connection, log: LogId, seq: u64) -> Result<Vec<Event>, Error> {
     let mut query = conn.prepare_cached(
         "SELECT v.header, v.payload, v.signature FROM events v JOIN logs l ON l.id = v.log
@@ -142,14 +173,11 @@ pub(crate) fn held(conn: &Connection, log: LogId, seq: u64) -> Result<Vec<Event>
     let mut events: Vec<Event> = Vec::new();
     while let Some(found) = rows.next()? {
         events.push(row::event(found, 0)?);
-        if events.last().is_some_and(|event| event.signature().is_some()) {
-            break;
-        }
     }
     Ok(events)
 }
 
-/// Another branch, from `seq` up to the first signature. Several may be kept, so the events are followed link by link.
+/// Another branch, from `seq` on. Several may be kept, so the events are followed link by link.
 pub(crate) fn other(conn: &Connection, log: LogId, seq: u64) -> Result<Vec<Event>, Error> {
     let mut query = conn.prepare_cached(
         "SELECT v.header, v.payload, v.signature FROM forks v JOIN logs l ON l.id = v.log
@@ -163,14 +191,16 @@ pub(crate) fn other(conn: &Connection, log: LogId, seq: u64) -> Result<Vec<Event
     // Of an own log the held branch may have been kept as evidence too, before it was taken up.
     let held = logs::header_hash_at(conn, log, seq)?;
     let firsts = kept.iter().filter(|event| event.header().seq == seq && Some(event.hash()) != held);
-    let branches = firsts.map(|first| signed_branch(first, &kept));
-    Ok(branches.max_by_key(|branch| branch.last().is_some_and(|event| event.signature().is_some())).unwrap_or_default())
+    let branches = firsts.map(|first| follow(first, &kept));
+    // The one of which most can be believed.
+    let signed = |branch: &Vec<Event>| branch.iter().rposition(|event| event.signature().is_some());
+    Ok(branches.max_by_key(signed).unwrap_or_default())
 }
 
-/// The events that follow `first`, itself included, up to the first signature.
-fn signed_branch(first: &Event, kept: &[Event]) -> Vec<Event> {
+/// The events that follow `first`, itself included.
+fn follow(first: &Event, kept: &[Event]) -> Vec<Event> {
     let mut branch = vec![first.clone()];
-    while let Some(last) = branch.last().filter(|last| last.signature().is_none()) {
+    while let Some(last) = branch.last() {
         let (seq, hash) = (last.header().seq + 1, last.hash());
         let next = kept.iter().find(|event| event.header().seq == seq && event.header().prev == hash);
         let Some(next) = next.cloned() else { break };

@@ -110,13 +110,26 @@ impl Policy {
         if !self.withheld && self.domains.is_none() {
             return Ok(true);
         }
-        let header = Header::decode(header)?;
+        self.allows_event(conn, &Header::decode(header)?, |header| edits::counts(conn, header, pos))
+    }
+
+    /// Whether the peer may have the payload of an event that does not count.
+    pub(crate) fn allows_uncounted(&self, conn: &Connection, header: &Header) -> Result<bool, Error> {
+        self.allows_event(conn, header, |_| Ok(false))
+    }
+
+    fn allows_event(
+        &self,
+        conn: &Connection,
+        header: &Header,
+        counts: impl FnOnce(&Header) -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
         if header.action == Action::Open || header.stream == Stream::Charter {
             return Ok(true);
         }
         let Some(fact) = header.subject.fact() else { return Ok(true) };
         // What does not count is not projected, so nobody knows its domain: it does without the text until it counts.
-        if self.domains.is_some() && !edits::counts(conn, &header, pos)? {
+        if self.domains.is_some() && !counts(header)? {
             return Ok(false);
         }
         self.allows_fact(conn, fact)

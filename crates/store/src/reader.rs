@@ -206,13 +206,13 @@ impl<'a> Reader<'a> {
         branch::heads_at(self.main, log, seqs)
     }
 
-    /// Two branches of a forked log from where they part, each up to a signature: what any member can be shown. Texts
-    /// of the shared stream are left out. Empty when the log has one branch.
+    /// Two branches of a forked log from where they part, each as far as one page goes, with a signature in the end.
+    /// Texts that `peer` may not read are left out. Empty when the log has one branch.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn proof(&self, log: LogId) -> Result<Vec<Vec<Event>>, Error> {
-        branch::proof(self.main, log)
+    pub fn proof(&self, log: LogId, peer: &NodeId) -> Result<Vec<Vec<Event>>, Error> {
+        branch::proof(self.main, log, peer)
     }
 
     /// One fact, forgotten ones included.

@@ -113,7 +113,7 @@ impl Db {
             }
             return Ok(Turned::Silently);
         }
-        // A proof comes without texts, and whoever shows one may not hold the branch.
+        // A proof may come without texts, and whoever shows it may not hold the branch.
         let whole = branch.iter().any(|event| event.payload().is_some());
         applied.fork = Some(ForkFound { log, seq });
         self.keep_evidence(log, branch.clone())?;
@@ -137,17 +137,34 @@ impl Db {
         self.put_aside(&entry, seq)?;
         self.take_out(log, &entry, seq)?;
         if forked {
-            for event in &branch {
-                let place = params![entry.id, sql(event.header().seq), event.hash().0];
-                self.conn
-                    .prepare_cached("DELETE FROM forks WHERE log = ?1 AND seq = ?2 AND hash = ?3")?
-                    .execute(place)?;
-            }
+            self.drop_evidence(entry.id, &branch)?;
             self.keep_evidence(log, evidence)?;
         }
         let turns = meta_uint(&self.conn, TURNS)?.unwrap_or(0);
         set_meta_uint(&self.conn, TURNS, turns + 1)?;
         self.take_fresh(log, &branch, now, applied)
+    }
+
+    /// More was shown of the branch that is held of an own log which has two. No page of such a log is ever sent, so it
+    /// is taken up here, to be written again.
+    pub(crate) fn follow_own_branch(&mut self, log: LogId, rest: &[Event], now: UnixMillis) -> Result<(), Error> {
+        let entry = self.entry(log)?.clone();
+        let whole = rest.iter().any(|event| event.payload().is_some());
+        if !whole || !self.is_own_shared(log) || !matches!(entry.verdict, Verdict::Forked(_)) {
+            return Ok(());
+        }
+        self.note_found(now)?;
+        self.drop_evidence(entry.id, rest)?;
+        self.take_fresh(log, rest, now, &mut self.nothing(log))
+    }
+
+    /// Events of another branch belong to the log now.
+    fn drop_evidence(&self, log: i64, taken: &[Event]) -> Result<(), Error> {
+        let mut delete = self.conn.prepare_cached("DELETE FROM forks WHERE log = ?1 AND seq = ?2 AND hash = ?3")?;
+        for event in taken {
+            delete.execute(params![log, sql(event.header().seq), event.hash().0])?;
+        }
+        Ok(())
     }
 
     /// The held events of a log from `seq` on, as many as may be kept as evidence.

@@ -80,6 +80,12 @@ fn a_document_is_not_taken_for_lost_because_nobody_offers_room() {
     check(drawn(5924));
 }
 
+/// A machine with an older disk reached nobody but a member that held its new branch, and was never shown the other one.
+#[test]
+fn what_was_written_on_another_branch_comes_to_its_author_through_whoever_does_not_hold_it() {
+    check(drawn(9077));
+}
+
 /// Somebody out of reach is tried with pauses of up to ten minutes, so that four tries took longer than the model waited.
 #[test]
 fn what_is_remembered_for_somebody_out_of_reach_is_given_up() {

@@ -52,7 +52,7 @@ fn a_branch_that_follows_nothing_held_is_not_kept() {
     assert!(matches!(refused, Err(Error::OtherBranch { .. })), "{refused:?}");
     assert_eq!(verdict(&alice, log), Verdict::Good);
     assert!(alice.db.reader().partings().unwrap().is_empty());
-    assert!(alice.db.reader().proof(log).unwrap().is_empty());
+    assert!(alice.db.reader().proof(log, &bob.node()).unwrap().is_empty());
     check(&alice);
 }
 
@@ -86,25 +86,28 @@ fn an_earlier_parting_moves_the_verdict_and_a_later_one_does_not() {
 
 #[test]
 fn whoever_is_shown_a_proof_comes_to_the_same_verdict_whichever_branch_it_holds() {
-    let (mut alice, machines, log) = story();
-    let key = machines[0].node();
-    for which in [1, 2] {
-        let _ = alice.db.keep_branch(log, key, after(&machines[which], log, 0), NOW).unwrap();
-    }
-    let proof = alice.db.reader().proof(log).unwrap();
-    assert_eq!(proof.len(), 2);
-    assert!(proof.iter().flatten().all(|event| event.payload().is_none()), "texts stay where they are");
-    let (_, [mut bob, mut second, mut third], _) = (alice, machines, ());
-    for machine in [&mut bob, &mut second, &mut third] {
-        let (own, last) = (machine.shared(), machine.db.reader().clock().unwrap()[&log]);
-        assert!(machine.db.note_sent(own, last).unwrap());
-        let before = head(machine, log, 2);
-        for branch in &proof {
-            let branch = verified(machine, log, key, before, branch.clone());
-            assert_ne!(machine.db.keep_branch(log, key, branch, NOW).unwrap(), Branching::Detached);
+    for texts in [false, true] {
+        let (mut alice, mut machines, log) = story();
+        let key = machines[0].node();
+        for machine in &machines[1..] {
+            let _ = alice.db.keep_branch(log, key, after(machine, log, 0), NOW).unwrap();
         }
-        assert_eq!(verdict(machine, log), Verdict::Forked(3));
-        assert_eq!(machine.db.reader().proof(log).unwrap().len(), 2, "and can show it to others");
-        check(machine);
+        let except = if texts { Vec::new() } else { vec!["wages".into()] };
+        alice.db.update_peer(&key, |peer| peer.except_domains = except).unwrap();
+        let proof = alice.db.reader().proof(log, &key).unwrap();
+        assert_eq!(proof.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4], "all that is held of both");
+        assert!(proof.iter().flatten().all(|event| event.payload().is_some() == texts), "as the peer may have them");
+        for machine in &mut machines {
+            let (own, last) = (machine.shared(), machine.db.reader().clock().unwrap()[&log]);
+            assert!(machine.db.note_sent(own, last).unwrap());
+            let before = head(machine, log, 2);
+            for branch in &proof {
+                let branch = verified(machine, log, key, before, branch.clone());
+                assert_ne!(machine.db.keep_branch(log, key, branch, NOW).unwrap(), Branching::Detached);
+            }
+            assert_eq!(verdict(machine, log), Verdict::Forked(3));
+            assert_eq!(machine.db.reader().proof(log, &key).unwrap().len(), 2, "and can show it to others");
+            check(machine);
+        }
     }
 }

@@ -122,7 +122,7 @@ fn what_somebody_was_sent_is_written_again_in_a_new_store_and_so_is_the_other_br
     assert_eq!((again.written, again.waiting), (3, 0));
     assert_eq!(after(&restored, next, 0)[0].opening().unwrap().previous.unwrap().0, log.store);
     try_remember(&mut restored).unwrap();
-    let (proof, key) = (restored.db.reader().proof(log).unwrap(), restored.node());
+    let (proof, key) = (restored.db.reader().proof(log, &alice.node()).unwrap(), restored.node());
     assert_eq!(proof.len(), 2);
     for machine in [&mut alice, &mut carol] {
         for branch in &proof {
@@ -144,6 +144,47 @@ fn what_somebody_was_sent_is_written_again_in_a_new_store_and_so_is_the_other_br
     restored.reopen();
     assert!(!restored.db.reader().own_log().unwrap().is_unsettled());
     check(&restored);
+}
+
+#[test]
+fn whoever_took_up_the_new_branch_brings_its_author_the_old_one() {
+    let mut story = story();
+    let own = story.restored.remember("written since");
+    let head = story.restored.db.reader().clock().unwrap()[&story.log];
+    assert!(story.restored.db.note_sent(story.log, head).unwrap());
+    story.carol.pull(&story.restored);
+    let Story { alice, mut carol, mut restored, log, common, held } = story;
+    let key = restored.node();
+    // The author reaches carol alone, who was shown alice's branch and goes on to hold the other one.
+    let _ = carol.db.keep_branch(log, key, after(&alice, log, 2), NOW).unwrap();
+    for branch in carol.db.reader().proof(log, &key).unwrap() {
+        let _ = restored.db.keep_branch(log, key, branch, NOW).unwrap();
+    }
+    let again = write_again(&mut restored);
+    assert_eq!((again.opened.is_some(), again.written, again.waiting), (true, 3, 0));
+    assert_eq!(restored.content(own).as_deref(), Some("written since"));
+    assert_eq!(restored.content(held).as_deref(), Some("written after the copy"));
+    assert_eq!(restored.db.reader().fact(common).unwrap().unwrap().fact.module.as_deref(), Some("auth"));
+    check(&restored);
+}
+
+#[test]
+fn what_is_shown_later_of_a_branch_is_written_again_too() {
+    let mut story = story();
+    story.restored.remember("written since");
+    let head = story.restored.db.reader().clock().unwrap()[&story.log];
+    assert!(story.restored.db.note_sent(story.log, head).unwrap());
+    let (branch, key) = (after(&story.alice, story.log, 2), story.restored.node());
+    let _ = story.restored.db.keep_branch(story.log, key, branch[..1].to_vec(), NOW).unwrap();
+    assert_eq!(write_again(&mut story.restored).written, 2);
+    let bare: Vec<Event> = branch.iter().map(|event| event.clone().without_payload()).collect();
+    for (shown, written) in [(bare, 0), (branch.clone(), 1), (branch, 0)] {
+        let shown = story.restored.db.keep_branch(story.log, key, shown, NOW).unwrap();
+        assert_eq!((shown, write_again(&mut story.restored).written), (Branching::Same, written));
+    }
+    let fact = story.restored.db.reader().fact(story.common).unwrap().unwrap().fact;
+    assert_eq!(fact.module.as_deref(), Some("auth"));
+    check(&story.restored);
 }
 
 #[test]
