@@ -278,6 +278,21 @@ impl World {
         Ok(somewhere)
     }
 
+    /// The disk of another member is gone: of what the member with the older disk wrote before, it is owed what somebody
+    /// still has.
+    pub(crate) fn owe_restored_what_is_left(&mut self, gone: usize) -> Step {
+        let Some(node) = self.plan.restored.filter(|node| self.restored && *node != gone) else { return Ok(()) };
+        let Some(up) = self.nodes[node].up.as_ref() else { return Ok(()) };
+        let somewhere = self.somewhere(node, up)?;
+        self.model.owe_facts_only(node, &somewhere);
+        Ok(())
+    }
+
+    /// Whether the member that came back with an older disk is down, so that nobody can say what it has.
+    pub(crate) fn is_restored_down(&self) -> bool {
+        self.restored && self.plan.restored.is_some_and(|node| self.nodes[node].up.is_none())
+    }
+
     /// Somebody sets the clock of a node: what waits for a time by it may be due at once.
     fn set_clock(&mut self, node: usize, skew: i64) -> Step {
         self.nodes[node].set_back |= skew < self.nodes[node].skew;

@@ -212,7 +212,7 @@ impl Model {
         self.receipts.remove(&node);
         let head = |log: &LogId| logs.iter().find(|view| view.log == *log).map_or(0, |view| view.head.seq);
         self.acknowledged.retain(|write| write.node != node || write.seq <= head(&write.log));
-        self.remembered.retain(|(of, _), fact| *of != node || somewhere.contains_key(fact));
+        self.owe_facts_only(node, somewhere);
         self.shared.retain(|fact| somewhere.get(fact) != Some(&Stream::Local));
         self.erased_by.remove(&node);
         self.wanted.retain(|(of, _)| *of != node);
@@ -233,8 +233,13 @@ impl Model {
     /// Of what a node wrote before its disk was gone it is owed these facts and events, and nothing else.
     pub(crate) fn owe_only(&mut self, node: usize, somewhere: &BTreeMap<FactId, Stream>, heard: &BTreeSet<EventId>) {
         self.acknowledged.retain(|write| write.node != node || heard.contains(&write.event));
-        self.remembered.retain(|(of, _), fact| *of != node || somewhere.contains_key(fact));
+        self.owe_facts_only(node, somewhere);
         self.shared.retain(|fact| somewhere.get(fact) != Some(&Stream::Local));
+    }
+
+    /// Of what a node remembered it is owed these facts, and no other.
+    pub(crate) fn owe_facts_only(&mut self, node: usize, somewhere: &BTreeMap<FactId, Stream>) {
+        self.remembered.retain(|(of, _), fact| *of != node || somewhere.contains_key(fact));
     }
 
     /// A node is thrown away with all it held.

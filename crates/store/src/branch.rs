@@ -127,7 +127,7 @@ pub(crate) fn heads_at(conn: &Connection, log: LogId, seqs: &[u64]) -> Result<Ve
 /// See [`crate::Reader::proof`].
 pub(crate) fn proof(conn: &Connection, log: LogId, peer: &NodeId) -> Result<Vec<Vec<Event>>, Error> {
     let Some(parted) = partings(conn)?.get(&log).copied() else { return Ok(Vec::new()) };
-    let policy = Policy::of(conn, Some(peer))?;
+    let policy = Policy::of(conn, log, Some(peer))?;
     let mut branches = Vec::new();
     for branch in [held(conn, log, parted.seq + 1)?, other(conn, log, parted.seq + 1)?] {
         let bare = |event: &Event| {

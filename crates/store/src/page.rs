@@ -4,7 +4,8 @@
 //! Signatures in between cost the wire 64 incompressible bytes each and prove nothing more, so most are left out; so
 //! many stay that whoever holds the log from us can end a page of its own within the usual bounds.
 //!
-//! What a peer may not read goes without its payload: its header keeps the chain whole.
+//! What a peer may not read goes without its payload: its header keeps the chain whole. Whoever wrote a text may have it
+//! back though it was made private since: who asks for its own has lost it.
 
 use antiphon_core::event::{Action, Event, Header, Subject};
 use antiphon_core::fact::Field;
@@ -18,6 +19,7 @@ use crate::error::Error;
 use crate::modes::Domains;
 use crate::peers;
 use crate::project::flag;
+use crate::query::logs;
 use crate::row;
 
 /// Most events that are read for one page, whatever was asked: a signature is always found earlier in own logs.
@@ -46,7 +48,7 @@ pub(crate) fn page(
     if log.stream == Stream::Local {
         return Ok(Vec::new());
     }
-    let policy = Policy::of(conn, for_peer)?;
+    let policy = Policy::of(conn, log, for_peer)?;
     let mut query = conn.prepare_cached(
         "SELECT v.header, v.payload, v.signature, v.pos FROM events v JOIN logs l ON l.id = v.log
          WHERE l.stream = ?1 AND l.store = ?2 AND v.seq > ?3 ORDER BY v.seq LIMIT ?4",
@@ -89,17 +91,19 @@ fn thin_signatures(log: LogId, page: Vec<Raw>) -> Result<Vec<Event>, Error> {
     Ok(out)
 }
 
-/// What a peer may read.
+/// What a peer may read of a log.
 pub(crate) struct Policy {
+    /// Whether there is anything that it may not read since it is private.
     withheld: bool,
     /// Where not every domain is shared.
     domains: Option<Domains>,
 }
 
 impl Policy {
-    pub(crate) fn of(conn: &Connection, peer: Option<&NodeId>) -> Result<Self, Error> {
+    pub(crate) fn of(conn: &Connection, log: LogId, peer: Option<&NodeId>) -> Result<Self, Error> {
         let mut any = conn.prepare_cached("SELECT 1 FROM facts WHERE flags & 32 LIMIT 1")?;
-        let withheld = any.query_row([], |_| Ok(())).optional()?.is_some();
+        let is_author = peer.is_some() && logs::author(conn, log)? == peer.copied();
+        let withheld = !is_author && any.query_row([], |_| Ok(())).optional()?.is_some();
         let peer = peer.map(|node| peers::get(conn, node)).transpose()?.flatten();
         let domains = peer.map(|peer| Domains::of(&peer)).filter(|domains| !domains.is_all());
         Ok(Self { withheld, domains })
@@ -140,7 +144,7 @@ impl Policy {
         let found: Option<(i64, Option<String>)> =
             query.query_row([fact.0.as_slice()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let Some((flags, domain)) = found else { return Ok(true) };
-        if flags & flag::WITHHELD != 0 {
+        if self.withheld && flags & flag::WITHHELD != 0 {
             return Ok(false);
         }
         match (&self.domains, domain) {

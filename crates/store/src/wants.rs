@@ -52,7 +52,7 @@ impl Reader<'_> {
             return Ok((last, Vec::new()));
         }
         let conn = self.connection();
-        let policy = Policy::of(conn, Some(peer))?;
+        let policy = Policy::of(conn, log, Some(peer))?;
         let mut query = conn.prepare_cached(
             "SELECT v.header, v.payload, v.pos FROM logs l JOIN events v ON v.log = l.id
              WHERE l.stream = ?1 AND l.store = ?2 AND v.seq = ?3 AND v.payload IS NOT NULL",

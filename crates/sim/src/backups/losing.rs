@@ -69,7 +69,7 @@ impl World {
             let ticket = self.nodes[other].ticket.as_ref();
             ticket.is_some_and(|ticket| ticket.steward == id) && self.in_acme_now(other).is_none()
         };
-        if self.in_acme_now(node).is_none() || (0..self.plan.nodes).any(waits) {
+        if self.in_acme_now(node).is_none() || (0..self.plan.nodes).any(waits) || self.is_restored_down() {
             self.agenda.put(self.at + AGAIN_MS, Event::Fault(Fault::LoseDisk { node, down_ms }));
             return Ok(());
         }
@@ -89,6 +89,7 @@ impl World {
         self.nodes[node].lost_at = Some(self.at);
         self.nodes[node].shares.clear();
         self.model.disk_lost(node, &somewhere, &heard);
+        self.owe_restored_what_is_left(node)?;
         let words = self.nodes[node].key.phrase().expose().to_string();
         self.backups.lost = Some(Lost {
             node,

@@ -86,6 +86,25 @@ fn what_was_written_on_another_branch_comes_to_its_author_through_whoever_does_n
     check(drawn(9077));
 }
 
+/// Who holds a copy although others are to was asked again only when its word was too old, later than the copy was
+/// taken for lost.
+#[test]
+fn a_copy_at_another_place_than_its_own_does_not_cease_to_count_for_a_while() {
+    check(drawn(15514));
+}
+
+/// A member that made a fact private did not give its text back to who had written it and lost it.
+#[test]
+fn who_wrote_a_text_gets_it_back_also_where_it_was_made_private() {
+    check(drawn(18208));
+}
+
+/// The only member that held what another one had written before it was set back lost its disk.
+#[test]
+fn who_has_an_older_disk_is_not_owed_what_went_with_the_last_disk() {
+    check(drawn(14547));
+}
+
 /// Somebody out of reach is tried with pauses of up to ten minutes, so that four tries took longer than the model waited.
 #[test]
 fn what_is_remembered_for_somebody_out_of_reach_is_given_up() {

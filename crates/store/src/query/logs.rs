@@ -56,6 +56,13 @@ pub(crate) fn header_hash_at(conn: &Connection, log: LogId, seq: u64) -> Result<
     Ok(header.map(|header| Hash::of(&header)))
 }
 
+/// Whose key signs a log, if it is known.
+pub(crate) fn author(conn: &Connection, log: LogId) -> Result<Option<NodeId>, Error> {
+    let mut query = conn.prepare_cached("SELECT node FROM logs WHERE stream = ?1 AND store = ?2")?;
+    let mut rows = query.query(params![log.stream.number(), log.store.0])?;
+    rows.next()?.map(|found| row::node(found, 0)).transpose()
+}
+
 /// See [`crate::Reader::event_at`].
 pub(crate) fn event_at(conn: &Connection, log: LogId, seq: u64) -> Result<Option<Event>, Error> {
     let mut query = conn.prepare_cached(

@@ -92,6 +92,7 @@ fn whoever_is_shown_a_proof_comes_to_the_same_verdict_whichever_branch_it_holds(
         for machine in &machines[1..] {
             let _ = alice.db.keep_branch(log, key, after(machine, log, 0), NOW).unwrap();
         }
+        // Of what does not count nobody knows the domain, so who gets only some has no text of it.
         let except = if texts { Vec::new() } else { vec!["wages".into()] };
         alice.db.update_peer(&key, |peer| peer.except_domains = except).unwrap();
         let proof = alice.db.reader().proof(log, &key).unwrap();

@@ -69,3 +69,19 @@ fn a_fact_that_became_private_is_sent_to_nobody_any_more() {
     let texts: Vec<_> = page.iter().filter(about).filter_map(|event| event.payload()).collect();
     assert_eq!(texts, Vec::<&[u8]>::new());
 }
+
+#[test]
+fn whoever_wrote_a_text_gets_it_back_though_it_became_private() {
+    let (mut alice, genome) = alice();
+    let mut bob = join(2, "bob", &mut alice, &genome);
+    let carol = join(3, "carol", &mut alice, &genome);
+    let (log, fact) = (shared(&bob), bob.remember("shared for a while"));
+    alice.pull(&bob);
+    alice.edit(fact, Field::Private, Value::Bool(true));
+    for (peer, given) in [(bob.node(), 1), (carol.node(), 0)] {
+        let reader = alice.db.reader();
+        let page = reader.page(log, 1, 512, 1 << 20, Some(&peer)).unwrap();
+        assert_eq!(page.iter().filter(|event| event.payload().is_some()).count(), given);
+        assert_eq!(reader.payloads(log, &[2], 1 << 20, &peer).unwrap().1.len(), given);
+    }
+}

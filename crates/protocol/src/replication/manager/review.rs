@@ -265,19 +265,24 @@ impl Manager {
             if !record.holds() || !self.is_connected(record.node) {
                 continue;
             }
+            let again = self.again_at(key, record);
             if view.first.contains(&record.node) {
-                next = next.min(self.again_at(key, record));
+                next = next.min(again);
                 let weak_at = record.at.millis().after(CLAIM_MS);
                 if key.whole && now < weak_at && is_weak(record, weak_at) {
                     next = next.min(weak_at);
                 }
-            } else if at.after(self.settings.cleanup_ms) <= now {
+                continue;
+            }
+            let again = again.min(at.after(self.settings.cleanup_ms));
+            if again <= now {
                 surplus.push(record.node);
             } else {
-                next = next.min(at.after(self.settings.cleanup_ms));
+                next = next.min(again);
             }
         }
-        // A surplus copy is trimmed one day, and until it is asked again it would count.
+        // A surplus copy is trimmed one day, and until it is asked again it would count; one that is needed, because those
+        // that are to hold it do not, would cease to count when what was shown of it is too old.
         for node in surplus {
             self.want(no, node, Depth::Question);
         }
