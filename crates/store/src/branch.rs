@@ -152,7 +152,7 @@ pub(crate) fn proof(conn: &Connection, log: LogId, peer: &NodeId) -> Result<Vec<
 fn fitting(mut branch: Vec<Event>) -> Vec<Event> {
     let (mut bytes, mut signed) = (0, 0);
     for (index, event) in branch.iter().enumerate() {
-        bytes += event.header_bytes().len() + event.payload().map_or(0, <[u8]>::len);
+        bytes += size(event);
         if bytes > PROOF_BYTES_MAX {
             break;
         }
@@ -162,7 +162,12 @@ fn fitting(mut branch: Vec<Event>) -> Vec<Event> {
     branch
 }
 
-/// The branch that is held as the log, from `seq` on.
+fn size(event: &Event) -> usize {
+    event.header_bytes().len() + event.payload().map_or(0, <[u8]>::len)
+}
+
+/// The branch that is held as the log, from `seq` on: about as much as may be shown at once, and at least up to the first
+/// signature.
 pub(crate) fn held(conn: &Connection, log: LogId, seq: u64) -> Result<Vec<Event>, Error> {
     let mut query = conn.prepare_cached(
         "SELECT v.header, v.payload, v.signature FROM events v JOIN logs l ON l.id = v.log
@@ -170,9 +175,15 @@ pub(crate) fn held(conn: &Connection, log: LogId, seq: u64) -> Result<Vec<Event>
     )?;
     let limit = row::sql(crate::FORK_EVENTS_MAX);
     let mut rows = query.query(params![log.stream.number(), log.store.0, sql(seq), limit])?;
-    let mut events: Vec<Event> = Vec::new();
+    let (mut events, mut bytes, mut signed) = (Vec::new(), 0, false);
     while let Some(found) = rows.next()? {
-        events.push(row::event(found, 0)?);
+        let event = row::event(found, 0)?;
+        bytes += size(&event);
+        signed |= event.signature().is_some();
+        events.push(event);
+        if signed && bytes > PROOF_BYTES_MAX {
+            break;
+        }
     }
     Ok(events)
 }

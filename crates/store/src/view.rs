@@ -277,9 +277,9 @@ pub struct ForkView {
     pub log: LogId,
     /// The first sequence number with two events.
     pub seq: u64,
-    /// The branch that is held as the log, up to a signature that covers it.
+    /// The branch that is held as the log: about a page of it, and at least up to a signature that covers it.
     pub held: Vec<Event>,
-    /// The other branch, up to a signature that covers it.
+    /// The other branch, as far as it is kept.
     pub other: Vec<Event>,
 }
 
