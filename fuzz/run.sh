@@ -14,6 +14,8 @@ target=${CARGO_TARGET_DIR:-$state/target}
 mkdir -p "$state/corpus" "$state/found" "$state/log"
 state=$(cd "$state" && pwd)
 toolchain=+${ANTIPHON_FUZZ_TOOLCHAIN:-nightly}
+# SQLite comes from a C compiler that names two static variables of two functions alike, which the sanitizer takes for one.
+export ASAN_OPTIONS="detect_odr_violation=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || for file in fuzz_targets/*.rs; do targets+=("$(basename "$file" .rs)"); done

@@ -125,6 +125,7 @@ fn a_revoked_key_cannot_lean_on_its_old_path() {
 fn a_path_has_bounds() {
     let long = vec![0; GRANT_PATH_BYTES_MAX + 1];
     assert_eq!(GrantPath::decode(&long), Err(PathError::TooLong(long.len())));
+    assert!(matches!(GrantPath::decode(&long[1..]), Err(PathError::Cbor(_))));
     let mut team = Team::new(TEAM);
     team.says(ALICE, grant(EVE));
     let path = |count: usize| {

@@ -5,7 +5,8 @@
 #[path = "charter/world.rs"]
 mod world;
 
-use antiphon_core::charter::{CRITICAL, Change, Entry, Record};
+use antiphon_core::charter::{CRITICAL, Change, Entry, Record, STEWARDS_MAX};
+use antiphon_core::ids::NodeId;
 use antiphon_core::vclock::VClock;
 use world::*;
 
@@ -194,6 +195,18 @@ fn whoever_was_removed_can_be_appointed_again() {
 }
 
 #[test]
+fn an_appointment_after_the_removal_stands_beside_one_before_it() {
+    let mut story = Story::of(&[ALICE]);
+    for record in [add(BOB), remove(BOB), add(BOB)] {
+        story.says(ALICE, record);
+        story.all_meet();
+    }
+    story.says(BOB, grant(CAROL));
+    assert_eq!(story.stewards(), [ALICE, BOB]);
+    assert!(story.is_member(CAROL));
+}
+
+#[test]
 fn a_revoked_key_never_returns() {
     let mut story = Story::of(&[ALICE, BOB]);
     story.says(ALICE, grant(EVE));
@@ -217,6 +230,31 @@ fn in_a_circle_of_three_the_oldest_goes_first() {
     story.says(CAROL, remove(ALICE));
     // Alice goes first: bob is gone and his removal with him, so carol stays, whose removal of alice counts.
     assert_eq!(story.stewards(), [CAROL]);
+}
+
+#[test]
+fn in_a_circle_a_removal_goes_before_an_appointment() {
+    let mut story = Story::of(&[ALICE, BOB]);
+    story.founders.threshold = Some(1);
+    story.says(BOB, remove(ALICE));
+    story.says(ALICE, add(EVE));
+    story.meet(&[ALICE, EVE]);
+    story.says(EVE, remove(BOB));
+    assert_eq!(story.stewards(), [BOB]);
+}
+
+#[test]
+fn what_an_appointment_that_fell_with_its_author_let_be_written_falls_too() {
+    let mut story = Story::of(&[ALICE, BOB, DAVE]);
+    story.founders.threshold = Some(1);
+    story.says(ALICE, remove(BOB));
+    story.says(BOB, remove(ALICE));
+    story.says(BOB, add(CAROL));
+    story.meet(&[BOB, CAROL]);
+    story.says(CAROL, remove(DAVE));
+    story.says(CAROL, grant(EVE));
+    assert_eq!(story.stewards(), [ALICE, DAVE]);
+    assert!(!story.is_member(EVE));
 }
 
 #[test]
@@ -381,4 +419,86 @@ fn a_stolen_founders_key_that_was_removed_does_not_come_back_by_a_new_log() {
     let entry = returned.write(revoke(BOB));
     story.also(entry);
     assert_eq!(story.stewards(), [ALICE], "the older right wins");
+}
+
+#[test]
+fn what_somebody_ever_held_is_kept_and_what_strangers_grant_is_not() {
+    let mut story = Story::of(&[ALICE]);
+    story.says(ALICE, granted(BOB, "observer", &[]));
+    story.all_meet();
+    story.says(ALICE, granted(BOB, "backend_developer", &[]));
+    story.says(ALICE, granted(DAVE, "observer", &[]));
+    story.says(EVE, granted(EVE, "observer", &[]));
+    story.all_meet();
+    story.says(ALICE, revoke(BOB));
+    story.says(ALICE, revoke(CAROL));
+    let membership = story.membership();
+    let held = |node| membership.ever_held(&node).collect::<Vec<_>>();
+    assert_eq!(held(BOB), ["backend_developer", "observer"]);
+    assert_eq!(held(DAVE), ["observer"]);
+    assert!(held(CAROL).is_empty() && held(EVE).is_empty());
+    let named: Vec<_> = membership.ever_members().iter().copied().collect();
+    assert_eq!(named, [ALICE, BOB, CAROL, DAVE]);
+}
+
+#[test]
+fn how_many_must_agree_follows_how_many_stewards_there_are() {
+    let mut story = Story::of(&[ALICE]);
+    assert_eq!(story.membership().needed(), 1);
+    for (node, needed) in [(BOB, 1), (CAROL, 2)] {
+        story.says(ALICE, add(node));
+        story.all_meet();
+        assert_eq!(story.membership().needed(), needed, "with {:?}", story.stewards());
+    }
+}
+
+#[test]
+fn of_two_grants_that_a_fork_put_into_one_place_the_one_of_the_lower_hash_counts() {
+    let mut story = Story::of(&[ALICE]);
+    let mut double = story.machine(ALICE).clone();
+    let one = story.says(ALICE, granted(BOB, "observer", &[]));
+    let other = double.write(granted(BOB, "backend_developer", &[]));
+    let lower = if one.hash < other.hash { &one } else { &other }.hash;
+    story.also(other);
+    assert_eq!(story.membership().member(&BOB).unwrap().record, lower);
+}
+
+#[test]
+fn whom_too_few_have_appointed_yet_may_do_nothing() {
+    let mut story = Story::of(&[ALICE, BOB, CAROL]);
+    story.says(CAROL, grant(EVE));
+    story.all_meet();
+    let appointment = story.says(ALICE, add(DAVE));
+    story.meet(&[ALICE, BOB, DAVE]);
+    story.says(BOB, approve(&appointment));
+    // Dave has not heard that bob agrees.
+    story.says(DAVE, revoke(EVE));
+    assert!(story.stewards().contains(&DAVE) && story.is_member(EVE));
+    story.all_meet();
+    story.says(DAVE, revoke(EVE));
+    assert!(story.is_revoked(EVE));
+}
+
+#[test]
+fn whoever_is_a_steward_is_not_appointed_again() {
+    let mut story = Story::of(&[ALICE, BOB, CAROL]);
+    story.says(ALICE, add(BOB));
+    assert!(story.membership().pending().is_empty());
+    story.says(ALICE, add(DAVE));
+    assert_eq!(story.membership().pending().len(), 1);
+}
+
+#[test]
+fn a_team_has_so_many_stewards_and_no_more() {
+    let mut story = Story::of(&[ALICE]);
+    story.founders.threshold = Some(1);
+    let others: Vec<NodeId> = (10..).map(|byte| NodeId([byte; 32])).take(STEWARDS_MAX).collect();
+    for node in &others {
+        story.says(ALICE, add(*node));
+    }
+    assert_eq!(story.stewards().len(), STEWARDS_MAX);
+    story.says(ALICE, remove(others[0]));
+    story.says(ALICE, add(BOB));
+    assert_eq!(story.stewards().len(), STEWARDS_MAX);
+    assert!(story.stewards().contains(&BOB));
 }

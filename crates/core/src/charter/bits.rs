@@ -77,3 +77,46 @@ impl Bits {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Bits;
+
+    /// More than two words, and not a whole number of them.
+    const LIMIT: usize = 150;
+
+    fn bits(set: &BTreeSet<usize>) -> Bits {
+        let mut bits = Bits::none(LIMIT);
+        set.iter().for_each(|at| bits.insert(*at));
+        bits
+    }
+
+    #[test]
+    fn bits_are_sets() {
+        let threes: BTreeSet<usize> = (0..LIMIT).step_by(3).collect();
+        let late: BTreeSet<usize> = (64..LIMIT).step_by(7).collect();
+        let (a, b) = (bits(&threes), bits(&late));
+        for (set, bits) in [(&threes, &a), (&late, &b), (&BTreeSet::new(), &Bits::none(LIMIT))] {
+            assert_eq!(bits.iter().collect::<BTreeSet<_>>(), *set);
+            assert_eq!((bits.first(), bits.last(), bits.len()), (set.first().copied(), set.last().copied(), set.len()));
+            assert_eq!(bits.is_empty(), set.is_empty());
+            assert!((0..2 * LIMIT).all(|at| bits.has(at) == set.contains(&at)));
+        }
+        assert_eq!(a.and(&b), bits(&(&threes & &late)));
+        assert_eq!(a.without(&b), bits(&(&threes - &late)));
+        type Change = fn(&mut Bits, &Bits);
+        let changes: [(Change, BTreeSet<usize>); 3] =
+            [(Bits::join, &threes | &late), (Bits::keep, &threes & &late), (Bits::drop, &threes - &late)];
+        for (change, expected) in changes {
+            let mut changed = a.clone();
+            change(&mut changed, &b);
+            assert_eq!(changed, bits(&expected));
+        }
+        let mut fewer = a.clone();
+        fewer.remove(147);
+        fewer.remove(146);
+        assert_eq!(fewer, bits(&(&threes - &BTreeSet::from([147]))));
+    }
+}
