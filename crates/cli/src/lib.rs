@@ -13,6 +13,7 @@ mod export;
 mod founding;
 mod help;
 mod import;
+mod line_ends;
 mod listen;
 mod locate;
 mod logging;

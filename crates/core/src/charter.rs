@@ -82,6 +82,11 @@ impl Charter {
         self.entries.values()
     }
 
+    /// One record.
+    pub fn get(&self, hash: &Hash) -> Option<&Entry> {
+        self.entries.get(hash)
+    }
+
     /// The membership once `more` records are known too.
     pub fn membership_with<'e>(&self, more: impl IntoIterator<Item = &'e Entry>) -> Arc<Membership> {
         let fresh: Vec<&Entry> = more.into_iter().filter(|entry| !self.entries.contains_key(&entry.hash)).collect();

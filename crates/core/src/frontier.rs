@@ -201,6 +201,9 @@ pub(crate) mod tests {
         let eve = Edit::new(Hash([3; 32]), Hlc(9), store(3), version(3), 0b01);
         let frontier = merge_all([&base, &alice, &bob, &eve]);
         assert_eq!(frontier.contested(), 0b01);
-        assert_eq!(frontier.standing(0)[0].hash, eve.hash);
+        let standing = |bit| frontier.standing(bit).iter().map(|edit| edit.hash).collect::<Vec<_>>();
+        assert_eq!(standing(0), [eve.hash, alice.hash], "the winner first");
+        assert_eq!(standing(1), [bob.hash]);
+        assert!(standing(2).is_empty());
     }
 }

@@ -16,6 +16,7 @@ use super::resolve::Resolved;
 use super::setting::Setting;
 use super::value::{Kind, Value};
 use super::{find, near};
+use crate::line_ends::as_before;
 use crate::outcome::{Code, Problem, file_problem};
 
 /// Mode of a new file: it may come to name the paths of secrets.
@@ -127,7 +128,7 @@ pub(crate) fn edited(old: &str, named: &Named, value: Option<&Value>, path: &Pat
         Some(value) => put(table_of(document.as_table_mut(), table)?, key, named, value)?,
         None => take(document.as_table_mut(), table, key, named),
     }
-    Ok(document.to_string())
+    Ok(as_before(old, &document.to_string()))
 }
 
 /// The table of this name, made where there is none.
@@ -234,6 +235,8 @@ mod tests {
         assert_eq!(new, format!("{old}quota_mib = 512\n"));
         assert_eq!(edited_by(old, "outbox.items_per_peer", None).unwrap(), old.replace("items_per_peer = 7\n", ""));
         assert_eq!(edited_by(old, "dht.mode", None).unwrap(), old, "what is not there cannot be taken out");
+        let windows = old.replace('\n', "\r\n");
+        assert_eq!(edited_by(&windows, "outbox.retry", Some("5s")).unwrap(), windows.replace("15s", "5s"));
     }
 
     #[test]

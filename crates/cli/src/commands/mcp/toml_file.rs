@@ -4,6 +4,7 @@ use toml_edit::{Array, Document, DocumentMut, Item, Table, TableLike, Value};
 
 use super::Entry;
 use super::json_file::{Damaged, Standing};
+use crate::line_ends::as_before;
 
 /// What stands there.
 ///
@@ -22,14 +23,13 @@ pub(super) fn standing(text: &str, section: &str, name: &str, entry: &Entry) -> 
 /// # Errors
 /// As [`standing`].
 pub(super) fn with(text: &str, section: &str, name: &str, entry: &Entry) -> Result<String, Damaged> {
-    let unix = text.replace("\r\n", "\n");
-    let mut document = parse(&unix)?;
+    let mut document = parse(text)?;
     if document.get(section).is_none() {
         let mut table = Table::new();
         table.set_implicit(true);
         document.insert(section, Item::Table(table));
     }
-    if let Some(servers) = servers(&mut document, section, &unix)? {
+    if let Some(servers) = servers(&mut document, section, text)? {
         match servers.get_mut(name).and_then(Item::as_table_like_mut) {
             Some(found) if found.contains_key(entry.mark) => {
                 for (field, value) in different(found, entry) {
@@ -45,7 +45,7 @@ pub(super) fn with(text: &str, section: &str, name: &str, entry: &Entry) -> Resu
             }
         }
     }
-    Ok(as_before(text, document.to_string()))
+    Ok(as_before(text, &document.to_string()))
 }
 
 /// The text without the entry.
@@ -53,16 +53,16 @@ pub(super) fn with(text: &str, section: &str, name: &str, entry: &Entry) -> Resu
 /// # Errors
 /// As [`standing`].
 pub(super) fn without(text: &str, section: &str, name: &str) -> Result<String, Damaged> {
-    let unix = text.replace("\r\n", "\n");
-    let mut document = parse(&unix)?;
+    let mut document = parse(text)?;
     let before = document.to_string();
-    let removed = match servers(&mut document, section, &unix)? {
+    let removed = match servers(&mut document, section, text)? {
         Some(servers) => servers.remove(name),
         None => None,
     };
     let Some(removed) = removed else { return Ok(text.to_owned()) };
     // The library gives the comments above a table to the table; they may be about what follows.
     let above = removed.as_table().and_then(|table| table.decor().prefix()?.as_str()).unwrap_or_default();
+    let above = &above.replace("\r\n", "\n");
     let mut after = document.to_string();
     if above.contains('#') {
         let same = before.bytes().zip(after.bytes()).take_while(|(a, b)| a == b).count();
@@ -70,7 +70,7 @@ pub(super) fn without(text: &str, section: &str, name: &str) -> Result<String, D
         let place = before.match_indices(&headed).map(|(at, _)| at).filter(|at| *at <= same).last();
         after.insert_str(place.unwrap_or(after.len()), above);
     }
-    Ok(as_before(text, after))
+    Ok(as_before(text, &after))
 }
 
 /// A file that holds nothing but the entry.
@@ -136,12 +136,6 @@ fn set(table: &mut dyn TableLike, field: &str, value: &serde_json::Value) {
     }
 }
 
-/// With the line ends that the file had.
-fn as_before(text: &str, new: String) -> String {
-    let windows = text.contains("\r\n") && text.matches('\n').count() == text.matches("\r\n").count();
-    if windows { new.replace('\n', "\r\n") } else { new }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -180,6 +174,9 @@ mod tests {
         let windows = REAL.replace('\n', "\r\n");
         assert_eq!(installed(&windows), installed(REAL).replace('\n', "\r\n"));
         assert_eq!(removed(&installed(&windows)), windows);
+        let mixed = "a = '''\nb\r\nc'''\r\n[d]\n";
+        assert!(installed(mixed).starts_with(mixed));
+        assert_eq!(removed(&installed(mixed)), mixed);
     }
 
     #[test]
