@@ -378,6 +378,21 @@ fn bob_gets_what_he_missed_while_offline() {
     assert_eq!(world.talk(ALICE, BOB).holds, world.shared(BOB).clock());
 }
 
+/// Pages go out ahead of what is acknowledged, and still each event once.
+#[test]
+fn a_long_log_is_sent_once() {
+    let mut world = World::new(2);
+    world.write(ALICE, 3_000);
+    world.connect(ALICE, BOB);
+    world.settle();
+    world.assert_converged();
+    let sent = world.talk(ALICE, BOB).log.iter().filter_map(|output| match output {
+        Output::Send(Message::Page(page)) => Some(page.events.len()),
+        _ => None,
+    });
+    assert_eq!(sent.sum::<usize>(), 3_001, "the facts, and what opens their log");
+}
+
 #[test]
 fn a_new_fact_is_pushed_at_once_and_relayed_without_echo() {
     let mut world = World::new(3);
@@ -745,20 +760,26 @@ fn nothing_is_acknowledged_before_it_is_stored_and_a_failed_store_only_stalls_it
 #[test]
 fn what_the_peer_does_not_take_is_named_by_its_first_event() {
     let mut world = World::new(2);
+    world.write(ALICE, 3);
     world.write(BOB, 3);
-    let (mut session, out) = opened(&world, world.shared(BOB).charter_clock());
-    let Some((log, after)) = out.iter().find_map(|output| match output {
+    let relayed = world.shared(ALICE).logs[&world.nodes[ALICE].author.log(Stream::Shared)].clone();
+    world.nodes[BOB].shelf.append(relayed);
+    let (mut session, mut out) = opened(&world, world.shared(BOB).charter_clock());
+    let mut sent = Vec::new();
+    while let Some((log, after)) = out.iter().find_map(|output| match output {
         Output::LoadPage { log, after, .. } if log.stream == Stream::Shared => Some((*log, *after)),
         _ => None,
-    }) else {
-        panic!("{out:?}")
-    };
-    let events: Vec<_> = world.shared(BOB).logs[&log].clone();
-    let about = Some(About::of(events[0].header()));
-    let out = session.handle(Input::Page { log, after, events }, NOW);
-    assert!(out.iter().any(|output| matches!(output, Output::Send(Message::Page(_)))), "{out:?}");
-    let out = hear(&mut session, Message::Nack { log, head: Head::EMPTY, reason: Some(Reason::Quota) });
-    assert!(out.contains(&Output::Problem { log, reason: Reason::Quota, about }), "{out:?}");
+    }) {
+        let events: Vec<_> = world.shared(BOB).logs[&log].clone();
+        sent.push((log, About::of(events[0].header())));
+        out = session.handle(Input::Page { log, after, events }, NOW);
+        assert!(out.iter().any(|output| matches!(output, Output::Send(Message::Page(_)))), "{out:?}");
+    }
+    assert_eq!(sent.len(), 2, "both are under way at once");
+    for (log, about) in sent {
+        let out = hear(&mut session, Message::Nack { log, head: Head::EMPTY, reason: Some(Reason::Quota) });
+        assert!(out.contains(&Output::Problem { log, reason: Reason::Quota, about: Some(about) }), "{out:?}");
+    }
 }
 
 #[test]
