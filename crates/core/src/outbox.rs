@@ -265,7 +265,7 @@ mod tests {
     fn every_kind_has_a_number_and_a_name_of_its_own() {
         for (at, row) in TABLE.iter().enumerate() {
             assert_eq!(Protocol::from_number(u64::from(row.protocol.number())), Some(row.protocol));
-            assert_eq!(Protocol::from_name(row.name), Some(row.protocol));
+            assert_eq!((row.protocol.name(), Protocol::from_name(row.name)), (row.name, Some(row.protocol)));
             assert_eq!(row.protocol.row(), Some(row));
             let others = || TABLE.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
             assert!(others().all(|other| other.protocol != row.protocol && other.name != row.name), "{row:?}");

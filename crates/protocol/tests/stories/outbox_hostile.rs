@@ -61,7 +61,12 @@ fn greeted() -> Delivery {
     let mut alice = sender();
     let empty = Page { floor: 1, items: Vec::new(), through: 0, more: false };
     let out = alice.handle(delivery::Input::Page(Source::Memory, empty), NOW);
-    assert!(out.iter().any(|output| matches!(output, delivery::Output::Load { source: Source::Disk, .. })));
+    let asked = out.iter().find_map(|output| match output {
+        delivery::Output::Load { source: Source::Disk, max_items, max_bytes, .. } => Some((*max_items, *max_bytes)),
+        _ => None,
+    });
+    let (items, bytes) = asked.unwrap();
+    assert!(items == ITEMS_PER_FRAME_MAX && bytes < MESSAGE_BYTES_MAX, "what one frame holds: {items}, {bytes}");
     let _out = tell(&mut alice, Message::Greeting { last: None, lost: false });
     alice
 }
@@ -286,9 +291,11 @@ fn a_few_frames_are_under_way_and_the_next_page_is_read_meanwhile() {
         n += 2;
         page(alice, vec![item(n - 1, 1), item(n, 1)], true)
     };
+    let mut frames = 0;
     for frame in 1..=FRAMES_UNANSWERED_MAX {
         let out = next(&mut alice);
         assert_eq!((sent(&out).len(), loads(&out)), (1, 1), "frame {frame}");
+        frames += 1;
     }
     let out = next(&mut alice);
     assert_eq!((sent(&out).len(), loads(&out)), (0, 0), "one page is held ready, no more");
@@ -300,11 +307,13 @@ fn a_few_frames_are_under_way_and_the_next_page_is_read_meanwhile() {
         let out = tell(&mut alice, Message::Taken { era: ERA, results });
         settles += out.iter().filter(|output| matches!(output, delivery::Output::Settle(..))).count();
         answered += 1;
+        frames += sent(&out).len();
         if loads(&out) == 1 {
             assert_eq!(sent(&out).len(), 1);
-            let _out = next(&mut alice);
+            frames += sent(&next(&mut alice)).len();
         }
     }
+    assert_eq!(frames, FRAMES_UNSETTLED_MAX, "no more than may be lost to a crash");
     assert_eq!((settles, answered), (1, FRAMES_UNSETTLED_MAX), "one settle at a time");
     let out = alice.handle(delivery::Input::Settled, NOW);
     let delivery::Output::Settle(Source::Disk, results) = &out[out.len() - 1] else { panic!("{out:?}") };
@@ -389,6 +398,7 @@ fn what_was_answered_is_settled_even_when_the_stream_ends() {
     let _settles = tell(&mut alice, taken(1));
     let out = tell(&mut alice, taken(2));
     assert!(!out.iter().any(|output| matches!(output, delivery::Output::Settle(..))), "one at a time");
+    assert_eq!(alice.moved(), 2, "so the peer counts as reached");
     let out = alice.handle(delivery::Input::Close, NOW);
     let left = delivery::Output::Settle(Source::Disk, vec![(Place { era: ERA, n: 2 }, Outcome::Taken)]);
     assert_eq!(out, [left, delivery::Output::Send(Message::Bye), delivery::Output::Close(Closed::Asked)]);

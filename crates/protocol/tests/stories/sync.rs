@@ -776,6 +776,8 @@ fn what_the_peer_does_not_take_is_named_by_its_first_event() {
         assert!(out.iter().any(|output| matches!(output, Output::Send(Message::Page(_)))), "{out:?}");
     }
     assert_eq!(sent.len(), 2, "both are under way at once");
+    let out = session.handle(Input::Wake, NOW);
+    assert!(!out.iter().any(|output| matches!(output, Output::Send(_))), "nothing counts as lost yet: {out:?}");
     for (log, about) in sent {
         let out = hear(&mut session, Message::Nack { log, head: Head::EMPTY, reason: Some(Reason::Quota) });
         assert!(out.contains(&Output::Problem { log, reason: Reason::Quota, about: Some(about) }), "{out:?}");
