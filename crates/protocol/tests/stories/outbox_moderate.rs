@@ -177,6 +177,14 @@ fn every_bound_hands_the_item_back() {
     let (_, what, limit) = full(push(&mut queue, large(NodeId([200; 32]))));
     assert_eq!((what, limit), (Bound::BytesInAll, BYTES_IN_ALL_MAX));
     assert_eq!(queue.counts().bytes, BYTES_IN_ALL_MAX);
+
+    // What is gone makes room for as much, and for no more.
+    let peer = NodeId([0; 32]);
+    let first = place(numbers(&queue, peer)[0]);
+    assert!(queue.drop_item(&peer, first, NOW).is_some());
+    assert!(matches!(push(&mut queue, large(peer)), Push::Queued(_)));
+    let (_, what, limit) = full(push(&mut queue, large(peer)));
+    assert_eq!((what, limit), (Bound::Bytes, BYTES_PER_PEER_MAX));
 }
 
 #[test]
