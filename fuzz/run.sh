@@ -3,24 +3,18 @@
 #   fuzz/run.sh MINUTES_PER_TARGET JOBS [TARGET...]
 # What is found is kept in $ANTIPHON_FUZZ (by default ~/.cache/antiphon-fuzz): the growing corpora, the inputs that break
 # something, and the tally, one line a run: target, seconds, seconds of a processor, executions, new inputs, how it ended.
-# With more JOBS than processors a target gets a part of one. The corpora in the repository are read and never written; `fuzz/keep.sh` takes the smallest useful part of the others over.
+# With more JOBS than processors a target gets a part of one. The corpora in the repository are read and never written;
+# `fuzz/keep.sh` takes some of the others over.
 set -euo pipefail
 cd "$(dirname "$0")"
 minutes=${1:?usage: fuzz/run.sh MINUTES_PER_TARGET JOBS [TARGET...]}
 jobs=${2:?usage: fuzz/run.sh MINUTES_PER_TARGET JOBS [TARGET...]}
 shift 2
-state=${ANTIPHON_FUZZ:-$HOME/.cache/antiphon-fuzz}
-target=${CARGO_TARGET_DIR:-$state/target}
-mkdir -p "$state/corpus" "$state/found" "$state/log"
-state=$(cd "$state" && pwd)
-toolchain=+${ANTIPHON_FUZZ_TOOLCHAIN:-nightly}
-# SQLite comes from a C compiler that names two static variables of two functions alike, which the sanitizer takes for one.
-export ASAN_OPTIONS="detect_odr_violation=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+. ./settings.sh
 
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || for file in fuzz_targets/*.rs; do targets+=("$(basename "$file" .rs)"); done
+[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(all_targets)
 cargo "$toolchain" fuzz build --target-dir "$target" >&2 || exit 2
-triple=$(rustc "$toolchain" -vV | sed -n 's/^host: //p')
 
 one() {
     local name=$1 seconds=$2 log="$state/log/$1.$(date -u +%Y%m%dT%H%M%S).log" began=$SECONDS ended="nothing found"
