@@ -17,7 +17,7 @@ use crate::asks::{Asked, Asks, STRANGER_REQUESTS_MAX};
 use crate::backlog::{ADDRESSES_MAX, AGENT_VERSION_CHARS_MAX, Backlog};
 use crate::config::{Protocol, StreamKind};
 use crate::dht;
-use crate::event::{Event, Responder};
+use crate::event::{Event, RequestBytes, Responder};
 use crate::gate::{self, Opening};
 use crate::handle::{Command, Error, OpenStreamError, Reply, Request, RequestError};
 use crate::reach::{self, ReachEvent, Reaching};
@@ -425,7 +425,7 @@ impl Driver {
                 // Without a handle there is nobody left who could answer.
                 if let (Some(peer), Some(commands)) = (node_of(&peer), self.commands_weak.upgrade()) {
                     let responder = Responder { protocol, id: request_id, channel, commands };
-                    self.backlog.push(Event::Request { peer, protocol, bytes: request, responder });
+                    self.backlog.push(Event::Request { peer, protocol, bytes: RequestBytes(request), responder });
                 }
             }
             Ask::Message { message: Message::Response { request_id, response }, .. } => {

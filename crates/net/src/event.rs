@@ -1,5 +1,7 @@
 //! What the network tells its caller.
 
+use std::fmt;
+
 use antiphon_core::ids::NodeId;
 use libp2p::Multiaddr;
 use libp2p::request_response::{InboundRequestId, ResponseChannel};
@@ -69,7 +71,7 @@ pub enum Event {
         /// By which protocol.
         protocol: Protocol,
         /// The request, within the protocol's limit.
-        bytes: Vec<u8>,
+        bytes: RequestBytes,
         /// Answers it. Dropping it refuses the request.
         responder: Responder,
     },
@@ -84,6 +86,16 @@ pub enum Event {
     },
     /// Something happened in the hash table.
     Dht(Happened),
+}
+
+/// The bytes of a request. They may be a secret, as a ticket's is, so it shows only how many they are.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RequestBytes(pub Vec<u8>);
+
+impl fmt::Debug for RequestBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 /// Answers one request.
@@ -111,5 +123,15 @@ impl Responder {
         let command = Command::Respond { protocol, id, channel, bytes, reply };
         commands.send(command).await.map_err(|_| Error::Stopped)?;
         answer.await.map_err(|_| Error::Stopped)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RequestBytes;
+
+    #[test]
+    fn a_request_is_not_told_to_the_log() {
+        assert_eq!(format!("{:?}", Some(RequestBytes(vec![115; 32]))), "Some(32 bytes)");
     }
 }

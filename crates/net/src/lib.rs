@@ -46,7 +46,7 @@ pub use config::{
     SYNC_STREAMS_MAX, StreamKind,
 };
 pub use dht::{Dht, DhtConfig};
-pub use event::{Event, Responder};
+pub use event::{Event, RequestBytes, Responder};
 pub use handle::{Error, NetHandle, RequestError};
 pub use libp2p::Multiaddr;
 pub use reach::{RELAYS_USED_MAX, ReachConfig};

@@ -2,7 +2,7 @@
 
 use antiphon_core::charter::Refusal;
 use antiphon_core::ids::NodeId;
-use antiphon_net::{Event, Multiaddr, Protocol, Responder, StreamKind};
+use antiphon_net::{Event, Multiaddr, Protocol, RequestBytes, Responder, StreamKind};
 use antiphon_protocol::handshake::{By, Known, Rejected, Verified};
 use antiphon_protocol::query::rates::Rated;
 use antiphon_protocol::reason::Reason;
@@ -57,14 +57,14 @@ impl Engine {
             Event::Identified { peer, agent_version, listen_addresses } => {
                 self.identified(peer, agent_version, &listen_addresses);
             }
-            Event::Request { peer, protocol: Protocol::Handshake, bytes, responder } => {
+            Event::Request { peer, protocol: Protocol::Handshake, bytes: RequestBytes(bytes), responder } => {
                 // The network counts the requests of those who are not let in.
                 if self.is_in(&peer) && self.greetings.ask(peer, now()) == Rated::TooOften {
                     return self.refused(refusal_of(audit::HANDSHAKE, peer, audit::TOO_OFTEN, ""));
                 }
                 self.answer_handshake(peer, bytes, responder);
             }
-            Event::Request { peer, protocol: Protocol::Join, bytes, responder } => {
+            Event::Request { peer, protocol: Protocol::Join, bytes: RequestBytes(bytes), responder } => {
                 let (store, key, local, inputs) =
                     (self.store.clone(), self.key.clone(), self.team.steward_local(), self.inputs.clone());
                 self.tasks.spawn(async move {
@@ -79,10 +79,10 @@ impl Engine {
                     }
                 });
             }
-            Event::Request { peer, protocol: Protocol::Backup, bytes, responder } => {
+            Event::Request { peer, protocol: Protocol::Backup, bytes: RequestBytes(bytes), responder } => {
                 self.answer_backup(peer, bytes, responder);
             }
-            Event::Request { peer, protocol: Protocol::Query, bytes, responder } => {
+            Event::Request { peer, protocol: Protocol::Query, bytes: RequestBytes(bytes), responder } => {
                 self.answer_query(peer, &bytes, responder);
             }
             Event::StreamOpened { peer, kind: StreamKind::Sync, stream } => {

@@ -6,7 +6,7 @@ use crate::common::foreign::{BLOCKS, Foreign, OUTBOX, QUERY, SYNC};
 use crate::common::{KINDS, Node, QUIC, TCP, befriend, id_of, parted, patiently, stream_of};
 use antiphon_net::{
     Error, Event, NetworkReason, OUTBOX_FRAME_BYTES_MAX, Protocol, QUERY_REQUEST_BYTES_MAX, QUERY_RESPONSE_BYTES_MAX,
-    RequestError, StreamKind, stream,
+    RequestBytes, RequestError, StreamKind, stream,
 };
 use futures::{AsyncReadExt as _, AsyncWriteExt as _};
 use libp2p::StreamProtocol;
@@ -169,7 +169,7 @@ async fn a_members_oversized_and_broken_questions_do_no_harm() {
     let refuse = async {
         let (bytes, responder) = alice
             .wait("a question", |event| match event {
-                Event::Request { bytes, responder, .. } => Some((bytes, responder)),
+                Event::Request { bytes: RequestBytes(bytes), responder, .. } => Some((bytes, responder)),
                 _ => None,
             })
             .await;
@@ -187,7 +187,7 @@ async fn echo(node: &mut Node, until: usize) -> usize {
     while answered < until {
         let mut waiting = Vec::new();
         node.wait("a question", |event| match event {
-            Event::Request { protocol: Protocol::Query, bytes, responder, .. } => {
+            Event::Request { protocol: Protocol::Query, bytes: RequestBytes(bytes), responder, .. } => {
                 waiting.push((bytes, responder));
                 Some(())
             }
@@ -197,7 +197,7 @@ async fn echo(node: &mut Node, until: usize) -> usize {
         // Whatever else is on its way comes meanwhile.
         tokio::time::sleep(Duration::from_millis(5)).await;
         while let Ok(event) = node.events.try_recv() {
-            if let Event::Request { bytes, responder, .. } = event {
+            if let Event::Request { bytes: RequestBytes(bytes), responder, .. } = event {
                 waiting.push((bytes, responder));
             }
         }

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use antiphon_core::ids::NodeId;
-use antiphon_net::{Config, Event, MemberStream, Multiaddr, NetHandle, Protocol, StreamKind};
+use antiphon_net::{Config, Event, MemberStream, Multiaddr, NetHandle, Protocol, RequestBytes, StreamKind};
 use libp2p::identity::Keypair;
 use tokio::sync::mpsc;
 
@@ -106,7 +106,7 @@ impl Node {
     pub(crate) async fn answer(&mut self, let_in: bool, answer: &[u8]) -> Vec<u8> {
         let (peer, bytes, responder) = self
             .wait("a request", |event| match event {
-                Event::Request { peer, bytes, responder, .. } => Some((peer, bytes, responder)),
+                Event::Request { peer, bytes: RequestBytes(bytes), responder, .. } => Some((peer, bytes, responder)),
                 _ => None,
             })
             .await;

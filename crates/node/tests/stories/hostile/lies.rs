@@ -13,7 +13,7 @@ use antiphon_core::time::{Hlc, UnixMillis};
 use antiphon_core::trust::Trust;
 use antiphon_core::value::Value;
 use antiphon_core::vclock::VClock;
-use antiphon_net::{Event as NetEvent, Multiaddr, NetHandle, Protocol};
+use antiphon_net::{Event as NetEvent, Multiaddr, NetHandle, Protocol, RequestBytes};
 use antiphon_node::{Error, Reason, Refusal};
 use antiphon_protocol::handshake::{Proof, Request, Response};
 use antiphon_protocol::join;
@@ -264,7 +264,7 @@ async fn a_genome_of_ten_thousand_genes_founds_no_team() {
     let path = mallory.forge(team, &mallory.key);
     let answer = tokio::spawn(async move {
         while let Some(event) = mallory.events.recv().await {
-            if let NetEvent::Request { bytes, responder, .. } = event {
+            if let NetEvent::Request { bytes: RequestBytes(bytes), responder, .. } = event {
                 let nonce = join::Request::decode(&bytes).unwrap().nonce;
                 let (genome, path) = (genes.clone(), path.clone());
                 let welcome = join::Welcome {
