@@ -23,8 +23,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// A node has come to rest when its memory stays as it is for so many looks. What it holds for the next question it lets
 /// go after two seconds.
 const LOOKS_AT_REST: usize = 20;
-/// How long one kept session is asked about after another one: all together longer than any may be silent.
-const ONE_BY_ONE: Duration = Duration::from_secs(1);
+/// In this time each kept session is asked about once: longer than any may be silent, however few they are.
+const ASKED_WITHIN: Duration = Duration::from_secs(64);
 /// After this long a wait is a hang.
 const HANG: Duration = Duration::from_secs(180);
 
@@ -109,9 +109,10 @@ impl Node {
     /// Waits until those that nobody asks about are gone. A session that is asked about starts anew to be silent, so each
     /// is asked about once. There may be none, if those whose names nobody knows took all places.
     fn end_of(&self, kept: &[String]) {
+        let pause = ASKED_WITHIN / u32::try_from(kept.len().max(1)).unwrap();
         let gone = kept.is_empty()
             || kept.iter().any(|session| {
-                std::thread::sleep(ONE_BY_ONE);
+                std::thread::sleep(pause);
                 !self.knows(session)
             });
         assert!(gone, "{} sessions are kept", kept.len());
