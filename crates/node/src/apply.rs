@@ -4,17 +4,18 @@
 //! input of the same session; the machine asks for one page and one store at a time, so answers cannot overtake each
 //! other. What was stored is acknowledged only by the machine, and only once it has heard that it is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon_core::charter::Refusal;
 use antiphon_core::event::Event;
 use antiphon_core::ids::{EventId, NodeId, StoreId};
-use antiphon_core::log::{LogId, NodeClock};
+use antiphon_core::log::{Head, LogId, NodeClock};
 use antiphon_net::{MemberStream, StreamKind};
 use antiphon_protocol::reason::Reason;
 use antiphon_protocol::sync::{Authors, Branching, Check, Closed, Input as Heard, Opened, Output, Session};
 use antiphon_store::{Applied, Store};
 use antiphon_vault::random;
+use tokio::sync::oneshot;
 
 use crate::audit;
 use crate::clock::now;
@@ -148,6 +149,7 @@ impl Engine {
                 self.charter_came(peer);
             }
             Output::PeerHolds(clock) => self.note_clock(peer, clock),
+            Output::PeerHoldsLog { log, head } => self.note_head(peer, log, head),
             Output::WakeAt(at) => {
                 self.timers.retain(|(_, node, _)| *node != peer);
                 // A machine that asks for a time that has passed must not keep the loop from everything else.
@@ -281,10 +283,18 @@ impl Engine {
             });
             let input = match read.await {
                 Ok((held, team)) => Input::Committed { held: Box::new(held), team, moves, rechecks, waiting },
-                Err(error) => Input::CommitUnread(error),
+                Err(error) => Input::CommitUnread { error, rechecks, waiting },
             };
             let _ = inputs.send(input).await;
         });
+    }
+
+    /// A commit could not be read. It is read when the next look around the house comes, or the next commit.
+    pub(crate) fn commit_unread(&mut self, rechecks: BTreeSet<NodeId>, waiting: Vec<oneshot::Sender<()>>) {
+        self.reading = false;
+        self.read_again = true;
+        self.rechecks.extend(rechecks);
+        self.waiting.extend(waiting);
     }
 
     /// A commit was read: sessions learn what is new, and a changed charter is enforced.
@@ -395,16 +405,22 @@ impl Engine {
     }
 
     fn note_clock(&mut self, peer: NodeId, clock: NodeClock) {
-        // The first one of a session is all of its clock. What it said in an earlier session counts no more: it may
-        // have lost its disk since.
+        // What it said before counts no more: it may have lost its disk since.
         let first = self.sessions.get_mut(&peer).is_some_and(|live| !std::mem::replace(&mut live.heard, true));
         if let Some(entry) = self.peers.get_mut(&peer) {
-            let holds = entry.holds.get_or_insert_default();
-            if first {
-                holds.clear();
-            }
-            holds.extend(clock);
+            entry.holds = Some(clock);
         }
+        self.note_told(peer, first);
+    }
+
+    fn note_head(&mut self, peer: NodeId, log: LogId, head: Head) {
+        if let Some(holds) = self.peers.get_mut(&peer).and_then(|entry| entry.holds.as_mut()) {
+            holds.insert(log, head);
+        }
+        self.note_told(peer, false);
+    }
+
+    fn note_told(&mut self, peer: NodeId, first: bool) {
         self.note_equal(&peer);
         self.peers.touch(&peer, now());
         self.returned(peer, first);

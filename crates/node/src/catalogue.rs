@@ -6,11 +6,10 @@ use antiphon_core::outbox::{Outgoing, Protocol};
 use antiphon_core::resource::notice::Whole;
 use antiphon_core::resource::question::{ANSWER_BYTES_MAX, Answer, Question};
 use antiphon_net::Responder;
-use antiphon_protocol::query::rates::Rated;
 use antiphon_protocol::query::{Query, Reply};
 use antiphon_store::{Db, Error as StoreError, ResourceChange, Store};
 
-use crate::audit::{self, Refused};
+use crate::audit;
 use crate::clock::now;
 use crate::event_loop::Engine;
 use crate::handle::{filter_of, outgoing};
@@ -24,9 +23,8 @@ impl Engine {
         if self.team.check(&peer, now()).is_err() {
             return tracing::debug!(%peer, "a question of somebody who is no member");
         }
-        if self.rates.ask(peer, now()) == Rated::TooOften {
-            let (kind, node, reason) = (audit::QUESTION, Some(peer), audit::TOO_OFTEN);
-            return self.refused(Refused { kind, node, reason, detail: String::new() });
+        if self.is_too_often(audit::QUESTION, peer) {
+            return;
         }
         let question = match Query::decode(request) {
             Ok(Query::Resources(question)) => question,

@@ -4,7 +4,6 @@ use antiphon_core::charter::Refusal;
 use antiphon_core::ids::NodeId;
 use antiphon_net::{Event, Multiaddr, Protocol, RequestBytes, Responder, StreamKind};
 use antiphon_protocol::handshake::{By, Known, Rejected, Verified};
-use antiphon_protocol::query::rates::Rated;
 use antiphon_protocol::reason::Reason;
 use antiphon_vault::random;
 use tokio::sync::oneshot;
@@ -59,25 +58,13 @@ impl Engine {
             }
             Event::Request { peer, protocol: Protocol::Handshake, bytes: RequestBytes(bytes), responder } => {
                 // The network counts the requests of those who are not let in.
-                if self.is_in(&peer) && self.greetings.ask(peer, now()) == Rated::TooOften {
-                    return self.refused(refusal_of(audit::HANDSHAKE, peer, audit::TOO_OFTEN, ""));
+                if self.is_in(&peer) && self.is_too_often(audit::HANDSHAKE, peer) {
+                    return;
                 }
                 self.answer_handshake(peer, bytes, responder);
             }
             Event::Request { peer, protocol: Protocol::Join, bytes: RequestBytes(bytes), responder } => {
-                let (store, key, local, inputs) =
-                    (self.store.clone(), self.key.clone(), self.team.steward_local(), self.inputs.clone());
-                self.tasks.spawn(async move {
-                    match joins::answer(&store, key, local, peer, bytes, responder).await {
-                        Ok(None) => {}
-                        Ok(Some(refusal)) => {
-                            let refused = refusal_of(audit::JOIN, peer, refusal.name(), "");
-                            // Only a stopping node does not want to know.
-                            let _ = inputs.send(Input::Refused(refused)).await;
-                        }
-                        Err(error) => tracing::warn!(%peer, %error, "a joiner could not be answered"),
-                    }
-                });
+                self.answer_join(peer, bytes, responder);
             }
             Event::Request { peer, protocol: Protocol::Backup, bytes: RequestBytes(bytes), responder } => {
                 self.answer_backup(peer, bytes, responder);
@@ -87,16 +74,35 @@ impl Engine {
             }
             Event::StreamOpened { peer, kind: StreamKind::Sync, stream } => {
                 // Each begins with all of our clock, which costs more than to ask for it.
-                if self.openings.ask(peer, now()) == Rated::TooOften {
-                    return self.refused(refusal_of(audit::SYNC, peer, audit::TOO_OFTEN, ""));
+                if !self.is_too_often(audit::SYNC, peer) {
+                    self.on_stream(peer, Ok(stream));
                 }
-                self.on_stream(peer, Ok(stream));
             }
             Event::StreamOpened { peer, kind: StreamKind::Outbox, stream } => self.on_offer(peer, stream),
             Event::StreamOpened { peer, kind: StreamKind::Blocks, stream } => self.on_blocks(peer, stream),
             Event::StreamOpened { peer, kind: StreamKind::Replication, stream } => self.on_replication(peer, stream),
             Event::Dht(happened) => self.on_table(happened),
         }
+    }
+
+    fn answer_join(&mut self, peer: NodeId, bytes: Vec<u8>, responder: Responder) {
+        // Whoever is in and asks to join gets all of the charter again.
+        if self.is_in(&peer) && self.is_too_often(audit::JOIN, peer) {
+            return;
+        }
+        let (store, key, local, inputs) =
+            (self.store.clone(), self.key.clone(), self.team.steward_local(), self.inputs.clone());
+        self.tasks.spawn(async move {
+            match joins::answer(&store, key, local, peer, bytes, responder).await {
+                Ok(None) => {}
+                Ok(Some(refusal)) => {
+                    let refused = refusal_of(audit::JOIN, peer, refusal.name(), "");
+                    // Only a stopping node does not want to know.
+                    let _ = inputs.send(Input::Refused(refused)).await;
+                }
+                Err(error) => tracing::warn!(%peer, %error, "a joiner could not be answered"),
+            }
+        });
     }
 
     fn with_peer_id(&self, address: &Multiaddr) -> String {

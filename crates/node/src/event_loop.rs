@@ -87,12 +87,8 @@ pub(crate) struct Engine {
     pub(crate) answers: crate::replication::Answers,
     /// What is shown of the members to whoever cares for copies.
     pub(crate) presence: crate::replication::presence::Shown,
-    /// How often members asked for what is kept here.
-    pub(crate) rates: antiphon_protocol::query::rates::Rates,
-    /// How often those who are let in asked for a handshake.
-    pub(crate) greetings: antiphon_protocol::query::rates::Rates,
-    /// How often members opened a sync stream.
-    pub(crate) openings: antiphon_protocol::query::rates::Rates,
+    /// How often members asked for what.
+    pub(crate) rates: crate::rated::Kinds,
     /// How long a verified peer may be silent, in milliseconds.
     pub(crate) peer_timeout_ms: u64,
     /// When strangers that were not seen for long are forgotten next.
@@ -202,9 +198,9 @@ impl Engine {
                     let _ = reply.send(());
                 }
             }
-            Input::CommitUnread(error) => {
-                tracing::error!(%error, "what was committed could not be read");
-                self.reading = false;
+            Input::CommitUnread { error, rechecks, waiting } => {
+                tracing::error!(%error, "what was committed could not be read, which is tried again");
+                self.commit_unread(rechecks, waiting);
             }
             Input::Kept => self.kept(),
             Input::Custody(news) => self.on_custody(news),
@@ -235,6 +231,9 @@ impl Engine {
     }
 
     fn keep_house(&mut self) {
+        if self.read_again && !self.reading {
+            self.read_commit();
+        }
         self.enforce_charter();
         let at = now();
         for (peer, addresses) in self.peers.due(&self.team.membership, &self.sessions, at) {

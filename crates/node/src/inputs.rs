@@ -58,8 +58,8 @@ pub(crate) enum Input {
         /// Who waits for what was committed before this was read.
         waiting: Vec<oneshot::Sender<()>>,
     },
-    /// Reading after a commit failed.
-    CommitUnread(antiphon_store::Error),
+    /// Reading after a commit failed; who and what waited for it waits on.
+    CommitUnread { error: antiphon_store::Error, rechecks: BTreeSet<NodeId>, waiting: Vec<oneshot::Sender<()>> },
     /// Peers were kept, or could not be.
     Kept,
     /// Something about custody was found out.

@@ -58,6 +58,7 @@ mod peer_view;
 mod peers;
 mod ports;
 mod problems;
+mod rated;
 mod reason_words;
 mod reasons;
 mod recalling;

@@ -300,8 +300,15 @@ pub enum Output {
     Custody(Ask),
     /// Both sides hold the same, but for logs with a problem.
     CaughtUp,
-    /// The peer holds these logs so far: all of its clock, or a log of which it has just shown or acknowledged something.
+    /// The peer holds these logs so far and no others, by its clock. What was told before counts no more.
     PeerHolds(NodeClock),
+    /// The peer holds a log so far, since it has just shown or acknowledged something of it.
+    PeerHoldsLog {
+        /// The log.
+        log: LogId,
+        /// Its last event there.
+        head: Head,
+    },
     /// Hand in [`Input::Wake`] at this time; replaces the earlier one.
     WakeAt(UnixMillis),
     /// Close the stream; nothing that is handed in afterwards has an effect.

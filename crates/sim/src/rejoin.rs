@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use antiphon_core::event::Event;
 use antiphon_core::ids::Hash;
-use antiphon_core::log::{LogId, NodeClock, Stream};
+use antiphon_core::log::{LogId, Stream};
 use antiphon_store::{Again, OwnLog};
 
 use crate::exercised::Class;
@@ -155,14 +155,6 @@ impl World {
             if let Some(up) = self.nodes[node].up.as_mut() {
                 up.peer(id).dial_soon(at);
             }
-        }
-    }
-
-    /// Notes what a peer says that it holds.
-    pub(crate) fn note_claims(&mut self, node: usize, peer: usize, clock: &NodeClock) {
-        let live = self.nodes[node].up.as_mut().and_then(|up| up.sessions.get_mut(&peer));
-        if let Some(live) = live {
-            live.claims.get_or_insert_default().extend(clock.iter().map(|(log, head)| (*log, *head)));
         }
     }
 

@@ -114,10 +114,15 @@ impl World {
                 self.charter_came(node, peer);
             }
             Output::PeerHolds(clock) => {
-                self.note_claims(node, peer, &clock);
-                // What it heard before the peer lost its disk was true then.
-                if !self.is_equivocator(peer) && self.nodes[peer].lost_at.is_none_or(|lost| self.at > lost + LATE_MS) {
-                    self.model.check_holds(node, peer, &clock)?;
+                self.check_clock(node, peer, &clock)?;
+                if let Some(live) = self.live(node, peer, epoch) {
+                    live.claims = Some(clock);
+                }
+            }
+            Output::PeerHoldsLog { log, head } => {
+                self.check_clock(node, peer, &NodeClock::from([(log, head)]))?;
+                if let Some(claims) = self.live(node, peer, epoch).and_then(|live| live.claims.as_mut()) {
+                    claims.insert(log, head);
                 }
             }
             Output::WakeAt(at) => self.wake_at(node, peer, epoch, at),
@@ -127,6 +132,13 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Nobody but the equivocator says that it holds what it does not.
+    fn check_clock(&self, node: usize, peer: usize, clock: &NodeClock) -> Step {
+        // What was heard before the peer lost its disk was true then.
+        let lost = self.nodes[peer].lost_at.is_some_and(|lost| self.at <= lost + LATE_MS);
+        if self.is_equivocator(peer) || lost { Ok(()) } else { self.model.check_holds(node, peer, clock) }
     }
 
     /// Nobody but the equivocator forges and lies, so nobody else may be accused of it.

@@ -3,6 +3,8 @@
 //! A frame of items is read, checked and opened beside the loop, and taken in one transaction that also notes their
 //! places. Only what that transaction said is answered.
 
+use std::sync::Arc;
+
 use antiphon_core::ids::{NodeId, StoreId};
 use antiphon_core::outbox::Place;
 use antiphon_core::time::UnixMillis;
@@ -22,6 +24,9 @@ use crate::inputs::Input;
 use crate::session::Epoch;
 use crate::tasks::Tasks;
 
+/// Frames of one peer that may be in work when it opens another stream. A line that breaks leaves one behind.
+const TAKEN_AT_ONCE_MAX: usize = 2;
+
 /// A conversation in which a peer delivers.
 #[derive(Debug)]
 pub(super) struct Receiving {
@@ -36,6 +41,14 @@ impl Engine {
     pub(crate) fn on_offer(&mut self, peer: NodeId, stream: MemberStream) {
         if self.team.check(&peer, now()).is_err() {
             return tracing::debug!(%peer, "a delivery of somebody who is no member");
+        }
+        if self.is_too_often(audit::OUTBOX, peer) {
+            return;
+        }
+        // What a stream handed over is still being taken when it is gone, and counts until then.
+        let taking = self.outbox.turns.get(&peer).map_or(0, |turn| Arc::strong_count(turn).saturating_sub(1));
+        if taking > TAKEN_AT_ONCE_MAX {
+            return tracing::debug!(%peer, taking, "a delivery of somebody whose earlier ones are still being taken");
         }
         self.epochs += 1;
         let epoch = Epoch(self.epochs);

@@ -15,7 +15,7 @@ use crate::wire::Out;
 /// Longest receipt, in bytes: what its longest lists come to.
 const RECEIPT_BYTES_MAX: usize = 256 + 64 * LOGS_MAX + 48 * GAPS_MAX + 80 * STUCK_MAX;
 /// Largest sequence number that is believed: what a database's integers hold.
-const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
+pub(super) const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
 
 pub(super) fn write_seqs(out: &mut Out<'_>, seqs: &[u64]) {
     cbor::array(out, seqs.len());

@@ -16,6 +16,7 @@ use super::forks::{Forks, Step};
 use super::inbox::Inbox;
 use super::message::digest;
 use super::outbox::{Loaded, Outbox};
+use super::parts::SEQ_MAX;
 use super::talk::Talk;
 use super::timer::Timer;
 use super::wants::Held;
@@ -29,8 +30,6 @@ use crate::reason::Reason;
 const STRIKES_MAX: u32 = 16;
 /// Clocks that a peer is answered with between two comparisons.
 const ANSWERS_MAX: u32 = 32;
-/// Highest sequence number that is believed: what a database's integers hold.
-const SEQ_MAX: u64 = i64::MAX.unsigned_abs();
 
 /// One session with one verified peer over one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,10 +218,16 @@ impl Open {
         self.local.get(log).copied().unwrap_or(Head::EMPTY)
     }
 
+    /// Counts something that only a liar sends, and that costs us more than it.
+    fn strike(&mut self, rule: &'static str) -> Result<(), Closed> {
+        self.strikes += 1;
+        if self.strikes > STRIKES_MAX { Err(Closed::Violation(rule)) } else { Ok(()) }
+    }
+
     /// Tells how far the peer holds a log. Its clock may have named more than the page that it showed last.
     fn tell_held(&mut self, log: LogId) {
         let held = self.outbox.held_of(&log);
-        self.out.push(Output::PeerHolds(NodeClock::from([(log, held)])));
+        self.out.push(Output::PeerHoldsLog { log, head: held });
     }
 
     fn send_clock(&mut self, asks: bool) {
@@ -259,6 +264,10 @@ impl Open {
             }
             // About logs that we do not hold there is nothing to answer, and so nothing to remember.
             Message::Ack { log, .. } | Message::Nack { log, .. } if !self.local.contains_key(&log) => {}
+            Message::Ack { log, head } | Message::Nack { log, head, .. } if head.seq > SEQ_MAX => {
+                self.strike("too many answers about events whose numbers cannot be")?;
+                self.out.push(Output::Problem { log, reason: Reason::ClockOverflow, about: None });
+            }
             Message::Ack { log, head } => {
                 let local = self.head(&log);
                 if self.outbox.acked(log, head, local) {

@@ -193,7 +193,8 @@ impl World {
                 | Output::Custody(_) => talk.work.push_back(output),
                 Output::Problem { log, reason, .. } => drop(talk.problems.insert((log, reason))),
                 Output::CaughtUp => talk.caught_up = true,
-                Output::PeerHolds(heads) => talk.holds.extend(heads),
+                Output::PeerHolds(heads) => talk.holds = heads,
+                Output::PeerHoldsLog { log, head } => drop(talk.holds.insert(log, head)),
                 Output::WakeAt(at) => talk.wake = Some(at),
                 Output::Close(_) => closed = true,
             }
@@ -354,7 +355,8 @@ fn what_alice_holds_does_not_shrink_to_the_page_that_came_last() {
     world.connect(ALICE, BOB);
     world.settle();
     let told = world.talk(BOB, ALICE).log.iter().filter_map(|output| match output {
-        Output::PeerHolds(heads) => Some(heads.iter().map(|(log, head)| (*log, head.seq))),
+        Output::PeerHolds(heads) => Some(heads.iter().map(|(log, head)| (*log, head.seq)).collect()),
+        Output::PeerHoldsLog { log, head } => Some(vec![(*log, head.seq)]),
         _ => None,
     });
     let (mut held, mut told_of) = (BTreeMap::new(), 0);
@@ -845,7 +847,15 @@ fn a_counter_at_its_limit_changes_nothing_and_is_reported() {
     let (mut session, out) = opened(&world, NodeClock::from([(log, head)]));
     assert!(told(&out, log, Reason::ClockOverflow));
     let out = session.handle(Input::Message(Message::Ack { log, head }), NOW);
-    assert!(!out.iter().any(|output| matches!(output, Output::Close(_))));
+    assert!(told(&out, log, Reason::ClockOverflow));
+    assert!(!out.iter().any(|output| matches!(output, Output::Close(_) | Output::PeerHoldsLog { .. })));
+    let out = session.handle(Input::Message(Message::Nack { log, head, reason: None }), NOW);
+    assert!(!out.iter().any(|output| matches!(output, Output::Close(_) | Output::PeerHoldsLog { .. })));
+    let again = (0..100).find_map(|_| {
+        let out = session.handle(Input::Message(Message::Ack { log, head }), NOW);
+        out.into_iter().find(|output| matches!(output, Output::Close(_)))
+    });
+    assert_eq!(again, Some(Output::Close(Closed::Violation("too many answers about events whose numbers cannot be"))));
 }
 
 #[test]
@@ -907,7 +917,10 @@ fn eve_makes_bob_work_little_however_often_she_contradicts() {
         for lie in &lies {
             let mut todo = session.handle(Input::Message(lie.clone()), NOW);
             while let Some(output) = todo.pop() {
-                work += usize::from(!matches!(output, Output::PeerHolds(_) | Output::CaughtUp));
+                work += usize::from(!matches!(
+                    output,
+                    Output::PeerHolds(_) | Output::PeerHoldsLog { .. } | Output::CaughtUp
+                ));
                 let answer = match output {
                     Output::LoadPage { log, after, .. } => {
                         let events = world.shared(BOB).page(log, after, 512, 1 << 20);

@@ -102,6 +102,29 @@ async fn an_item_that_is_delivered_a_hundred_times_is_taken_once() {
     stop([&mut bob, &mut alice]).await;
 }
 
+/// Each stream replaces the one before it, and what that one had brought is still in work.
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_that_are_begun_without_end_are_refused() {
+    let (mut alice, mut bob, mallory, eve) = attacked().await;
+    let hello = Message::Hello { store: eve.local.store, delivered: None }.to_frame();
+    let frame = items(None, vec![item(1, vec![7; BODY_BYTES_MAX - 64])]);
+    let mut opened = 0;
+    for _ in 0..10 * IN_A_ROW_MAX {
+        let Some(mut stream) = mallory.open(OUTBOX).await else { continue };
+        for bytes in [&hello, &frame] {
+            if send(&mut stream, bytes).await.is_err() {
+                break;
+            }
+        }
+        opened += 1;
+    }
+    assert!(opened > IN_A_ROW_MAX, "{opened} streams were opened");
+    until("those that are too many are refused", async || refusals(&alice, "outbox", "too_often").await > 0).await;
+    eprintln!("figure: deliveries refused {} of {opened}", refusals(&alice, "outbox", "too_often").await);
+    still_serves(&alice, &bob).await;
+    stop([&mut bob, &mut alice]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn items_that_mean_nothing_are_refused_and_not_kept() {
     let (mut alice, mut bob, mallory, eve) = attacked().await;

@@ -24,6 +24,8 @@ use tokio::sync::mpsc;
 const VICTIM: &str = "ANTIPHON_STORY_VICTIM";
 /// Most bytes by which a victim may grow under any of these attacks.
 const GROWTH_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Most bytes that clocks may cost of which only the last is remembered: a few at a time are read, compared and dropped.
+const ONE_CLOCK_BYTES_MAX: u64 = 48 * 1024 * 1024;
 
 /// The victim, as its tormentors see it.
 struct Victim {
@@ -93,9 +95,14 @@ impl Victim {
 
     /// What the attack has cost at its worst; the honest member is served after it.
     async fn has_grown(&self, what: &str, before: u64, bob: &Machine) {
+        self.has_grown_by(GROWTH_BYTES_MAX, what, before, bob).await;
+    }
+
+    /// The same, of an attack that may cost only so many bytes.
+    async fn has_grown_by(&self, most: u64, what: &str, before: u64, bob: &Machine) {
         let peak = self.resident().1.saturating_sub(before);
         eprintln!("figure: {what}: at most {} KiB more", peak / 1024);
-        assert!(peak <= GROWTH_BYTES_MAX, "{what}: {peak} bytes");
+        assert!(peak <= most, "{what}: {peak} bytes");
         let fact = bob.remember("what bob found out").await;
         until("the victim acknowledges it", async || {
             let told = bob.handle.fact_receipts(fact).await.unwrap();
@@ -216,17 +223,38 @@ async fn clocks_of_a_hundred_thousand_made_up_logs_cost_bounded_memory() {
     let (mallory, _eve, bob) = member(&mut victim).await;
     let before = victim.resident().0;
     let mut stream = mallory.opens(SYNC).await;
-    for round in 0..200_u8 {
-        let id = |n: usize| {
-            let mut id = [round; 16];
-            id[..8].copy_from_slice(&(n as u64).to_be_bytes());
-            LogId::new(StoreId(id), Stream::Shared)
-        };
-        let heads: NodeClock = (0..LOGS_MAX).map(|n| (id(n), Head { seq: 5, hash: Hash([round; 32]) })).collect();
-        let clock = Clock { heads, takes: true, asks: false, partings: NodeClock::new() };
-        if send(&mut stream, &frame::encode(&Message::Clock(clock))).await.is_err() {
+    for round in 0..200 {
+        if send(&mut stream, &made_up(round)).await.is_err() {
             break;
         }
     }
     victim.has_grown("200 clocks of 8,192 made-up logs", before, &bob).await;
+}
+
+/// A clock of as many logs as it may name, none of which is, in each round others.
+fn made_up(round: u8) -> Vec<u8> {
+    let id = |n: usize| {
+        let mut id = [round; 16];
+        id[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        LogId::new(StoreId(id), Stream::Shared)
+    };
+    let heads: NodeClock = (0..LOGS_MAX).map(|n| (id(n), Head { seq: 5, hash: Hash([round; 32]) })).collect();
+    frame::encode(&Message::Clock(Clock { heads, takes: true, asks: false, partings: NodeClock::new() }))
+}
+
+/// One after the other, none of them waits, and what the last one said is all that is remembered.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_member_says_that_it_holds_is_remembered_once() {
+    if is_victim() {
+        return suffer().await;
+    }
+    let mut victim = Victim::of("what_a_member_says_that_it_holds_is_remembered_once").await;
+    let (mallory, _eve, bob) = member(&mut victim).await;
+    let before = victim.resident().0;
+    let mut stream = mallory.opens(SYNC).await;
+    for round in 0..=255 {
+        send(&mut stream, &made_up(round)).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    victim.has_grown_by(ONE_CLOCK_BYTES_MAX, "256 clocks of 8,192 made-up logs, one by one", before, &bob).await;
 }

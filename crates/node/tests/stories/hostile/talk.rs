@@ -1,7 +1,7 @@
 //! A member that misbehaves in sync.
 
 use super::mallory::{
-    Mallory, SYNC, address_of, attacked, ends, flood, next, noted, refusals, send, still_serves, turned_away,
+    JOIN, Mallory, SYNC, address_of, attacked, ends, flood, next, noted, refusals, send, still_serves, turned_away,
 };
 use crate::blocks::id;
 use crate::common::{Machine, forged_after, stop, until};
@@ -244,6 +244,22 @@ async fn sync_streams_that_are_opened_without_end_are_refused() {
     // A second connection of hers has no allowance of its own.
     let again = Mallory::again(&eve, &alice).await;
     assert!(again.stands());
+    stop([&mut bob, &mut alice]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_asks_to_join_without_end_is_heard_now_and_then() {
+    let (mut alice, mut bob, mallory, _eve) = attacked().await;
+    let asked = 10 * IN_A_ROW_MAX;
+    for _ in 0..asked {
+        // What it says does not matter: it is looked at, or not even that.
+        let _ = mallory.ask(JOIN, b"let me in").await;
+    }
+    noted(&alice, "join", "too_often").await;
+    let dropped = refusals(&alice, "join", "too_often").await;
+    assert!(dropped <= asked - IN_A_ROW_MAX, "{dropped} of {asked}");
+    eprintln!("figure: requests of a member to join {} of {asked}", asked - dropped);
+    still_serves(&alice, &bob).await;
     stop([&mut bob, &mut alice]).await;
 }
 

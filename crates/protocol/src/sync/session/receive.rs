@@ -3,7 +3,7 @@
 use antiphon_core::log::{Head, LogId, Stream};
 use antiphon_core::time::UnixMillis;
 
-use super::{Open, STRIKES_MAX};
+use super::Open;
 use crate::reason::{About, Reason};
 use crate::sync::check::{Aim, Check, Checked};
 use crate::sync::inbox::Judged;
@@ -88,10 +88,8 @@ impl Open {
                 self.send(Message::Nack { log, head, reason: None });
             }
             Judged::Refused(log, reason, about) => {
-                let forged = matches!(reason, Reason::BadSignature | Reason::IdentityMismatch);
-                self.strikes += u32::from(forged);
-                if self.strikes > STRIKES_MAX {
-                    return Err(Closed::Violation("too many forged pages"));
+                if matches!(reason, Reason::BadSignature | Reason::IdentityMismatch) {
+                    self.strike("too many forged pages")?;
                 }
                 if self.refused.len() >= LOGS_MAX {
                     return Err(Closed::Violation("too many logs that are not taken"));
