@@ -10,6 +10,8 @@ use antiphon_core::time::UnixMillis;
 pub enum Judgement {
     /// It is stored in place of what is held.
     Keep {
+        /// Who signed it.
+        author: NodeId,
         /// When it ends.
         expires: UnixMillis,
     },
@@ -47,7 +49,9 @@ pub struct Law<K> {
 impl<K: Knowledge + Send + Sync> RecordJudge for Law<K> {
     fn judge(&self, key: &[u8], value: &[u8], held: Option<&[u8]>, now: UnixMillis) -> Judgement {
         match admit(value, key, held, &self.realm, &self.knowledge, now) {
-            Ok(admitted) if admitted.is_new => Judgement::Keep { expires: admitted.expires },
+            Ok(admitted) if admitted.is_new => {
+                Judgement::Keep { author: admitted.record.author, expires: admitted.expires }
+            }
             Ok(_) => Judgement::Refresh,
             Err(refusal) => Judgement::Refuse(refusal.name()),
         }

@@ -19,6 +19,7 @@ mod driver;
 mod handle;
 mod judge;
 mod providers;
+mod ranks;
 mod rename;
 mod store;
 

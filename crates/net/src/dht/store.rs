@@ -13,12 +13,17 @@ use libp2p::kad::store::{Error, RecordStore, Result};
 use libp2p::kad::{KBucketDistance, KBucketKey, ProviderRecord, Record, RecordKey};
 
 use super::providers::Providers;
+use super::ranks::Ranks;
 use super::{DhtConfig, Happened, Judgement, RecordJudge, Stats};
 
 /// Most records that are held. Of more, those under the nearest keys stay; this node's own always do.
 pub const RECORDS_MAX: usize = 65_536;
 /// Most bytes of their values.
 pub const RECORDS_BYTES_MAX: usize = 64 << 20;
+/// Most records that one member signed. Of more, those under the nearest keys stay.
+pub(super) const RECORDS_PER_AUTHOR_MAX: usize = RECORDS_MAX / 8;
+/// Most bytes of their values.
+pub(super) const RECORDS_BYTES_PER_AUTHOR_MAX: usize = RECORDS_BYTES_MAX / 8;
 /// Longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 256;
 /// How often what has ended is looked for.
@@ -30,6 +35,7 @@ const REPORTS_MAX: usize = 1_024;
 const TOO_LARGE: &str = "record_too_large";
 const KEY_TOO_LONG: &str = "key_too_long";
 const TABLE_FULL: &str = "table_full";
+const SHARE_FULL: &str = "author_share_full";
 const NOT_A_MEMBER: &str = "provider_not_a_member";
 
 pub(crate) struct Store {
@@ -37,8 +43,7 @@ pub(crate) struct Store {
     local_key: KBucketKey<PeerId>,
     judge: Arc<dyn RecordJudge>,
     records: HashMap<RecordKey, Record>,
-    /// The keys of the records of others, by their distance to this node.
-    by_distance: BTreeMap<KBucketDistance, RecordKey>,
+    ranks: Ranks,
     bytes: usize,
     providers: Providers,
     provider_life: Duration,
@@ -57,7 +62,7 @@ impl Store {
             local_key: local.into(),
             judge: config.judge.clone(),
             records: HashMap::new(),
-            by_distance: BTreeMap::new(),
+            ranks: Ranks::default(),
             bytes: 0,
             providers: Providers::new(local, config.providers_per_key),
             provider_life: config.provider_life,
@@ -124,28 +129,39 @@ impl Store {
         self.local_key.distance(&KBucketKey::new(key.clone()))
     }
 
-    /// Makes room for so much more from others at `distance`; whether there is.
-    fn make_room(&mut self, distance: KBucketDistance, records: usize, bytes: usize) -> bool {
-        while self.records.len() + records > RECORDS_MAX || self.bytes + bytes > RECORDS_BYTES_MAX {
-            let farthest = self.by_distance.last_key_value().filter(|(at, _)| **at > distance);
-            let Some(key) = farthest.map(|(_, key)| key.clone()) else { return false };
+    /// Makes room for a record of somebody else: in its author's share, and in the whole. What is farther from this node
+    /// makes room, so an author displaces its own records before those of others. Why there is none, if so.
+    fn make_room(&mut self, record: &Record, author: &NodeId) -> std::result::Result<(), &'static str> {
+        let (distance, bytes) = (self.distance(&record.key), record.value.len());
+        loop {
+            let (records_of, bytes_of) = self.ranks.share(author, &distance);
+            if records_of < RECORDS_PER_AUTHOR_MAX && bytes_of + bytes <= RECORDS_BYTES_PER_AUTHOR_MAX {
+                break;
+            }
+            let key = self.ranks.farthest_of(author, distance).ok_or(SHARE_FULL)?;
             self.drop_record(&key);
         }
-        true
+        let held = self.records.get(&record.key);
+        let (more_records, held_bytes) = (usize::from(held.is_none()), held.map_or(0, |held| held.value.len()));
+        while self.records.len() + more_records > RECORDS_MAX || self.bytes + bytes > RECORDS_BYTES_MAX + held_bytes {
+            let key = self.ranks.farthest(distance).ok_or(TABLE_FULL)?;
+            self.drop_record(&key);
+        }
+        Ok(())
     }
 
     fn drop_record(&mut self, key: &RecordKey) {
         if let Some(record) = self.records.remove(key) {
             self.bytes = self.bytes.saturating_sub(record.value.len());
-            self.by_distance.remove(&self.distance(key));
+            self.ranks.remove(&self.distance(key));
         }
     }
 
-    fn insert(&mut self, record: Record) {
+    fn insert(&mut self, record: Record, author: NodeId) {
         self.drop_record(&record.key);
         self.bytes += record.value.len();
         if !self.is_own(&record) {
-            self.by_distance.insert(self.distance(&record.key), record.key.clone());
+            self.ranks.insert(self.distance(&record.key), record.key.clone(), author, record.value.len());
         }
         self.records.insert(record.key.clone(), record);
     }
@@ -170,11 +186,11 @@ impl Store {
         *peer == self.local || node_of(peer).is_some_and(|node| self.judge.is_member(&node))
     }
 
-    fn store(&mut self, mut record: Record, expires: UnixMillis) {
+    fn store(&mut self, mut record: Record, author: NodeId, expires: UnixMillis) {
         let own = self.is_own(&record);
         record.expires = Instant::now().checked_add(Duration::from_millis(expires.since(now())));
         let (key, value) = (record.key.to_vec(), record.value.clone());
-        self.insert(record);
+        self.insert(record, author);
         self.stored += 1;
         if self.reports.len() < REPORTS_MAX {
             self.reports.push_back(Happened::Stored { key, value, expires, own });
@@ -200,17 +216,17 @@ impl RecordStore for Store {
         }
         let held = self.records.get(&record.key);
         let held_value = held.filter(|held| !held.is_expired(Instant::now())).map(|held| held.value.as_slice());
-        let expires = match self.judge.judge(record.key.as_ref(), &record.value, held_value, now()) {
-            Judgement::Keep { expires } => expires,
+        let (author, expires) = match self.judge.judge(record.key.as_ref(), &record.value, held_value, now()) {
+            Judgement::Keep { author, expires } => (author, expires),
             Judgement::Refresh => return Ok(()),
             Judgement::Refuse(reason) => return self.refuse(reason, Error::ValueTooLarge),
         };
-        let more_bytes = record.value.len().saturating_sub(held.map_or(0, |held| held.value.len()));
-        let (more_records, distance) = (usize::from(held.is_none()), self.distance(&record.key));
-        if !self.is_own(&record) && !self.make_room(distance, more_records, more_bytes) {
-            return self.refuse(TABLE_FULL, Error::MaxRecords);
+        if !self.is_own(&record)
+            && let Err(reason) = self.make_room(&record, &author)
+        {
+            return self.refuse(reason, Error::MaxRecords);
         }
-        self.store(record, expires);
+        self.store(record, author, expires);
         Ok(())
     }
 

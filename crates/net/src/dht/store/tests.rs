@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use libp2p::identity::Keypair;
 
 use super::*;
@@ -11,8 +13,8 @@ impl RecordJudge for Lenient {
         match (value, held) {
             ([b'x', ..], _) => Judgement::Refuse("unfit"),
             (new, Some(old)) if new == old => Judgement::Refresh,
-            ([b'e', ..], _) => Judgement::Keep { expires: now },
-            _ => Judgement::Keep { expires: now.after(1_000_000) },
+            ([b'e', ..], _) => Judgement::Keep { author: author(value), expires: now },
+            _ => Judgement::Keep { author: author(value), expires: now.after(1_000_000) },
         }
     }
 
@@ -23,6 +25,17 @@ impl RecordJudge for Lenient {
     fn is_member(&self, node: &NodeId) -> bool {
         *node != node_of(&peer(9)).unwrap()
     }
+}
+
+/// Values of one letter are all of different authors, and others of the one that their last letter names.
+fn author(value: &[u8]) -> NodeId {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let mut id = [0; 32];
+    match value {
+        [_] => id[..8].copy_from_slice(&(1 + NEXT.fetch_add(1, Ordering::Relaxed)).to_be_bytes()),
+        value => id[31] = value.last().copied().unwrap_or_default(),
+    }
+    NodeId(id)
 }
 
 fn peer(seed: u8) -> PeerId {
@@ -100,6 +113,47 @@ fn of_too_many_records_the_nearest_stay_and_own_ones_always_do() {
     for (_, key) in &distances[..RECORDS_MAX - 1] {
         assert!(store.records.contains_key(&record(*key, b"").key), "{key}");
     }
+}
+
+/// Mallory fills her share, and neither the table nor the share of anybody else.
+#[test]
+fn a_member_that_signs_records_without_end_displaces_her_own_alone() {
+    let mut store = store();
+    let bobs = 10;
+    (0..bobs).for_each(|key| store.put(record(key, b"of b")).unwrap());
+    let hers = bobs..bobs + RECORDS_PER_AUTHOR_MAX + 2_000;
+    let refused = hers.clone().filter(|key| store.put(record(*key, b"of m")).is_err()).count();
+    let full = stats(&mut store);
+    assert_eq!(full.records, bobs + RECORDS_PER_AUTHOR_MAX);
+    assert!(refused > 0 && full.refused[SHARE_FULL] == u64::try_from(refused).unwrap(), "{refused}");
+    assert!((0..bobs).all(|key| store.get(&record(key, b"").key).is_some()));
+    let mut distances: Vec<_> = hers.map(|key| (store.distance(&record(key, b"").key), key)).collect();
+    distances.sort_unstable();
+    assert!(
+        distances[..RECORDS_PER_AUTHOR_MAX].iter().all(|(_, key)| store.records.contains_key(&record(*key, b"").key)),
+        "her nearest stay"
+    );
+    // What takes another's place leaves that one's share, and room in it.
+    let (_, nearest) = distances[0];
+    store.put(record(nearest, b"by b")).unwrap();
+    let (at, (b, m)) = (store.distance(&record(nearest, b"").key), (author(b"of b"), author(b"of m")));
+    assert_eq!(store.ranks.share(&b, &at), (bobs, bobs * 4));
+    assert_eq!(store.ranks.share(&m, &at), (RECORDS_PER_AUTHOR_MAX - 1, (RECORDS_PER_AUTHOR_MAX - 1) * 4));
+}
+
+#[test]
+fn a_member_that_signs_long_records_fills_only_her_share_of_the_bytes() {
+    let mut store = store();
+    let long = vec![b'm'; RECORD_BYTES_MAX];
+    let fit = RECORDS_BYTES_PER_AUTHOR_MAX / RECORD_BYTES_MAX;
+    store.put(record(0, b"of b")).unwrap();
+    for key in 1..=fit + 100 {
+        // Some are too far away, which is counted.
+        let _ = store.put(record(key, &long));
+    }
+    let full = stats(&mut store);
+    assert_eq!((full.records, full.record_bytes), (1 + fit, 4 + fit * RECORD_BYTES_MAX));
+    assert!(store.get(&record(0, b"").key).is_some());
 }
 
 #[test]
