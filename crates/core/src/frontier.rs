@@ -105,7 +105,8 @@ impl Frontier {
 
     /// The fields for which the edit of this hash stands; none when it is superseded or unknown.
     pub fn standing_of(&self, hash: &Hash) -> u64 {
-        self.0.iter().find(|edit| edit.hash == *hash).map_or(0, |edit| edit.standing)
+        let found = self.0.binary_search_by_key(hash, |edit| edit.hash).ok();
+        found.and_then(|at| self.0.get(at)).map_or(0, |edit| edit.standing)
     }
 
     /// Fields for which more than one edit stands: a divergence where their values differ.

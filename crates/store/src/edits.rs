@@ -105,8 +105,8 @@ pub(crate) fn insert(conn: &Connection, header: &Header, pos: i64, standing: u64
 /// Merges an edit into the frontier of its subject and stream and writes back what changed.
 pub(crate) fn merge_in(conn: &Connection, pos: i64, event: &Event) -> Result<(), Error> {
     let header = event.header();
-    let before = standing(conn, &header.subject, header.stream)?;
-    let mut frontier = Frontier::from_edits(before.iter().map(|stored| stored.edit.clone()).collect());
+    let before = placed(conn, &header.subject, header.stream, "AND e.standing <> 0")?;
+    let mut frontier = Frontier::from_edits(before.iter().map(|(_, edit)| edit.clone()).collect());
     let _stands_or_not = frontier.insert(frontier_edit(header, event.hash()));
     insert(conn, header, pos, frontier.standing_of(&event.hash()))?;
     note_standing(conn, &header.subject, header.stream, &before, &frontier)
@@ -119,8 +119,9 @@ pub(crate) fn take_out(conn: &Connection, subject: &Subject, stream: Stream, pos
         conn.prepare_cached("DELETE FROM edits WHERE kind = ?1 AND id = ?2 AND stream = ?3 AND pos = ?4")?
             .execute(params![sql(kind), id, stream.number(), pos])?;
     }
-    let edits = all(conn, subject, stream)?;
-    note_standing(conn, subject, stream, &edits, &merged_anew(&edits))
+    let edits = placed(conn, subject, stream, "")?;
+    let frontier = frontier_of(edits.iter().map(|(_, edit)| edit));
+    note_standing(conn, subject, stream, &edits, &frontier)
 }
 
 /// Writes for which fields edits stand in a frontier, where that changed.
@@ -128,17 +129,17 @@ fn note_standing(
     conn: &Connection,
     subject: &Subject,
     stream: Stream,
-    edits: &[Stored],
+    edits: &[(i64, frontier::Edit)],
     frontier: &Frontier,
 ) -> Result<(), Error> {
     let (kind, id) = subject.parts();
-    for stored in edits {
-        let bits = frontier.standing_of(&stored.edit.hash);
-        if bits != stored.edit.standing {
+    for (pos, edit) in edits {
+        let bits = frontier.standing_of(&edit.hash);
+        if bits != edit.standing {
             conn.prepare_cached(
                 "UPDATE edits SET standing = ?5 WHERE kind = ?1 AND id = ?2 AND stream = ?3 AND pos = ?4",
             )?
-            .execute(params![sql(kind), id, stream.number(), stored.pos, sql(bits)])?;
+            .execute(params![sql(kind), id, stream.number(), pos, sql(bits)])?;
         }
     }
     Ok(())
@@ -161,6 +162,28 @@ pub(crate) fn standing(conn: &Connection, subject: &Subject, stream: Stream) -> 
 /// Every edit of a subject in a stream, in order of arrival.
 pub(crate) fn all(conn: &Connection, subject: &Subject, stream: Stream) -> Result<Vec<Stored>, Error> {
     load(conn, subject, stream, "")
+}
+
+/// Edits and where they are, in order of arrival: all that merging needs, and no text is read and opened for it.
+fn placed(
+    conn: &Connection,
+    subject: &Subject,
+    stream: Stream,
+    which: &str,
+) -> Result<Vec<(i64, frontier::Edit)>, Error> {
+    let (kind, id) = subject.parts();
+    let mut query = conn.prepare_cached(&format!(
+        "SELECT e.pos, e.standing, v.header FROM edits e JOIN events v ON v.pos = e.pos
+         WHERE e.kind = ?1 AND e.id = ?2 AND e.stream = ?3 {which} ORDER BY e.pos"
+    ))?;
+    let mut rows = query.query(params![sql(kind), id, stream.number()])?;
+    let mut found = Vec::new();
+    while let Some(next) = rows.next()? {
+        let bytes = next.get_ref(2)?.as_blob().map_err(|error| Error::damaged(error.to_string()))?;
+        let edit = frontier_edit(&Header::decode(bytes)?, Hash::of(bytes));
+        found.push((next.get(0)?, frontier::Edit { standing: row::uint(next, 1)?, ..edit }));
+    }
+    Ok(found)
 }
 
 fn load(conn: &Connection, subject: &Subject, stream: Stream, which: &str) -> Result<Vec<Stored>, Error> {
@@ -186,9 +209,13 @@ fn load(conn: &Connection, subject: &Subject, stream: Stream, which: &str) -> Re
 
 /// The frontier of these edits, whatever they were found to stand for before.
 pub(crate) fn merged_anew(edits: &[Stored]) -> Frontier {
+    frontier_of(edits.iter().map(|stored| &stored.edit))
+}
+
+fn frontier_of<'a>(edits: impl Iterator<Item = &'a frontier::Edit>) -> Frontier {
     let mut frontier = Frontier::default();
-    for stored in edits {
-        let _stands_or_not = frontier.insert(stored.edit.clone());
+    for edit in edits {
+        let _stands_or_not = frontier.insert(edit.clone());
     }
     frontier
 }

@@ -7,6 +7,9 @@
 //! What a peer may not read goes without its payload: its header keeps the chain whole. Whoever wrote a text may have it
 //! back though it was made private since: who asks for its own has lost it.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use antiphon_core::event::{Action, Event, Header, Subject};
 use antiphon_core::fact::Field;
 use antiphon_core::ids::{FactId, NodeId};
@@ -97,6 +100,8 @@ pub(crate) struct Policy {
     withheld: bool,
     /// Where not every domain is shared.
     domains: Option<Domains>,
+    /// The facts that were asked about, and what came out: a page may be of one fact alone, with a long history.
+    asked: RefCell<BTreeMap<FactId, bool>>,
 }
 
 impl Policy {
@@ -106,7 +111,7 @@ impl Policy {
         let withheld = !is_author && any.query_row([], |_| Ok(())).optional()?.is_some();
         let peer = peer.map(|node| peers::get(conn, node)).transpose()?.flatten();
         let domains = peer.map(|peer| Domains::of(&peer)).filter(|domains| !domains.is_all());
-        Ok(Self { withheld, domains })
+        Ok(Self { withheld, domains, asked: RefCell::default() })
     }
 
     /// Whether the peer may have the payload of the event with this header at `pos`.
@@ -136,7 +141,15 @@ impl Policy {
         if self.domains.is_some() && !counts(header)? {
             return Ok(false);
         }
-        self.allows_fact(conn, fact)
+        let asked = self.asked.borrow().get(&fact).copied();
+        match asked {
+            Some(allowed) => Ok(allowed),
+            None => {
+                let allowed = self.allows_fact(conn, fact)?;
+                self.asked.borrow_mut().insert(fact, allowed);
+                Ok(allowed)
+            }
+        }
     }
 
     fn allows_fact(&self, conn: &Connection, fact: FactId) -> Result<bool, Error> {

@@ -19,9 +19,19 @@ use crate::row;
 use crate::view::Side;
 
 /// Incidents of which two edits stand for one field. Whether their values differ is for whoever reads them.
-const CONTESTED_INCIDENTS: &str = "SELECT DISTINCT a.id AS id FROM edits a JOIN edits b ON b.kind = a.kind
-    AND b.id = a.id AND b.stream = a.stream AND b.pos > a.pos AND b.standing & a.standing <> 0
-    WHERE a.kind = 6 AND a.stream = 1 AND a.standing <> 0";
+///
+/// The bits of edits that share none add up to the bits that any of them has, and those of others to more. So each edit
+/// is looked at once, and not with every other one.
+fn contested_incidents() -> String {
+    let any: Vec<String> =
+        incident::Field::ALL.iter().map(|field| format!("max(standing & {})", field.mask())).collect();
+    format!(
+        "SELECT id FROM edits WHERE kind = 6 AND stream = 1 AND standing <> 0
+         GROUP BY id HAVING sum(standing & {}) > {}",
+        incident::FIELDS_KNOWN,
+        any.join(" + ")
+    )
+}
 
 impl Reader<'_> {
     /// A fact or an incident with its diverged fields.
@@ -43,8 +53,9 @@ impl Reader<'_> {
         let conn = self.connection();
         let mut query = conn.prepare_cached(&format!(
             "SELECT kind, id FROM (SELECT 1 AS kind, id FROM facts WHERE diverged <> 0
-                 UNION ALL SELECT 6, id FROM ({CONTESTED_INCIDENTS}))
-             WHERE id < ?1 ORDER BY id DESC, kind"
+                 UNION ALL SELECT 6, id FROM ({}))
+             WHERE id < ?1 ORDER BY id DESC, kind",
+            contested_incidents()
         ))?;
         // ULIDs begin with 0 to 7, so no id is above all ones.
         let before = after.map_or([0xff; 16], |id| *id.bytes());
@@ -83,7 +94,7 @@ impl Reader<'_> {
 
 /// Incidents with a divergence.
 pub(super) fn incidents(conn: &Connection) -> Result<u64, Error> {
-    let mut query = conn.prepare_cached(CONTESTED_INCIDENTS)?;
+    let mut query = conn.prepare_cached(&contested_incidents())?;
     let mut rows = query.query([])?;
     let mut count = 0;
     while let Some(found) = rows.next()? {

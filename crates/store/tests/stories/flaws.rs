@@ -16,6 +16,8 @@ use crate::common::{Key, Machine, NOW, alice, join, no_provenance};
 
 /// Events of the log.
 const EVENTS: u64 = 1_000;
+/// Edits of one fact that have not seen each other.
+const EDITS: u64 = 401;
 
 /// What can be wrong with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -419,4 +421,39 @@ fn a_clock_that_ran_ahead_and_was_set_right_is_right_again() {
     alice.reopen();
     let fact = alice.remember("from now");
     assert_eq!(alice.db.reader().history(fact).unwrap()[0].hlc.time(), alice.now);
+}
+
+/// Eve edits one fact again and again as if she had never seen what she wrote before.
+#[test]
+fn edits_that_never_saw_each_other_all_stand_until_somebody_has_seen_them() {
+    let (eve, mut bob) = eve_and_bob();
+    let author = author(&eve);
+    let mut head = eve.db.reader().clock().unwrap()[&author.log];
+    let fact = FactId(u128::from(head.seq + 1).to_be_bytes());
+    let subject = cbor::encode(|out| {
+        cbor::array(out, 2);
+        cbor::uint(out, 1);
+        cbor::bytes(out, &fact.0);
+    });
+    while head.seq < EDITS {
+        let mut run = Vec::new();
+        while run.len() < 100 && head.seq < EDITS {
+            let event = author.next(head, None);
+            let bytes = with_part(event.header_bytes(), 9, &subject);
+            let event = Event::from_log(bytes, event.payload().map(<[u8]>::to_vec), None).unwrap();
+            head = event.head();
+            run.push(event);
+        }
+        author.give(&mut bob.db, &run, run.len());
+    }
+    let edits = bob.db.reader().history(fact).unwrap();
+    assert_eq!(edits.len(), usize::try_from(head.seq).unwrap() - 1);
+    assert!(edits.iter().all(|edit| !edit.standing.is_empty()));
+    let before = bob.db.reader().state_hash().unwrap();
+    bob.db.rebuild().unwrap();
+    assert_eq!(bob.db.reader().state_hash().unwrap(), before);
+    // Whoever has seen them settles them all.
+    bob.write(antiphon_store::Draft::Edit { fact, edit: crate::common::text("settled"), provenance: no_provenance() });
+    assert_eq!(bob.content(fact).as_deref(), Some("settled"));
+    assert!(bob.db.reader().divergences(10, None).unwrap().is_empty());
 }
