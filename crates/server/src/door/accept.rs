@@ -1,6 +1,7 @@
 //! Takes connections and serves HTTP on them.
 //!
-//! Whoever connects costs a place until the head of a request is there, so that has to be soon, and short.
+//! Whoever connects costs a place until the head of a request is there, so that has to be soon, and short. So does
+//! whoever has asked until the answer is gone, so it has to take some of it now and then.
 
 use std::future::Future;
 use std::io;
@@ -15,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
 
@@ -36,6 +38,8 @@ pub(super) struct Reception {
     /// Longest wait for the head of a request, and for the encryption before it, so that silent connections do not
     /// take all places.
     pub(super) head: Duration,
+    /// Longest wait for a client to take some more of an answer.
+    pub(super) stalled: Duration,
 }
 
 /// Serves every connection of the control socket until the doors close.
@@ -114,14 +118,16 @@ async fn speak_http<I>(io: I, reception: Reception, link: Option<Link>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Reception { router, tasks, head } = reception;
+    let Reception { router, tasks, head, stalled } = reception;
+    let mut io = TimeoutStream::new(io);
+    io.set_write_timeout(Some(stalled));
     let service = TowerToHyperService::new(Extension(link).layer(router));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
         .max_header_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(io), service)
+        .serve_connection(TokioIo::new(Box::pin(io)), service)
         .with_upgrades();
     tokio::pin!(connection);
     let stop: &CancellationToken = tasks.stop();

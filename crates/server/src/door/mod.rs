@@ -60,6 +60,8 @@ pub const HTTP_DEFAULT: &str = "127.0.0.1:7411";
 pub const SESSIONS_PER_MINUTE_DEFAULT: u32 = 120;
 /// How long the head of a request may take when nobody says otherwise, in milliseconds.
 pub const HEAD_MS_DEFAULT: u64 = 30_000;
+/// How long a client may take nothing of an answer when nobody says otherwise, in milliseconds.
+pub const STALLED_MS_DEFAULT: u64 = 30_000;
 
 /// Which doors to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +94,8 @@ pub struct HttpSettings {
     pub sessions_per_minute: u32,
     /// How long the head of a request may take, in milliseconds.
     pub head_ms: u64,
+    /// How long a client may take nothing of an answer, in milliseconds.
+    pub stalled_ms: u64,
 }
 
 impl Default for HttpSettings {
@@ -101,6 +105,7 @@ impl Default for HttpSettings {
             certificate: None,
             sessions_per_minute: SESSIONS_PER_MINUTE_DEFAULT,
             head_ms: HEAD_MS_DEFAULT,
+            stalled_ms: STALLED_MS_DEFAULT,
         }
     }
 }
@@ -183,15 +188,19 @@ pub async fn serve_configured(
             () = stop.cancelled() => {}
         }
     });
-    let head = Duration::from_millis(options.http_settings.head_ms);
+    let HttpSettings { head_ms, stalled_ms, .. } = options.http_settings;
+    let reception = |router| Reception {
+        router,
+        tasks: tasks.clone(),
+        head: Duration::from_millis(head_ms),
+        stalled: Duration::from_millis(stalled_ms),
+    };
     if let (Some((listener, _)), Some(token)) = (http, token) {
         let guard = Arc::new(Guard::new(token, Hosts::new(options.http_settings.hosts.clone()), tls.as_deref()));
         let router = http_router(&service, guard, &options.http_settings, &tasks);
-        let reception = Reception { router, tasks: tasks.clone(), head };
-        tasks.spawn(accept::accept_tcp(listener, tls, reception));
+        tasks.spawn(accept::accept_tcp(listener, tls, reception(router)));
     }
-    let reception = Reception { router: control_router(&service, &tasks), tasks: tasks.clone(), head };
-    tasks.spawn(accept::accept_local(control_listener, reception));
+    tasks.spawn(accept::accept_local(control_listener, reception(control_router(&service, &tasks))));
     Ok(Running { http_url: url, http_certificate, findings, tasks, socket })
 }
 

@@ -1,11 +1,16 @@
 //! What one client cannot take from the others.
 
+use std::time::Duration;
+
 use antiphon_server::door::HttpSettings;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::common::Alice;
 use crate::raw::{Neighbours, Reply, exchange, request};
+
+/// After this long a wait is a hang.
+const HANG: Duration = Duration::from_secs(120);
 
 async fn ask(alice: &Alice, neighbours: &mut Neighbours, token: &str) -> Reply {
     let stream = neighbours.connect(alice.authority().parse().unwrap()).await;
@@ -150,6 +155,19 @@ async fn a_head_that_does_not_end_ends_the_connection() {
     slow.read_to_end(&mut got).await.unwrap();
     assert!(!got.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&got));
     silent.read_to_end(&mut Vec::new()).await.unwrap();
+    alice.stop().await;
+}
+
+/// She asks and asks on one connection and reads nothing, until no answer fits on the way any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_takes_nothing_of_an_answer_loses_the_connection() {
+    let settings = HttpSettings { stalled_ms: 300, ..HttpSettings::default() };
+    let alice = Alice::start_at("127.0.0.1:0", settings).await;
+    let mut greedy = TcpStream::connect(alice.authority()).await.unwrap();
+    let asks = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000);
+    let ends = async { while greedy.write_all(asks.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(HANG, ends).await.expect("the connection ends");
+    assert_eq!(begin(&alice).await.status, 200, "others are served");
     alice.stop().await;
 }
 
