@@ -83,7 +83,7 @@ fn grants(team: &TeamView, steward: bool, now: UnixMillis) -> Vec<Problem> {
     let one = |member: &&MemberView| {
         let whose = if member.own { "this node's grant".to_owned() } else { format!("the grant of {}", member.name) };
         let what = if member.expired {
-            format!("{whose} is over since {}", days(now.since(member.not_after)))
+            format!("{whose} ended {} ago", days(now.since(member.not_after)))
         } else {
             format!("{whose} ends in {}", days(member.not_after.since(now)))
         };
@@ -252,7 +252,7 @@ mod tests {
         let own = MemberView { own: true, expired: true, not_after: UnixMillis(98 * DAY_MS), ..bob.clone() };
         let others = [member("alice", false, true), MemberView { not_after: now, ..member("eve", false, false) }];
         let seen_by_bob = team([vec![own], others.to_vec()].concat());
-        check(&seen_by_bob, &[("this node's grant is over since 2 days", "antiphon team renew bob (on a steward)")]);
+        check(&seen_by_bob, &[("this node's grant ended 2 days ago", "antiphon team renew bob (on a steward)")]);
         let many = team([vec![member("alice", true, true)], vec![bob; 4]].concat());
         assert_eq!(of_team(&many, None, now)[0].fix, "antiphon team renew --all");
     }

@@ -179,18 +179,6 @@ impl Error {
         matches!(self, Self::NewerSchema { .. })
     }
 
-    /// Whether the database or its directory may not be written.
-    pub fn is_read_only(&self) -> bool {
-        let io = |source: &std::io::Error| {
-            matches!(source.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem)
-        };
-        let code = self.code();
-        code == Some(rusqlite::ErrorCode::ReadOnly)
-            || code == Some(rusqlite::ErrorCode::PermissionDenied)
-            || code == Some(rusqlite::ErrorCode::CannotOpen)
-            || matches!(self, Self::Io { source, .. } if io(source))
-    }
-
     /// Whether the files hold something that is not a sound database.
     pub fn is_damaged(&self) -> bool {
         let code = self.code();
@@ -350,7 +338,8 @@ pub enum AuthorError {
     /// Our own log was cut off: nothing that is written into it counts.
     #[error("store {0} was closed by the team and cannot be written")]
     LogClosed(StoreId),
-    /// The role has no key that may be used: none was made yet, or somebody holds it who was removed.
+    /// The role has no key that may be used: none was made yet, or who made it had not heard of a removal, so that
+    /// somebody who was removed may hold it.
     #[error("role {0} has no key that can be used now")]
     NoRoleKey(String),
     /// What this node could not read itself it does not write.

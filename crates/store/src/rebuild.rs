@@ -1,8 +1,8 @@
 //! Rebuilding everything that is derived from the log.
 //!
 //! What is computed as events arrive must be what one gets by reading them again from the first; only then can a
-//! projection change its shape in a later version. Verdicts are not derived: a cut without a named end depends on when
-//! the revocation arrived.
+//! projection change its shape in a later version. How far each log is believed stands beside it ([`crate::verdicts`])
+//! and is taken as it stands.
 
 use antiphon_core::event::Event;
 use rusqlite::params;

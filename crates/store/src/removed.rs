@@ -1,4 +1,4 @@
-//! What a node keeps when it learns that it was removed from its team: the steward's record, header and signature.
+//! What a node keeps when it learns that it was removed from its team: the header of the steward's record.
 //!
 //! The record stands in a log that the removed node is not handed any more, so it cannot be appended there.
 

@@ -183,7 +183,7 @@ pub(crate) fn verify(report: &VerifyDto, state_hash: &str) -> String {
     out.push_str(if report.ok {
         "Everything is in order."
     } else {
-        "Something is wrong; stop writing and keep a copy of the home."
+        "Something is wrong; stop writing and keep a copy of the home. What mends it: antiphon doctor"
     });
     out
 }

@@ -50,7 +50,10 @@ pub(crate) fn recovered(place: &FormerPlaceDto, recovery: &RecoveryDto) -> Strin
     }
     if !recovery.away.is_empty() {
         let away: Vec<String> = recovery.away.iter().map(|name| safe(name)).collect();
-        out.push_str(&format!("Away, and may keep more, which comes by itself when they do: {}.\n", away.join(", ")));
+        out.push_str(&format!(
+            "Away, and may keep more, which comes by itself when they are back: {}.\n",
+            away.join(", ")
+        ));
     }
     if recovery.complete {
         out.push_str("The members that knew the former disk take the new one for it by themselves.\n");

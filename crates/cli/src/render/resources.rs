@@ -142,7 +142,7 @@ fn kinds(offers: &OffersDto) -> String {
 pub(crate) fn told(what: &str, told: &ResourceToldDto) -> String {
     let members = match told.members {
         0 => "nobody else is in the team".to_owned(),
-        n => format!("{} told as soon as connected", antiphon_node::counted(n, "member is", "members are")),
+        n => format!("{} told once connected", antiphon_node::counted(n, "member is", "members are")),
     };
     format!("{what} {}, version {}: {members}.", told.id, told.version)
 }

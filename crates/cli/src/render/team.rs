@@ -16,8 +16,7 @@ const RECORD_CHARS: usize = 12;
 pub(crate) fn members(team: &MembersDto) -> String {
     let row = |member: &MemberDto| {
         let own = if member.own { " (this node)" } else { "" };
-        let ends =
-            if member.expired { format!("over since {}", day(&member.not_after)) } else { day(&member.not_after) };
+        let ends = if member.expired { format!("ended {}", day(&member.not_after)) } else { day(&member.not_after) };
         let steward = if member.steward { "yes" } else { "-" }.to_owned();
         vec![format!("{}{own}", safe(&member.name)), list(&member.roles), steward, ends, list(&member.lacks)]
     };

@@ -96,12 +96,12 @@ impl Known {
     fn entitled(&self, version: &KnownVersion, found: &mut Found) {
         let role = &version.role;
         if !version.peer_may {
-            let held = match version.peer_roles.as_slice() {
-                [] => "no role".to_owned(),
-                roles => roles.join(", "),
-            };
+            let roles = &version.peer_roles;
+            let held = if roles.is_empty() { "no role".to_owned() } else { roles.join(", ") };
+            let wanted: Vec<&str> = roles.iter().map(String::as_str).chain([role.as_str()]).collect();
+            let fix = format!("antiphon team roles {} --set {}, on a steward", self.name(), wanted.join(","));
             let what = format!("{} holds {held}, which cannot decrypt content of role {role}", self.name());
-            found.blocks("wrong_role", what, format!("antiphon team roles {} --set ROLE, on a steward", self.name()));
+            found.blocks("wrong_role", what, fix);
         } else if !version.peer_opens {
             let what = format!("{} may read {role} and was not given a key that opens this version", self.name());
             found.blocks("missing_key", what, format!("antiphon team renew {}, on a steward", self.name()));

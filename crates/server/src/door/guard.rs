@@ -102,7 +102,7 @@ pub(super) async fn locality(State(guard): State<Arc<Guard>>, request: Request, 
         None => next.run(request).await,
         Some(problem) => problem.into_response(),
     };
-    // Memories belong into no cache, not even one that asks first, and JSON must not be taken for a page.
+    // Memories belong in no cache, not even one that asks first, and JSON must not be taken for a page.
     let headers = response.headers_mut();
     let public = headers.get(header::CACHE_CONTROL).is_some_and(|value| value.as_bytes().starts_with(b"public"));
     if !public {

@@ -67,7 +67,7 @@ fn refused(what: String, error: &ContentError) -> Problem {
             .why(format!("it is encrypted for {role} and the roles that may read it, and nothing of it was fetched"))
             .hint("antiphon team roles shows who may read whom"),
         ContentError::NoKey(role) => problem
-            .why("there is none yet, or somebody who was removed knows the one there is")
+            .why("there is none yet, or who made the one there is had not heard of a removal")
             .hint(format!("on a steward's node: antiphon team rotate-role {role}")),
         ContentError::NoSecret(role) => problem
             .why("it does not belong to those who may read the role, or has not heard of its key yet")

@@ -23,11 +23,9 @@ impl From<&DhtError> for Problem {
             DhtError::Full { .. } => Self::new(Code::Full, what)
                 .why("what is there goes on being published")
                 .hint("antiphon dht stats shows how much is there; antiphon dht withdraw TOPIC makes room"),
-            DhtError::RoleNotHeld { role, .. } => {
-                Self::new(Code::Refused, what).why("members believe the charter, not announcements").hint(format!(
-                    "a steward sets what a member holds: antiphon team roles MEMBER --set ROLES, with {role} among them"
-                ))
-            }
+            DhtError::RoleNotHeld { role, .. } => Self::new(Code::Refused, what)
+                .why("members believe the charter, not announcements")
+                .hint(super::team::to_hold(role)),
             DhtError::Text(_) => Self::new(Code::Invalid, what).hint("use a short visible name such as rust or gpu"),
             DhtError::NotOwn(_) => Self::new(Code::Refused, what).hint("run antiphon dht announce on that machine"),
             DhtError::LeftAlone => {

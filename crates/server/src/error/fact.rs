@@ -32,7 +32,7 @@ fn from_text(problem: Problem, error: &TextError) -> Problem {
         TextError::TooLong { limit: CONTENT_BYTES_MAX, .. } => problem
             .why("an agent reads a fact whole, and it travels to every member in one message")
             .hint("split it, or let its headings split it: antiphon import markdown PATH"),
-        TextError::TooLong { .. } => problem.hint("shorten it; long text belongs into the content"),
+        TextError::TooLong { .. } => problem.hint("shorten it; long text belongs in the content"),
         TextError::Invisible { .. } => problem
             .why("such characters hide or reorder what people and agents see")
             .hint("keep them in a visible form with --escape (in JSON: \"escape\": true)"),

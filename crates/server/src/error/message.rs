@@ -12,7 +12,7 @@ impl From<&letter::Error> for Problem {
         match error {
             letter::Error::Text(TextError::Empty { .. }) => problem.hint("say something: antiphon send PEER TEXT"),
             letter::Error::Text(TextError::TooLong { .. }) => problem
-                .why("a message is read at once; what is long belongs into a fact or a document")
+                .why("a message is read at once; what is long belongs in a fact or a document")
                 .hint("remember it and point to it: antiphon send PEER TEXT --ref FACT"),
             letter::Error::Text(TextError::Invisible { .. }) => problem
                 .why("such characters hide or reorder what people and agents see")
@@ -37,9 +37,7 @@ pub(super) fn problem(what: String, error: &Error) -> Problem {
             .hint("antiphon team members shows who is there"),
         Error::NobodyInRole(role) => Problem::new(Code::NotFound, what)
             .why("only members that hold the role now would get it, and never this node itself")
-            .hint(format!(
-                "antiphon team members shows who holds which role; antiphon team roles NAME --set {role} gives it"
-            )),
+            .hint(format!("antiphon team members shows who holds which role; {}", super::team::to_hold(role))),
         Error::NobodyNamed => Problem::new(Code::Invalid, what)
             .hint("name a member, a role, or the message it answers: antiphon send PEER TEXT"),
         _ => Problem::new(Code::NotFound, what)
@@ -61,7 +59,7 @@ mod tests {
         };
         check(Error::MessageNotFound("01X".into()), Code::NotFound, "antiphon inbox");
         check(Error::MessageAmbiguous { prefix: "01".into(), count: 4 }, Code::Invalid, "more characters");
-        check(Error::NobodyInRole("qa_engineer".into()), Code::NotFound, "team roles NAME --set qa_engineer");
+        check(Error::NobodyInRole("qa_engineer".into()), Code::NotFound, "--set ROLES, with qa_engineer among them");
         check(Error::NobodyInRole(String::new()), Code::NotFound, "team members");
         check(Error::NobodyNamed, Code::Invalid, "antiphon send");
         let long = TextError::TooLong { what: "the message", got: 40_000, limit: 32_768 };

@@ -14,6 +14,7 @@ mod recovery;
 mod request;
 mod resource;
 mod sealed;
+mod team;
 
 use std::fmt;
 

@@ -49,7 +49,7 @@ impl From<Error> for Problem {
             | Error::NoChange { .. }
             | Error::NothingToApprove(_)
             | Error::NotAsked(_)
-            | Error::Genome(_) => about_team(what, &error),
+            | Error::Genome(_) => super::team::problem(what, &error),
             Error::RoleKey(_) | Error::Seal(_) => {
                 Self::new(Code::Failed, what).hint("antiphon team roles shows every role's key and who holds it")
             }
@@ -63,7 +63,9 @@ impl From<Error> for Problem {
             | Error::SealedCopy(_) => super::recovery::problem(what, &error),
             Error::Home(error) => about_home(what, &error),
             Error::Key(_) | Error::SecretFile(_) => about_secret_file(what),
-            Error::Secret(_) | Error::Random(_) => Self::new(Code::Failed, what),
+            Error::Secret(_) | Error::Random(_) => Self::new(Code::Failed, what)
+                .why("no key was made: a key is made from chance that the operating system gives")
+                .hint("repeat the command"),
             Error::Store(error) => about_store(what, &error),
             Error::NetStart(_) | Error::Net(_) | Error::Unreachable { .. } | Error::Address(_) | Error::OwnAddress => {
                 about_network(what, &error)
@@ -157,17 +159,36 @@ fn about_write(what: String, error: &AuthorError) -> Problem {
         AuthorError::UpgradeNeeded(_) => Problem::new(Code::Refused, what)
             .why("going on without it could let somebody in who was put out in a way this version cannot see")
             .hint("install the newest version of antiphon on this machine"),
-        AuthorError::NotASteward(_) => Problem::new(Code::Refused, what).why("only a steward may sign membership"),
+        AuthorError::NotASteward(_) => Problem::new(Code::Refused, what)
+            .why("only a steward may sign membership")
+            .hint("run it on a steward's node; antiphon team members shows who is one"),
+        AuthorError::CharterFull(_) => Problem::new(Code::Refused, what)
+            .why("each grant, removal and renewal is a record that every member keeps for good")
+            .hint("antiphon --profile NEW init --team NAME founds a new team, to go on in"),
         AuthorError::Rejoining(_) => Problem::new(Code::Busy, what)
             .why("this machine was restored from an older copy, and must first take over what it had written before")
             .hint("try again in a few seconds; antiphon status says how far it is"),
         AuthorError::LogClosed(_) => Problem::new(Code::Refused, what)
-            .why("this node was removed from the team")
-            .hint("antiphon verify shows what is wrong with it"),
-        AuthorError::NoText(_) => Problem::new(Code::NotFound, what)
+            .why("this node was removed from the team, and what it writes counts for nobody")
+            .hint("a removed key never returns; join as a new node: antiphon --profile NEW join TICKET"),
+        AuthorError::NoText(id) => Problem::new(Code::NotFound, what)
             .why("another node wrote it and its text did not come here")
-            .hint("restore it on the node that wrote it"),
+            .hint(format!("restore it on the node that wrote it: antiphon facts restore {id}")),
+        AuthorError::CreatorRoleReadOnly(_)
+        | AuthorError::CreatorRoleNotHeld { .. }
+        | AuthorError::MayNotRemove { .. } => Problem::new(Code::Refused, what)
+            .why("who stores or takes away a document acts in a role that it holds and that may write")
+            .hint("antiphon team roles shows what each role may do, and who holds it"),
+        AuthorError::RoleUnknown(_) => {
+            Problem::new(Code::Invalid, what).hint("use one of the team's: antiphon team roles shows them")
+        }
+        AuthorError::ContentVersion { .. } => Problem::new(Code::Refused, what)
+            .why("its versions can be counted no further here: more members wrote it than one clock holds")
+            .hint("store it under another address: antiphon content put ADDRESS FILE --as ROLE"),
         error if error.is_not_found() => Problem::new(Code::NotFound, what).hint("antiphon facts list"),
+        AuthorError::Forgotten(id) => about_fact(what, &Error::FactForgotten(id.to_string())),
+        AuthorError::Fact(error) => Problem::from(error),
+        AuthorError::Incident(error) => Problem::from(error),
         _ => Problem::new(Code::Refused, what),
     }
 }
@@ -202,38 +223,6 @@ fn about_ticket(what: String, error: &ticket::Error) -> Problem {
         ticket::Error::Damaged | ticket::Error::Malformed(_) => {
             Problem::new(Code::Invalid, what).why("a part of it was lost or changed on the way").hint(new)
         }
-    }
-}
-
-fn about_team(what: String, error: &Error) -> Problem {
-    match error {
-        Error::NotASteward { .. } => Problem::new(Code::Refused, what)
-            .why("only a steward may sign membership")
-            .hint("run it on a steward's node; antiphon team members shows who is one"),
-        Error::NotAMember(_) => Problem::new(Code::NotFound, what).hint("antiphon team members shows every member"),
-        Error::NotRevoked(_) => Problem::new(Code::Invalid, what).hint("antiphon team members shows who was removed"),
-        Error::NoChange { .. } => Problem::new(Code::Invalid, what).hint("antiphon team members shows the stewards"),
-        Error::NothingToApprove(_) => {
-            Problem::new(Code::NotFound, what).hint("antiphon team members shows what waits, with its record")
-        }
-        Error::NotAsked(_) => Problem::new(Code::Refused, what)
-            .hint("say the same yourself: antiphon team revoke NAME, or antiphon team steward add|remove NAME"),
-        Error::UnknownRole { .. } => {
-            Problem::new(Code::Invalid, what).hint("use one of them; antiphon team roles shows what each may do")
-        }
-        Error::InAnotherTeam { .. } => Problem::new(Code::Refused, what)
-            .why("joining would leave a team that others belong to")
-            .hint("keep both: antiphon --profile NAME join TICKET; or leave it: antiphon join TICKET --leave"),
-        Error::BringUndecided { .. } => Problem::new(Code::Undecided, what)
-            .why("nobody said which facts come along")
-            .hint("repeat with --bring shared or --bring none"),
-        Error::JoinRefused { .. } => Problem::new(Code::Refused, what)
-            .why("a ticket works once, until it expires, and only for the key that used it first")
-            .hint("ask for a new one: antiphon invite --role ROLE"),
-        Error::Genome(_) => Problem::new(Code::Invalid, what)
-            .why("what a team is founded with stands for good, so nothing was founded")
-            .hint("antiphon init --team NAME, with a name of 1 to 64 bytes"),
-        _ => Problem::new(Code::Invalid, what),
     }
 }
 

@@ -9,17 +9,17 @@ pub(super) fn about_role(what: &str, error: &AuthorError) -> Option<Problem> {
     let problem = Problem::new(Code::Refused, what);
     Some(match error {
         AuthorError::NoRoleKey(role) => problem
-            .why("nobody was given one yet, or none is safe from those who were removed")
+            .why("none was made yet, or who made the one there is had not heard of a removal")
             .hint(format!("a steward makes a new one: antiphon team rotate-role {role}")),
         AuthorError::RoleNotHeld { role, .. } => problem
             .why("what is sealed to a role can be changed by those who read it, and by nobody else")
-            .hint(format!("a steward may grant it: antiphon team roles NODE --set {role}")),
+            .hint(super::team::to_hold(role)),
         AuthorError::RoleReadOnly(_) => problem
             .why("what the team's roles may do stands in its genes")
             .hint("ask a member that may write; antiphon team roles shows what each role may do"),
         AuthorError::Closed { role, .. } => problem
             .why("every member carries it, and only those who may read the role can open it")
-            .hint(format!("a steward may grant it: antiphon team roles NODE --set {role}")),
+            .hint(super::team::to_hold(role)),
         AuthorError::Seal(_) => problem
             .why("its steward's record has not come yet, or does not open here")
             .hint("wait until it has synced with a steward: antiphon status"),
