@@ -168,7 +168,7 @@ impl Open {
             Input::Partings(partings) => self.add_partings(partings),
             Input::Heads { log, seqs, heads } => {
                 if self.forks.contradicts(log, &seqs, &heads) {
-                    self.contradict(log);
+                    self.stop_contested(log);
                 }
                 let step = self.forks.answered(log, seqs, heads, self.head(&log).seq, now);
                 self.step(log, step);
@@ -297,7 +297,7 @@ impl Open {
         for (log, head) in &heads {
             let local = self.head(log);
             if local.seq == head.seq && local.hash != head.hash {
-                self.contradict(*log);
+                self.stop_contested(*log);
             }
             self.note_missing(*log);
         }
@@ -391,7 +391,7 @@ impl Open {
                 self.send(Message::Page(page(events)));
             }
             Loaded::Branch(events) => self.send_branch(log, events),
-            Loaded::Forked => self.contradicts(log, now),
+            Loaded::Forked => self.stop_and_trace(log, now),
             Loaded::Unsigned => self.out.push(Output::Problem { log, reason: Reason::BadSignature, about: None }),
         }
     }
@@ -401,7 +401,7 @@ impl Open {
         let about = self.outbox.nacked(log, head, reason.is_some());
         self.tell_held(log);
         match reason {
-            Some(Reason::Equivocation) => self.contradicts(log, now),
+            Some(Reason::Equivocation) => self.stop_and_trace(log, now),
             Some(reason) => self.out.push(Output::Problem { log, reason, about }),
             None if !self.forked.contains(&log) => self.outbox.note_local(log, self.head(&log)),
             None => {}
@@ -410,7 +410,7 @@ impl Open {
     }
 
     /// The two sides of a log contradict each other: stop syncing it.
-    fn contradict(&mut self, log: LogId) {
+    fn stop_contested(&mut self, log: LogId) {
         self.outbox.forget(log);
         self.inbox.forget(log);
         if self.forked.insert(log) {
@@ -420,8 +420,8 @@ impl Open {
     }
 
     /// The two sides of a log contradict each other: stop syncing it, and find out where they part.
-    fn contradicts(&mut self, log: LogId, now: UnixMillis) {
-        self.contradict(log);
+    fn stop_and_trace(&mut self, log: LogId, now: UnixMillis) {
+        self.stop_contested(log);
         self.deal(log, now);
     }
 

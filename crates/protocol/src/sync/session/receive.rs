@@ -101,7 +101,7 @@ impl Open {
                 let head = self.head(&log);
                 self.send(Message::Nack { log, head, reason: Some(Reason::Equivocation) });
                 self.out.push(Output::Branch { log, events });
-                self.contradict(log);
+                self.stop_contested(log);
             }
         }
         Ok(())
