@@ -140,11 +140,6 @@ impl Fact {
         }
     }
 
-    /// Whether it was forgotten.
-    pub fn is_forgotten(&self) -> bool {
-        self.content.is_none()
-    }
-
     /// The stream its edits belong in.
     pub fn stream(&self) -> Stream {
         stream_of(self.level, self.private)

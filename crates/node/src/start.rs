@@ -70,7 +70,6 @@ impl std::fmt::Debug for Initialized {
 #[derive(Debug)]
 pub struct Node {
     handle: Handle,
-    initialized: Option<Initialized>,
     engine: tokio::task::JoinHandle<()>,
 }
 
@@ -162,23 +161,17 @@ impl Node {
         let fresh = !config.home.key().exists();
         let key = Arc::new(if fresh { create_key(&config.home)? } else { file::load(&config.home.key())? });
         let keys = keyring::of(&key);
-        let own = open_home(&config, &key, keys.clone())?;
-        let initialized = if fresh { Some(initialized(&config, &key, &own)?) } else { None };
+        open_home(&config, &key, keys.clone())?;
         let source = random::Source::new()?;
         let options = StoreOptions::new(move || source.draw()).sealing(keys.clone());
         let store = Store::open(config.home.path(), options, Some(key.clone() as Arc<dyn Signer>))?;
         let (handle, engine) = assemble(&config, (key, keys), store, lock).await?;
-        Ok(Self { handle, initialized, engine })
+        Ok(Self { handle, engine })
     }
 
     /// The door to the node.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
-    }
-
-    /// What the home was given, if this start made it.
-    pub fn take_initialized(&mut self) -> Option<Initialized> {
-        self.initialized.take()
     }
 
     /// Waits until the node has stopped and everything is put away.
@@ -191,13 +184,13 @@ impl Node {
 
 /// Opens the database once by itself: to found the team of a new home, and to say clearly what is wrong with an old
 /// one. A key without a team is what a first start leaves that was interrupted.
-fn open_home(config: &Config, key: &Arc<NodeKey>, keys: Arc<LiveKeyring>) -> Result<Own, Error> {
+fn open_home(config: &Config, key: &Arc<NodeKey>, keys: Arc<LiveKeyring>) -> Result<(), Error> {
     let (signer, seals) = (Some(key.clone() as Arc<dyn Signer>), Some(keys as Arc<dyn FactSeals>));
     let mut db = Db::open_sealing(config.home.path(), Options::default(), signer, seals)?;
-    match db.own().cloned() {
-        Some(own) => Ok(own),
-        None => found(&mut db, config, key),
+    if db.own().is_none() {
+        found(&mut db, config, key)?;
     }
+    Ok(())
 }
 
 async fn assemble(

@@ -59,7 +59,7 @@ pub struct Invite {
 /// Why somebody did not become a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum Refusal {
-    /// The steward knows no such ticket, or withdrew it.
+    /// The steward knows no such ticket.
     #[error("the steward does not know this ticket")]
     UnknownTicket,
     /// The ticket's time is over.

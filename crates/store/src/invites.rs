@@ -94,17 +94,6 @@ impl Db {
             Ok(InviteUse::Accepted(invite))
         })
     }
-
-    /// Withdraws an invite; returns whether there was one.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn remove_invite(&mut self, secret_hash: &Hash) -> Result<bool, Error> {
-        self.transaction(|db| {
-            let mut delete = db.conn.prepare_cached("DELETE FROM invites WHERE secret_hash = ?1")?;
-            Ok(delete.execute([secret_hash.0.as_slice()])? > 0)
-        })
-    }
 }
 
 const COLUMNS: &str = "secret_hash, roles, expires_at, created_at, joiner";

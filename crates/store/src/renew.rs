@@ -6,32 +6,16 @@
 
 use antiphon_core::ids::StoreId;
 use antiphon_core::log::{Head, LogId, Stream};
-use antiphon_core::time::UnixMillis;
 
-use crate::author::{Random, Scene};
+use crate::author::Scene;
 use crate::cache::{LogEntry, set_own};
 use crate::db::Db;
 use crate::error::Error;
 use crate::query::logs;
 use crate::view::{Identity, Own};
-use crate::write_again::Again;
 
 impl Db {
-    /// Opens a new store under the same key and writes again what stood beyond a fork of the old one. `nonce` is a
-    /// fresh ULID. [`Db::write_again`] does this by itself where it must be done.
-    ///
-    /// # Errors
-    /// [`Error::NoTeam`] when there is none, and failures of the database.
-    pub fn open_new_store(&mut self, nonce: [u8; 16], now: UnixMillis, random: [u8; 32]) -> Result<Own, Error> {
-        self.transaction(|db| {
-            let mut scene = Scene { now, random: Random::new(random) };
-            let own = db.renew(nonce, &mut scene)?;
-            db.write_all_again(&mut scene, &mut Again { opened: Some(own.clone()), ..Again::default() })?;
-            Ok(own)
-        })
-    }
-
-    /// Opens the new store. The caller has a transaction open.
+    /// Opens the new store. `nonce` is a fresh ULID. The caller has a transaction open.
     pub(crate) fn renew(&mut self, nonce: [u8; 16], scene: &mut Scene) -> Result<Own, Error> {
         self.note_found(scene.now)?;
         let old = self.cache.own()?.clone();

@@ -110,7 +110,7 @@ impl Db {
     }
 
     /// Writes again whatever can be. The caller has a transaction open.
-    pub(crate) fn write_all_again(&mut self, scene: &mut Scene, again: &mut Again) -> Result<(), Error> {
+    fn write_all_again(&mut self, scene: &mut Scene, again: &mut Again) -> Result<(), Error> {
         if self.cache.adopting {
             self.cache.adopting = false;
             set_meta_uint(&self.conn, ADOPTING, 0)?;

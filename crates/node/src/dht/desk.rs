@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use antiphon_core::dht::{Body, Key, Knowledge as _, LIFE_MS, Pointer, Record, Refusal, Standing};
-use antiphon_core::ids::ContentId;
 use antiphon_core::time::UnixMillis;
 use antiphon_protocol::dht::Backend;
 use antiphon_protocol::dht::hybrid::Operation;
@@ -84,18 +83,6 @@ impl Desk {
             DhtPut::Full => Err(DhtError::Full { what: "records", max: DHT_OWN_RECORDS_MAX }.into()),
             DhtPut::Kept { .. } | DhtPut::Known { .. } => Ok(PointerPut::Stands),
         }
-    }
-
-    /// The pointer that stands for a document, and what the index says of it.
-    ///
-    /// # Errors
-    /// [`Error::Store`]. That the network does not answer is no error.
-    pub(crate) async fn pointer(&self, content: ContentId) -> Result<Option<(Pointer, u64, Standing)>, Error> {
-        let found = self.get(Key::Content(content)).await?;
-        Ok(found.and_then(|found| match found.record.body {
-            Body::Pointer(pointer) => Some((pointer, found.record.version, found.standing)),
-            Body::Card(_) => None,
-        }))
     }
 
     /// Signs a record of this node and keeps it.

@@ -27,12 +27,4 @@ impl Handle {
         let settings = StorageSettings { quota_bytes, ..settings };
         self.ask(|reply| Command::Announce(Ask::SetStorage { settings, reply })).await
     }
-
-    /// Says how much is stored for others now, for whoever stores it.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`].
-    pub async fn note_stored(&self, bytes: u64) -> Result<(), Error> {
-        self.tell(Command::Announce(Ask::Stored { bytes: bytes.min(QUOTA_BYTES_MAX) })).await
-    }
 }

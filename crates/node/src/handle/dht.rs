@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon_core::address::Address;
-use antiphon_core::dht::{Body, CAPABILITY_BYTES_MAX, Card, Key, Pointer, Record, Standing, Topic};
+use antiphon_core::dht::{Body, CAPABILITY_BYTES_MAX, Card, Key, Record, Topic};
 use antiphon_core::fact::check_label;
-use antiphon_core::ids::{ContentId, Hash, NodeId};
+use antiphon_core::ids::{Hash, NodeId};
 use antiphon_store::{DHT_OWN_RECORDS_MAX, DhtCounts, DhtPut, DhtSource, ResourceFilter};
 use tokio::sync::oneshot;
 
@@ -159,14 +159,6 @@ impl Handle {
         self.dht_record_view(found).await
     }
 
-    /// The pointer that stands for a document with its version, and what the index of this node says of it.
-    ///
-    /// # Errors
-    /// As [`Handle::dht_status`]. That the network does not answer is no error.
-    pub async fn dht_pointer(&self, content: ContentId) -> Result<Option<(Pointer, u64, Standing)>, Error> {
-        self.desk().pointer(content).await
-    }
-
     /// Provides a key from now on; says whether that is new. It is acknowledged when it is durable.
     ///
     /// # Errors
@@ -261,22 +253,6 @@ impl Handle {
         self.desk().introduce().await?;
         let peers = self.dht_peers().await?;
         peers.into_iter().find(|peer| peer.own).ok_or_else(|| DhtError::NotFound(own.to_string()).into())
-    }
-
-    /// Says that this node works in a role that it was granted.
-    ///
-    /// # Errors
-    /// [`DhtError::RoleNotHeld`], [`DhtError::Full`].
-    pub async fn dht_announce_role(&self, role: &str) -> Result<bool, Error> {
-        self.dht_provide(&Topic::Role(role.to_owned())).await
-    }
-
-    /// Says that this node can do something.
-    ///
-    /// # Errors
-    /// [`DhtError::Text`], [`DhtError::Full`].
-    pub async fn dht_announce_capability(&self, capability: &str) -> Result<bool, Error> {
-        self.dht_provide(&Topic::Capability(capability.to_owned())).await
     }
 
     /// Every member, with what its card says.

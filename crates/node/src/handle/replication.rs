@@ -143,19 +143,6 @@ impl Handle {
         Ok(holders)
     }
 
-    /// Says again in the hash table that this node holds a ciphertext; says whether it holds all of it.
-    ///
-    /// # Errors
-    /// [`Error::Dht`] when there is no room for more keys, [`Error::Store`].
-    pub async fn provide_content(&self, root: Hash) -> Result<bool, Error> {
-        let held = self.store().read(move |reader| reader.blob(&root)).await?;
-        let whole = held.is_some_and(|blob| blob.is_complete());
-        if whole {
-            self.desk().provide_root(root).await?;
-        }
-        Ok(whole)
-    }
-
     /// Sets how soon copies of a ciphertext are made by this node, or leaves it to the rule again; says whether it is
     /// needed.
     ///

@@ -122,7 +122,7 @@ async fn members_are_found_by_what_they_do() {
     let (alice_node, other) = (alice.handle.status().await.unwrap().node_id, said);
     let refused = carol.handle.dht_register_peer(Some(alice_node), other).await;
     assert!(matches!(refused, Err(Error::Dht(DhtError::NotOwn(_)))));
-    let refused = carol.handle.dht_announce_role("admin").await;
+    let refused = carol.handle.dht_provide(&Topic::Role("admin".into())).await;
     assert!(matches!(refused, Err(Error::Dht(DhtError::RoleNotHeld { .. }))));
 
     until("alice finds who can fuzz", async || {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::common::{Machine, config, until_within};
 use antiphon_core::address::{Address, Selector};
+use antiphon_core::announce::StorageConfig;
 use antiphon_core::event::Provenance;
 use antiphon_core::ids::{Hash, NodeId};
 use antiphon_core::replication::{Health, Settings, order};
@@ -262,12 +263,24 @@ async fn a_full_node_takes_nothing_and_the_next_one_does() {
     settles(&all(&machines), own).await;
 }
 
+/// What one told another of the room that it has for copies.
+async fn said_by(of: &Machine, at: &Machine) -> StorageConfig {
+    at.handle.peer(of.name).await.unwrap().storage.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn removal_frees_the_space_of_all() {
     let machines = team(&["alice", "bob", "carol", "dave"]).await;
     let root = put(&machines[1], "plan", &vec![7; 600_000]).await;
     settles(&all(&machines), root).await;
-    machines[1].handle.remove_content(&address("plan"), Provenance::default()).await.unwrap();
+    let (bob, placed) = (&machines[1], placed(&all(&machines), root).await);
+    let holder = machines.iter().find(|one| one.name != bob.name && placed.contains(one.name)).unwrap();
+    until("bob is told what a holder keeps for others and what room is left", async || {
+        let said = said_by(holder, bob).await;
+        said.used_bytes >= 600_000 && said.free_bytes() == said.quota_bytes - said.used_bytes
+    })
+    .await;
+    bob.handle.remove_content(&address("plan"), Provenance::default()).await.unwrap();
     for machine in &machines {
         until(&format!("{} has dropped it", machine.name), async || {
             let none = machine.handle.blob(root).await.unwrap().is_none();
@@ -275,8 +288,9 @@ async fn removal_frees_the_space_of_all() {
             none && !file.exists() && machine.handle.replication_status(root).await.unwrap().is_none()
         })
         .await;
-        until("members are told", async || machine.handle.storage_offer().await.unwrap().used_bytes == 0).await;
+        until("it counts nothing", async || machine.handle.storage_offer().await.unwrap().used_bytes == 0).await;
     }
+    until("bob is told", async || said_by(holder, bob).await.used_bytes == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,7 +26,7 @@ impl Db {
     /// Notes that the network named these as providers of something.
     ///
     /// # Errors
-    /// When the database fails; so for all that follow.
+    /// When the database fails.
     pub fn note_dht_providers(&mut self, topic: &Topic, nodes: &[NodeId], now: UnixMillis) -> Result<(), Error> {
         self.transaction(|db| {
             let text = topic.to_string();
@@ -39,19 +39,6 @@ impl Db {
                         (SELECT node FROM dht_providers WHERE topic = ?1 ORDER BY seen_at DESC LIMIT -1 OFFSET ?2)";
             db.conn.prepare_cached(trim)?.execute(params![text, sql_len(DHT_PROVIDERS_PER_KEY_MAX)])?;
             trim_all(&db.conn)
-        })
-    }
-
-    /// Forgets what a node provides: it is no member any more, or it says so. All of it where no topic is named.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn forget_dht_provider(&mut self, node: &NodeId, topic: Option<&Topic>) -> Result<(), Error> {
-        self.transaction(|db| {
-            let text = topic.map(ToString::to_string);
-            let delete = "DELETE FROM dht_providers WHERE node = ?1 AND (?2 IS NULL OR topic = ?2)";
-            db.conn.prepare_cached(delete)?.execute(params![node.0, text])?;
-            Ok(())
         })
     }
 }

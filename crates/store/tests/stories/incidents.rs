@@ -213,7 +213,8 @@ fn a_fork_takes_incidents_back_and_a_new_store_reports_them_again() {
     assert_eq!(bob.db.reader().incident(own).unwrap(), None);
     assert_eq!(show(&bob, id).incident.status, Status::Open);
     let (now, random) = (bob.tick(), bob.random());
-    let next = LogId::new(bob.db.open_new_store([78; 16], now, random).unwrap().store, Stream::Shared);
+    let opened = bob.db.write_again(true, now, random).unwrap().opened.unwrap();
+    let next = LogId::new(opened.store, Stream::Shared);
     for log in [log, next] {
         let page = bob.db.reader().page(log, 0, 512, 1 << 20, None).unwrap();
         let _ = alice.db.apply_run(log, key, page, None, NOW).unwrap();

@@ -474,7 +474,7 @@ fn a_store_that_forked_itself_goes_on_under_a_new_name() {
     let draft = Draft::Remember { id: None, edit: text("more"), provenance: no_provenance(), idempotency_key: None };
     assert!(bob.try_write(draft.clone()).is_err());
     let (now, random) = (bob.tick(), bob.random());
-    let own = bob.db.open_new_store([78; 16], now, random).unwrap();
+    let own = bob.db.write_again(true, now, random).unwrap().opened.unwrap();
     bob.write(draft);
     let mine = bob.db.reader().page(log, 0, 512, 1 << 20, None).unwrap();
     let _ = alice.db.apply_run(log, key, mine, None, NOW).unwrap();
