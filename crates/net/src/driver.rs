@@ -60,7 +60,7 @@ pub(crate) struct Driver {
     /// Streams that are being opened.
     opening_streams: HashMap<(StreamKind, OpenId), Reply<Result<MemberStream, OpenStreamError>>>,
     /// Operations of the hash table.
-    dht: dht::Desk,
+    dht: dht::Operations,
     reaching: Reaching,
     /// How many requests each connected peer made while it was a stranger.
     strangers: HashMap<PeerId, u32>,
@@ -85,7 +85,7 @@ impl Driver {
             answering: HashMap::new(),
             opening_gates: HashMap::new(),
             opening_streams: HashMap::new(),
-            dht: dht::Desk::default(),
+            dht: dht::Operations::default(),
             reaching,
             strangers: HashMap::new(),
             tally,

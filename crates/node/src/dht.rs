@@ -8,8 +8,8 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `along.rs` | what is said in the transaction of what it is about |
-//! | `desk.rs`, `providing.rs` | what the rest of the node asks and says |
-//! | `keeper.rs` | the task that drives the machines, and what the event loop and the desk tell it |
+//! | `records.rs`, `providing.rs` | what the rest of the node asks and says |
+//! | `keeper.rs` | the task that drives the machines, and what the event loop and `Dht` tell it |
 //! | `publishing.rs` | how one item is published, and what is heard from members kept |
 //! | `chores.rs` | entering the network, looking around in it, checking it |
 //! | `card.rs` | what this node says of itself |
@@ -19,11 +19,11 @@
 mod along;
 mod card;
 mod chores;
-mod desk;
 mod judge;
 mod keeper;
 mod providing;
 mod publishing;
+mod records;
 mod sight;
 
 use std::sync::Arc;
@@ -42,10 +42,10 @@ use crate::config::DhtSettings;
 use crate::inputs::Command;
 use crate::team::TeamState;
 
-pub(crate) use desk::{Answer, Desk};
 pub(crate) use judge::Judge;
 pub(crate) use keeper::{Keeper, News, Shown};
 pub(crate) use providing::Provider;
+pub(crate) use records::{Answer, Dht};
 pub(crate) use sight::{Sight, Window};
 
 /// News that wait for the keeper before their senders do.
@@ -80,7 +80,7 @@ impl Context {
 
 /// The parts, made at the start of a node.
 pub(crate) struct Parts {
-    pub(crate) desk: Desk,
+    pub(crate) dht: Dht,
     pub(crate) window: Window,
     pub(crate) keeper: Keeper,
 }
@@ -150,6 +150,6 @@ impl Foundation {
         let prefix = setup.prefix.clone();
         let (keeper, using) = Keeper::new(context.clone(), news_out, setup)?;
         let window = Window::new(sights, judge, news, prefix);
-        Ok(Parts { desk: Desk::new(context, using), window, keeper })
+        Ok(Parts { dht: Dht::new(context, using), window, keeper })
     }
 }

@@ -88,7 +88,7 @@ pub(crate) struct Shared {
     /// Where it is told what has changed.
     pub(crate) board: crate::changes::Board,
     /// The hash table.
-    pub(crate) desk: crate::dht::Desk,
+    pub(crate) dht: crate::dht::Dht,
     /// What is remembered of documents.
     pub(crate) contents: Contents,
     pub(crate) transfers: Transfers,

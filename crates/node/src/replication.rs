@@ -46,7 +46,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::api::Error;
 use crate::clock::now;
 use crate::content::Transfers;
-use crate::dht::Desk;
+use crate::dht::Dht;
 use crate::inputs::Command;
 use crate::tasks::Tasks;
 use presence::Presence;
@@ -67,7 +67,7 @@ pub(crate) struct Care {
     pub(crate) own: NodeId,
     pub(crate) store: Store,
     pub(crate) transfers: Transfers,
-    pub(crate) desk: Desk,
+    pub(crate) dht: Dht,
     pub(crate) presence: watch::Receiver<Presence>,
     settings: Arc<RwLock<Settings>>,
     news: mpsc::Sender<News>,
@@ -80,7 +80,7 @@ pub(crate) struct Care {
 pub(crate) struct Foundation {
     store: Store,
     transfers: Transfers,
-    desk: Desk,
+    dht: Dht,
     settings: Settings,
     commands: mpsc::Sender<Command>,
 }
@@ -99,23 +99,23 @@ impl Foundation {
         settings: Settings,
         store: &Store,
         transfers: &Transfers,
-        desk: &Desk,
+        dht: &Dht,
         commands: &mpsc::Sender<Command>,
     ) -> Self {
-        let (store, transfers, desk, commands) = (store.clone(), transfers.clone(), desk.clone(), commands.clone());
-        Self { store, transfers, desk, settings, commands }
+        let (store, transfers, dht, commands) = (store.clone(), transfers.clone(), dht.clone(), commands.clone());
+        Self { store, transfers, dht, settings, commands }
     }
 
     /// Puts the parts together and starts their tasks.
     pub(crate) fn start(self, key: Arc<NodeKey>, net: NetHandle, tasks: &mut Tasks) -> Parts {
-        let Self { store, transfers, desk, settings, commands } = self;
+        let Self { store, transfers, dht, settings, commands } = self;
         let (shown, presence) = watch::channel(Presence::default());
         let (news, news_out) = mpsc::channel(NEWS_MAX);
         let settings = Arc::new(RwLock::new(crate::config::fit(settings)));
         let (own, cleaned_at) = (key.node_id(), Arc::default());
         let (asker, hub) = Asker::new(store.clone(), net);
         tasks.spawn(hub.run());
-        let care = Care { own, store, transfers, desk, presence, settings, news, commands, cleaned_at };
+        let care = Care { own, store, transfers, dht, presence, settings, news, commands, cleaned_at };
         let answers = Answers::new(care.store.clone(), key, Taker::new(care.clone()));
         tasks.spawn(Keeper::new(care.clone(), asker.clone(), news_out).run());
         Parts { care, asker, answers, shown }
@@ -172,7 +172,7 @@ impl Care {
 
     /// A ciphertext is whole here: members that look for it learn so.
     async fn say_held(&self, root: Hash) {
-        if let Err(error) = self.desk.provide_root(root).await {
+        if let Err(error) = self.dht.provide_root(root).await {
             // It is found by the index and by asking all the same.
             tracing::warn!(%root, %error, "it could not be said that this content is held");
         }

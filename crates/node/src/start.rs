@@ -215,7 +215,7 @@ async fn assemble(
     let (board, watcher) = changes::board(store.committed(), letters_seen.clone());
     let pen = open_outbox(config, &key, &store).await?;
     let transfers = Transfers::new(store.clone(), net.clone());
-    let copies = replication::Foundation::new(config.replication, &store, &transfers, &table.desk, &commands);
+    let copies = replication::Foundation::new(config.replication, &store, &transfers, &table.dht, &commands);
     let copies = copies.start(key.clone(), net.clone(), &mut tasks);
     let contents = Contents::new(config.content_cache_bytes);
     tasks.spawn(content::tend(contents.clone(), store.clone(), version.clone()));
@@ -232,7 +232,7 @@ async fn assemble(
         pen: pen.clone(),
         letters: letters_seen,
         board,
-        desk: table.desk,
+        dht: table.dht,
         contents,
         transfers: transfers.clone(),
         care: copies.care,

@@ -33,13 +33,13 @@ const COLLECT_STEP_MS: u64 = 50;
 const ROLE_KEYS_BYTES_MAX: usize = 384 * 1024;
 
 /// The team and the key, as a job of the writer sees them.
-pub(crate) struct Desk<'a> {
+pub(crate) struct CharterJob<'a> {
     pub(crate) db: &'a mut Db,
     pub(crate) team: TeamState,
     key: &'a NodeKey,
 }
 
-impl Desk<'_> {
+impl CharterJob<'_> {
     pub(crate) fn maker(&self) -> KeyMaker<'_> {
         KeyMaker { local: &self.team.local, roles: &self.team.roles, key: self.key, now: now() }
     }
@@ -124,16 +124,16 @@ pub(crate) async fn mend_keys(store: &Store, key: Arc<NodeKey>) -> Result<(), Er
     let mended = store.write(move |db| {
         let team = TeamState::read(&db.reader(), "")?;
         let steward = team.need_steward().is_ok();
-        Ok(if steward { Desk { db, team, key: &key }.mend_keys() } else { Ok(()) })
+        Ok(if steward { CharterJob { db, team, key: &key }.mend_keys() } else { Ok(()) })
     });
     mended.await?
 }
 
 impl Handle {
     /// Runs `work` inside the database's writer, as a steward. What it changed holds here when this returns.
-    pub(crate) async fn at_desk<T: Send + 'static>(
+    pub(crate) async fn as_steward<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Desk<'_>) -> Result<T, Error> + Send + 'static,
+        work: impl FnOnce(&mut CharterJob<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let key: Arc<NodeKey> = self.shared.key.clone();
         let done = self.shared.store.write(move |db| {
@@ -141,7 +141,7 @@ impl Handle {
             if let Err(error) = team.need_steward() {
                 return Ok(Err(error));
             }
-            Ok(work(&mut Desk { db, team, key: &key }))
+            Ok(work(&mut CharterJob { db, team, key: &key }))
         });
         let done = done.await??;
         self.ask(Command::CatchUp).await?;
@@ -158,21 +158,21 @@ impl Handle {
         let node = self.resolve_member(peer).await?;
         let behind = if compromised { Vec::new() } else { self.collect(&node).await? };
         let reason = reason.to_owned();
-        self.at_desk(move |desk| {
+        self.as_steward(move |job| {
             // A key in wrong hands is a reason of its own, and counts for more than the record that waits.
-            if !compromised && let Some(change) = desk.agree(Change::Revoke, node)? {
+            if !compromised && let Some(change) = job.agree(Change::Revoke, node)? {
                 if change.effective {
-                    desk.settle_change(Change::Revoke, node)?;
+                    job.settle_change(Change::Revoke, node)?;
                 }
                 return Ok(RevokedView { node, change, roles: Vec::new(), behind });
             }
-            let cuts = held_cuts(desk, &node)?;
-            let (role_keys, later) = fitting(desk.maker().without(node)?);
+            let cuts = held_cuts(job, &node)?;
+            let (role_keys, later) = fitting(job.maker().without(node)?);
             let roles = role_keys.iter().chain(&later).map(|key| key.role.clone()).collect();
             let revoke = Revoke { node, reason, compromised, cuts, role_keys };
-            let change = desk.change(Vec::new(), Record::Revoke(revoke))?;
+            let change = job.change(Vec::new(), Record::Revoke(revoke))?;
             if change.effective {
-                desk.write(later.into_iter().map(Record::RoleKey).collect())?;
+                job.write(later.into_iter().map(Record::RoleKey).collect())?;
             }
             Ok(RevokedView { node, change, roles, behind })
         })
@@ -199,14 +199,14 @@ impl Handle {
     /// [`Error::NotASteward`], [`Error::NotRevoked`].
     pub async fn adopt(&self, peer: &str) -> Result<RevokedView, Error> {
         let node = self.resolve_member(peer).await?;
-        self.at_desk(move |desk| {
-            if !desk.team.membership.is_revoked(&node) {
+        self.as_steward(move |job| {
+            if !job.team.membership.is_revoked(&node) {
                 return Err(Error::NotRevoked(node));
             }
-            let cuts = held_cuts(desk, &node)?;
+            let cuts = held_cuts(job, &node)?;
             let reason = "what was held is adopted".to_owned();
             let revoke = Revoke { node, reason, compromised: false, cuts, role_keys: Vec::new() };
-            let change = desk.change(Vec::new(), Record::Revoke(revoke))?;
+            let change = job.change(Vec::new(), Record::Revoke(revoke))?;
             Ok(RevokedView { node, change, roles: Vec::new(), behind: Vec::new() })
         })
         .await
@@ -218,8 +218,8 @@ impl Handle {
     /// [`Error::NotASteward`], [`Error::PeerNotFound`].
     pub async fn renew(&self, peer: &str, life_ms: u64) -> Result<NodeId, Error> {
         let node = self.resolve_member(peer).await?;
-        self.at_desk(move |desk| {
-            desk.regrant(node, |grant| grant.not_after = now().after(life_ms))?;
+        self.as_steward(move |job| {
+            job.regrant(node, |grant| grant.not_after = now().after(life_ms))?;
             Ok(node)
         })
         .await
@@ -231,14 +231,14 @@ impl Handle {
     /// [`Error::NotASteward`], [`Error::UnknownRole`], [`Error::PeerNotFound`].
     pub async fn set_roles(&self, peer: &str, roles: Vec<String>) -> Result<NodeId, Error> {
         let node = self.resolve_member(peer).await?;
-        self.at_desk(move |desk| {
+        self.as_steward(move |job| {
             for role in &roles {
-                desk.team.need_role(role)?;
+                job.team.need_role(role)?;
             }
-            let steward = desk.team.membership.is_steward(&node);
-            let lost = desk.maker().lost(node, &roles, steward)?;
-            desk.regrant(node, |grant| grant.roles = roles)?;
-            desk.write(lost.into_iter().map(Record::RoleKey).collect())?;
+            let steward = job.team.membership.is_steward(&node);
+            let lost = job.maker().lost(node, &roles, steward)?;
+            job.regrant(node, |grant| grant.roles = roles)?;
+            job.write(lost.into_iter().map(Record::RoleKey).collect())?;
             Ok(node)
         })
         .await
@@ -250,10 +250,10 @@ impl Handle {
     /// [`Error::NotASteward`], [`Error::UnknownRole`].
     pub async fn rotate_role(&self, role: &str, fresh: bool) -> Result<Hash, Error> {
         let role = role.to_owned();
-        self.at_desk(move |desk| {
-            desk.team.need_role(&role)?;
-            let key = desk.maker().make(&role, &[], None, fresh)?;
-            Ok(desk.change(Vec::new(), Record::RoleKey(key))?.record)
+        self.as_steward(move |job| {
+            job.team.need_role(&role)?;
+            let key = job.maker().make(&role, &[], None, fresh)?;
+            Ok(job.change(Vec::new(), Record::RoleKey(key))?.record)
         })
         .await
     }
@@ -264,20 +264,20 @@ impl Handle {
     /// [`Error::NotASteward`], [`Error::PeerNotFound`], [`Error::NoChange`] when it is so already.
     pub async fn change_steward(&self, peer: &str, add: bool) -> Result<(NodeId, ChangeView), Error> {
         let node = self.resolve_member(peer).await?;
-        self.at_desk(move |desk| {
-            if desk.team.membership.is_steward(&node) == add {
+        self.as_steward(move |job| {
+            if job.team.membership.is_steward(&node) == add {
                 return Err(Error::NoChange { node, steward: add });
             }
-            if add && desk.team.membership.member(&node).is_none() {
+            if add && job.team.membership.member(&node).is_none() {
                 return Err(Error::NotAMember(node));
             }
             let change = if add { Change::Add } else { Change::Remove };
-            let view = match desk.agree(change, node)? {
+            let view = match job.agree(change, node)? {
                 Some(view) => view,
-                None => desk.change(Vec::new(), Record::StewardChange(StewardChange { node, add }))?,
+                None => job.change(Vec::new(), Record::StewardChange(StewardChange { node, add }))?,
             };
             if view.effective {
-                desk.settle_change(change, node)?;
+                job.settle_change(change, node)?;
             }
             Ok((node, view))
         })
@@ -290,20 +290,20 @@ impl Handle {
     /// [`Error::NotASteward`], [`Error::NothingToApprove`], [`Error::NotAsked`].
     pub async fn approve(&self, text: &str) -> Result<(NodeId, ChangeView), Error> {
         let text = text.to_owned();
-        self.at_desk(move |desk| {
-            let waiting = desk.team.membership.pending().iter();
+        self.as_steward(move |job| {
+            let waiting = job.team.membership.pending().iter();
             let named: Vec<_> =
                 waiting.filter(|pending| pending.record.to_string().starts_with(&text)).cloned().collect();
             let [pending] = named.as_slice() else { return Err(Error::NothingToApprove(text)) };
-            let own = desk.team.own.node;
+            let own = job.team.own.node;
             if pending.awaited.contains(&own) {
-                desk.write(vec![Record::Approve(Approve { record: pending.record })])?;
+                job.write(vec![Record::Approve(Approve { record: pending.record })])?;
             } else if !pending.signers.contains(&own) {
                 return Err(Error::NotAsked(pending.record));
             }
-            let view = desk.became(pending.record);
+            let view = job.became(pending.record);
             if view.effective {
-                desk.settle_change(pending.change, pending.node)?;
+                job.settle_change(pending.change, pending.node)?;
             }
             Ok((pending.node, view))
         })
@@ -316,9 +316,9 @@ impl Handle {
     /// [`Error::NotASteward`], [`Error::Refused`] with what is wrong with the gene.
     pub async fn add_gene(&self, id: &str, text: &str) -> Result<Hash, Error> {
         let gene = GeneAdd { id: id.to_owned(), text: text.to_owned() };
-        self.at_desk(move |desk| {
-            desk.write(vec![Record::GeneAdd(gene)])?;
-            Ok(desk.team.genome.hash())
+        self.as_steward(move |job| {
+            job.write(vec![Record::GeneAdd(gene)])?;
+            Ok(job.team.genome.hash())
         })
         .await
     }
@@ -342,8 +342,8 @@ impl Engine {
 }
 
 /// A cut of every shared log of a key at what is held.
-fn held_cuts(desk: &Desk<'_>, node: &NodeId) -> Result<Vec<Cut>, Error> {
-    let logs = desk.db.reader().logs()?.into_iter();
+fn held_cuts(job: &CharterJob<'_>, node: &NodeId) -> Result<Vec<Cut>, Error> {
+    let logs = job.db.reader().logs()?.into_iter();
     let theirs = logs.filter(|log| log.node == *node && log.log.stream == Stream::Shared);
     Ok(theirs.map(|log| Cut { log: log.log, head: log.head }).collect())
 }

@@ -36,7 +36,7 @@ use antiphon_node::{Bring, Draft, Handle};
 use tokio::sync::{Mutex, Notify};
 
 use crate::convert::{self, Actor, Seen};
-use crate::dashboard::Desk;
+use crate::dashboard::DashboardState;
 use crate::door::Entrance;
 use crate::dto::{
     ActorDto, BatchItemDto, BatchResultDto, Change, EditDto, FactAskDto, FactDto, FactFilterDto, FactsDto, FindingDto,
@@ -87,16 +87,16 @@ pub(crate) struct Service {
     /// What the program that runs the node knows of its settings.
     pub(crate) config: Option<Arc<dyn Settings>>,
     /// What pages keep.
-    desk: Desk,
+    dashboard: DashboardState,
 }
 
 impl Service {
     pub(crate) fn new(handle: Handle, own: NodeId, entrance: Entrance, findings: Vec<FindingDto>) -> Self {
-        let desk = Desk::new(entrance.url.clone());
+        let dashboard = DashboardState::new(entrance.url.clone());
         Self {
             handle,
             own,
-            desk,
+            dashboard,
             entrance,
             findings,
             append: Mutex::new(()),
@@ -353,8 +353,8 @@ impl Service {
     }
 
     /// What pages keep.
-    pub(crate) const fn desk(&self) -> &Desk {
-        &self.desk
+    pub(crate) const fn dashboard(&self) -> &DashboardState {
+        &self.dashboard
     }
 
     /// The node, for what a door shows without words.

@@ -32,7 +32,7 @@ enum Running {
 
 /// Everything that waits for the table.
 #[derive(Default)]
-pub(crate) struct Desk {
+pub(crate) struct Operations {
     running: HashMap<QueryId, Running>,
     /// Operations that wait for their turn.
     waiting: VecDeque<Query>,
@@ -43,7 +43,7 @@ pub(crate) struct Desk {
     tables: u64,
 }
 
-impl Desk {
+impl Operations {
     /// How many operations wait for the network.
     pub(crate) fn len(&self) -> usize {
         self.running.len() + self.waiting.len()

@@ -31,7 +31,7 @@ use libp2p::Multiaddr;
 
 pub(crate) use behaviour::{Out, Table};
 pub use config::{DhtConfig, Mode};
-pub(crate) use driver::Desk;
+pub(crate) use driver::Operations;
 pub(crate) use handle::Command;
 pub use handle::{Dht, Error, Stored};
 pub use judge::{Judgement, Law, RecordJudge};

@@ -76,7 +76,7 @@ impl Handle {
 
     /// Who says in the hash table that it holds a ciphertext.
     async fn announced_holders(&self, root: &Hash) -> Result<Vec<NodeId>, Error> {
-        self.desk().find_roots(*root).await
+        self.dht().find_roots(*root).await
     }
 
     /// Sees to it that all of a version is on this node, and says where it came from. What was fetched stays.
@@ -101,7 +101,7 @@ impl Handle {
             }
             done => done?,
         };
-        self.desk().provide_root(root).await?;
+        self.dht().provide_root(root).await?;
         Ok(ContentSource::Peers { bytes: fetched })
     }
 

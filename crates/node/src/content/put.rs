@@ -143,7 +143,7 @@ impl Handle {
     async fn keep(&self, draft: Draft, finished: Finished, act: Act) -> Result<Authored, Error> {
         // Until the commit it is this value that keeps the file from being swept.
         let finished = Arc::new(finished);
-        let along = self.desk().along();
+        let along = self.dht().along();
         let said = along.clone();
         let authored = self.author_noted(draft, move |db, authored| {
             // The same key came twice at once, and the other one was first.
@@ -158,7 +158,7 @@ impl Handle {
             db.trail(std::slice::from_ref(&act))
         });
         let authored = authored.await?;
-        self.desk().told(&along).await?;
+        self.dht().told(&along).await?;
         Ok(authored)
     }
 

@@ -17,9 +17,9 @@ impl Handle {
         let (view, blob) = self.content_version(address, Selector::Latest).await?;
         let held = blob.as_ref().is_some_and(antiphon_store::BlobView::is_complete);
         // That a newer one stands in the table already is what was wanted.
-        let _stands = self.desk().publish_pointer(pointer_to(&view), view.entry.version).await?;
+        let _stands = self.dht().publish_pointer(pointer_to(&view), view.entry.version).await?;
         if held {
-            self.desk().provide_root(view.entry.root).await?;
+            self.dht().provide_root(view.entry.root).await?;
         }
         let content = self.content_infos(vec![(view, blob)]).await?.pop().ok_or(Error::Stopped)?;
         Ok((content, held))

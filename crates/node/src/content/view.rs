@@ -118,7 +118,7 @@ impl Handle {
         let going: Vec<_> = roots.into_iter().filter_map(|root| Some((root, in_use.dropping(root)?))).collect();
         let roots: Vec<_> = going.iter().map(|(root, _)| *root).collect();
         let (dropping, draft) = (roots.clone(), Draft::RemoveContent { id, provenance });
-        let along = self.desk().along();
+        let along = self.dht().along();
         let said = along.clone();
         let authored = self.author_noted(draft, move |db, _| {
             for root in &dropping {
@@ -130,7 +130,7 @@ impl Handle {
             db.trail(std::slice::from_ref(&act))
         });
         let (before, authored) = (self.blob_bytes().await?, authored.await?);
-        self.desk().told(&along).await?;
+        self.dht().told(&along).await?;
         self.shared.contents.cache().forget_content(&id);
         let blobs = self.store().blobs();
         crate::tasks::Tasks::compute(move || roots.iter().try_for_each(|root| blobs.remove(root).map(drop)))

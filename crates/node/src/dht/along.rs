@@ -10,7 +10,7 @@ use antiphon_core::ids::{Hash, NodeId};
 use antiphon_store::{Db, DhtItem, DhtPut, DhtSource, Error as StoreError, Provided};
 
 use super::judge::Known;
-use super::{Context, Desk, News};
+use super::{Context, Dht, News};
 use crate::api::Error;
 use crate::clock::now;
 
@@ -23,7 +23,7 @@ pub(crate) struct Along {
     gone: Arc<Mutex<Vec<Topic>>>,
 }
 
-impl Desk {
+impl Dht {
     /// Something is going to be said with a transaction.
     pub(crate) fn along(&self) -> Along {
         Along { at: self.at.clone(), said: Arc::default(), gone: Arc::default() }

@@ -8,7 +8,7 @@ use antiphon_protocol::dht::hybrid::Operation;
 use antiphon_store::{DHT_PROVIDERS_PER_KEY_MAX, DHT_PROVIDES_MAX, DhtItem, DhtSource, Provided};
 use tokio::time::Instant;
 
-use super::{Context, Desk, News};
+use super::{Context, Dht, News};
 use crate::api::{DhtError, Error};
 use crate::clock::now;
 
@@ -22,7 +22,7 @@ pub(crate) struct Provider {
     pub(crate) seen_at: UnixMillis,
 }
 
-impl Desk {
+impl Dht {
     /// Says that this node holds the ciphertext of this root.
     ///
     /// # Errors

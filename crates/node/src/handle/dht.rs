@@ -15,7 +15,7 @@ use crate::api::{
     DhtStats, DhtStatus, DhtStored, Error,
 };
 use crate::clock::now;
-use crate::dht::{Answer, Desk, News, Shown, Sight};
+use crate::dht::{Answer, Dht, News, Shown, Sight};
 use crate::tasks::Tasks;
 
 /// Most members whose cards are asked for at once.
@@ -28,8 +28,8 @@ const SHOWN_CHARS_MAX: usize = 200;
 const AGENT_BYTES_MAX: usize = antiphon_core::dht::AGENT_BYTES_MAX;
 
 impl Handle {
-    pub(crate) fn desk(&self) -> &Desk {
-        &self.shared.desk
+    pub(crate) fn dht(&self) -> &Dht {
+        &self.shared.dht
     }
 
     /// How the hash table does.
@@ -38,7 +38,7 @@ impl Handle {
     /// [`Error::Store`], [`Error::Stopped`]; so for all that follow.
     pub async fn dht_status(&self) -> Result<DhtStatus, Error> {
         let shown = self.dht_shown().await?;
-        let (sight, net) = (self.desk().sight(), self.desk().net());
+        let (sight, net) = (self.dht().sight(), self.dht().net());
         let counts = self.store().read(|reader| reader.dht_counts()).await?;
         let network = net.stats().await.map_err(|_| Error::Stopped)?;
         let routing = net.peers().await.map_err(|_| Error::Stopped)?;
@@ -98,7 +98,7 @@ impl Handle {
             return Err(DhtError::LeftAlone.into());
         }
         let (reply, answer) = oneshot::channel();
-        self.desk().tell(News::Bootstrap(reply)).await?;
+        self.dht().tell(News::Bootstrap(reply)).await?;
         answer.await.map_err(|_| Error::Stopped)?.ok_or_else(|| DhtError::NotEntered.into())
     }
 
@@ -110,7 +110,7 @@ impl Handle {
         let _one = self.shared.settings.lock().await;
         self.store().write(move |db| db.set_dht_backend(choice.name())).await?;
         let (reply, answer) = oneshot::channel();
-        self.desk().tell(News::Choose { choice, reply }).await?;
+        self.dht().tell(News::Choose { choice, reply }).await?;
         answer.await.map_err(|_| Error::Stopped)?;
         self.dht_status().await
     }
@@ -121,7 +121,7 @@ impl Handle {
     /// [`DhtError::Key`], [`DhtError::Refused`], [`DhtError::Full`].
     pub async fn dht_put_value(&self, key: &str, value: Vec<u8>) -> Result<DhtStored, Error> {
         let key = self.dht_key(key).await?;
-        let path = key.path(&self.desk().sight().realm.prefix);
+        let path = key.path(&self.dht().sight().realm.prefix);
         self.dht_put_signed(path, value).await
     }
 
@@ -132,11 +132,11 @@ impl Handle {
     pub async fn dht_put_record(&self, value: Vec<u8>) -> Result<DhtStored, Error> {
         let record = Record::read(&value)
             .map_err(|refusal| DhtError::Refused { reason: refusal.name(), why: refusal.to_string() })?;
-        self.dht_put_signed(record.key().path(&self.desk().sight().realm.prefix), value).await
+        self.dht_put_signed(record.key().path(&self.dht().sight().realm.prefix), value).await
     }
 
     async fn dht_put_signed(&self, path: String, value: Vec<u8>) -> Result<DhtStored, Error> {
-        let changed = match self.desk().put(path.clone().into_bytes(), value).await? {
+        let changed = match self.dht().put(path.clone().into_bytes(), value).await? {
             DhtPut::Kept { .. } => true,
             DhtPut::Known { .. } => false,
             DhtPut::Refused(refusal) => {
@@ -144,7 +144,7 @@ impl Handle {
             }
             DhtPut::Full => return Err(DhtError::Full { what: "records", max: DHT_OWN_RECORDS_MAX }.into()),
         };
-        let stands = self.desk().known(path.as_bytes()).await?.ok_or(DhtError::NotFound(path))?;
+        let stands = self.dht().known(path.as_bytes()).await?.ok_or(DhtError::NotFound(path))?;
         Ok(DhtStored { record: self.dht_record_view(stands).await?, changed })
     }
 
@@ -154,8 +154,8 @@ impl Handle {
     /// [`DhtError::Key`], [`DhtError::NotFound`].
     pub async fn dht_get_value(&self, key: &str) -> Result<DhtRecordView, Error> {
         let key = self.dht_key(key).await?;
-        let found = self.desk().get(key).await?;
-        let found = found.ok_or_else(|| DhtError::NotFound(key.path(&self.desk().sight().realm.prefix)))?;
+        let found = self.dht().get(key).await?;
+        let found = found.ok_or_else(|| DhtError::NotFound(key.path(&self.dht().sight().realm.prefix)))?;
         self.dht_record_view(found).await
     }
 
@@ -169,8 +169,8 @@ impl Handle {
             Topic::Capability(capability) => check_label("the capability", capability, CAPABILITY_BYTES_MAX)?,
             Topic::Content(_) | Topic::Peer => {}
         }
-        let new = self.desk().provide(topic, DhtSource::Announced).await?;
-        self.desk().tell(News::Changed).await?;
+        let new = self.dht().provide(topic, DhtSource::Announced).await?;
+        self.dht().tell(News::Changed).await?;
         Ok(new)
     }
 
@@ -180,10 +180,10 @@ impl Handle {
     /// As [`Handle::dht_status`].
     pub async fn dht_withdraw(&self, topic: &Topic) -> Result<bool, Error> {
         let did = match topic {
-            Topic::Content(root) => self.desk().withdraw_root(*root).await?,
-            topic => self.desk().withdraw(topic).await?,
+            Topic::Content(root) => self.dht().withdraw_root(*root).await?,
+            topic => self.dht().withdraw(topic).await?,
         };
-        self.desk().tell(News::Changed).await?;
+        self.dht().tell(News::Changed).await?;
         Ok(did)
     }
 
@@ -216,8 +216,8 @@ impl Handle {
     /// # Errors
     /// As [`Handle::dht_status`]. That the network does not answer is no error.
     pub async fn dht_find_providers(&self, topic: &Topic, limit: usize) -> Result<Vec<DhtProviderView>, Error> {
-        let found = self.desk().providers(topic, limit).await?;
-        let (names, sight) = (self.dht_names().await?, self.desk().sight());
+        let found = self.dht().providers(topic, limit).await?;
+        let (names, sight) = (self.dht_names().await?, self.dht().sight());
         let view = |provider: crate::dht::Provider| DhtProviderView {
             node: provider.node,
             name: names.get(&provider.node).cloned().unwrap_or_default(),
@@ -248,9 +248,9 @@ impl Handle {
             self.store().write(move |db| db.set_dht_agent(&agent)).await?;
         }
         for topic in roles.into_iter().map(Topic::Role).chain(capabilities.into_iter().map(Topic::Capability)) {
-            self.desk().provide(&topic, DhtSource::Announced).await?;
+            self.dht().provide(&topic, DhtSource::Announced).await?;
         }
-        self.desk().introduce().await?;
+        self.dht().introduce().await?;
         let peers = self.dht_peers().await?;
         peers.into_iter().find(|peer| peer.own).ok_or_else(|| DhtError::NotFound(own.to_string()).into())
     }
@@ -260,7 +260,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::dht_status`].
     pub async fn dht_peers(&self) -> Result<Vec<DhtPeerView>, Error> {
-        let sight = self.desk().sight();
+        let sight = self.dht().sight();
         let all = sight.membership.members().map(|(node, _)| (*node, BTreeSet::from([DhtKnownBy::Charter])));
         self.dht_describe(&sight, all.collect()).await
     }
@@ -271,7 +271,7 @@ impl Handle {
     /// [`Error::UnknownRole`].
     pub async fn dht_find_peers_by_role(&self, role: &str) -> Result<Vec<DhtPeerView>, Error> {
         self.team().await?.need_role(role)?;
-        let sight = self.desk().sight();
+        let sight = self.dht().sight();
         let holders = sight.membership.members().filter(|(_, member)| member.grant.roles.iter().any(|one| one == role));
         let mut found: BTreeMap<NodeId, BTreeSet<DhtKnownBy>> =
             holders.map(|(node, _)| (*node, BTreeSet::from([DhtKnownBy::Charter]))).collect();
@@ -289,14 +289,14 @@ impl Handle {
     /// [`DhtError::Text`].
     pub async fn dht_find_peers_by_capability(&self, capability: &str) -> Result<Vec<DhtPeerView>, Error> {
         check_label("the capability", capability, CAPABILITY_BYTES_MAX)?;
-        let sight = self.desk().sight();
+        let sight = self.dht().sight();
         let mut found: BTreeMap<NodeId, BTreeSet<DhtKnownBy>> = BTreeMap::new();
         let filter = ResourceFilter { capability: Some(capability.to_owned()), ..ResourceFilter::default() };
         for row in self.store().read(move |reader| reader.resources(&filter, RESOURCES_MAX)).await? {
             found.entry(row.owner).or_default().insert(DhtKnownBy::Catalogue);
         }
         let topic = Topic::Capability(capability.to_owned());
-        for provider in self.desk().providers(&topic, antiphon_store::DHT_PROVIDERS_PER_KEY_MAX).await? {
+        for provider in self.dht().providers(&topic, antiphon_store::DHT_PROVIDERS_PER_KEY_MAX).await? {
             found.entry(provider.node).or_default().insert(DhtKnownBy::Announced);
         }
         for (node, card) in self.dht_known_cards().await? {
@@ -310,7 +310,7 @@ impl Handle {
 
     /// The key that a text names.
     async fn dht_key(&self, text: &str) -> Result<Key, Error> {
-        let prefix = self.desk().sight().realm.prefix;
+        let prefix = self.dht().sight().realm.prefix;
         if let Some(key) = Key::parse(text.as_bytes(), &prefix) {
             return Ok(key);
         }
@@ -330,7 +330,7 @@ impl Handle {
     }
 
     fn dht_check_role(&self, role: &str) -> Result<(), Error> {
-        let held = self.desk().sight().roles();
+        let held = self.dht().sight().roles();
         if held.contains(role) {
             return Ok(());
         }
@@ -339,7 +339,7 @@ impl Handle {
 
     async fn dht_shown(&self) -> Result<Shown, Error> {
         let (reply, answer) = oneshot::channel();
-        self.desk().tell(News::Show(reply)).await?;
+        self.dht().tell(News::Show(reply)).await?;
         answer.await.map_err(|_| Error::Stopped)
     }
 
@@ -387,12 +387,12 @@ impl Handle {
     ) -> Result<BTreeMap<NodeId, Card>, Error> {
         let mut known = self.dht_known_cards().await?;
         let wanted: Vec<NodeId> = of.filter(|node| !known.contains_key(node) && *node != sight.own).collect();
-        if !self.desk().is_online() {
+        if !self.dht().is_online() {
             return Ok(known);
         }
         let ask = |node: &NodeId| {
-            let (desk, key) = (self.desk().clone(), Key::Member(*node));
-            async move { desk.get(key).await }
+            let (dht, key) = (self.dht().clone(), Key::Member(*node));
+            async move { dht.get(key).await }
         };
         for found in Tasks::all(wanted.iter().take(CARDS_AT_ONCE_MAX).map(ask)).await {
             if let Some(Answer { record: Record { author, body: Body::Card(card), .. }, .. }) = found? {

@@ -130,7 +130,7 @@ impl Handle {
     /// [`Error::Stopped`], [`Error::Store`].
     pub async fn find_providers(&self, root: Hash, limit: usize) -> Result<Vec<ReplicaHolder>, Error> {
         let known = self.replication_status(root).await?.map(|status| status.providers).unwrap_or_default();
-        let said = self.desk().providers(&Topic::Content(root), PROVIDERS_MAX).await?;
+        let said = self.dht().providers(&Topic::Content(root), PROVIDERS_MAX).await?;
         let peers = self.peers().await?;
         let mut holders: Vec<ReplicaHolder> = known.into_iter().filter(is_holder).collect();
         for provider in said {

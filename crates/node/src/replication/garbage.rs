@@ -177,7 +177,7 @@ enum Freed {
 
 async fn free(care: &Care, root: Hash) -> Result<Freed, Error> {
     let Some(_dropping) = care.transfers.in_use().dropping(root) else { return Ok(Freed::Stays(Staying::InUse)) };
-    let (along, at) = (care.desk.along(), now());
+    let (along, at) = (care.dht.along(), now());
     let said = along.clone();
     let dropped = care.store.share(move |db| {
         let dropped = db.drop_garbage(&root, at, GARBAGE_AGE_MS)?;
@@ -190,7 +190,7 @@ async fn free(care: &Care, root: Hash) -> Result<Freed, Error> {
         Dropped::Needed => Ok(Freed::Needed),
         Dropped::TooEarly(row) => Ok(Freed::Stays(Staying::Waits { left_ms: left(&row, at) })),
         Dropped::Gone(_) | Dropped::NotHeld => {
-            care.desk.told(&along).await?;
+            care.dht.told(&along).await?;
             let blobs = care.store.blobs();
             // A file that somebody is just writing again stays.
             let _removed = Tasks::compute(move || blobs.remove(&root)).await.map_err(|_| Error::Stopped)??;

@@ -22,14 +22,14 @@ pub(super) async fn trim(care: &Care, root: Hash) -> bool {
 
 async fn try_trim(care: &Care, root: Hash) -> Result<bool, Error> {
     let Some(_dropping) = care.transfers.in_use().dropping(root) else { return Ok(false) };
-    let along = care.desk.along();
+    let along = care.dht.along();
     let said = along.clone();
     let dropped = care.store.share(move |db| {
         said.let_go(db, root)?;
         db.drop_blob(&root)
     });
     let dropped = dropped.await?;
-    care.desk.told(&along).await?;
+    care.dht.told(&along).await?;
     let blobs = care.store.blobs();
     let removed = Tasks::compute(move || blobs.remove(&root)).await.map_err(|_| Error::Stopped)??;
     tracing::debug!(%root, dropped, removed, "a copy that was too many was dropped");

@@ -101,7 +101,7 @@ impl Asked {
 pub(super) async fn dress(service: &Arc<Service>, asked: &Asked, mut response: Response) -> Response {
     let now = Instant::now();
     if let Some(flash) = response.extensions_mut().remove::<Flash>() {
-        service.desk().sessions.put_flash(&asked.visitor, flash, now);
+        service.dashboard().sessions.put_flash(&asked.visitor, flash, now);
     }
     let page = match (response.extensions_mut().remove::<Page>(), response.extensions_mut().remove::<Oops>()) {
         (Some(page), _) => page,
@@ -112,7 +112,7 @@ pub(super) async fn dress(service: &Arc<Service>, asked: &Asked, mut response: R
         (None, None) => return response,
     };
     let frame = Frame::of(service, page.tab).await.unwrap_or_default();
-    let flash = if asked.live { None } else { service.desk().sessions.take_flash(&asked.visitor, now) };
+    let flash = if asked.live { None } else { service.dashboard().sessions.take_flash(&asked.visitor, now) };
     let layout = Layout {
         page: &page,
         frame,

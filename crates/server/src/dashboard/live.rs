@@ -62,7 +62,7 @@ pub(crate) fn feed(
         Problem::new(Code::Busy, format!("{FEEDS_MAX} streams of events are open, and no more are kept"))
             .hint("close pages that are not looked at, or programs that listen twice")
     };
-    let place = service.desk().feeds.0.clone().try_acquire_owned().map_err(full)?;
+    let place = service.dashboard().feeds.0.clone().try_acquire_owned().map_err(full)?;
     let period = Duration::from_secs(BEAT_SECONDS);
     let mut beat = interval_at(tokio::time::Instant::now() + period, period);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -90,7 +90,7 @@ impl Feed {
     }
 
     fn is_allowed(&self) -> bool {
-        let sessions = &self.service.desk().sessions;
+        let sessions = &self.service.dashboard().sessions;
         self.visitor.as_ref().is_none_or(|visitor| sessions.is_open(visitor, Instant::now()))
     }
 }

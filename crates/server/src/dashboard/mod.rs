@@ -59,14 +59,14 @@ use page::{Form, Oops, Query};
 use session::{Sessions, Theme, Visitor};
 
 /// What pages keep beside what the node does.
-pub(crate) struct Desk {
+pub(crate) struct DashboardState {
     pub(crate) sessions: Sessions,
     pub(crate) feeds: live::Feeds,
     /// When the trail was last checked, by whichever door, and what came of it.
     trail: Mutex<Option<(UnixMillis, TrailVerdictDto)>>,
 }
 
-impl Desk {
+impl DashboardState {
     /// For pages at this address, if the HTTP door is open.
     pub(crate) fn new(url: Option<String>) -> Self {
         Self { sessions: Sessions::new(url), feeds: live::Feeds::default(), trail: Mutex::default() }
@@ -108,7 +108,7 @@ pub(crate) fn pages(service: Arc<Service>, tasks: &Tasks) -> Router {
 /// Lets in who has a session, and from him what his own pages send; then puts what stands around a page around it.
 async fn let_in(State(service): State<Dash>, mut request: Request, next: Next) -> Response {
     let live = Asked::is_live(request.headers());
-    let Some(visitor) = service.desk().sessions.visitor(request.headers(), !live, Instant::now()) else {
+    let Some(visitor) = service.dashboard().sessions.visitor(request.headers(), !live, Instant::now()) else {
         return signed_out();
     };
     let here = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
@@ -157,7 +157,7 @@ async fn use_link(State(service): State<Dash>, request: Request) -> Response {
         return refused(&problem);
     }
     let entered = match read_token(request).await {
-        Ok(token) => service.desk().sessions.enter(&token, Instant::now()),
+        Ok(token) => service.dashboard().sessions.enter(&token, Instant::now()),
         Err(problem) => Err(problem),
     };
     match entered {
@@ -177,7 +177,7 @@ async fn read_token(request: Request) -> Result<String, Problem> {
 }
 
 async fn sign_out(State(service): State<Dash>, visitor: Visitor) -> Response {
-    let cookie = service.desk().sessions.leave(&visitor, Instant::now());
+    let cookie = service.dashboard().sessions.leave(&visitor, Instant::now());
     let says = "This browser is signed out.";
     let page = layout::outside(StatusCode::OK, "Signed out", says, "antiphon open");
     ([(header::SET_COOKIE, cookie)], page).into_response()
@@ -191,7 +191,7 @@ struct ThemeForm {
 }
 
 async fn set_theme(State(service): State<Dash>, visitor: Visitor, Form(form): Form<ThemeForm>) -> Done {
-    service.desk().sessions.set_theme(&visitor, Theme::named(&form.theme), Instant::now());
+    service.dashboard().sessions.set_theme(&visitor, Theme::named(&form.theme), Instant::now());
     Done::at(form.here)
 }
 

@@ -19,6 +19,6 @@ pub(super) fn owner() -> Routes {
 }
 
 async fn link(service: State<Arc<Service>>) -> Result<Json<DashboardLinkDto>, Problem> {
-    let url = service.desk().sessions.link(Instant::now())?;
+    let url = service.dashboard().sessions.link(Instant::now())?;
     Ok(Json(DashboardLinkDto { url, seconds: LINK_SECONDS }))
 }

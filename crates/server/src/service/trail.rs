@@ -25,7 +25,7 @@ impl Service {
         let noted: Option<Hash> = check.head.as_deref().map(hash_of).transpose()?;
         let asked = noted.is_some();
         let verdict = convert::trail_verdict(self.handle.verify_trail(noted).await?, asked);
-        self.desk().note_trail(self.now(), verdict.clone());
+        self.dashboard().note_trail(self.now(), verdict.clone());
         Ok(verdict)
     }
 }

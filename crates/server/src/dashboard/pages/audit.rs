@@ -110,7 +110,7 @@ async fn show(State(dash): State<Dash>, visitor: Visitor, Query(filter): Query<F
     let lines = dash.trail(ask).await?.lines;
     let newest = dash.trail(TrailFilterDto { limit: Some(1), ..TrailFilterDto::default() }).await?.lines;
     let newest = newest.first().map_or(0, |line| line.number);
-    let checked = dash.desk().trail();
+    let checked = dash.dashboard().trail();
     let refused = dash.audit(AuditFilterDto { limit: Some(REFUSALS_MAX) }).await?.lines;
     let last = lines.last().filter(|line| lines.len() >= LINES_PER_PAGE && line.number > 1);
     let further = |number: u64| {

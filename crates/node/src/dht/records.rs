@@ -43,12 +43,12 @@ pub(crate) struct Answer {
 
 /// Where the rest of the node asks. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Desk {
+pub(crate) struct Dht {
     pub(super) at: Arc<Context>,
     using: watch::Receiver<Backend>,
 }
 
-impl Desk {
+impl Dht {
     pub(super) fn new(context: Context, using: watch::Receiver<Backend>) -> Self {
         Self { at: Arc::new(context), using }
     }
