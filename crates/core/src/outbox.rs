@@ -9,7 +9,7 @@
 //! showed to hold, so nothing has to wait for it, and a removal travels in the log. The numbers 5 and 6 once stood for these
 //! and are not used again.
 //!
-//! An item is known to both sides by a [`Place`]: the how-manieth item it is from this database to that receiver, and
+//! An item is known to both sides by a [`Place`]: its number among the items from this database to that receiver, and
 //! the era in which it was put there. Counting alone would not do. A database restored from an older copy counts the
 //! same numbers again, for other items, and a receiver that goes by numbers would take a new item for one it has. An
 //! era is a random number drawn whenever a node starts, so the items after a restore have places that nobody has seen,

@@ -5,7 +5,7 @@
 //! the same functions: one target, one function, in [`TARGETS`]. "It does not panic" is the least of what they say:
 //!
 //! - what has one form was read from that form: `encode(decode(x)) == x` ([`laws::exact`]);
-//! - what may hold parts of newer versions, which are read over, comes to rest: what was read, written and read again is
+//! - what may hold parts of newer versions, which are skipped, comes to rest: what was read, written and read again is
 //!   the same, and so are its bytes ([`laws::settles`]);
 //! - a text that stands for a value is read back as that value: `parse(display(x)) == x` ([`laws::reads_back`]);
 //! - what was read keeps the bounds that its module documents;

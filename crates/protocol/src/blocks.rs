@@ -39,5 +39,5 @@ pub const RANGES_MAX: usize = 64;
 pub const WANTED_BLOCKS_MAX: u64 = 64;
 /// Blocks that the largest document has.
 pub const BLOCKS_MAX: u64 = (MANIFEST_CHILDREN_MAX * MANIFEST_CHILDREN_MAX) as u64;
-/// Most messages of unknown kinds that are read over in one conversation.
+/// Most messages of unknown kinds that are skipped in one conversation.
 pub const UNKNOWN_MAX: u32 = 256;

@@ -54,7 +54,7 @@ pub const SILENT_MS: u64 = 60_000;
 pub const IDLE_MS: u64 = 120_000;
 /// How long a delivery that has nothing left waits for new items before it says goodbye, in milliseconds.
 pub const LINGER_MS: u64 = 2_000;
-/// Most messages of unknown kinds that are read over in one conversation.
+/// Most messages of unknown kinds that are skipped in one conversation.
 pub const UNKNOWN_MAX: u32 = 256;
 /// Largest number of an item: what a database's integers hold.
 pub const N_MAX: u64 = i64::MAX.unsigned_abs();

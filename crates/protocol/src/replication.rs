@@ -22,5 +22,5 @@ pub const MESSAGE_BYTES_MAX: usize = 32 * 1024;
 pub const ABOUT_MAX: usize = antiphon_core::possession::CLAIMS_MAX;
 /// Most blocks that one question has read.
 pub const BLOCKS_PER_ASK_MAX: usize = 128;
-/// Most messages of unknown kinds that are read over in one conversation.
+/// Most messages of unknown kinds that are skipped in one conversation.
 pub const UNKNOWN_MAX: u32 = 256;

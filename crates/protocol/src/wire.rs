@@ -1,6 +1,6 @@
 //! What the encodings of all messages share: maps with integer keys, and the parts that several messages carry.
 //!
-//! A message is a canonical CBOR map. Absent values are left out, and keys that a newer version added are read over,
+//! A message is a canonical CBOR map. Absent values are left out, and keys that a newer version added are skipped,
 //! so that nodes of two versions can talk.
 
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ impl Fields {
     }
 }
 
-/// Reads a map: `read` takes the value of a key it knows and says so; other values are read over.
+/// Reads a map: `read` takes the value of a key it knows and says so; other values are skipped.
 pub(crate) fn read_fields(
     input: &mut Decoder<'_>,
     mut read: impl FnMut(u64, &mut Decoder<'_>) -> Result<bool, Error>,

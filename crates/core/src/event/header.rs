@@ -18,7 +18,7 @@
 //! | 13 | length of the payload in bytes |
 //! | 14 | seal: `[role, key epoch]`; absent when there is none |
 //!
-//! Higher keys belong to newer versions: they are read over and kept, because the bytes are kept.
+//! Higher keys belong to newer versions: a reader skips them, and they are kept, because the bytes are kept.
 //!
 //! A log goes on only where every header in it can be placed, so what places a header (team, store, stream, sequence
 //! number, previous hash, hash and length of the payload) is read strictly. The rest is content: where it cannot be

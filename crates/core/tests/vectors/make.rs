@@ -271,7 +271,7 @@ fn runs() -> Value {
             })
         ),
         case(
-            "a key of a newer version is read over",
+            "a key of a newer version is skipped",
             "1 verified, 2 waiting, event 3: its signature is not valid",
             newer
         ),
