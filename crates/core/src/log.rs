@@ -5,6 +5,9 @@ use std::fmt;
 
 use crate::ids::{Hash, StoreId};
 
+/// Most stores that one key may open in a team.
+pub const STORES_PER_KEY_MAX: usize = 16;
+
 /// Which of a store's three logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {

@@ -75,8 +75,6 @@ pub const FORKS_AT_ONCE_MAX: usize = 8;
 pub const FORKS_EVERY_MS: u64 = COMPARE_EVERY_MS / 2;
 /// Most logs of one clock: charter and shared of 4,096 stores.
 pub const LOGS_MAX: usize = 8_192;
-/// Most stores of one key.
-pub const STORES_PER_KEY_MAX: usize = 16;
 /// Time between two comparisons of clocks, in milliseconds.
 pub const COMPARE_EVERY_MS: u64 = 30_000;
 /// Most that is added to [`COMPARE_EVERY_MS`], so that sessions do not all speak at once, in milliseconds.

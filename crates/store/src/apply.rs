@@ -11,7 +11,7 @@
 use antiphon_core::charter::{CHARTER_EVENTS_MAX, CHARTER_EVENTS_RESERVED, Entry, Record};
 use antiphon_core::event::{Action, Event};
 use antiphon_core::ids::{Hash, NodeId};
-use antiphon_core::log::{LogId, Stream};
+use antiphon_core::log::{LogId, STORES_PER_KEY_MAX, Stream};
 use antiphon_core::state::Verdict;
 use antiphon_core::time::{Observed, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::row::{self, sql};
 use crate::sealed::{self, Text};
 use crate::view::{Applied, ForkFound};
-use crate::{FORK_EVENTS_MAX, LOGS_MAX, STORES_PER_KEY_MAX, contents, payloads, project};
+use crate::{FORK_EVENTS_MAX, LOGS_MAX, contents, payloads, project};
 
 /// What became of one stored event.
 pub(crate) enum Done {

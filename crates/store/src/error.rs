@@ -106,7 +106,7 @@ pub enum Error {
         held: Hash,
     },
     /// A key opened more stores than it may.
-    #[error("key {0} opened more than {max} stores", max = crate::STORES_PER_KEY_MAX)]
+    #[error("key {0} opened more than {max} stores", max = antiphon_core::log::STORES_PER_KEY_MAX)]
     TooManyStores(NodeId),
     /// A key that may not sign membership opened a charter log.
     #[error("key {0} is no steward, and its charter log is not taken in")]

@@ -137,8 +137,6 @@ pub use view::*;
 pub use wants::{Filled, Items};
 pub use write_again::Again;
 
-/// Most stores that one key may open in a team.
-pub const STORES_PER_KEY_MAX: usize = 16;
 /// Most logs of one stream that are held.
 pub const LOGS_MAX: usize = 4_096;
 /// Most events between two signatures of an own log, so that a page can always end at one.

@@ -28,7 +28,7 @@ pub const COPY_HOLDERS_MAX: usize = 16;
 /// Name of the setting that lists them.
 const HOLDERS: &str = "copy_holders";
 /// Most stores in what a holder confirmed.
-const STORES_MAX: usize = crate::STORES_PER_KEY_MAX;
+const STORES_MAX: usize = antiphon_core::log::STORES_PER_KEY_MAX;
 /// Longest reason of a refusal, in bytes.
 const REASON_BYTES_MAX: usize = 64;
 /// Bytes that an event is counted for beyond its header and payload.

@@ -13,14 +13,13 @@
 use antiphon_core::event::{Action, Header, Payload, Provenance, Subject};
 use antiphon_core::frontier::Frontier;
 use antiphon_core::ids::{Hash, ulid_bytes};
-use antiphon_core::log::{LogId, Stream};
+use antiphon_core::log::{LogId, STORES_PER_KEY_MAX, Stream};
 use antiphon_core::state::Verdict;
 use antiphon_core::time::{Hlc, UnixMillis};
 use antiphon_core::value::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::STORES_PER_KEY_MAX;
 use crate::author::{Random, Scene, Sketch, Stop};
 use crate::cache::set_meta_uint;
 use crate::db::Db;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use antiphon_core::event::{Event, Unverified, Verified};
 use antiphon_core::ids::{NodeId, StoreId, TeamId};
-use antiphon_core::log::{Head, LogId};
+use antiphon_core::log::{Head, LogId, STORES_PER_KEY_MAX};
 
 use super::check::{Aim, Check, Checked};
-use super::{Authors, PAGE_BYTES_MAX, PAGES_QUEUED_MAX, Page, STORES_PER_KEY_MAX};
+use super::{Authors, PAGE_BYTES_MAX, PAGES_QUEUED_MAX, Page};
 use crate::reason::{About, Reason};
 
 /// The receiving half of a session.
