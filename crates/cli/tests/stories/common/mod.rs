@@ -1,6 +1,6 @@
 //! Machines to test with: each is a temporary home and the environment of one computer. Whatever runs on it is stopped
 //! when the test ends, however it ends.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 //! Nodes on loopback.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod foreign;
 pub(crate) mod rogue;

@@ -1,5 +1,4 @@
 //! Real nodes on real databases, over loopback.
-#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,6 +1,5 @@
 //! A fetch and its providers in one place, driven by one seed: whatever can happen next is drawn, and after each step
 //! the laws are checked.
-#![allow(dead_code)]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

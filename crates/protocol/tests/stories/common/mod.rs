@@ -1,5 +1,4 @@
 //! People, keys and logs for the tests.
-#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! Alice, whose items wait for her peers, and the peers who take them: the real machines, over streams that break at
 //! any time, with what is durable on either side modelled as plain sets.
-#![allow(dead_code)]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,5 +1,4 @@
 //! A team of real machines that keep copies, over a network that is a queue, with disks that are plain sets.
-#![allow(dead_code)]
 
 mod net;
 
