@@ -3,7 +3,7 @@
 //! With `--json` stdout carries JSON alone, one object or array per command. A reader that goes away (`| head`) is no
 //! failure: the command ends silently.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use antiphon_server::error::ProblemBody;
 use clap::builder::styling::{AnsiColor, Style};
@@ -103,6 +103,23 @@ fn words_of(problem: &Problem) -> String {
 /// Whether a person sits at both ends and can be asked.
 pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks a person, who sees on stderr what it is about, and waits for a line; nothing when no line can be read.
+pub(crate) fn answer(question: &str) -> Option<String> {
+    let mut err = anstream::stderr();
+    // Without a prompt the person still sees what was noted before.
+    let _ = write!(err, "{question}").and_then(|()| err.flush());
+    let mut line = String::new();
+    match io::stdin().lock().read_line(&mut line) {
+        Ok(1..) => Some(line.trim().to_lowercase()),
+        Ok(0) | Err(_) => None,
+    }
+}
+
+/// Asks a person for a yes or a no; whatever else is answered is a no.
+pub(crate) fn agrees(question: &str) -> bool {
+    matches!(answer(&format!("{question} [y]es, [n]o: ")).as_deref(), Some("y" | "yes"))
 }
 
 /// Whether results are shown on a terminal.

@@ -1,6 +1,5 @@
 //! `antiphon facts forget ID --hard`: everywhere and for good.
 
-use std::io::{BufRead, Write};
 use std::time::{Duration, Instant};
 
 use antiphon_server::client::Client;
@@ -53,17 +52,12 @@ fn confirm(fact: &FactDto, session: &Session) -> Outcome {
             .into());
     }
     session.output.note(&render::erasure::question(fact));
-    let mut err = anstream::stderr();
-    // Without a prompt the person still sees the question above.
-    let _ = write!(err, "Erase it? [y]es, [n]o: ").and_then(|()| err.flush());
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    match (read, line.trim().to_lowercase().as_str()) {
-        (Ok(1..), "y" | "yes") => Ok(()),
-        _ => Err(undone("nothing was erased")
-            .hint(format!("to take it out of recall only: antiphon facts forget {}", fact.id))
-            .into()),
+    if output::agrees("Erase it?") {
+        return Ok(());
     }
+    Err(undone("nothing was erased")
+        .hint(format!("to take it out of recall only: antiphon facts forget {}", fact.id))
+        .into())
 }
 
 /// Waits until everybody has erased it, or for so long.

@@ -1,6 +1,5 @@
 //! `antiphon outbox`: what waits for machines that cannot be reached, and what became of it.
 
-use std::io::{BufRead, Write};
 use std::time::Duration;
 
 use antiphon_server::client::Client;
@@ -141,18 +140,11 @@ fn confirm(item: &OutboxItemDto, session: &Session) -> Outcome {
             .into());
     }
     session.output.note(&render::outbox::item(item));
-    let mut err = anstream::stderr();
-    // Without a prompt the person still sees the item above.
-    let _ = write!(err, "Drop it? [y]es, [n]o: ").and_then(|()| err.flush());
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    match (read, line.trim().to_lowercase().as_str()) {
-        (Ok(1..), "y" | "yes") => Ok(()),
-        _ => {
-            let hint = format!("to try it again now: antiphon outbox retry {}", item.id);
-            Err(undone("nothing was dropped").hint(hint).into())
-        }
+    if output::agrees("Drop it?") {
+        return Ok(());
     }
+    let hint = format!("to try it again now: antiphon outbox retry {}", item.id);
+    Err(undone("nothing was dropped").hint(hint).into())
 }
 
 /// Follows the outbox until nothing waits: as a bar for a person, else a line for each change.

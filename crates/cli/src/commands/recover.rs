@@ -1,6 +1,5 @@
 //! `antiphon recover`: a machine that lost its disk comes back.
 
-use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -105,15 +104,10 @@ async fn confirmed_team(node: &Client, peer: &str, session: &Session) -> Outcome
             .into());
     }
     session.output.note(&render::recovery::question(&place));
-    let mut err = anstream::stderr();
-    // Without a prompt the person still sees the question above.
-    let _ = write!(err, "Is this your team? [y]es, [n]o: ").and_then(|()| err.flush());
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    match (read, line.trim().to_lowercase().as_str()) {
-        (Ok(1..), "y" | "yes") => Ok(place.team.id),
-        _ => Err(Problem::new(Code::Undecided, "nothing was recovered").hint("antiphon recover PEER --team ID").into()),
+    if output::agrees("Is this your team?") {
+        return Ok(place.team.id);
     }
+    Err(Problem::new(Code::Undecided, "nothing was recovered").hint("antiphon recover PEER --team ID").into())
 }
 
 /// Waits until everything is here, or for so long, and says what is missing then.

@@ -1,6 +1,5 @@
 //! How a machine gets into a team: `antiphon invite`, `antiphon join`.
 
-use std::io::{BufRead, Write};
 use std::time::{Duration, Instant};
 
 use antiphon_server::client::{Client, ClientError};
@@ -172,15 +171,10 @@ fn is_level(peers: &[PeerDto]) -> bool {
 async fn ask(node: &Client, problem: &Problem, session: &Session) -> Outcome<BringArg> {
     session.output.note(&render::node::bring_question(&problem.what, &preview(node).await?));
     loop {
-        let mut err = anstream::stderr();
-        // Without a prompt the person still sees the question above.
-        let _ = write!(err, "Bring them along? [s]hared facts, [n]one, [c]ancel: ").and_then(|()| err.flush());
-        let mut line = String::new();
-        let read = std::io::stdin().lock().read_line(&mut line);
-        match (read, line.trim().to_lowercase().as_str()) {
-            (Ok(1..), "s" | "shared") => return Ok(BringArg::Shared),
-            (Ok(1..), "n" | "none") => return Ok(BringArg::None),
-            (Ok(1..), answer) if !matches!(answer, "c" | "cancel") => {}
+        match output::answer("Bring them along? [s]hared facts, [n]one, [c]ancel: ").as_deref() {
+            Some("s" | "shared") => return Ok(BringArg::Shared),
+            Some("n" | "none") => return Ok(BringArg::None),
+            Some(answer) if !matches!(answer, "c" | "cancel") => {}
             _ => {
                 return Err(Stop::from(
                     Problem::new(Code::Undecided, "nothing was joined")
