@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use antiphon_node::Config;
 use antiphon_node::home::Home;
 
 use crate::outcome::{Code, Problem};
@@ -75,6 +76,18 @@ pub(crate) fn is_default(path: &Path, environment: &Environment) -> bool {
     environment.antiphon_home.is_none() && profile_dir(PROFILE_DEFAULT, environment).is_ok_and(|dir| dir == path)
 }
 
+/// The settings of a node at `home` that is told nothing. Two nodes of one machine get different names by their profiles.
+pub(crate) fn config(home: Home) -> Config {
+    let profile = profile(home.path(), &Environment::of_process());
+    Config { profile, ..Config::new(home) }
+}
+
+/// The profile that a home belongs to, if it is one with a name of its own.
+fn profile(path: &Path, environment: &Environment) -> Option<String> {
+    let name = path.file_name()?.to_str().filter(|name| *name != PROFILE_DEFAULT)?;
+    (profile_dir(name, environment).ok()? == path).then(|| name.to_owned())
+}
+
 fn profile_dir(profile: &str, environment: &Environment) -> Result<PathBuf, Problem> {
     let fit = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if profile.is_empty() || profile.starts_with('.') || !profile.chars().all(fit) {
@@ -123,6 +136,17 @@ mod tests {
         check(None, Some("work"), &named, "/data/antiphon/work");
         check(None, None, &environment(None, Some("/home/alice")), "/home/alice/.local/share/antiphon/default");
         check(None, None, &environment(Some("relative"), Some("/home/bob")), "/home/bob/.local/share/antiphon/default");
+    }
+
+    #[test]
+    fn a_home_below_the_data_directory_is_that_of_its_profile() {
+        let alice = environment(None, Some("/home/alice"));
+        let of = |path: &str| profile(Path::new(path), &alice);
+        assert_eq!(of("/home/alice/.local/share/antiphon/work").as_deref(), Some("work"));
+        assert_eq!(of("/home/alice/.local/share/antiphon/default"), None);
+        assert_eq!(of("/home/alice/.local/share/antiphon/a b"), None);
+        assert_eq!(of("/srv/work"), None);
+        assert_eq!(of("/"), None);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Config {
     pub home: Home,
     /// Its name for people; the host's name when it is not given. Used when the home is new.
     pub name: Option<String>,
+    /// What tells it from other nodes on this host, behind the host's name, when no name is given.
+    pub profile: Option<String>,
     /// Name of the team of one that a new home founds; made from the node's name when it is not given.
     pub team: Option<String>,
     /// Genes of the founder's, by id, in the team that a new home founds: more stewards, policies, limits, roles, laws.
@@ -56,6 +58,7 @@ impl Config {
         Self {
             home,
             name: None,
+            profile: None,
             team: None,
             founding: Vec::new(),
             listen: vec!["/ip4/0.0.0.0/tcp/0".to_owned(), "/ip4/0.0.0.0/udp/0/quic-v1".to_owned()],
@@ -73,9 +76,12 @@ impl Config {
         }
     }
 
-    /// The node's name: as given, else the host's.
+    /// The node's name: as given, else the host's with the profile behind it.
     pub(crate) fn node_name(&self) -> String {
-        let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host = || {
+            let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+            self.profile.as_ref().map_or_else(|| host.clone(), |profile| format!("{host}-{profile}"))
+        };
         let name = self.name.clone().unwrap_or_else(host);
         let mut fit = String::new();
         for c in name.trim().chars().filter(|c| !c.is_control()) {

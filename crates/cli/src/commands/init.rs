@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::daemon::Session;
 use crate::founding::Founding;
+use crate::locate;
 use crate::outcome::{Outcome, Problem};
 use crate::output::{STRONG, styled};
 use crate::render;
@@ -18,7 +19,7 @@ pub(crate) struct InitArgs {
     /// Name of the team
     #[arg(long, value_name = "NAME")]
     pub(crate) team: String,
-    /// Name of this node [default: the machine's name]
+    /// Name of this node [default: the machine's name, and the profile's]
     #[arg(long, env = "ANTIPHON_NAME")]
     pub(crate) name: Option<String>,
     /// What the team is founded with besides: stewards, roles, policies, limits and laws, in TOML
@@ -53,7 +54,7 @@ pub(crate) async fn run(args: InitArgs, session: &Session) -> Outcome {
         return Err(Problem::from(antiphon_node::Error::Initialized(home)).into());
     }
     let founding = args.founding.as_deref().map(Founding::read).transpose()?.unwrap_or_default();
-    let home = Config::new(session.home.clone());
+    let home = locate::config(session.home.clone());
     let config = Config { team: Some(args.team), name: args.name, founding: founding.all.clone(), ..home };
     let made = antiphon_node::init(&config).map_err(Problem::from)?;
     let founded = Founded {

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use antiphon_node::Config;
 use antiphon_server::client::Client;
 use antiphon_server::dto::{
     ExpectedLogDto, FormerPlaceDto, FormerPlaceRequestDto, RecoverDto, RecoveryDto, RecoveryRequestDto,
@@ -16,7 +15,7 @@ use crate::daemon::Session;
 use crate::outcome::{Code, Outcome, Problem, Stop};
 use crate::render;
 use crate::secret_input;
-use crate::{output, start};
+use crate::{locate, output, start};
 
 /// How often it is looked how far the recovery is, in milliseconds.
 const LOOK_MS: u64 = 300;
@@ -80,7 +79,7 @@ pub(crate) async fn run(args: RecoverArgs, session: &Session) -> Outcome {
 
 /// A home with the key of the words, unless it has that key already.
 async fn make_home(phrase: &str, session: &Session) -> Outcome {
-    let config = Config::new(session.home.clone());
+    let config = locate::config(session.home.clone());
     let made = antiphon_node::init_from_phrase(&config, phrase).map_err(Problem::from)?;
     if made.made {
         let home = session.home.path().display();

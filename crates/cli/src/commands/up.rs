@@ -38,7 +38,7 @@ pub(crate) struct UpArgs {
 /// Settings of the node. Each stands in the table of settings, which knows what values it takes.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Settings {
-    /// Name of a new node [default: the machine's name]
+    /// Name of a new node [default: the machine's name, and the profile's]
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// Address to listen at; repeatable [default: TCP and QUIC on every interface, at the ports of the last run]

@@ -90,7 +90,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         },
     )
     .founds()
-    .unset("the machine's")
+    .unset("the machine's and the profile's")
     .flag("--name")
     .short(Short::Same("ANTIPHON_NAME")),
     Setting::new(

@@ -65,7 +65,7 @@ impl Wanted {
             replication: self.replication,
             storage: self.storage,
             reserve_bytes: self.reserve_bytes,
-            ..Config::new(home)
+            ..crate::locate::config(home)
         }
     }
 }
