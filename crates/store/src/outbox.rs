@@ -164,11 +164,6 @@ impl OutboxState {
         }
     }
 
-    /// The state of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-
     /// Its number in the database.
     pub(crate) const fn number(self) -> i64 {
         match self {

@@ -127,6 +127,23 @@ mod tests {
         check_one(Field::Tags, Value::List(vec!["t".into(); 65]), false);
         check_one(Field::Parent, Value::Bytes(vec![0; 15]), false);
         check_one(Field::Anchors, Value::List(vec![Value::List(vec!["src/a.rs".into(), "ab12".into()])]), true);
+        let hidden = "a\u{202e}b";
+        for field in [Field::Domain, Field::Module, Field::Role, Field::CodeRef, Field::Source] {
+            check_one(field, "src/a.rs".into(), true);
+            check_one(field, hidden.into(), false);
+            let short = matches!(field, Field::Domain | Field::Module | Field::Role);
+            check_one(field, "x".repeat(257).as_str().into(), !short);
+            check_one(field, "x".repeat(1_025).as_str().into(), false);
+        }
+        check_one(Field::Anchors, Value::List(vec![Value::List(vec![hidden.into(), "ab12".into()])]), false);
         assert_eq!(Edit::new().validate(), Err(Error::Nothing));
+    }
+
+    #[test]
+    fn only_a_text_that_hides_something_would_be_mended_by_showing_it() {
+        let refused = |field: Field, value: Value| Edit::new().set(field, value).validate().unwrap_err();
+        assert!(refused(Field::Content, "a\u{202e}b".into()).is_invisible());
+        assert!(!refused(Field::Content, "".into()).is_invisible());
+        assert!(!refused(Field::Level, Value::Uint(7)).is_invisible());
     }
 }

@@ -153,6 +153,23 @@ fn two_different_resolutions_diverge_again_and_equal_ones_do_not() {
 }
 
 #[test]
+fn settling_one_field_settles_no_other() {
+    let (mut all, fact) = three_who_know(text("port 1"));
+    for (machine, said) in all.iter_mut().zip(["port 2", "port 3"]) {
+        machine.edit(fact, Field::Content, said.into());
+        machine.edit(fact, Field::Module, said.into());
+    }
+    meet(&mut all);
+    let seen = seen(&fields(&all[0], fact));
+    all[0].write(settle(Settlement::Fact(fact, text("port 3")), seen));
+    meet(&mut all);
+    for machine in &all {
+        let left: Vec<_> = fields(machine, fact).iter().map(|field| (field.field, field.sides.len())).collect();
+        assert_eq!((machine.content(fact).as_deref(), left), (Some("port 3"), vec![(Field::Module, 2)]));
+    }
+}
+
+#[test]
 fn a_side_that_came_meanwhile_is_not_settled_unseen() {
     let (mut all, fact) = three_who_know(text("port 1"));
     all[0].edit(fact, Field::Content, "port 2".into());
@@ -247,6 +264,8 @@ fn incidents_diverge_and_are_settled_as_facts_are() {
     meet(&mut all);
     assert_eq!(listed(&all[2]), [SubjectId::Incident(id), SubjectId::Fact(fact)], "the newest first");
     let reader = all[2].db.reader();
+    let first = reader.divergences(1, None).unwrap();
+    assert_eq!(first.iter().map(Diverged::id).collect::<Vec<_>>(), [SubjectId::Incident(id)]);
     let after = reader.divergences(1, Some(SubjectId::Incident(id))).unwrap();
     assert_eq!(after.iter().map(Diverged::id).collect::<Vec<_>>(), [SubjectId::Fact(fact)]);
     assert_eq!((reader.counts().unwrap().diverged, reader.counts().unwrap().diverged_incidents), (1, 1));

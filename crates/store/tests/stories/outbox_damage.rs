@@ -92,6 +92,8 @@ fn a_row_whose_state_makes_no_sense_is_not_sent_and_shows() {
     other(&home).execute_batch("UPDATE outbox SET state = 77 WHERE id = 1").unwrap();
     assert_eq!(waits(&db, &bob()), ["two"]);
     assert_eq!(shown(&db, 1).state, OutboxState::Broken);
+    let stuck = db.reader().outbox_stuck().unwrap();
+    assert_eq!((stuck.refused, stuck.broken), (0, 1));
     assert!(matches!(db.retry_outbox(1, &KEY).unwrap(), Retried::Waits { .. }));
     assert_eq!(waits(&db, &bob()), ["one", "two"]);
 }
