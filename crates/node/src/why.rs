@@ -9,6 +9,7 @@
 //! there.
 
 mod document;
+mod sealed;
 
 use antiphon_core::charter::Refusal;
 use antiphon_core::custody::{Custody, Holding};
@@ -20,7 +21,8 @@ use antiphon_core::time::UnixMillis;
 use antiphon_protocol::reason::Reason;
 use antiphon_store::{Domains, FactEntry, LogStanding, NodeMode, PeerMode};
 
-pub(crate) use document::{KnownDocument, KnownVersion, can_open};
+pub(crate) use document::{KnownDocument, KnownVersion};
+pub(crate) use sealed::SealedFor;
 
 use crate::api::{Finding, OutboxPeerView, PeerView, Trust};
 use crate::counted::count;
@@ -80,8 +82,8 @@ pub(crate) struct KnownFact {
     /// Whether recall can find it: it is in the search index, or among the newest events.
     pub(crate) indexed: bool,
     pub(crate) entries: Vec<FactEntry>,
-    /// The role that it is sealed to, if the peer cannot read that.
-    pub(crate) closed_to_peer: Option<String>,
+    /// The role that it is sealed to, if it is, and what the peer can open of that.
+    pub(crate) sealed: Option<SealedFor>,
 }
 
 /// What stands in between, the first to mend first; and whether the peer holds the fact, can read the document, or, when
@@ -143,13 +145,17 @@ impl Known {
         &self.peer.name
     }
 
-    /// A fact that is here.
+    /// A fact that is here. Whoever cannot open it carries it for others all the same.
     fn of_fact(&self, fact: &KnownFact, found: &mut Found) -> bool {
-        let there = self.there(fact);
-        if let Some(role) = &fact.closed_to_peer {
-            let what = format!("it is sealed to {role}: {} carries it for others and cannot read it", self.name());
-            found.says("sealed", what);
+        let held = self.of_fact_there(fact, found);
+        if let Some(sealed) = &fact.sealed {
+            self.entitled(sealed, "read what is sealed to", "it", found);
         }
+        held
+    }
+
+    fn of_fact_there(&self, fact: &KnownFact, found: &mut Found) -> bool {
+        let there = self.there(fact);
         if let Some(There::Signed(at)) = there {
             found.says("receipt", format!("{} has signed that it holds it, {}", self.name(), ago(self.now.since(at))));
             self.own_text(fact, found);

@@ -232,8 +232,12 @@ impl Service {
     }
 
     async fn write_edit(&self, fact: FactId, edit: EditDto, key: Option<String>) -> Result<WrittenDto, Problem> {
+        let speaks_of_reach = edit.level.is_some() || edit.private.is_some();
         let (edit, provenance) = convert::edit_of(edit)?;
-        self.write(named("update", &fact.to_string(), key, Draft::Edit { fact, edit, provenance })).await
+        let draft = named("update", &fact.to_string(), key, Draft::Edit { fact, edit, provenance });
+        let written = self.write(draft).await?;
+        let left_with_others = speaks_of_reach && self.handle.is_left_with_others(fact).await?;
+        Ok(WrittenDto { left_with_others, ..written })
     }
 
     pub(crate) async fn forget(&self, id: &str, actor: ActorDto) -> Result<WrittenDto, Problem> {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use antiphon_core::event::{Header, Subject};
+use antiphon_core::event::{Header, Seal, Subject};
 use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::{LogId, Stream};
 use antiphon_core::state::Verdict;
@@ -66,6 +66,8 @@ pub struct FactEntry {
     pub stands: bool,
     /// Whether its payload is held.
     pub payload: bool,
+    /// The role and the key that it is sealed to, if it is.
+    pub seal: Option<Seal>,
     /// Why it does not count, if it does not.
     pub cause: Option<Cause>,
     /// Its place in the order of arrival.
@@ -181,6 +183,7 @@ fn entries(conn: &Connection, subject: &Subject) -> Result<Vec<FactEntry>, Error
                 author: query::history::author(conn, stored.log)?,
                 stands: stored.edit.standing != 0,
                 payload: holds_payload(conn, stored.pos)?,
+                seal: stored.header.seal,
                 cause: None,
                 pos: stored.pos.cast_unsigned(),
             });
@@ -221,6 +224,7 @@ fn uncounted(conn: &Connection, subject: &Subject) -> Result<Vec<FactEntry>, Err
             author: query::history::author(conn, found.get(5)?)?,
             stands: false,
             payload: found.get(7)?,
+            seal: header.seal,
             cause: Some(Cause::ALL.get(number).copied().ok_or_else(|| Error::damaged(format!("cause {number}")))?),
             pos: row::uint(found, 6)?,
         });

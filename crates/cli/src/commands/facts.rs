@@ -2,7 +2,7 @@
 
 use antiphon_core::fact::{self, check_content, escape};
 use antiphon_server::client::{Client, ClientError};
-use antiphon_server::dto::{ActorDto, Change, EditDto, FactDto, FactFilterDto};
+use antiphon_server::dto::{ActorDto, Change, EditDto, FactDto, FactFilterDto, LEFT_WITH_OTHERS};
 use clap::{Args, Subcommand};
 
 use super::edits::{replaced, set_or_clear};
@@ -233,6 +233,10 @@ async fn edit(args: EditArgs, session: &Session) -> Outcome {
     }
     let written = session.node().await?.edit(&id, &edit).await?;
     session.output.result(&written, |written| match written.outcome.as_str() {
+        "written" if written.left_with_others => format!(
+            "Edited {}.\n{LEFT_WITH_OTHERS}. To take it away everywhere: antiphon facts forget {} --hard",
+            written.id, written.id
+        ),
         "written" => format!("Edited {}.", written.id),
         _ => format!("{} has these values already.", written.id),
     })

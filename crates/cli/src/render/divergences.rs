@@ -218,6 +218,7 @@ mod tests {
         let divergence = DivergenceDto {
             id: "01X".into(),
             kind: "fact".into(),
+            fact: Some("01X".into()),
             text: Some("port 3".into()),
             since: Some(AT.into()),
             fields: vec![

@@ -202,8 +202,12 @@ fn document_heading(why: &WhyDto, name: &str, blocked: bool) -> String {
 pub(crate) fn why(why: &WhyDto) -> String {
     let name = styled(STRONG, &safe(&why.name));
     let blocked = why.findings.iter().any(|finding| finding.blocks);
+    let closed = why.findings.iter().any(|finding| matches!(finding.code.as_str(), "wrong_role" | "missing_key"));
     let heading = match (&why.fact, why.held, blocked) {
         _ if why.address.is_some() => document_heading(why, &name, blocked),
+        (Some(fact), true, _) if closed => {
+            format!("{} {name} holds {} and cannot read it, because:", styled(WARNING, "No:"), safe(fact))
+        }
         (Some(fact), true, _) => format!("{} {name} holds {}.", styled(GOOD, "Yes:"), safe(fact)),
         (Some(fact), false, true) => {
             format!("{} {name} does not have {}, because:", styled(WARNING, "No:"), safe(fact))

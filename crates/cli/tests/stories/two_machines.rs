@@ -72,6 +72,25 @@ fn private_facts_and_snippets_stay_where_they_were_written() {
 }
 
 #[test]
+fn whoever_makes_a_shared_fact_private_is_told_that_others_keep_it() {
+    let (alice, bob) = team_of_two();
+    alice.remember("the door code is 1234");
+    let id = alice.json(&["recall", "door"])[0]["id"].as_str().unwrap().to_owned();
+    until("bob has it", || bob.facts() == 1);
+    let said = alice.run(&["facts", "edit", &id, "--private", "true"]).good().stdout;
+    assert!(said.contains("members that got it before keep it"), "{said}");
+    assert!(said.contains(&format!("antiphon facts forget {id} --hard")), "{said}");
+    assert_eq!(bob.recall("door"), ["the door code is 1234"], "as was said");
+    let again = alice.run(&["facts", "edit", &id, "--tag", "door"]).good().stdout;
+    assert!(!again.contains("keep it"), "{again}");
+    // What was never shared is with nobody.
+    alice.run(&["remember", "a diary", "--private"]).good();
+    let own = alice.json(&["recall", "diary"])[0]["id"].as_str().unwrap().to_owned();
+    let said = alice.run(&["facts", "edit", &own, "--level", "snippet"]).good().stdout;
+    assert!(!said.contains("keep it"), "{said}");
+}
+
+#[test]
 fn eve_of_another_team_is_refused_on_both_sides() {
     let alice = Machine::new("alice");
     alice.run(&["init", "--team", "choir"]).good();

@@ -6,10 +6,10 @@ use antiphon_core::address::{Address, Selector};
 use antiphon_core::charter::Refusal;
 use antiphon_core::custody::Custody;
 use antiphon_core::fact::Level;
-use antiphon_core::ids::{FactId, Hash, NodeId};
+use antiphon_core::ids::{FactId, NodeId};
 use antiphon_core::log::Stream;
 use antiphon_core::state::Verdict;
-use antiphon_store::{Domains, NodeMode, PeerMode, Reader, Resolved, TAIL_EVENTS_MAX};
+use antiphon_store::{Domains, FactEntry, NodeMode, PeerMode, Reader, Resolved, TAIL_EVENTS_MAX};
 
 use super::Handle;
 use crate::announce;
@@ -18,7 +18,7 @@ use crate::clock::now;
 use crate::inputs::Command;
 use crate::modes::Ask;
 use crate::team::TeamState;
-use crate::why::{self, Asked, Known, KnownDocument, KnownFact, KnownVersion};
+use crate::why::{self, Asked, Known, KnownDocument, KnownFact, KnownVersion, SealedFor};
 
 /// What is asked about a peer.
 enum Question {
@@ -132,6 +132,17 @@ impl Handle {
         Ok(WhyView { peer, name, fact: None, document: Some(address.clone()), held, findings })
     }
 
+    /// Whether a fact was shared and is not any more, so that members which got it before keep what they got.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::Stopped`].
+    pub async fn is_left_with_others(&self, id: FactId) -> Result<bool, Error> {
+        let team = self.team().await?;
+        let Some(view) = self.store().read(move |reader| reader.fact(id)).await? else { return Ok(false) };
+        let now = team.constitution.sharing.stream_of(view.fact.level, view.fact.private);
+        Ok(team.others() > 0 && view.stream == Stream::Shared && now == Stream::Local)
+    }
+
     async fn fact_here_or_not(&self, text: &str) -> Result<FactId, Error> {
         let prefix = text.to_owned();
         match (self.store().read(move |reader| reader.resolve_fact(&prefix)).await?, text.trim().parse()) {
@@ -155,11 +166,7 @@ impl Handle {
             let row = reader.peer(&node)?;
             let asked = match question {
                 Question::Everything => Asked::Everything,
-                Question::Fact(id) => {
-                    let known = known_fact(reader, id, team.constitution.sharing.up_to, &missed)?;
-                    let closed_to_peer = known.closed_to_peer.filter(|role| !team.may_read(&node, role));
-                    Asked::Fact(Box::new(KnownFact { closed_to_peer, ..known }))
-                }
+                Question::Fact(id) => Asked::Fact(Box::new(known_fact(reader, &team, &node, id, &missed)?)),
                 Question::Document(address, selector) => {
                     Asked::Document(Box::new(known_document(reader, &team, &node, address, selector)?))
                 }
@@ -209,25 +216,26 @@ fn known_document(
     let Some(view) = reader.content_version(&address.id(), selector)? else {
         return Ok(KnownDocument { address, version: None });
     };
-    let opens = |(role, epoch): &(String, Hash)| why::can_open(&team.membership, peer, role, epoch);
+    let role = view.entry.creator_role.clone();
+    let sealed = SealedFor::of(team, peer, role, |opens| {
+        view.entry.encrypted_for.iter().any(|(role, epoch)| opens(role, epoch))
+    });
     let version = KnownVersion {
         number: view.entry.version,
         removed: view.removed,
         unauthorised: view.unauthorised,
         entry: reader.content_entry(&view)?,
-        peer_roles: team.membership.member(peer).map(|member| member.grant.roles.clone()).unwrap_or_default(),
-        peer_may: team.may_read(peer, &view.entry.creator_role),
-        peer_opens: view.entry.encrypted_for.iter().any(opens),
         here: reader.blob(&view.entry.root)?.is_some_and(|blob| blob.is_complete()),
-        role: view.entry.creator_role,
+        sealed,
     };
     Ok(KnownDocument { address, version: Some(version) })
 }
 
 fn known_fact(
     reader: &Reader<'_>,
+    team: &TeamState,
+    peer: &NodeId,
     id: FactId,
-    deepest: Level,
     missed: &Range<u64>,
 ) -> Result<KnownFact, antiphon_store::Error> {
     let (view, entries) = (reader.fact(id)?, reader.fact_entries(id)?);
@@ -241,11 +249,18 @@ fn known_fact(
         forgotten: view.as_ref().is_some_and(|view| view.forgotten),
         private: view.as_ref().is_some_and(|view| view.fact.private),
         level,
-        level_shared: level <= deepest,
+        level_shared: level <= team.constitution.sharing.up_to,
         published: entries.iter().any(|entry| entry.log.stream == Stream::Shared),
-        closed_to_peer: view.as_ref().and_then(|view| view.fact.role.clone()),
+        sealed: sealed_for(team, peer, &entries),
         domain: view.and_then(|view| view.fact.domain),
         indexed: !entries.iter().any(|entry| missed.contains(&entry.pos)),
         entries,
     })
+}
+
+/// What the peer can open of what a fact says now: all of it, or it cannot read the fact.
+fn sealed_for(team: &TeamState, peer: &NodeId, entries: &[FactEntry]) -> Option<SealedFor> {
+    let seals = || entries.iter().filter(|entry| entry.stands).filter_map(|entry| entry.seal.as_ref());
+    let role = seals().next()?.role.clone();
+    Some(SealedFor::of(team, peer, role, |opens| seals().all(|seal| opens(&seal.role, &seal.epoch))))
 }

@@ -1,14 +1,9 @@
 //! Why a peer cannot read a document: its place in the index, the peer's roles, the keys, and where the ciphertext is.
 
 use antiphon_core::address::Address;
-use antiphon_core::charter::{Membership, RoleEpoch};
-use antiphon_core::ids::{Hash, NodeId};
 use antiphon_store::FactEntry;
 
-use super::{Found, Known, There};
-
-/// Most keys of a role that are followed back.
-const EPOCHS_MAX: usize = 1_024;
+use super::{Found, Known, SealedFor, There};
 
 /// What is known of the document that was asked about.
 #[derive(Debug, Clone)]
@@ -24,35 +19,12 @@ pub(crate) struct KnownVersion {
     pub(crate) number: u64,
     pub(crate) removed: bool,
     pub(crate) unauthorised: bool,
-    /// The role that it was stored in.
-    pub(crate) role: String,
+    /// The role that it was stored in, and what the peer can open of that.
+    pub(crate) sealed: SealedFor,
     /// Its event, where it is held.
     pub(crate) entry: Option<FactEntry>,
-    /// Roles of the peer.
-    pub(crate) peer_roles: Vec<String>,
-    /// Whether these may read that role.
-    pub(crate) peer_may: bool,
-    /// Whether the peer was given a key that opens it.
-    pub(crate) peer_opens: bool,
     /// Whether the ciphertext is here.
     pub(crate) here: bool,
-}
-
-/// Whether a member can get at a key of a role: it was given that one, or one from which it can go back to it.
-pub(crate) fn can_open(membership: &Membership, node: &NodeId, role: &str, epoch: &Hash) -> bool {
-    let keys = membership.role_keys();
-    let leads_back = |newer: &RoleEpoch| {
-        let mut at = Some(newer);
-        for _ in 0..EPOCHS_MAX {
-            match at {
-                Some(key) if key.epoch == *epoch => return true,
-                Some(key) => at = key.previous.as_ref().and_then(|previous| keys.get(role, &previous.epoch)),
-                None => return false,
-            }
-        }
-        false
-    };
-    keys.of_role(role).into_iter().filter(|key| key.wraps.contains_key(node)).any(leads_back)
 }
 
 impl Known {
@@ -70,12 +42,14 @@ impl Known {
             return false;
         }
         if version.unauthorised {
-            let what =
-                format!("its author was never entitled to store for role {}, so it counts nowhere", version.role);
+            let what = format!(
+                "its author was never entitled to store for role {}, so it counts nowhere",
+                version.sealed.role
+            );
             found.blocks("auth", what, "antiphon team roles shows who may store for which role");
             return false;
         }
-        self.entitled(version, found);
+        self.entitled(&version.sealed, "decrypt content of role", "this version", found);
         let listed = self.listed(document, version, found);
         if version.here {
             found.says("held_here", "this node holds its ciphertext and gives it to every member");
@@ -90,22 +64,6 @@ impl Known {
             });
         }
         listed && !found.is_blocked()
-    }
-
-    /// Whether the peer's roles and keys open it.
-    fn entitled(&self, version: &KnownVersion, found: &mut Found) {
-        let role = &version.role;
-        if !version.peer_may {
-            let roles = &version.peer_roles;
-            let held = if roles.is_empty() { "no role".to_owned() } else { roles.join(", ") };
-            let wanted: Vec<&str> = roles.iter().map(String::as_str).chain([role.as_str()]).collect();
-            let fix = format!("antiphon team roles {} --set {}, on a steward", self.name(), wanted.join(","));
-            let what = format!("{} holds {held}, which cannot decrypt content of role {role}", self.name());
-            found.blocks("wrong_role", what, fix);
-        } else if !version.peer_opens {
-            let what = format!("{} may read {role} and was not given a key that opens this version", self.name());
-            found.blocks("missing_key", what, format!("antiphon team renew {}, on a steward", self.name()));
-        }
     }
 
     /// Whether the peer knows of the version.

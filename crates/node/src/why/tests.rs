@@ -76,7 +76,8 @@ fn bob() -> PeerView {
 /// Alice's fact stands at 10 of her log; bob is connected and has acknowledged all but that.
 fn known() -> Known {
     let author = Author { store: StoreId([1; 16]), node: ALICE, name: "alice".into() };
-    let entry = FactEntry { log: log(1), seq: 10, author, stands: true, payload: true, cause: None, pos: 20 };
+    let entry =
+        FactEntry { log: log(1), seq: 10, author, stands: true, payload: true, seal: None, cause: None, pos: 20 };
     Known {
         now: NOW,
         own: "alice".into(),
@@ -103,7 +104,7 @@ fn known() -> Known {
             domain: Some("pay".into()),
             indexed: true,
             entries: vec![entry],
-            closed_to_peer: None,
+            sealed: None,
         })),
     }
 }
@@ -256,7 +257,7 @@ fn what_is_not_here_is_looked_for_in_the_other_direction() {
             let author = Author { store: StoreId([2; 16]), node: BOB, name: "bob".into() };
             let (cause, pos) = (Some(Cause::UnknownAction), 3);
             fact(known).entries =
-                vec![FactEntry { log: log(2), seq: 4, author, stands: false, payload: true, cause, pos }];
+                vec![FactEntry { log: log(2), seq: 4, author, stands: false, payload: true, seal: None, cause, pos }];
         },
         &["unknown_here", "unknown_action", "kept_back"],
     );
@@ -360,20 +361,37 @@ fn spans_of_time_are_short() {
     );
 }
 
+fn backend() -> SealedFor {
+    let role = "backend_developer".to_owned();
+    SealedFor { peer_roles: vec![role.clone()], role, peer_may: true, peer_opens: true }
+}
+
+#[test]
+fn whoever_holds_a_sealed_fact_and_cannot_open_it_is_told_apart_from_who_reads_it() {
+    let check = |change: fn(&mut SealedFor), want: &[&str]| {
+        let (codes, held) = codes(|known| {
+            known.receipt = Some(receipt(10));
+            change(fact(known).sealed.insert(backend()));
+        });
+        assert_eq!((codes.as_slice(), held), (want, true));
+    };
+    check(|_| {}, &["receipt"]);
+    check(|sealed| sealed.peer_may = false, &["receipt", "wrong_role"]);
+    check(|sealed| sealed.peer_opens = false, &["receipt", "missing_key"]);
+}
+
 /// Alice's document, of which bob has heard and which he may read.
 fn document(known: &mut Known) -> &mut KnownVersion {
     if !matches!(known.asked, Asked::Document(_)) {
         let author = Author { store: StoreId([1; 16]), node: ALICE, name: "alice".into() };
-        let entry = FactEntry { log: log(1), seq: 9, author, stands: true, payload: true, cause: None, pos: 20 };
+        let entry =
+            FactEntry { log: log(1), seq: 9, author, stands: true, payload: true, seal: None, cause: None, pos: 20 };
         let version = KnownVersion {
             number: 2,
             removed: false,
             unauthorised: false,
-            role: "backend_developer".into(),
+            sealed: backend(),
             entry: Some(entry),
-            peer_roles: vec!["backend_developer".into()],
-            peer_may: true,
-            peer_opens: true,
             here: true,
         };
         let (address, _) = Address::parse("ucxl://ann/backend_developer/shop/login/plan").unwrap();
@@ -396,8 +414,8 @@ fn every_thing_that_stands_between_a_document_and_a_peer_is_named() {
         assert_eq!(reads, held, "{codes:?}");
     };
     check(&|_| {}, &["listed", "held_here"], true);
-    check(&|known| document(known).peer_may = false, &["wrong_role", "listed", "held_here"], false);
-    check(&|known| document(known).peer_opens = false, &["missing_key", "listed", "held_here"], false);
+    check(&|known| document(known).sealed.peer_may = false, &["wrong_role", "listed", "held_here"], false);
+    check(&|known| document(known).sealed.peer_opens = false, &["missing_key", "listed", "held_here"], false);
     check(&|known| document(known).here = false, &["listed", "held_elsewhere"], true);
     check(&|known| document(known).removed = true, &["removed"], false);
     check(&|known| document(known).unauthorised = true, &["auth"], false);

@@ -79,6 +79,10 @@ async fn a_fact_for_backend_developers_is_recalled_by_them_and_by_nobody_else() 
     eve.handle.flush_index().await.unwrap();
     assert_eq!((closed(&eve).await, closed(&alice).await, closed(&bob).await), (1, 0, 0));
     assert!(!eve.recalls(CANARY).await);
+    let why = alice.handle.why(Some(&fact.to_string()), "eve").await.unwrap();
+    let closed: Vec<_> = why.findings.iter().filter(|finding| finding.blocks).map(|finding| finding.code).collect();
+    assert_eq!((why.held, closed), (true, vec!["wrong_role"]), "{:?}", why.findings);
+    assert!(!alice.handle.why(Some(&fact.to_string()), "bob").await.unwrap().findings.iter().any(|found| found.blocks));
     let refused = eve.handle.fact(fact).await.unwrap_err();
     assert!(matches!(&refused, Error::Refused(AuthorError::Closed { role, .. }) if role == ROLE), "{refused}");
     let edit = Edit::new().set(Field::Content, Value::from("hers"));

@@ -24,7 +24,8 @@ pub(crate) fn divergence(diverged: Diverged, bytes: usize) -> DivergenceDto {
         shorten(&mut text, bytes);
         text
     });
-    DivergenceDto { id: id.to_string(), kind: kind(id).to_owned(), text, since, fields }
+    let fact = matches!(id, SubjectId::Fact(_)).then(|| id.to_string());
+    DivergenceDto { id: id.to_string(), kind: kind(id).to_owned(), fact, text, since, fields }
 }
 
 const fn kind(id: SubjectId) -> &'static str {

@@ -35,9 +35,11 @@ pub(crate) fn fact(view: FactView, seen: Seen) -> FactDto {
     let Fact { id, content, level, domain, module, tags, confidence_permille, code_ref, .. } = view.fact.clone();
     let fact = &view.fact;
     let expires = fact.ttl_ms.map(|_| fact.on_expire.name().to_owned());
+    let expired = fact.expired(seen.now);
+    let gone = expired == Some(OnExpire::Delete);
     FactDto {
         id: id.to_string(),
-        content,
+        content: content.filter(|_| !gone),
         level: level.number(),
         level_name: level.name().to_owned(),
         author: view.author.name,
@@ -62,10 +64,10 @@ pub(crate) fn fact(view: FactView, seen: Seen) -> FactDto {
         anchors: fact.anchors.iter().map(anchor).collect(),
         source: fact.source.clone(),
         role: fact.role.clone(),
-        stale: fact.stale || fact.expired(seen.now) == Some(OnExpire::MarkStale),
-        archived: fact.archived || fact.expired(seen.now) == Some(OnExpire::Archive),
+        stale: fact.stale || expired == Some(OnExpire::MarkStale),
+        archived: fact.archived || expired == Some(OnExpire::Archive),
         private: fact.private,
-        forgotten: view.forgotten,
+        forgotten: view.forgotten || gone,
         erased: view.erased,
         erasure: None,
         incomplete: view.incomplete,
@@ -167,6 +169,7 @@ pub(crate) fn written(authored: &Authored) -> WrittenDto {
         id: authored.fact.map(|id| id.to_string()).or_else(incident).unwrap_or_default(),
         event: authored.event.to_string(),
         outcome: outcome.to_owned(),
+        left_with_others: false,
     }
 }
 

@@ -82,6 +82,9 @@ pub struct DivergenceDto {
     pub id: String,
     /// `fact` or `incident`.
     pub kind: String,
+    /// The same id, where it is a fact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fact: Option<String>,
     /// Its text as it is shown; missing when it is forgotten or not held here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,

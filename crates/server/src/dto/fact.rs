@@ -243,7 +243,13 @@ pub struct WrittenDto {
     pub event: String,
     /// `written`; `existed` when it was there already; `unchanged` when it says that already.
     pub outcome: String,
+    /// Whether the fact stays on this node from now on, and members that got it before keep what they got.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub left_with_others: bool,
 }
+
+/// What to say to whoever makes a shared fact private, or lowers its level.
+pub const LEFT_WITH_OTHERS: &str = "It stays on this machine from now on, and members that got it before keep it";
 
 /// Many facts at once.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]

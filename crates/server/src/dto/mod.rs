@@ -66,7 +66,7 @@ pub use export::{
 };
 pub use fact::{
     ActorDto, AnchorDto, BatchDto, BatchItemDto, BatchResultDto, EditDto, FactAskDto, FactDto, FactFilterDto, FactsDto,
-    HistoryDto, HistoryEntryDto, NewFactDto, ProvenanceDto, WrittenDto,
+    HistoryDto, HistoryEntryDto, LEFT_WITH_OTHERS, NewFactDto, ProvenanceDto, WrittenDto,
 };
 pub use federation::{
     CursorsDto, FederationDto, ForkDto, ModeDto, PeerSettingsDto, PeerStandingDto, ShareDto, UncountedDto, WhyAskDto,

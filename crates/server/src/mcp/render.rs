@@ -13,7 +13,9 @@ use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::dto::{ExplanationDto, FactDto, HistoryDto, RecallDto, SideDto, StatusDto, WordPartDto, WrittenDto};
+use crate::dto::{
+    ExplanationDto, FactDto, HistoryDto, LEFT_WITH_OTHERS, RecallDto, SideDto, StatusDto, WordPartDto, WrittenDto,
+};
 use crate::error::{Code, Problem};
 use crate::text::cut;
 use crate::time::{age, parse};
@@ -35,6 +37,7 @@ pub(super) struct Rendered {
 /// What a write came to.
 pub(super) fn written(did: &str, written: WrittenDto) -> Result<Rendered, Problem> {
     let text = match written.outcome.as_str() {
+        "written" if written.left_with_others => format!("{did} {}. {LEFT_WITH_OTHERS}", written.id),
         "written" => format!("{did} {}", written.id),
         outcome => format!("{} {outcome}; nothing was written", written.id),
     };

@@ -1,8 +1,7 @@
 //! Recall through the doors: filters, times, reasons, members, and what matters now.
 
-use crate::agent::{Agent, text};
-use crate::common::{Alice, fact};
-use crate::two::{Two, until};
+use std::time::Duration;
+
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::value::Value;
@@ -11,6 +10,10 @@ use antiphon_server::dto::{
     ContextAskDto, EditDto, NewFactDto, NewGeneDto, NewIncidentDto, RecallDto, RecallRequestDto, ShownDto,
 };
 use serde_json::json;
+
+use crate::agent::{Agent, text};
+use crate::common::{Alice, fact};
+use crate::two::{Two, until};
 
 fn ask(query: &str) -> RecallRequestDto {
     RecallRequestDto { query: query.into(), ..RecallRequestDto::default() }
@@ -201,4 +204,27 @@ async fn the_status_tool_says_why_a_peer_lacks_a_fact() {
     assert_eq!(wrong["isError"], true);
     agent.leave().await;
     two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_deleted_when_its_time_is_over_is_shown_to_nobody_after_that() {
+    let alice = Alice::start().await;
+    let fact =
+        NewFactDto { ttl: Some("1s".into()), on_expire: Some("delete".into()), ..fact("the code of today is 7") };
+    let id = alice.client.remember(&fact).await.unwrap().id;
+    for _ in 0..3 {
+        alice.client.recall(&RecallRequestDto { query: "code".into(), ..Default::default() }).await.unwrap();
+    }
+    loop {
+        let shown = alice.client.fact(&id).await.unwrap();
+        if shown.forgotten {
+            assert_eq!(shown.content, None);
+            let packed = alice.client.context(&ContextAskDto::default()).await.unwrap().text;
+            assert!(!packed.contains("code of today"), "{packed}");
+            break;
+        }
+        assert_eq!(shown.content.as_deref(), Some("the code of today is 7"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    alice.stop().await;
 }

@@ -9,7 +9,7 @@ use crate::dashboard::escape::visible;
 use crate::dashboard::flash::{Done, Flash};
 use crate::dashboard::page::{Form, Page, Sent, Shown, Tab, given};
 use crate::dashboard::session::Visitor;
-use crate::dto::{ActorDto, Change, EditDto, FactDto, NewFactDto, Scalar};
+use crate::dto::{ActorDto, Change, EditDto, FactDto, LEFT_WITH_OTHERS, NewFactDto, Scalar};
 use crate::error::{Code, Problem};
 
 /// What pages say wrote something.
@@ -96,8 +96,9 @@ pub(super) async fn edit(State(dash): State<Dash>, Path(id): Path<String>, Form(
     if edit == nothing {
         return Ok(Done::at(back).saying(Flash::done("Nothing was changed.")));
     }
-    dash.edit(&fact.id, edit).await?;
-    Ok(Done::at(back).saying(Flash::done("Saved.")))
+    let written = dash.edit(&fact.id, edit).await?;
+    let said = if written.left_with_others { format!("Saved. {LEFT_WITH_OTHERS}.") } else { "Saved.".to_owned() };
+    Ok(Done::at(back).saying(Flash::done(said)))
 }
 
 impl Fields {
