@@ -406,7 +406,10 @@ impl Engine {
 
     fn note_clock(&mut self, peer: NodeId, clock: NodeClock) {
         // What it said before counts no more: it may have lost its disk since.
-        let first = self.sessions.get_mut(&peer).is_some_and(|live| !std::mem::replace(&mut live.heard, true));
+        let first = self.sessions.get_mut(&peer).is_some_and(|live| {
+            live.clocks += 1;
+            live.clocks == 1
+        });
         if let Some(entry) = self.peers.get_mut(&peer) {
             entry.holds = Some(clock);
         }

@@ -165,7 +165,7 @@ impl Engine {
         }
         self.backups.made(peer, backup.heads.clone());
         // It may have come back while the backup was written.
-        let is_back = self.sessions.get(&peer).is_some_and(|live| live.heard);
+        let is_back = self.sessions.get(&peer).is_some_and(|live| live.clocks > 0);
         if is_back && backup.reason == BackupReason::Timeout {
             self.returned(peer, true);
         }

@@ -24,6 +24,7 @@ use crate::content::Transfers;
 use crate::custody::Custodian;
 use crate::held::Held;
 use crate::inputs::{Command, Input};
+use crate::modes::Compared;
 use crate::outbox::Outbox;
 use crate::own_log::Rejoin;
 use crate::peers::Registry;
@@ -50,6 +51,8 @@ pub(crate) struct Engine {
     pub(crate) peers: Registry,
     /// What a person set.
     pub(crate) mode: NodeMode,
+    /// When somebody last asked for clocks to be compared.
+    pub(crate) compared: Option<Compared>,
     /// What it stores for others.
     pub(crate) storage: StorageOffer,
     pub(crate) sessions: BTreeMap<NodeId, Live>,
@@ -236,11 +239,7 @@ impl Engine {
         }
         self.enforce_charter();
         let at = now();
-        for (peer, addresses) in self.peers.due(&self.team.membership, &self.sessions, at) {
-            if peer != self.team.own.node && !self.greeting.contains(&peer) {
-                self.greet(peer, crate::connect::parse_all(&addresses), None);
-            }
-        }
+        self.dial_due(at);
         self.greet_again(at);
         self.check_timeouts(at);
         self.tend_copies(at);
@@ -248,5 +247,14 @@ impl Engine {
         self.tend_outbox();
         self.tend_role_keys(at);
         self.show_table();
+    }
+
+    /// Greets members to whom there is no session, when their time has come.
+    pub(crate) fn dial_due(&mut self, at: UnixMillis) {
+        for (peer, addresses) in self.peers.due(&self.team.membership, &self.sessions, at) {
+            if peer != self.team.own.node && !self.greeting.contains(&peer) {
+                self.greet(peer, crate::connect::parse_all(&addresses), None);
+            }
+        }
     }
 }

@@ -20,6 +20,7 @@ mod replication;
 mod resource_search;
 mod resources;
 mod sending;
+mod sync_now;
 mod tally;
 mod trail;
 

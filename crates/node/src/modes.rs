@@ -3,16 +3,19 @@
 //! A setting is kept in the database by whoever changes it (`handle/modes.rs`) before the loop is told, so that what
 //! the loop does never differs from what it does after a restart.
 
+use std::collections::BTreeMap;
+
 use antiphon_core::ids::NodeId;
 use antiphon_core::log::NodeClock;
 use antiphon_core::time::UnixMillis;
-use antiphon_protocol::sync::Mode;
+use antiphon_protocol::sync::{Input as Heard, Mode};
 use antiphon_store::{NodeMode, PeerMode};
 use tokio::sync::oneshot;
 
-use crate::clock::now;
+use crate::clock::{has_come, now};
 use crate::event_loop::Engine;
 use crate::peers::{Peer, lag};
+use crate::session::Epoch;
 
 /// Something a handle asks about sharing.
 #[derive(Debug)]
@@ -25,7 +28,25 @@ pub(crate) enum Ask {
     SetPeer { peer: NodeId, mode: PeerMode, reply: oneshot::Sender<()> },
     /// How much of every log a peer said it holds.
     Holds { peer: NodeId, reply: oneshot::Sender<Option<NodeClock>> },
+    /// Compare clocks with every peer now, and dial those that are away. Answers what was told until then.
+    Compare(oneshot::Sender<Compared>),
+    /// What every peer that is connected has told by now.
+    Told(oneshot::Sender<Told>),
 }
+
+/// How often each peer that is connected has said what it holds, by its session.
+pub(crate) type Told = BTreeMap<NodeId, (Epoch, u64)>;
+
+/// When clocks were compared because somebody asked, and what had been told until then.
+#[derive(Debug, Clone)]
+pub(crate) struct Compared {
+    pub(crate) at: UnixMillis,
+    pub(crate) told: Told,
+}
+
+/// Time within which whoever asks again gets the comparison that was begun, in milliseconds: a program that asks all the
+/// time must not look to its peers like one that talks without end.
+const COMPARE_AGAIN_MS: u64 = 1_000;
 
 impl Engine {
     pub(crate) fn on_modes(&mut self, ask: Ask) {
@@ -43,7 +64,30 @@ impl Engine {
             Ask::Holds { peer, reply } => {
                 drop(reply.send(self.peers.get(&peer).and_then(|entry| entry.holds.clone())));
             }
+            Ask::Compare(reply) => drop(reply.send(self.compare())),
+            Ask::Told(reply) => drop(reply.send(self.told())),
         }
+    }
+
+    fn told(&self) -> Told {
+        self.sessions.iter().map(|(peer, live)| (*peer, (live.epoch, live.clocks))).collect()
+    }
+
+    fn compare(&mut self) -> Compared {
+        let at = now();
+        if let Some(last) = &self.compared
+            && !has_come(last.at.after(COMPARE_AGAIN_MS), at, COMPARE_AGAIN_MS)
+        {
+            return last.clone();
+        }
+        let compared = Compared { at, told: self.told() };
+        for (peer, (epoch, _)) in &compared.told {
+            self.drive(*peer, *epoch, Heard::Compare);
+        }
+        self.peers.hurry(at);
+        self.dial_due(at);
+        self.compared = Some(compared.clone());
+        compared
     }
 
     fn set_node_mode(&mut self, mode: NodeMode) {

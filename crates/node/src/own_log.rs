@@ -126,7 +126,7 @@ impl Engine {
         if has_come(since.after(PROGRESS_MS_MAX), at, PROGRESS_MS_MAX) {
             return true;
         }
-        let heard = |peer: &NodeId| self.sessions.get(peer).is_some_and(|live| live.heard);
+        let heard = |peer: &NodeId| self.sessions.get(peer).is_some_and(|live| live.clocks > 0);
         let claims = |peer: &NodeId| {
             let holds = self.peers.get(peer).and_then(|entry| entry.holds.as_ref());
             holds.and_then(|holds| holds.get(&log)).map_or(0, |head| head.seq)

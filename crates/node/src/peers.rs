@@ -315,6 +315,11 @@ impl Registry {
         nodes.into_iter().filter(|node| !self.peers.contains_key(node)).collect()
     }
 
+    /// Nobody is waited for any longer before it is dialled again.
+    pub(crate) fn hurry(&mut self, now: UnixMillis) {
+        self.peers.values_mut().for_each(|peer| peer.dial_at = peer.dial_at.min(now));
+    }
+
     /// Members to greet now: no session, a connection or an address to get one, and the wait is over.
     pub(crate) fn due<S>(
         &self,

@@ -21,8 +21,8 @@ pub(crate) struct Epoch(pub(crate) u64);
 pub(crate) struct Live {
     pub(crate) epoch: Epoch,
     pub(crate) machine: Session,
-    /// Whether the peer has said how much it holds.
-    pub(crate) heard: bool,
+    /// How often the peer has said how much it holds.
+    pub(crate) clocks: u64,
     frames: Frames<Message>,
 }
 
@@ -36,7 +36,7 @@ impl Live {
         machine: Session,
     ) -> Self {
         let kind = Sync { peer: stream.peer(), epoch };
-        Self { epoch, machine, heard: false, frames: Frames::start(tasks, inputs, stream, kind) }
+        Self { epoch, machine, clocks: 0, frames: Frames::start(tasks, inputs, stream, kind) }
     }
 
     /// Hands a message to the writing task.

@@ -326,6 +326,7 @@ impl Parts {
             presence: self.presence,
             rates: crate::rated::Kinds::default(),
             peer_timeout_ms: config.peer_timeout_ms,
+            compared: None,
             sweep_at: UnixMillis(0),
             agent_version: config.agent_version.clone(),
             reading: false,

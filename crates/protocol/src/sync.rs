@@ -213,6 +213,8 @@ pub enum Input {
     Authors(Authors),
     /// What may flow changed.
     Mode(Mode),
+    /// Somebody asks how far both sides are: clocks are exchanged now.
+    Compare,
     /// The time that [`Output::WakeAt`] named has come. An early one does no harm.
     Wake,
     /// Say goodbye.

@@ -188,6 +188,18 @@ fn list(names: &[String]) -> String {
     names.iter().map(|name| safe(name)).collect::<Vec<_>>().join(", ")
 }
 
+/// How every member stands after a comparison.
+pub(crate) fn compared(peers: &[PeerDto]) -> String {
+    if peers.is_empty() {
+        return "Nobody else is in the team.".to_owned();
+    }
+    let row = |peer: &PeerDto| {
+        let hint = peer.hint.as_ref().map(|hint| format!("try: {}", safe(hint))).unwrap_or_default();
+        vec![styled(STRONG, &safe(&peer.name)), safe(&peer.in_words), hint]
+    };
+    table(&["member", "", ""], peers.iter().map(row))
+}
+
 /// Whether a peer can read a document.
 fn document_heading(why: &WhyDto, name: &str, blocked: bool) -> String {
     let address = why.address.as_deref().map(safe).unwrap_or_default();

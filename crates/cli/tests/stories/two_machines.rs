@@ -91,6 +91,20 @@ fn whoever_makes_a_shared_fact_private_is_told_that_others_keep_it() {
 }
 
 #[test]
+fn both_are_compared_at_once_when_somebody_asks() {
+    let (alice, bob) = team_of_two();
+    bob.remember("written just now");
+    let members = alice.json(&["federation", "now"]);
+    assert_eq!((&members[0]["name"], &members[0]["behind_events"]), (&"bob".into(), &0.into()), "{members:#}");
+    bob.run(&["down"]).good();
+    let alone = alice.run(&["federation", "now"]);
+    assert!(alone.code == 5 && alone.stdout.contains("bob"), "{alone:#?}");
+    let eve = Machine::new("eve");
+    eve.run(&["init", "--team", "crows"]).good();
+    assert!(eve.run(&["federation", "now"]).good().stdout.contains("Nobody else"), "a team of one is level");
+}
+
+#[test]
 fn eve_of_another_team_is_refused_on_both_sides() {
     let alice = Machine::new("alice");
     alice.run(&["init", "--team", "choir"]).good();

@@ -4,6 +4,7 @@ use crate::common::{Machine, agree, until};
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
 use antiphon_core::ids::FactId;
+use antiphon_core::incident::{self, IncidentEdit};
 use antiphon_node::{Choice, Diverged, Draft, Error, Settled, SubjectId, Unsettled};
 
 async fn edits(machine: &Machine, fact: FactId, text: &str) {
@@ -62,6 +63,9 @@ async fn a_resolution_made_on_one_node_closes_it_on_all_three() {
         let problems = machine.handle.status().await.unwrap().problems;
         assert!(problems.iter().any(|problem| problem.fix == "antiphon divergences list"), "{problems:?}");
         assert_eq!(machine.handle.divergences(10, None).await.unwrap().len(), 1);
+        let SubjectId::Fact(fact) = id else { panic!() };
+        let shown = machine.handle.sides_of(vec![fact], 8).await.unwrap();
+        assert_eq!(shown.iter().map(|(id, sides)| (*id, sides.len())).collect::<Vec<_>>(), [(fact, 3)]);
     }
     let nobody = settles(&all[2], id, accept("dave")).await;
     assert!(matches!(nobody, Err(Error::Unsettled(Unsettled::NoSuchSide { .. }))), "{nobody:?}");
@@ -109,4 +113,22 @@ async fn two_that_settle_it_differently_at_once_diverge_again() {
     for machine in &mut all {
         machine.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_one_side_is_not_settled_and_a_beginning_of_several_ids_is_none() {
+    let mut alice = Machine::start("alice").await;
+    let fact = alice.remember("port 1").await;
+    let edit = IncidentEdit::new().set(incident::Field::Title, "a shell".into());
+    let draft = Draft::ReportIncident { id: None, edit, provenance: Provenance::default() };
+    let report = alice.handle.author(vec![draft]).await.unwrap().remove(0).unwrap().incident.unwrap();
+    for id in [SubjectId::Fact(fact), SubjectId::Incident(report)] {
+        let left = settles(&alice, id, accept("alice")).await.unwrap();
+        assert!(matches!(&left, Settled::NotDiverged { by, .. } if by.name == "alice"), "{left:?}");
+        assert_eq!(alice.handle.resolve_subject(&id.to_string()).await.unwrap(), id);
+    }
+    // Ids of this century begin with a nought.
+    let several = alice.handle.resolve_subject("0").await;
+    assert!(matches!(several, Err(Error::SubjectAmbiguous { count: 2, .. })), "{several:?}");
+    alice.stop().await;
 }

@@ -1,5 +1,7 @@
 //! What persons set about sharing, on live nodes.
 
+use std::time::Duration;
+
 use crate::common::{Machine, agree, team_of_two, until};
 use antiphon_core::event::Provenance;
 use antiphon_core::fact::{Edit, Field};
@@ -164,6 +166,29 @@ async fn whoever_is_away_is_said_to_be_and_what_it_lacks() {
     until("bob has it", async || why(&alice, fact, "bob").await.held).await;
     agree(&alice, &bob).await;
     until("nothing stands between them", async || alice.handle.why(None, "bob").await.unwrap().held).await;
+    bob.stop().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_want_to_wait_compares_with_all_at_once() {
+    const LONG: Duration = Duration::from_secs(600);
+    let (mut alice, mut bob) = connected().await;
+    // Each answer follows from what bob said after he was asked, so it knows what both wrote before.
+    for n in 0..3 {
+        alice.remember(&format!("hers {n}")).await;
+        bob.remember(&format!("his {n}")).await;
+        let members = alice.handle.sync_now(LONG).await.unwrap();
+        let [seen] = &members[..] else { panic!("{members:?}") };
+        assert_eq!((seen.name.as_str(), seen.lag_events, seen.behind_events), ("bob", Some(0), Some(0)));
+    }
+    bob.stop().await;
+    until("bob is away", async || !alice.sees("bob").await.connected).await;
+    let members = alice.handle.sync_now(LONG).await.unwrap();
+    assert!(!members[0].connected, "an attempt to reach him has failed, and nothing more is waited for");
+    bob.start_again().await;
+    until("he is there again", async || alice.handle.sync_now(LONG).await.unwrap()[0].connected).await;
+    agree(&alice, &bob).await;
     bob.stop().await;
     alice.stop().await;
 }

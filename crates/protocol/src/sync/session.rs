@@ -180,6 +180,10 @@ impl Open {
             }
             Input::Authors(authors) => self.set_authors(authors),
             Input::Mode(mode) => self.set_mode(mode),
+            Input::Compare => {
+                self.send_clock(true);
+                self.timer.compared(now);
+            }
             Input::Wake => self.wake(now)?,
             Input::Close => {
                 self.out.push(Output::Send(Message::Bye));

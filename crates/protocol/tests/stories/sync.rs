@@ -873,6 +873,21 @@ fn a_clock_that_was_set_back_does_not_stop_the_comparisons() {
 }
 
 #[test]
+fn whoever_asks_how_far_both_are_learns_it_without_waiting_for_the_next_comparison() {
+    let mut world = World::new(2);
+    world.connect(ALICE, BOB);
+    world.settle();
+    let talk = world.nodes[ALICE].talks.get_mut(&BOB).unwrap();
+    let out = talk.session.handle(Input::Compare, NOW);
+    let asks = |output: &Output| matches!(output, Output::Send(Message::Clock(clock)) if clock.asks);
+    assert!(out.iter().any(asks), "{out:?}");
+    let [Output::Send(message)] = &out[..] else { panic!("{out:?}") };
+    let answer = world.nodes[BOB].talks.get_mut(&ALICE).unwrap().session.handle(Input::Message(message.clone()), NOW);
+    let told = |output: &Output| matches!(output, Output::Send(Message::Clock(clock)) if !clock.asks);
+    assert!(answer.iter().any(told), "{answer:?}");
+}
+
+#[test]
 fn questions_and_lies_of_a_peer_cost_bounded_answers_and_memory() {
     let world = World::new(2);
     let (mut session, _) = opened(&world, NodeClock::new());

@@ -4,7 +4,7 @@ use hyper::Method;
 
 use super::calls::{percent_encoded, with_query};
 use super::{Client, ClientError};
-use crate::dto::{FederationDto, ModeDto, PeerSettingsDto, ShareDto, WhyAskDto, WhyDto};
+use crate::dto::{FederationDto, ModeDto, PeerSettingsDto, PeersDto, ShareDto, SyncNowDto, WhyAskDto, WhyDto};
 
 impl Client {
     /// How the node shares with its team.
@@ -21,6 +21,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn set_node_mode(&self, mode: &str) -> Result<ModeDto, ClientError> {
         self.send(Method::PUT, "/api/v1/federation/mode", &ModeDto { mode: mode.to_owned() }).await
+    }
+
+    /// Compares with every member now; answers how they stand when all is equal, or after `wait` seconds.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn sync_now(&self, wait: u64) -> Result<PeersDto, ClientError> {
+        self.send(Method::POST, "/api/v1/federation/now", &SyncNowDto { wait: Some(wait) }).await
     }
 
     /// Sets whether events are exchanged with a peer.

@@ -14,6 +14,15 @@ pub struct ModeDto {
     pub mode: String,
 }
 
+/// How long a comparison with every member is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncNowDto {
+    /// Seconds until it is answered how far all are, equal or not; 10 when it is missing, at most 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<u64>,
+}
+
 /// Which domains a peer gets the texts of. Two empty lists stand for all.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -69,8 +69,8 @@ pub use fact::{
     HistoryDto, HistoryEntryDto, LEFT_WITH_OTHERS, NewFactDto, ProvenanceDto, WrittenDto,
 };
 pub use federation::{
-    CursorsDto, FederationDto, ForkDto, ModeDto, PeerSettingsDto, PeerStandingDto, ShareDto, UncountedDto, WhyAskDto,
-    WhyDto, WhyFindingDto,
+    CursorsDto, FederationDto, ForkDto, ModeDto, PeerSettingsDto, PeerStandingDto, ShareDto, SyncNowDto, UncountedDto,
+    WhyAskDto, WhyDto, WhyFindingDto,
 };
 pub use gene::{CheckProofDto, GeneAddedDto, GeneDto, GenesDto, GenomeReportDto, NewGeneDto, ProofDto, ProvenDto};
 pub use history::{FigureDto, FigureLineDto, FigurePointDto, FiguresAskDto, FiguresDto};

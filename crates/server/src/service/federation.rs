@@ -1,15 +1,21 @@
 //! What is shared with whom, how far it has come, and why something is not there.
 
+use std::time::Duration;
+
 use antiphon_core::address::SCHEME;
 use antiphon_node::{DOMAINS_MAX, Domains, NodeMode, PeerMode, PeerView};
 
 use super::Service;
 use crate::convert;
-use crate::dto::{FederationDto, ModeDto, PeerSettingsDto, ShareDto, WhyDto};
+use crate::dto::{FederationDto, ModeDto, PeerSettingsDto, PeersDto, ShareDto, SyncNowDto, WhyDto};
 use crate::error::{Code, Problem};
 
 /// Longest name of a domain, in bytes.
 const DOMAIN_BYTES_MAX: usize = 1_024;
+/// How long a comparison with every member is waited for when nobody says, in seconds.
+const SYNC_WAIT_SECONDS: u64 = 10;
+/// Longest wait for it, in seconds.
+const SYNC_WAIT_SECONDS_MAX: u64 = 60;
 
 impl Service {
     pub(crate) async fn federation(&self) -> Result<FederationDto, Problem> {
@@ -21,6 +27,13 @@ impl Service {
         let mode = NodeMode::named(&mode.mode).ok_or_else(wrong)?;
         self.handle.set_node_mode(mode).await?;
         Ok(ModeDto { mode: mode.name().to_owned() })
+    }
+
+    /// Compares with every member now; answers how they stand then.
+    pub(crate) async fn sync_now(&self, ask: &SyncNowDto) -> Result<PeersDto, Problem> {
+        let wait = ask.wait.unwrap_or(SYNC_WAIT_SECONDS).min(SYNC_WAIT_SECONDS_MAX);
+        let (peers, now) = (self.handle.sync_now(Duration::from_secs(wait)).await?, self.now());
+        Ok(PeersDto { peers: peers.into_iter().map(|peer| convert::peer(peer, now)).collect() })
     }
 
     pub(crate) async fn set_peer_mode(&self, peer: &str, mode: &ModeDto) -> Result<PeerSettingsDto, Problem> {
