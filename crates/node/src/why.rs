@@ -74,8 +74,8 @@ pub(crate) struct KnownFact {
     pub(crate) forgotten: bool,
     pub(crate) private: bool,
     pub(crate) level: Level,
-    /// Whether the team shares its level.
-    pub(crate) level_shared: bool,
+    /// The deepest level that the team shares.
+    pub(crate) shared_up_to: Level,
     /// Whether anything of it stands in the shared stream.
     pub(crate) published: bool,
     pub(crate) domain: Option<String>,
@@ -225,7 +225,6 @@ impl Known {
     /// What keeps the text of a fact on this node.
     fn kept_back(&self, fact: &KnownFact, found: &mut Found) {
         let id = fact.id;
-        let publish = format!("antiphon facts edit {id} --level domain");
         if fact.erased {
             found.blocks(
                 "erased",
@@ -240,11 +239,12 @@ impl Known {
             let fix = format!("antiphon facts edit {id} --private false");
             found.blocks("private", "it is private, and what is private never leaves this machine", fix);
         }
-        if !fact.level_shared {
+        let level_shared = fact.level <= fact.shared_up_to;
+        if !level_shared {
             let what = format!("its level is {}, and facts of that level stay on their machine", fact.level);
-            found.blocks("level", what, publish);
+            found.blocks("level", what, format!("antiphon facts edit {id} --level {}", fact.shared_up_to));
         }
-        if fact.published && (fact.private || !fact.level_shared) {
+        if fact.published && (fact.private || !level_shared) {
             found.says("withheld", "it was shared before, so whoever got it then may still have it");
         }
         if !self.domains.allow(fact.domain.as_deref()) {

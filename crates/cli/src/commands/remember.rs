@@ -18,7 +18,8 @@ const STDIN_BYTES_MAX: usize = 16 << 20;
 pub(crate) struct RememberArgs {
     /// The text, or `-` to read it from stdin
     pub(crate) text: String,
-    /// How far it reaches: 0-3, project, domain, module, snippet; 0 and 1 are shared with the team
+    /// How far it reaches: 0-3, project, domain, module, snippet; 0 and 1 are shared, unless the
+    /// team was founded otherwise
     #[arg(long, default_value = "domain")]
     pub(crate) level: String,
     /// Area of knowledge

@@ -249,7 +249,7 @@ fn known_fact(
         forgotten: view.as_ref().is_some_and(|view| view.forgotten),
         private: view.as_ref().is_some_and(|view| view.fact.private),
         level,
-        level_shared: level <= team.constitution.sharing.up_to,
+        shared_up_to: team.constitution.sharing.up_to,
         published: entries.iter().any(|entry| entry.log.stream == Stream::Shared),
         sealed: sealed_for(team, peer, &entries),
         domain: view.and_then(|view| view.fact.domain),

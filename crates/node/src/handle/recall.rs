@@ -84,6 +84,14 @@ impl Handle {
         Ok(self.store().read(|reader| reader.shown_on_request()).await?)
     }
 
+    /// Down to which level facts are shared, as the team was founded.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn shared_up_to(&self) -> Result<Level, Error> {
+        Ok(self.team().await?.constitution.sharing.up_to)
+    }
+
     /// Sets down to which level facts that are not shared are shown to members who ask. Private ones never are.
     ///
     /// # Errors

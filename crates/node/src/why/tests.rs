@@ -99,7 +99,7 @@ fn known() -> Known {
             forgotten: false,
             private: false,
             level: Level::Domain,
-            level_shared: true,
+            shared_up_to: Level::Domain,
             published: true,
             domain: Some("pay".into()),
             indexed: true,
@@ -157,7 +157,7 @@ fn every_thing_that_stands_between_a_fact_and_a_peer_is_named() {
     check(
         |known| {
             (fact(known).published, fact(known).entries) = (false, Vec::new());
-            (fact(known).level, fact(known).level_shared) = (Level::Module, false);
+            fact(known).level = Level::Module;
         },
         &["level"],
     );
@@ -190,6 +190,23 @@ fn every_thing_that_stands_between_a_fact_and_a_peer_is_named() {
     check(|known| known.peer.connected = false, &["no_route", "behind"]);
     check(|known| known.theirs = None, &["unheard"]);
     check(|known| fact(known).indexed = false, &["behind", "not_indexed"]);
+}
+
+#[test]
+fn a_fact_that_reaches_no_further_is_given_a_level_that_the_team_shares() {
+    let check = |shared: Level, level: Level, want: Option<&str>| {
+        let mut known = known();
+        (fact(&mut known).level, fact(&mut known).shared_up_to) = (level, shared);
+        let (findings, _) = findings(&known);
+        let found = findings.iter().find(|finding| finding.code == "level");
+        let fix = found.and_then(|finding| finding.fix.as_deref()?.rsplit(' ').next().map(str::to_owned));
+        assert_eq!(fix.as_deref(), want);
+    };
+    check(Level::Domain, Level::Domain, None);
+    check(Level::Domain, Level::Module, Some("domain"));
+    check(Level::Project, Level::Domain, Some("project"));
+    check(Level::Module, Level::Snippet, Some("module"));
+    check(Level::Module, Level::Module, None);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Asking the memory: here, at a time, and at members.
 
+use antiphon_core::fact::Level;
 use antiphon_core::ids::StoreId;
 use antiphon_node::Origin;
 
@@ -40,6 +41,11 @@ impl Service {
             Some(store) => Ok(Some(Origin::Store(store))),
             None => Ok(self.author_of(name).await?.map(Origin::Node)),
         }
+    }
+
+    /// The deepest level that the team shares.
+    pub(crate) async fn shared_up_to(&self) -> Result<Level, Problem> {
+        Ok(self.handle.shared_up_to().await?)
     }
 
     pub(crate) async fn shown(&self) -> Result<ShownDto, Problem> {

@@ -41,8 +41,17 @@ impl Alice {
         Self::start_at("127.0.0.1:0", HttpSettings::default()).await
     }
 
+    /// In a team that is founded with this gene.
+    pub(crate) async fn founded_with(id: &str, text: &str) -> Self {
+        Self::found("127.0.0.1:0", HttpSettings::default(), vec![(id.to_owned(), text.to_owned())]).await
+    }
+
     /// With an HTTP door of this kind.
     pub(crate) async fn start_at(http: &str, http_settings: HttpSettings) -> Self {
+        Self::found(http, http_settings, Vec::new()).await
+    }
+
+    async fn found(http: &str, http_settings: HttpSettings, founding: Vec<(String, String)>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::new(dir.path().join("home"));
         let mut config = Config::new(home.clone());
@@ -50,6 +59,7 @@ impl Alice {
         config.team = Some("acme".into());
         config.listen = vec!["/ip4/127.0.0.1/tcp/0".into()];
         config.mdns = false;
+        config.founding = founding;
         let node = Node::start(config).await.unwrap();
         let handle = node.handle();
         let (close, closed) = oneshot::channel::<()>();

@@ -50,6 +50,25 @@ async fn every_page_of_a_new_node_says_what_to_do_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_form_of_a_fact_says_what_the_team_shares() {
+    for (level, said) in [
+        ("project", ["level 0 is shared with the team", "0 project (shared)", "1 domain (stays here)"]),
+        ("module", ["levels 0 to 2 are shared with the team", "2 module (shared)", "3 snippet (stays here)"]),
+    ] {
+        let alice = Alice::founded_with("policy.shared_up_to", level).await;
+        let browser = Browser::open(&alice).await;
+        let fact = alice.remember("ports are numbers").await;
+        for path in ["/facts/new", &format!("/facts/{fact}/edit")] {
+            let page = browser.get(path).await;
+            assert!(said[1..].iter().all(|words| page.contains(words)), "{path}: {page}");
+            assert!(page.contains("<option value=\"1\" selected>"), "{path}: {page}");
+        }
+        assert!(browser.get("/facts/new").await.contains(said[0]), "{level}");
+        alice.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_eve_writes_is_text_on_every_page() {
     let two = Two::start("admin").await;
     let alice = &two.alice;

@@ -1,5 +1,6 @@
 //! Writing and changing facts.
 
+use antiphon_core::fact::Level;
 use askama::Template;
 use axum::extract::{Path, State};
 use serde::Deserialize;
@@ -37,19 +38,48 @@ struct View {
     /// Where the form goes.
     action: String,
     fields: Fields,
+    levels: [Choice; 4],
     /// A new one has more to decide.
     fresh: bool,
     back: String,
     csrf: String,
 }
 
-pub(super) async fn show_new(visitor: Visitor) -> Shown {
-    let fields = Fields { level: "1".to_owned(), ..Fields::default() };
-    let view =
-        View { action: "/facts".to_owned(), fields, fresh: true, back: "/facts".to_owned(), csrf: visitor.csrf() };
-    Ok(Page::new(Tab::Facts, "New fact", &view)?
-        .heading("Write a fact")
-        .says("levels 0 and 1 are shared with the team"))
+/// A level that can be chosen.
+struct Choice {
+    number: String,
+    /// What it is, and whether the team shares it.
+    says: String,
+}
+
+/// Every level, in a team that shares facts down to one.
+fn levels(shared: Level) -> [Choice; 4] {
+    Level::ALL.map(|level| {
+        let number = level.number();
+        let reaches = if level <= shared { "shared" } else { "stays here" };
+        Choice { number: number.to_string(), says: format!("{number} {level} ({reaches})") }
+    })
+}
+
+/// Which levels are shared, in words.
+fn shares(shared: Level) -> String {
+    match shared.number() {
+        0 => "level 0 is shared with the team".to_owned(),
+        deepest => format!("levels 0 to {deepest} are shared with the team"),
+    }
+}
+
+pub(super) async fn show_new(State(dash): State<Dash>, visitor: Visitor) -> Shown {
+    let shared = dash.shared_up_to().await?;
+    let view = View {
+        action: "/facts".to_owned(),
+        fields: Fields { level: Level::default().number().to_string(), ..Fields::default() },
+        levels: levels(shared),
+        fresh: true,
+        back: "/facts".to_owned(),
+        csrf: visitor.csrf(),
+    };
+    Ok(Page::new(Tab::Facts, "New fact", &view)?.heading("Write a fact").says(shares(shared)))
 }
 
 pub(super) async fn remember(State(dash): State<Dash>, Form(fields): Form<Fields>) -> Sent {
@@ -73,8 +103,14 @@ pub(super) async fn remember(State(dash): State<Dash>, Form(fields): Form<Fields
 pub(super) async fn show_edit(State(dash): State<Dash>, visitor: Visitor, Path(id): Path<String>) -> Shown {
     let fact = dash.fact(&id).await?;
     let back = format!("/facts/{}", fact.id);
-    let view =
-        View { action: format!("{back}/edit"), fields: Fields::of(&fact), fresh: false, back, csrf: visitor.csrf() };
+    let view = View {
+        action: format!("{back}/edit"),
+        fields: Fields::of(&fact),
+        levels: levels(dash.shared_up_to().await?),
+        fresh: false,
+        back,
+        csrf: visitor.csrf(),
+    };
     Ok(Page::new(Tab::Facts, "Edit", &view)?.heading("Edit a fact").says("what you leave as it is stays as it is"))
 }
 
