@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use antiphon_core::fact::escape;
+use antiphon_core::fact::{Level, escape};
 use antiphon_core::ids::Hash;
 use axum::http::request::Parts;
 use data_encoding::HEXLOWER;
@@ -121,11 +121,14 @@ impl ServerHandler for Agent {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::of(self.profile(&context)?)))
+        let profile = self.profile(&context)?;
+        let shared = Box::pin(self.service.shared_up_to()).await.map_err(|problem| resources::failed("", &problem))?;
+        Ok(ListToolsResult::with_all_items(tools::of(profile, shared)))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::of(ToolProfile::Full).into_iter().find(|tool| tool.name == name)
+        // For the shape of the arguments alone, which does not depend on what a team shares.
+        tools::of(ToolProfile::Full, Level::default()).into_iter().find(|tool| tool.name == name)
     }
 
     async fn call_tool(
@@ -147,9 +150,9 @@ impl ServerHandler for Agent {
             return Err(ErrorData::invalid_params(format!("tool {} not found", request.name), None));
         };
         let _place = self.place().await?;
-        let work = self.timed(&request.name, Box::pin(call::run(&self.service, tool, arguments, caller)));
+        let work = self.timed(&request.name, Box::pin(call::run(&self.service, profile, tool, arguments, caller)));
         let work = progress::while_it_runs(&context, &request.name, work);
-        if !tool.only_reads() {
+        if profile != ToolProfile::ReadOnly && !tool.only_reads() {
             // A write is not dropped when its caller goes away: it would be done without being remembered as done.
             return Ok(work.await.into());
         }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::args::{self, Forget, Get, Recall, Remember, Status, Update};
 use super::more::{self, More};
-use super::render::{self, Rendered};
-use super::{context, message, share};
+use super::render::{self, Rendered, quoted};
+use super::{ToolProfile, context, message, share};
 use crate::error::{Code, Problem};
 use crate::service::Service;
 
@@ -64,11 +64,45 @@ impl Tool {
             Self::More(more) => more.only_reads(),
         }
     }
+
+    /// The actions that change nothing, of a tool that has others too. Of a document that is read a line stays in this
+    /// machine's audit trail, whoever reads it and however; an inbox that is looked at stays as unread as it was.
+    pub(super) const fn reading_actions(self) -> &'static [&'static str] {
+        match self {
+            Self::Share => &["get"],
+            Self::Message => &["inbox"],
+            _ => &[],
+        }
+    }
+
+    /// Whether a profile may call it like this. Arguments that are no action at all are left to the tool.
+    fn allowed(self, profile: ToolProfile, arguments: &JsonObject) -> Result<(), Problem> {
+        let action = arguments.get("action").and_then(Value::as_str);
+        let (Some(action), ToolProfile::ReadOnly, reading @ [_, ..]) = (action, profile, self.reading_actions()) else {
+            return Ok(());
+        };
+        if reading.contains(&action) {
+            return Ok(());
+        }
+        let (allowed, action) = (reading.join(" and "), quoted(action));
+        Err(Problem::new(Code::Refused, format!("this agent may read only, and {action} is no action that only reads"))
+            .why("it was started with the profile read-only")
+            .hint(format!("use {allowed}; a person can start it with another profile: antiphon mcp --profile core")))
+    }
 }
 
 /// Runs a tool. What goes wrong is a result too: one that says why and what to do.
-pub(super) async fn run(service: &Service, tool: Tool, arguments: JsonObject, caller: Caller) -> CallToolResult {
-    let work = answer(service, tool, arguments, caller);
+pub(super) async fn run(
+    service: &Service,
+    profile: ToolProfile,
+    tool: Tool,
+    arguments: JsonObject,
+    caller: Caller,
+) -> CallToolResult {
+    let work = async {
+        tool.allowed(profile, &arguments)?;
+        answer(service, tool, arguments, caller).await
+    };
     let answer = match tokio::time::timeout(Duration::from_secs(SECONDS_MAX), work).await {
         Ok(answer) => answer,
         Err(_) => Err(Problem::timed_out(SECONDS_MAX)),

@@ -1,8 +1,8 @@
 //! Which tools an agent is shown.
 //!
 //! Every word of a tool list is read by every agent in every session, so most agents get the few tools that most work
-//! needs. Whoever works on the team itself asks for more, and whoever must change nothing gets no tool that writes.
-//! No profile has a tool that grants, removes, appoints or adds a gene: that is for people.
+//! needs. Whoever works on the team itself asks for more, and whoever must change nothing gets no tool that writes, and of
+//! one that reads and writes the actions that read. No profile has a tool that grants, removes, appoints or adds a gene: that is for people.
 
 use super::call::Tool;
 
@@ -56,7 +56,7 @@ impl ToolProfile {
         match self {
             Self::Core => !matches!(tool, Tool::More(_)),
             Self::Full => true,
-            Self::ReadOnly => tool.only_reads(),
+            Self::ReadOnly => tool.only_reads() || !tool.reading_actions().is_empty(),
             Self::MemoryServer => false,
         }
     }

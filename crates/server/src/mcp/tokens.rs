@@ -3,6 +3,7 @@
 //! Not every client shows its model all of a list, and models count differently. The whole answer to `tools/list` in the
 //! tokens of o200k is a bound that can be checked anywhere without a network.
 
+use antiphon_core::fact::Level;
 use rmcp::model::ListToolsResult;
 
 use super::{ToolProfile, tools};
@@ -13,7 +14,7 @@ const CORE_TOKENS_MAX: usize = 2_000;
 const CORE_TOOLS_MAX: usize = 9;
 
 fn tokens(profile: ToolProfile) -> (usize, usize) {
-    let tools = tools::of(profile);
+    let tools = tools::of(profile, Level::default());
     let count = tools.len();
     let list = serde_json::to_string(&ListToolsResult::with_all_items(tools)).unwrap();
     (count, tiktoken_rs::o200k_base().unwrap().encode_ordinary(&list).len())

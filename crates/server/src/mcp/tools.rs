@@ -1,6 +1,7 @@
 //! The tools, as they are listed. Every word of this list is read by every agent in every session, so the schemas are
 //! written by hand: names that explain themselves have no description.
 
+use antiphon_core::fact::Level;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
@@ -9,32 +10,32 @@ use super::{ToolProfile, call, context, memory, message, more, share};
 /// Names of the levels.
 pub(super) const LEVELS: [&str; 4] = ["project", "domain", "module", "snippet"];
 
-/// The tools of a profile.
-pub(super) fn of(profile: ToolProfile) -> Vec<Tool> {
+/// The tools of a profile, in a team that shares facts down to a level.
+pub(super) fn of(profile: ToolProfile, shared: Level) -> Vec<Tool> {
     if profile == ToolProfile::MemoryServer {
         return memory::tools();
     }
-    let every = core(profile).into_iter().chain(more::all());
+    let every = core(profile, shared).into_iter().chain(more::all());
     every.filter(|tool| call::Tool::named(&tool.name).is_some_and(|tool| profile.has(tool))).collect()
 }
 
 /// The tools of the core profile, as another one lists them.
-fn core(profile: ToolProfile) -> Vec<Tool> {
+fn core(profile: ToolProfile, shared: Level) -> Vec<Tool> {
     vec![
-        remember(),
+        remember(shared),
         recall(profile),
         get(),
-        update(),
+        update(shared),
         forget(),
         context::tool(),
-        share::tool(),
-        message::tool(),
+        share::tool(profile),
+        message::tool(profile),
         status(),
     ]
 }
 
-fn remember() -> Tool {
-    let mut properties = labels();
+fn remember(shared: Level) -> Tool {
+    let mut properties = labels(shared);
     extend(
         &mut properties,
         json!({
@@ -90,8 +91,8 @@ fn get() -> Tool {
     tool("get", "One fact in full.", properties, &["id"], reads())
 }
 
-fn update() -> Tool {
-    let mut properties = labels();
+fn update(shared: Level) -> Tool {
+    let mut properties = labels(shared);
     extend(
         &mut properties,
         json!({
@@ -124,13 +125,9 @@ fn status() -> Tool {
 }
 
 /// What both writing tools can set.
-fn labels() -> JsonObject {
+fn labels(shared: Level) -> JsonObject {
     object(json!({
-        "level": {
-            "type": "string",
-            "enum": LEVELS,
-            "description": "project, domain (default): shared; module, snippet: this machine only",
-        },
+        "level": {"type": "string", "enum": LEVELS, "description": reach(shared)},
         "domain": {"type": "string"},
         "module": {"type": "string"},
         "tags": {"type": "array", "items": {"type": "string"}},
@@ -138,6 +135,15 @@ fn labels() -> JsonObject {
         "code_ref": {"type": "string", "description": "path:line"},
         "ttl": {"type": "string", "description": "Such as 30d"},
     }))
+}
+
+/// How far each level reaches in a team that shares facts down to one.
+fn reach(shared: Level) -> String {
+    let name = |level: Level| if level == Level::default() { format!("{level} (default)") } else { level.to_string() };
+    let (near, far): (Vec<Level>, Vec<Level>) = Level::ALL.into_iter().partition(|level| *level > shared);
+    let names = |levels: Vec<Level>| levels.into_iter().map(name).collect::<Vec<_>>().join(", ");
+    let far = format!("{}: shared", names(far));
+    if near.is_empty() { far } else { format!("{far}; {}: this machine only", names(near)) }
 }
 
 pub(super) fn id() -> Value {
@@ -183,21 +189,54 @@ mod tests {
 
     #[test]
     fn the_core_list_costs_an_agent_little() {
-        let list = serde_json::to_string(&of(ToolProfile::Core)).unwrap();
+        let list = serde_json::to_string(&of(ToolProfile::Core, Level::Domain)).unwrap();
         assert!(list.len() <= 6_500, "{} bytes", list.len());
-        assert_eq!(of(ToolProfile::Core).len(), 9);
+        assert_eq!(of(ToolProfile::Core, Level::Domain).len(), 9);
     }
 
     #[test]
     fn the_full_list_stays_bounded() {
-        let list = serde_json::to_string(&of(ToolProfile::Full)).unwrap();
-        assert!(list.len() <= 23_300, "{} bytes", list.len());
-        assert_eq!(of(ToolProfile::Full).len(), 9 + more::More::ALL.len());
+        let list = serde_json::to_string(&of(ToolProfile::Full, Level::Domain)).unwrap();
+        assert!(list.len() <= 23_600, "{} bytes", list.len());
+        assert_eq!(of(ToolProfile::Full, Level::Domain).len(), 9 + more::More::ALL.len());
+    }
+
+    #[test]
+    fn the_levels_reach_as_far_as_the_team_was_founded() {
+        let check = |shared: Level, want: &str| assert_eq!(reach(shared), want);
+        check(Level::Project, "project: shared; domain (default), module, snippet: this machine only");
+        check(Level::Domain, "project, domain (default): shared; module, snippet: this machine only");
+        check(Level::Module, "project, domain (default), module: shared; snippet: this machine only");
+        check(Level::Snippet, "project, domain (default), module, snippet: shared");
+    }
+
+    #[test]
+    fn whoever_reads_is_shown_what_reads_of_a_tool() {
+        let (full, readers) = (of(ToolProfile::Full, Level::Domain), of(ToolProfile::ReadOnly, Level::Domain));
+        for tool in readers {
+            assert_eq!(
+                tool.annotations.and_then(|annotations| annotations.read_only_hint),
+                Some(true),
+                "{}",
+                tool.name
+            );
+            let reading = call::Tool::named(&tool.name).unwrap().reading_actions();
+            let shown = &tool.input_schema["properties"];
+            if reading.is_empty() {
+                assert!(shown["action"].is_null(), "{}: an action that nobody judged", tool.name);
+                continue;
+            }
+            assert_eq!(shown["action"]["enum"], json!(reading), "{}", tool.name);
+            let whole = full.iter().find(|whole| whole.name == tool.name).unwrap();
+            let known = &whole.input_schema["properties"];
+            assert!(shown.as_object().unwrap().keys().all(|key| known[key].is_object()), "{shown}");
+            assert!(reading.iter().all(|action| known["action"]["enum"].as_array().unwrap().contains(&json!(action))));
+        }
     }
 
     #[test]
     fn annotations_say_what_a_tool_does() {
-        for tool in of(ToolProfile::Full) {
+        for tool in of(ToolProfile::Full, Level::Domain) {
             assert!(tool.output_schema.is_none(), "{}", tool.name);
             let reads = call::Tool::named(&tool.name).unwrap().only_reads();
             let annotations = tool.annotations.unwrap();
@@ -206,7 +245,13 @@ mod tests {
             let asks_others =
                 ["recall", "peer_handshake", "replication_run", "resource_verify"].contains(&tool.name.as_ref());
             assert_eq!(annotations.open_world_hint, Some(asks_others), "{}", tool.name);
-            assert_eq!(ToolProfile::ReadOnly.has(call::Tool::named(&tool.name).unwrap()), reads);
+            let reads_in_part = !call::Tool::named(&tool.name).unwrap().reading_actions().is_empty();
+            assert_eq!(
+                ToolProfile::ReadOnly.has(call::Tool::named(&tool.name).unwrap()),
+                reads || reads_in_part,
+                "{}",
+                tool.name
+            );
             for power in ["grant", "revoke", "invite", "renew", "steward", "approve", "adopt", "add"] {
                 assert!(!tool.name.contains(power), "an agent must not {power}: {}", tool.name);
             }

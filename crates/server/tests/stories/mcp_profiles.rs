@@ -39,6 +39,16 @@ async fn each_profile_has_its_tools_and_no_others() {
         let refused = reader.ask("tools/call", json!({"name": tool, "arguments": arguments})).await;
         assert_eq!(refused["error"]["code"], -32602, "{refused}");
     }
+    for (tool, arguments) in [
+        ("share", json!({"action": "put", "address": "ucxl://a/admin/b/c/d", "role": "admin", "text": "x"})),
+        ("message", json!({"action": "send", "to": "alice", "text": "x"})),
+        ("message", json!({"action": "read", "ids": ["01"]})),
+    ] {
+        let refused = reader.call(tool, arguments).await;
+        assert_eq!(refused["structuredContent"]["error"]["code"], "refused", "{refused}");
+        assert!(text(&refused).contains("read-only") && text(&refused).contains("use "), "{refused}");
+    }
+    good(&mut reader, "message", json!({"action": "inbox"})).await;
     reader.leave().await;
     assert_eq!(alice.client.status().await.unwrap().facts, 0);
     alice.stop().await;
@@ -210,4 +220,22 @@ async fn an_agent_of_the_full_profile_asks_recall_for_more() {
     assert_eq!(nobody["isError"], true, "{nobody}");
     agent.leave().await;
     alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_told_which_levels_its_team_shares() {
+    for (level, said) in [
+        ("project", "project: shared; domain (default), module, snippet: this machine only"),
+        ("module", "project, domain (default), module: shared; snippet: this machine only"),
+    ] {
+        let alice = Alice::founded_with("policy.shared_up_to", level).await;
+        let mut agent = Agent::with(&alice, ToolProfile::Core).await;
+        let list = agent.ask("tools/list", json!({})).await["result"]["tools"].clone();
+        for tool in ["remember", "update"] {
+            let tool = list.as_array().unwrap().iter().find(|listed| listed["name"] == tool).unwrap();
+            assert_eq!(tool["inputSchema"]["properties"]["level"]["description"], said);
+        }
+        agent.leave().await;
+        alice.stop().await;
+    }
 }
