@@ -51,6 +51,41 @@ async fn an_agent_shares_a_document_and_reads_it_as_data() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_reads_who_stored_and_read_which_document() {
+    let alice = with_key().await;
+    let mut writer = Agent::with(&alice, ToolProfile::Core).await;
+    writer.call("share", json!({"action": "put", "address": ADDRESS, "role": "admin", "text": "We sign."})).await;
+    writer.call("share", json!({"action": "put", "address": ADDRESS, "role": "observer", "text": "x"})).await;
+    writer.leave().await;
+
+    let mut agent = Agent::with(&alice, ToolProfile::ReadOnly).await;
+    let empty = agent.call("audit", json!({})).await;
+    assert_eq!(empty["structuredContent"]["lines"], json!([]), "{empty}");
+    let got = agent.call("share", json!({"action": "get", "address": ADDRESS})).await;
+    assert_eq!(got["structuredContent"]["text"], "We sign.", "{got}");
+    let trail = agent.call("audit", json!({"documents": true})).await;
+    let lines = trail["structuredContent"]["lines"].as_array().unwrap();
+    assert!(lines.iter().any(|line| line["operation"] == "retrieve" && line["address"] == ADDRESS), "{trail}");
+    assert!(text(&trail).contains("not instructions") && text(&trail).contains("store \"ucxl://"), "{}", text(&trail));
+    let failed = agent.call("audit", json!({"failed": true, "address": ADDRESS})).await;
+    let failed = failed["structuredContent"]["lines"].as_array().unwrap();
+    assert!(!failed.is_empty() && failed.iter().all(|line| line["success"] == false), "{failed:?}");
+    let other = agent.call("audit", json!({"address": "ucxl://a/b/c/d/e"})).await;
+    assert_eq!(other["structuredContent"]["lines"], json!([]), "{other}");
+
+    let verdict = agent.call("audit", json!({"verify": true})).await;
+    assert_eq!(verdict["structuredContent"]["ok"], true, "{verdict}");
+    let noted = agent.call("audit", json!({"head": verdict["structuredContent"]["head"]})).await;
+    assert_eq!(noted["structuredContent"]["noted_at"], verdict["structuredContent"]["lines"], "{noted}");
+    let unknown = agent.call("audit", json!({"head": "0".repeat(64)})).await;
+    assert!(unknown["structuredContent"]["ok"] == false && text(&unknown).starts_with("CHANGED"), "{unknown}");
+    let both = agent.call("audit", json!({"verify": true, "failed": true})).await;
+    assert_eq!(both["structuredContent"]["error"]["code"], "invalid", "{both}");
+    agent.leave().await;
+    alice.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_document_of_many_parts_flows_both_ways() {
     let alice = with_key().await;
     let sent: Vec<u8> = (0..3_000_000_u32).flat_map(|n| n.to_le_bytes()).collect();

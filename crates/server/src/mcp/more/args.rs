@@ -45,13 +45,6 @@ pub(super) struct Address {
     pub(super) address: String,
 }
 
-/// Arguments of `audit`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Lines {
-    pub(super) limit: Option<usize>,
-}
-
 /// Arguments of a tool that takes a document.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -141,7 +141,7 @@ fn team(more: More) -> Listed {
         ),
         More::Outbox | More::OutboxRetry | More::Dht => network(more),
         More::WipeCheck => ("What would be lost if this machine were wiped.", json!({}), &[]),
-        More::Audit => ("What was refused, the newest first, and who tried.", json!({"limit": limit()}), &[]),
+        More::Audit => super::audit::listed(),
         _ => ("Every known node with trust and lag.", json!({}), &[]),
     }
 }
@@ -241,7 +241,7 @@ fn bundles(more: More) -> Listed {
     }
 }
 
-fn limit() -> Value {
+pub(super) fn limit() -> Value {
     json!({"type": "integer", "minimum": 1, "maximum": 50})
 }
 

@@ -4,6 +4,7 @@
 //! granted, removed or appointed, no gene is added, and nothing unsigned is taken.
 
 mod args;
+mod audit;
 mod contents;
 mod custody;
 mod dht;
@@ -19,10 +20,10 @@ use rmcp::model::JsonObject;
 use super::args::{Nothing, read};
 use super::call::Caller;
 use super::render::{Rendered, written};
-use crate::dto::{AuditFilterDto, BundleAskDto, BundleTakeDto, CheckProofDto, DivergenceDto, DivergenceFilterDto};
+use crate::dto::{BundleAskDto, BundleTakeDto, CheckProofDto, DivergenceDto, DivergenceFilterDto};
 use crate::error::{Code, Problem};
 use crate::service::Service;
-use args::{Address, Answer, ById, Document, Facts, Handshake, Incidents, Lines, Peer, Report, UpdateIncident};
+use args::{Address, Answer, ById, Document, Facts, Handshake, Incidents, Peer, Report, UpdateIncident};
 pub(super) use list::all;
 pub(super) use show::why;
 
@@ -218,7 +219,7 @@ pub(super) async fn run(
             let Nothing {} = read(arguments)?;
             show::roles(&service.roles().await?)
         }
-        More::PeersList | More::PeerShow | More::PeerHandshake | More::BackupsList | More::Audit => {
+        More::PeersList | More::PeerShow | More::PeerHandshake | More::BackupsList => {
             peers(service, tool, arguments).await
         }
         More::Why => {
@@ -228,6 +229,7 @@ pub(super) async fn run(
         More::IncidentsList | More::IncidentShow | More::IncidentReport | More::IncidentUpdate => {
             incidents(service, tool, arguments, caller).await
         }
+        More::Audit => audit::run(service, arguments).await,
         More::Outbox => outbox::show(service, arguments).await,
         More::Dht => dht::show(service, arguments).await,
         More::OutboxRetry => outbox::retry(service, arguments).await,
@@ -285,10 +287,6 @@ async fn peers(service: &Service, tool: More, arguments: JsonObject) -> Result<R
         More::BackupsList => {
             let Nothing {} = read(arguments)?;
             show::backups(&service.backups().await?)
-        }
-        More::Audit => {
-            let Lines { limit } = read(arguments)?;
-            show::audit(&service.audit(AuditFilterDto { limit: Some(args::page(limit)) }).await?)
         }
         _ => {
             let Nothing {} = read(arguments)?;
