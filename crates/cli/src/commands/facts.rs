@@ -54,6 +54,9 @@ pub(crate) struct ListArgs {
     /// Which facts
     #[command(flatten)]
     pub(crate) which: Which,
+    /// Forgotten facts too; what they said is in their history
+    #[arg(long)]
+    pub(crate) forgotten: bool,
 }
 
 /// Options of `facts show`.
@@ -194,6 +197,7 @@ async fn list(args: ListArgs, session: &Session) -> Outcome {
         tag,
         author: args.which.author,
         archived: archived.then_some(true),
+        forgotten: args.forgotten.then_some(true),
         ..FactFilterDto::default()
     };
     let (facts, more) = collect(&session.node().await?, filter, args.limit).await?;

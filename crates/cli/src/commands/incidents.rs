@@ -53,7 +53,7 @@ pub(crate) struct ReportArgs {
     /// The rule that saw them as one
     #[arg(long)]
     pub(crate) rule: Option<String>,
-    /// Reporting again with the same key writes nothing new while the node runs
+    /// Reporting again with the same key within a day writes nothing new
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
     /// Write control and bidirectional characters visibly instead of refusing them

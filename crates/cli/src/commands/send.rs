@@ -29,7 +29,7 @@ pub(crate) struct SendArgs {
     /// What it points to: the id of a fact, or an address that begins with ucxl://; repeatable
     #[arg(long = "ref", value_name = "FACT|ADDRESS")]
     pub(crate) refs: Vec<String>,
-    /// Sending again with the same key sends nothing more while the node runs
+    /// Sending again with the same key within a day sends nothing more
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
     /// Write control and bidirectional characters visibly instead of refusing them

@@ -152,7 +152,7 @@ async fn catch_up(node: &Client, most: Duration) -> Result<Option<String>, Clien
         }
         if began.elapsed() >= most {
             return Ok(Some(
-                "What the team remembers is still on its way; `antiphon peers` shows how it goes.".to_owned(),
+                "What the team remembers is still on its way; `antiphon peers list` shows how it goes.".to_owned(),
             ));
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -37,7 +37,7 @@ fn what_alice_offers_bob_finds_checks_and_plans_to_use() {
     knows(&bob, "gpu box");
     let update = ["resources", "update", "gpu box", "--name", "gpu tower", "--description", ""];
     let words = alice.run(&update).good().stdout;
-    assert_eq!(words.trim(), format!("Updated {id}, version 2: 1 member is told as soon as connected."));
+    assert_eq!(words.trim(), format!("Updated {id}, version 2: 1 member is told once connected."));
     knows(&bob, "gpu tower");
     let shown = bob.json(&["resources", "show", &id]);
     let expected = [("kind", "compute"), ("owner", "alice"), ("ownership", "member"), ("address", "ssh://gpu.lan:22")];

@@ -117,11 +117,14 @@ mod tests {
             assert_eq!(Edit::new().set(field, value.clone()).validate().is_ok(), good, "{field:?} {value:?}");
         };
         check_one(Field::Content, "a fact".into(), true);
+        check_one(Field::Content, "x".repeat(LABEL_BYTES_MAX + 1).as_str().into(), true);
         check_one(Field::Content, "".into(), false);
         check_one(Field::Content, Value::Uint(1), false);
         check_one(Field::Level, Value::Uint(7), false);
         check_one(Field::Level, Value::Uint(3), true);
         check_one(Field::Confidence, Value::Uint(1_001), false);
+        check_one(Field::OnExpire, Value::Uint(2), true);
+        check_one(Field::OnExpire, Value::Uint(3), false);
         check_one(Field::Tags, Value::List(vec!["a".into(), "b".into()]), true);
         check_one(Field::Tags, Value::List(vec!["a\0".into()]), false);
         check_one(Field::Tags, Value::List(vec!["t".into(); 65]), false);

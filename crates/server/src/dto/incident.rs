@@ -39,7 +39,7 @@ pub struct NewIncidentDto {
     /// When it was first reported elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Scalar>,
-    /// Names the write: doing it again while the node runs writes nothing.
+    /// Names the write: doing it again within a day writes nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// The agent's or person's name.
@@ -87,7 +87,7 @@ pub struct IncidentEditDto {
     /// All techniques.
     #[serde(skip_serializing_if = "Change::is_keep")]
     pub mitre_mapping: Change<Vec<String>>,
-    /// Names the write: doing it again while the node runs writes nothing.
+    /// Names the write: doing it again within a day writes nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
     /// The agent's or person's name.

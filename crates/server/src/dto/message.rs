@@ -27,7 +27,7 @@ pub struct NewMessageDto {
     /// Write control and bidirectional characters in their visible form instead of refusing them.
     #[serde(skip_serializing_if = "is_false")]
     pub escape: bool,
-    /// Names the write: doing it again while the node runs sends nothing.
+    /// Names the write: doing it again within a day sends nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
 }

@@ -112,6 +112,7 @@ async fn an_agent_looks_around_and_carries_a_bundle() {
         good(&mut agent, tool, json!({})).await;
     }
     assert_eq!(good(&mut agent, "audit", json!({"limit": 1})).await["lines"], json!([]));
+    assert_eq!(good(&mut agent, "sync_now", json!({})).await["peers"], json!([]), "there is nobody else");
     let own = alice.handle.status().await.unwrap().node_id;
     let address = format!("/ip4/127.0.0.1/tcp/1/p2p/{own}");
     let refused = agent.call("peer_handshake", json!({"address": address})).await;

@@ -219,6 +219,8 @@ fn what_bob_took_is_gone_and_what_he_refused_stays_where_it_was() {
     assert_eq!(waits(&db, &bob()), ["four"]);
     let peer = db.reader().outbox_peer(&bob()).unwrap();
     assert_eq!((peer.items, peer.stuck, peer.waiting(), peer.delivered), (2, 1, 1, Some((places[2], NOW))));
+    let stuck = db.reader().outbox_stuck().unwrap();
+    assert_eq!((stuck.refused, stuck.broken), (1, 0));
     let filter = OutboxFilter { state: Some(OutboxState::Refused), peer: Some(bob()), ..OutboxFilter::default() };
     let refused = db.reader().outbox_list(&filter, 0, 10, Some(&KEY)).unwrap().remove(0);
     assert_eq!((refused.id, refused.place, refused.flaw), (2, places[1], None));

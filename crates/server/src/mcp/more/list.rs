@@ -38,7 +38,7 @@ fn listed(more: More) -> Tool {
     };
     let annotations = match more {
         // It speaks to another machine.
-        More::PeerHandshake => writes().destructive(false).idempotent(true).open_world(true),
+        More::PeerHandshake | More::SyncNow => writes().destructive(false).idempotent(true).open_world(true),
         More::IncidentReport | More::BundleHandshake | More::BundleAnswer => {
             writes().destructive(false).idempotent(false)
         }
@@ -132,6 +132,11 @@ fn team(more: More) -> Listed {
             "Greet a node now and say how far it is trusted.",
             json!({"address": {"type": "string", "description": "/ip4/ADDRESS/tcp/PORT/p2p/PEER"}}),
             &["address"],
+        ),
+        More::SyncNow => (
+            "Compare with every node now and wait until all hold the same; says how each stands.",
+            json!({"wait": {"type": "integer", "minimum": 0, "maximum": 60, "description": "Seconds at most, 10 by default"}}),
+            &[],
         ),
         More::BackupsList => ("What is kept ready for members that fell silent.", json!({}), &[]),
         More::Receipts => (

@@ -20,7 +20,7 @@ use rmcp::model::JsonObject;
 use super::args::{Nothing, read};
 use super::call::Caller;
 use super::render::{Rendered, written};
-use crate::dto::{BundleAskDto, BundleTakeDto, CheckProofDto, DivergenceDto, DivergenceFilterDto};
+use crate::dto::{BundleAskDto, BundleTakeDto, CheckProofDto, DivergenceDto, DivergenceFilterDto, SyncNowDto};
 use crate::error::{Code, Problem};
 use crate::service::Service;
 use args::{Address, Answer, ById, Document, Facts, Handshake, Incidents, Peer, Report, UpdateIncident};
@@ -52,6 +52,7 @@ pub(super) enum More {
     PeersList,
     PeerShow,
     PeerHandshake,
+    SyncNow,
     BackupsList,
     IncidentsList,
     IncidentShow,
@@ -80,7 +81,7 @@ pub(super) enum More {
 
 impl More {
     /// Every one.
-    pub(super) const ALL: [Self; 38] = [
+    pub(super) const ALL: [Self; 39] = [
         Self::FactsList,
         Self::FactsHistory,
         Self::Divergences,
@@ -95,6 +96,7 @@ impl More {
         Self::PeersList,
         Self::PeerShow,
         Self::PeerHandshake,
+        Self::SyncNow,
         Self::BackupsList,
         Self::IncidentsList,
         Self::IncidentShow,
@@ -138,6 +140,7 @@ impl More {
             Self::PeersList => "peers_list",
             Self::PeerShow => "peer_show",
             Self::PeerHandshake => "peer_handshake",
+            Self::SyncNow => "sync_now",
             Self::BackupsList => "backups_list",
             Self::IncidentsList => "incidents_list",
             Self::IncidentShow => "incident_show",
@@ -170,6 +173,7 @@ impl More {
         !matches!(
             self,
             Self::PeerHandshake
+                | Self::SyncNow
                 | Self::ResolveDivergence
                 | Self::IncidentReport
                 | Self::IncidentUpdate
@@ -219,7 +223,7 @@ pub(super) async fn run(
             let Nothing {} = read(arguments)?;
             show::roles(&service.roles().await?)
         }
-        More::PeersList | More::PeerShow | More::PeerHandshake | More::BackupsList => {
+        More::PeersList | More::PeerShow | More::PeerHandshake | More::SyncNow | More::BackupsList => {
             peers(service, tool, arguments).await
         }
         More::Why => {
@@ -283,6 +287,10 @@ async fn peers(service: &Service, tool: More, arguments: JsonObject) -> Result<R
         More::PeerHandshake => {
             let Address { address } = read(arguments)?;
             show::handshake(&service.handshake(&address).await?)
+        }
+        More::SyncNow => {
+            let ask: SyncNowDto = read(arguments)?;
+            show::peers(&service.sync_now(&ask).await?)
         }
         More::BackupsList => {
             let Nothing {} = read(arguments)?;
